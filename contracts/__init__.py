@@ -1,0 +1,1 @@
+"""Promises that stay true whoever keeps them: port suites, published HTTP, events and wire exchanges."""

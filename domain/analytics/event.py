@@ -1,0 +1,94 @@
+"""The wide event: everything worth knowing about one request, as flat tuples.
+
+From these, metrics, usage rows and the explorer are derived; nothing else counts requests. NamedTuples,
+because one is made per request on the hot path. Times are UTC epoch microseconds, durations
+microseconds, money nano-dollars; None is unknown. No prompt, no answer, no secret ever stands here.
+"""
+
+from typing import NamedTuple
+
+
+class AttemptEvent(NamedTuple):
+    """One call to one target."""
+
+    attempt_id: str
+    request_id: str
+    ordinal: int
+    """0 is the first attempt of the request."""
+    provider: str
+    model: str
+    via: str
+    outcome: str
+    """`ok`, a failure kind, or `cancelled`."""
+    status: int | None
+    started_at_us: int
+    duration_us: int
+    first_token_us: int | None
+    """From the attempt's start to the first content; None when there was none."""
+    input_tokens: int
+    output_tokens: int
+    cached_read_tokens: int
+    cache_write_tokens: int
+    cache_write_long_tokens: int
+    reasoning_tokens: int
+    audio_tokens: int
+    image_tokens: int
+    cost_nano_usd: int | None
+    estimated: bool
+    price_source: str
+    retry_after_us: int | None
+    message: str
+    """Short and safe: why it failed; empty when it did not."""
+
+
+class RequestEvent(NamedTuple):
+    """One request as it was answered, with its attempts."""
+
+    request_id: str
+    tenant_id: str
+    key_id: str
+    agent_id: str
+    user_id: str
+    session_id: str
+    workflow_id: str
+    operation: str
+    dialect: str
+    model_asked: str
+    route: str
+    strategy: str
+    provider: str
+    """Who answered; empty when nobody did."""
+    model: str
+    via: str
+    outcome: str
+    """`ok`, `error`, `cut`, `cancelled` or `refused`."""
+    status: int
+    error_code: str
+    streamed: bool
+    simulated: bool
+    started_at_us: int
+    duration_us: int
+    upstream_us: int
+    """Time spent waiting for providers; duration less this is our own overhead."""
+    plan_us: int
+    queue_us: int
+    first_token_us: int | None
+    request_bytes: int
+    response_bytes: int
+    input_tokens: int
+    output_tokens: int
+    cached_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int | None
+    estimated: bool
+    candidates: int
+    attempts_made: int
+    fallbacks: int
+    continued: bool
+    finish_reason: str
+    cache: str
+    dropped: str
+    metadata: str
+    """The caller's `x-interchange-metadata`, JSON, bounded."""
+    attempts: tuple[AttemptEvent, ...]

@@ -1,0 +1,114 @@
+"""What can end a request, named for what happened.
+
+Each leaf carries a stable `code` for machines and a message for people that names the field, what
+was wrong and what is allowed. HTTP statuses live in one table at the entrypoint.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class InterchangeError(Exception):
+    """Base of everything Interchange itself reports.
+
+    `param` names the offending field, `retry_after_s` says when a repeat may help (None: unknown),
+    `details` is extra data that is safe to show to the caller.
+    """
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        details: dict[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+        self.details = details or {}
+
+
+class InvalidRequest(InterchangeError):
+    """The caller's input cannot be understood; `param` is the path of the field."""
+
+    code = "invalid_request"
+
+
+class InvalidRequirements(InterchangeError):
+    """The requirements are malformed, or no offering could ever satisfy them."""
+
+    code = "invalid_model_requirements"
+
+
+class Unauthenticated(InterchangeError):
+    """No key, or one that is unknown, expired or revoked."""
+
+    code = "invalid_api_key"
+
+
+class Forbidden(InterchangeError):
+    """The key is good, but may not do this."""
+
+    code = "forbidden"
+
+
+class ResidencyViolation(Forbidden):
+    """Nothing that may answer is allowed to see this data."""
+
+    code = "residency_violation"
+
+
+class UnknownModel(InterchangeError):
+    """No route, model or provider of that name; `nearest` are the closest names."""
+
+    code = "model_not_found"
+
+    def __init__(self, message: str, *, nearest: Sequence[str] = (), param: str | None = "model") -> None:
+        super().__init__(message, param=param, details={"nearest": list(nearest)})
+        self.nearest = tuple(nearest)
+
+
+class NotFound(InterchangeError):
+    """The named thing does not exist for this caller."""
+
+    code = "not_found"
+
+
+class Conflict(InterchangeError):
+    """The named thing exists already, or changed meanwhile."""
+
+    code = "conflict"
+
+
+class RequestTooLarge(InterchangeError):
+    """The body is over the limit."""
+
+    code = "request_too_large"
+
+
+class Overloaded(InterchangeError):
+    """Interchange itself is full; nothing was sent."""
+
+    code = "overloaded"
+
+
+class StoreUnavailable(InterchangeError):
+    """A store that this operation cannot do without is down."""
+
+    code = "store_unavailable"
+
+
+class NoProviderAvailable(InterchangeError):
+    """Candidates exist, but none can be used now; `retry_after_s` is the earliest reopening."""
+
+    code = "no_provider_available"
+
+
+class DeadlineExceeded(InterchangeError):
+    """The time for this request ran out."""
+
+    code = "request_timeout"

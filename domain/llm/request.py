@@ -1,0 +1,45 @@
+"""One request as policies see it: a few fields beside an opaque body."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from domain.llm.capabilities import NO_CAPABILITY, Capability
+
+
+class Operation(Enum):
+    """What is asked of a model, whatever the dialect."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDINGS = "embeddings"
+    COUNT_TOKENS = "count_tokens"
+
+
+@dataclass(slots=True, kw_only=True)
+class LlmRequest:
+    """Read once at the entrypoint; `body` is forwarded with surgical edits and never modelled here.
+
+    `dialect` names the caller's wire shape (see `application.ports.wire`). `needs` are the capabilities
+    the body itself shows (an image part needs vision). `fields` are the body's top-level names, which
+    tell what a hop would lose. `plain_text` is true when the answer can only be text: no tools, no
+    schema, no thinking, one choice.
+    """
+
+    operation: Operation
+    dialect: str
+    model: str
+    body: bytes
+    stream: bool = False
+    include_usage: bool = False
+    """Whether the caller itself asked for usage in the stream."""
+    max_output_tokens: int | None = None
+    choices: int = 1
+    needs: Capability = NO_CAPABILITY
+    fields: frozenset[str] = frozenset()
+    plain_text: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
+    """Vendor headers of the caller that travel with the body on same-family routes."""
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.body)

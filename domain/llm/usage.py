@@ -1,0 +1,61 @@
+"""What an attempt consumed, in inclusive token buckets.
+
+`input_tokens` contains the cached, written, audio and image parts; `output_tokens` contains reasoning
+and audio. Adapters translate each vendor's convention into this one; pricing turns it into disjoint
+buckets in one place (`domain.catalog.prices`). Stated once, so nothing is billed twice.
+"""
+
+from typing import NamedTuple
+
+
+class Usage(NamedTuple):
+    """Token counts of one attempt. A part larger than its whole is the adapter's bug; see `repaired`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_read_tokens: int = 0
+    """Part of the input served from the provider's prompt cache."""
+    cache_write_tokens: int = 0
+    """Part of the input written to the provider's prompt cache (short-lived, such as 5 minutes)."""
+    cache_write_long_tokens: int = 0
+    """Part of the input written for longer (such as 1 hour)."""
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_audio_tokens: int = 0
+    output_image_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    """True when the provider gave no count and Interchange counted."""
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def repaired(self) -> "Usage":
+        """The same, with totals raised to cover their parts, flagged `estimated` when that was needed."""
+        input_parts = (
+            self.cached_read_tokens
+            + self.cache_write_tokens
+            + self.cache_write_long_tokens
+            + self.input_audio_tokens
+            + self.input_image_tokens
+        )
+        output_parts = self.output_audio_tokens + self.output_image_tokens + self.reasoning_tokens
+        if input_parts <= self.input_tokens and output_parts <= self.output_tokens:
+            return self
+        return self._replace(
+            input_tokens=max(self.input_tokens, input_parts),
+            output_tokens=max(self.output_tokens, output_parts),
+            estimated=True,
+        )
+
+
+NO_USAGE = Usage()
+
+BYTES_PER_TOKEN_TYPICAL = 4
+"""For estimates that are shown as such. The true bound is one token per byte."""
+
+
+def estimate_tokens(size_bytes: int) -> int:
+    """A typical count for text of this size, rounded up."""
+    return -(-size_bytes // BYTES_PER_TOKEN_TYPICAL)

@@ -1,0 +1,33 @@
+"""What a caller demands of whoever answers; every field narrows, none widens."""
+
+from dataclasses import dataclass, field
+
+from domain.llm.capabilities import NO_CAPABILITY, Capability
+
+
+@dataclass(slots=True, kw_only=True)
+class Requirements:
+    """Hard demands (SPEC L5) and the sizes they are judged at.
+
+    `input_tokens` and `output_tokens` are typical estimates for ranking and price ceilings.
+    `max_cost_nano_usd_per_mtok` is the caller's USD per token, blended at those sizes.
+    `max_latency_ms` bounds the predicted p95 of the whole answer. Empty sets demand nothing.
+    """
+
+    capabilities: Capability = NO_CAPABILITY
+    input_tokens: int = 0
+    output_tokens: int = 0
+    max_cost_nano_usd_per_mtok: int | None = None
+    max_cost_nano_usd: int | None = None
+    max_latency_ms: int | None = None
+    residency: str | None = None
+    compliance: frozenset[str] = field(default_factory=frozenset)
+    tags: frozenset[str] = field(default_factory=frozenset)
+    quality_floor: float | None = None
+    strategy: str | None = None
+    allowed_models: frozenset[str] | None = None
+    """Ids of targets, routes or providers (`acme/*`) this key may use; None: all."""
+
+
+REGIONS = ("us-east", "us-west", "eu-west", "eu-central", "apac", "global")
+"""The regions every installation knows; operators may add their own."""

@@ -1,0 +1,70 @@
+"""Targets and routes: offerings that an operator made callable, and how a request chooses among them."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from domain.catalog.offering import Offering
+from domain.time import Timeouts
+
+
+class Via(Enum):
+    """Which way a call takes to its provider."""
+
+    AUTO = "auto"
+    """Through the gateway; direct when the gateway is down or would lose a field of the request."""
+    PORTKEY = "portkey"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One offering at one configured provider. `provider` is the operator's name for it.
+
+    `index` is its place in the compiled table, and its bit in every mask there.
+    """
+
+    index: int
+    id: str
+    provider: str
+    model: str
+    offering: Offering
+    wire: str
+    via: Via = Via.AUTO
+    region: str | None = None
+    compliance: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTarget:
+    """A target's place in one route. Smaller `priority` comes first; `weight` shares the traffic."""
+
+    target: Target
+    weight: float = 1.0
+    priority: int = 0
+
+
+class StreamRecovery(Enum):
+    """What follows when a stream breaks after its first content."""
+
+    ERROR = "error"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A name a caller may ask for as `model`, and the policy behind it.
+
+    `retries` are on one target before the next; `max_fallbacks` counts further targets after the first.
+    """
+
+    name: str
+    targets: tuple[RouteTarget, ...]
+    strategy: str = "balanced"
+    max_fallbacks: int = 3
+    retries: int = 2
+    timeouts: Timeouts = Timeouts()
+    stream_recovery: StreamRecovery = StreamRecovery.ERROR
+    implicit: bool = False
+    """Made for a catalogue model or `provider/model`, not named by the operator."""

@@ -1,0 +1,34 @@
+"""Points in time that rules need; none of them reads a clock."""
+
+from typing import NamedTuple
+
+
+class Deadline(NamedTuple):
+    """The moment, in monotonic seconds, after which an answer is of no use."""
+
+    at_s: float
+
+    def remaining_s(self, now: float) -> float:
+        """Seconds left; never negative."""
+        return max(0.0, self.at_s - now)
+
+    def passed(self, now: float) -> bool:
+        return now >= self.at_s
+
+    def earlier(self, seconds: float, now: float) -> "Deadline":
+        """This deadline, or `seconds` from now when that comes first."""
+        return Deadline(min(self.at_s, now + seconds))
+
+
+class Timeouts(NamedTuple):
+    """Bounds of one route, in seconds (SPEC R4)."""
+
+    connect_s: float = 5.0
+    headers_s: float = 30.0
+    """Response headers of a stream; a unary answer is bounded by `total_s` alone."""
+    first_token_s: float = 120.0
+    idle_s: float = 120.0
+    total_s: float = 600.0
+    stream_total_s: float = 3600.0
+    keep_alive_after_s: float = 10.0
+    """Silence towards the caller of a stream after which keep-alives start."""

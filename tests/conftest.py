@@ -1,0 +1,16 @@
+"""Shared by every test: assertion details from the port suites, and what `INTERCHANGE_REQUIRE=all` means."""
+
+import os
+
+import pytest
+
+pytest.register_assert_rewrite("contracts.ports")
+
+REQUIRE_ALL = os.environ.get("INTERCHANGE_REQUIRE") == "all"
+
+
+def missing(part: str) -> None:
+    """A real part is not on this machine: skip, or fail where everything is required."""
+    if REQUIRE_ALL:
+        pytest.fail(f"{part} is missing and INTERCHANGE_REQUIRE=all", pytrace=False)
+    pytest.skip(f"{part} is not installed")

@@ -7,6 +7,8 @@ was wrong and what is allowed. HTTP statuses live in one table at the entrypoint
 from collections.abc import Sequence
 from typing import ClassVar
 
+from domain.llm.failures import Failure
+
 
 class InterchangeError(Exception):
     """Base of everything Interchange itself reports.
@@ -112,3 +114,23 @@ class DeadlineExceeded(InterchangeError):
     """The time for this request ran out."""
 
     code = "request_timeout"
+
+
+class UpstreamError(InterchangeError):
+    """The provider's last word after everything allowed was tried; `failure` is it.
+
+    `code` is `upstream_` and the kind of failure. The caller may repeat later, but not at once: our own
+    retries are spent.
+    """
+
+    def __init__(self, failure: Failure, *, attempts: int, param: str | None = None) -> None:
+        super().__init__(failure.message, param=param, retry_after_s=failure.retry_after_s)
+        self.code = f"upstream_{failure.kind.value}"  # type: ignore[misc]
+        self.failure = failure
+        self.attempts = attempts
+
+
+class StreamCut(InterchangeError):
+    """The answer broke after its first content and could not be finished elsewhere."""
+
+    code = "stream_interrupted"

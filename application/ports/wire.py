@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Final, Protocol
 
 from domain.llm.request import LlmRequest
+from domain.llm.usage import Usage
 
 OPENAI_CHAT: Final = "openai.chat"
 OPENAI_COMPLETIONS: Final = "openai.completions"
@@ -32,4 +33,40 @@ class RequestReader(Protocol):
         Raises:
             InvalidRequest: malformed JSON, a wrong type or a missing field; `param` is its path.
         """
+        ...
+
+
+class FrameWriter(Protocol):
+    """Frames and bodies that Interchange itself says, in the caller's dialect. Synchronous and pure."""
+
+    @abstractmethod
+    def terminator(self, dialect: str) -> bytes:
+        """The explicit end of a complete stream."""
+        ...
+
+    @abstractmethod
+    def keep_alive(self, dialect: str) -> bytes:
+        """A frame that says nothing; SDKs skip it."""
+        ...
+
+    @abstractmethod
+    def error_event(self, dialect: str, *, code: str, message: str, request_id: str) -> bytes:
+        """The terminal event of a stream that cannot be finished."""
+        ...
+
+    @abstractmethod
+    def text_frame(self, dialect: str, text: str, *, request_id: str, model: str) -> bytes:
+        """A piece of plain text, as the continuation of a stream that has begun."""
+        ...
+
+    @abstractmethod
+    def finish_frames(
+        self, dialect: str, reason: str, usage: Usage | None, *, request_id: str, model: str
+    ) -> bytes:
+        """Everything between the last text and the terminator."""
+        ...
+
+    @abstractmethod
+    def with_cost(self, dialect: str, raw: bytes, cost_usd: float) -> bytes:
+        """The same unary body or stream frames with `cost` inside `usage`, where there is one."""
         ...

@@ -59,3 +59,8 @@ BYTES_PER_TOKEN_TYPICAL = 4
 def estimate_tokens(size_bytes: int) -> int:
     """A typical count for text of this size, rounded up."""
     return -(-size_bytes // BYTES_PER_TOKEN_TYPICAL)
+
+
+def estimated_usage(request_bytes: int, answer_chars: int) -> Usage:
+    """A count of our own where the provider gave none; flagged, so it never passes for a bill."""
+    return Usage(estimate_tokens(request_bytes), estimate_tokens(answer_chars), estimated=True)

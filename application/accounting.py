@@ -1,0 +1,65 @@
+"""Turning an attempt's outcome into its row: usage known or counted, priced by the offering it used."""
+
+from application.job import Job
+from domain.analytics.event import AttemptEvent
+from domain.catalog.prices import bill
+from domain.llm.failures import Failure
+from domain.llm.usage import NO_USAGE, Usage, estimated_usage
+from domain.routing.target import Target
+
+MESSAGE_CHARS_MAX = 300
+
+
+def note_attempt(
+    job: Job,
+    target: Target,
+    *,
+    via: str,
+    outcome: str,
+    started: float,
+    ended: float,
+    usage: Usage | None,
+    first_token_s: float | None = None,
+    failure: Failure | None = None,
+    answer_chars: int = 0,
+    may_be_billed: bool = True,
+) -> AttemptEvent:
+    """Appends this attempt's row to the job and returns it.
+
+    Without a count from the provider, an attempt that may have been billed is counted by us and flagged
+    `estimated`; one that certainly was not (refused before or by the provider) costs nothing.
+    """
+    if usage is None:
+        usage = estimated_usage(job.request.size_bytes, answer_chars) if may_be_billed else NO_USAGE
+    else:
+        usage = usage.repaired()
+    retry_after_s = failure.retry_after_s if failure is not None else None
+    ordinal = len(job.attempts)
+    event = AttemptEvent(
+        f"{job.request_id}.{ordinal}",
+        job.request_id,
+        ordinal,
+        target.provider,
+        target.model,
+        via,
+        outcome,
+        failure.status if failure is not None else None,
+        job.started_at_us + int((started - job.started) * 1e6),
+        int((ended - started) * 1e6),
+        None if first_token_s is None else int(first_token_s * 1e6),
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_long_tokens,
+        usage.reasoning_tokens,
+        usage.input_audio_tokens + usage.output_audio_tokens,
+        usage.input_image_tokens + usage.output_image_tokens,
+        bill(target.offering.prices, usage),
+        usage.estimated,
+        target.offering.prices.source,
+        None if retry_after_s is None else int(retry_after_s * 1e6),
+        failure.message[:MESSAGE_CHARS_MAX] if failure is not None else "",
+    )
+    job.attempts.append(event)
+    return event

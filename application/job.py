@@ -1,0 +1,74 @@
+"""One request on its way: what was asked, what was decided, what has happened so far."""
+
+from dataclasses import dataclass, field
+
+from domain.analytics.event import AttemptEvent
+from domain.llm.request import LlmRequest
+from domain.routing.plan import Plan
+from domain.routing.requirements import Requirements
+from domain.routing.target import Target
+from domain.tenancy.principal import Principal
+from domain.time import Deadline
+
+
+@dataclass(slots=True, kw_only=True)
+class Attribution:
+    """Who and what the caller says this call is for. Bounded texts; they may only narrow what a key may do."""
+
+    agent_id: str = ""
+    user_id: str = ""
+    session_id: str = ""
+    workflow_id: str = ""
+    metadata: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """Mutable state of one request; owned by one task, thrown away after it was recorded.
+
+    Times are monotonic seconds, `started_at_us` is UTC epoch microseconds.
+    """
+
+    request_id: str
+    principal: Principal
+    request: LlmRequest
+    requirements: Requirements
+    plan: Plan
+    attribution: Attribution
+    started: float
+    started_at_us: int
+    deadline: Deadline
+    plan_s: float = 0.0
+    upstream_s: float = 0.0
+    attempts: list[AttemptEvent] = field(default_factory=list)
+    skipped: int = 0
+    """Targets passed over without a call, because a breaker closed them meanwhile."""
+    dropped: tuple[str, ...] = ()
+    answered_by: Target | None = None
+    via: str = ""
+    first_token_s: float | None = None
+    continued: bool = False
+    response_bytes: int = 0
+    finish_reason: str = ""
+    recorded: bool = False
+
+    @property
+    def cost_nano_usd(self) -> int | None:
+        """The bill of all attempts; None when any of them has an unknown cost."""
+        total = 0
+        for attempt in self.attempts:
+            if attempt.cost_nano_usd is None:
+                return None
+            total += attempt.cost_nano_usd
+        return total
+
+    @property
+    def cost_estimated(self) -> bool:
+        return any(attempt.estimated for attempt in self.attempts)
+
+    @property
+    def fallbacks(self) -> int:
+        """How many other targets were tried or passed over before the one that answered."""
+        first = self.plan.targets[0] if self.plan.targets else None
+        tried = {(attempt.provider, attempt.model) for attempt in self.attempts}
+        return max(0, len(tried) - 1) + (self.skipped if first is not self.answered_by else 0)

@@ -10,7 +10,8 @@ from domain.llm.capabilities import Capability
 class Offering:
     """What the catalogue knows; `None` is unknown, not zero and not unlimited.
 
-    `model` is the name the provider itself uses. `aliases` are other names callers may use for it.
+    `model` is the name the provider itself uses. `aliases` are other names callers may use for it;
+    one with `*` stands for every name of that shape.
     `quality` is in [0, 1]. `prefill` says that a trailing assistant message is continued, which is what
     finishing a cut answer needs. Dates are ISO `YYYY-MM-DD`.
     """
@@ -42,7 +43,8 @@ class CatalogProvider:
 
     `wire` is the shape it speaks (`openai`, `anthropic`, `gemini`, …). `portkey_slug` is its name at the
     Portkey gateway, None where Portkey does not know it. `key_variables` are the environment variables
-    its own tools read a key from, in order.
+    its own tools read a key from, in order. `price_fallbacks` are providers whose list prices hold for
+    models this provider resells and publishes no price for, in order (Azure sells at OpenAI's prices).
     """
 
     id: str
@@ -53,6 +55,7 @@ class CatalogProvider:
     key_variables: tuple[str, ...] = ()
     regions: frozenset[str] = frozenset()
     compliance: frozenset[str] = frozenset()
+    price_fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

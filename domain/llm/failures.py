@@ -69,7 +69,7 @@ class Failure:
 
     `body` and `content_type` are the provider's own error, kept so that a caller of the same family
     gets it unmodified. `at_gateway` says that the hop in between failed, not the provider, so the
-    provider's breaker must not count it. `hold_open` is the provider's Retry-After in seconds.
+    provider's breaker must not count it. `sent` is False when nothing can have reached the provider.
     """
 
     kind: FailureKind
@@ -78,9 +78,15 @@ class Failure:
     code: str | None = None
     retry_after_s: float | None = None
     at_gateway: bool = False
+    sent: bool = True
     body: bytes | None = None
     content_type: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the provider may have worked for this: it got the request and did not refuse it."""
+        return self.sent and (self.status is None or self.status < 400)
 
     @property
     def disposition(self) -> Disposition:

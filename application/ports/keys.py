@@ -6,9 +6,9 @@ bounded time. Writes raise `StoreUnavailable` or `Conflict` and change nothing.
 
 from abc import abstractmethod
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from domain.tenancy.key import KeyRecord
+from domain.tenancy.key import KeyRecord, ParsedKey
 
 
 class KeyStore(Protocol):
@@ -30,4 +30,48 @@ class KeyStore(Protocol):
     @abstractmethod
     async def generation(self) -> int:
         """A number that changes with every change of any key; cheap to ask."""
+        ...
+
+
+class KeyHash(NamedTuple):
+    """What is kept instead of a secret."""
+
+    digest: bytes
+    pepper_version: int
+
+
+class KeyHasher(Protocol):
+    """Makes secrets and their keyed hashes. Synchronous: a hash costs about a microsecond."""
+
+    @abstractmethod
+    def new_key(self, env: str) -> str:
+        """The text of a new key with an unguessable id and secret."""
+        ...
+
+    @abstractmethod
+    def hash(self, key: ParsedKey) -> KeyHash:
+        """The hash to keep, under the newest pepper."""
+        ...
+
+    @abstractmethod
+    def matches(self, key: ParsedKey, kept: KeyHash) -> bool:
+        """Whether the secret is the one that was hashed, in constant time. False for a lost pepper."""
+        ...
+
+
+class OwnerKeyFile(Protocol):
+    """The file an operator reads the owner's key from; only its owner may read it.
+
+    Synchronous, used at start-up and on recovery only. Raises StoreUnavailable when it cannot be
+    read or written.
+    """
+
+    @abstractmethod
+    def keep_first(self, key: str) -> str:
+        """Writes the key unless the file exists, whole or not at all; returns what the file then holds."""
+        ...
+
+    @abstractmethod
+    def replace(self, key: str) -> None:
+        """Puts this key in the place of whatever was there, whole or not at all."""
         ...

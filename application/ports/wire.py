@@ -61,9 +61,22 @@ class FrameWriter(Protocol):
 
     @abstractmethod
     def finish_frames(
-        self, dialect: str, reason: str, usage: Usage | None, *, request_id: str, model: str
+        self,
+        dialect: str,
+        reason: str,
+        usage: Usage | None,
+        *,
+        request_id: str,
+        model: str,
+        include_usage: bool,
     ) -> bytes:
-        """Everything between the last text and the terminator."""
+        """Everything between the last text and the terminator. `include_usage`: the caller asked for usage;
+        dialects that always report it do so anyway."""
+        ...
+
+    @abstractmethod
+    def cost_note(self, dialect: str, cost_usd: float) -> bytes:
+        """A frame SDKs skip that tells the cost where no usage frame may; empty where none is needed."""
         ...
 
     @abstractmethod

@@ -1,0 +1,63 @@
+"""One attempt: what it needs to run, and what its failure tells the target's breaker and health."""
+
+from typing import NamedTuple, assert_never
+
+from application.job import Job
+from application.ports.llm import LlmProvider, UpstreamCall
+from domain.llm.failures import BreakerVote, Failure, FailureKind
+from domain.resilience.breaker import Permit
+from domain.routing.live import LiveState, TargetState
+from domain.routing.target import Target
+from domain.routing.way import Way
+
+QUOTA_COOL_DOWN_S = 60.0
+"""How long an exhausted account rests when the provider does not say."""
+RATE_LIMIT_COOL_DOWN_S = 1.0
+"""How long a rate-limited target rests when the provider does not say."""
+COOL_DOWN_MAX_S = 600.0
+
+
+class Attempt(NamedTuple):
+    """What one attempt needs to run and to be settled."""
+
+    target: Target
+    state: TargetState
+    permit: Permit
+    way: Way
+    provider: LlmProvider
+    started: float
+
+
+def upstream_call(job: Job, target: Target, now: float, continue_from: str | None = None) -> UpstreamCall:
+    """The call of one attempt, with what is left of the deadline."""
+    return UpstreamCall(
+        job.request,
+        target,
+        job.plan.route.timeouts,
+        job.deadline.remaining_s(now),
+        job.request_id,
+        continue_from,
+    )
+
+
+def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> None:
+    """What a failure tells breaker, cool-down and health of the target; a failed hop tells nothing."""
+    state = attempt.state
+    if failure.at_gateway:
+        state.breaker.forget(attempt.permit)
+        return
+    match failure.disposition.breaker:
+        case BreakerVote.FAILURE:
+            state.breaker.record(attempt.permit, ok=False, now=now)
+            live.providers[attempt.target.provider].health.record(False, now - attempt.started, now)
+        case BreakerVote.COOL_DOWN:
+            # Not ill: closed for a while. A probe that meets it has proven nothing.
+            state.breaker.forget(attempt.permit)
+            rest_s = failure.retry_after_s
+            if rest_s is None:
+                rest_s = QUOTA_COOL_DOWN_S if failure.kind is FailureKind.QUOTA else RATE_LIMIT_COOL_DOWN_S
+            state.cool_until = max(state.cool_until, now + min(rest_s, COOL_DOWN_MAX_S))
+        case BreakerVote.NEUTRAL:
+            state.breaker.forget(attempt.permit)
+        case never:
+            assert_never(never)

@@ -1,0 +1,317 @@
+"""The one attempt loop, for unary answers and for streams.
+
+The domain decides (plan, breaker, next step after a failure, which way to take), the loop obeys. It is the
+only owner of retries: no adapter repeats, falls back or waits. Each attempt is noted with its usage and
+cost whatever its end, and a permit is always given back, also when the caller leaves.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar, assert_never
+
+from application.accounting import note_attempt
+from application.attempt import Attempt, upstream_call, vote
+from application.job import Job
+from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamFailed
+from application.ports.system import Clock
+from application.ports.wire import FrameWriter
+from application.stream import OpenedStream, Recovery, open_attempt
+from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
+from domain.llm.continuation import ContinuationMode
+from domain.llm.failures import Failure
+from domain.resilience.breaker import Permit, Refused
+from domain.resilience.retry_budget import RetryBudget
+from domain.routing.failover import GiveUp, RetrySame, TryNext, next_step
+from domain.routing.live import LiveState
+from domain.routing.target import Target
+from domain.routing.way import Way, choose_way
+
+Result = TypeVar("Result")
+
+GATEWAY_HOPS_MAX = 3
+"""Failed gateway hops for one target before the loop treats it as the target's failure."""
+
+class FailoverHappened(NamedTuple):
+    """Reported when another target takes over (SPEC section 9, `provider.failover`)."""
+
+    request_id: str
+    original_provider: str
+    fallback_provider: str
+    reason: str
+
+
+class AttemptLoop:
+    """Runs a job's plan until one target answers or the rules say stop."""
+
+    def __init__(
+        self,
+        *,
+        direct: LlmProvider,
+        gateway: LlmProvider | None,
+        frames: FrameWriter,
+        clock: Clock,
+        chance: random.Random,
+        retry_budget: RetryBudget,
+        on_failover: Callable[[FailoverHappened], None] | None = None,
+    ) -> None:
+        self._direct = direct
+        self._gateway = gateway
+        self._frames = frames
+        self._clock = clock
+        self._chance = chance
+        self._retry_budget = retry_budget
+        self._on_failover = on_failover
+
+    def reachable(self, target: Target) -> bool:
+        """Whether any way leads to the target now."""
+        return self._direct.reaches(target) or (self._gateway is not None and self._gateway.reaches(target))
+
+    async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
+        """A whole answer.
+
+        Raises:
+            UpstreamError: the last failure, when everything allowed was tried.
+            NoProviderAvailable: every planned target was closed meanwhile.
+            DeadlineExceeded: the time ran out.
+        """
+        return await self._run(job, live, self._complete_once)
+
+    async def open(self, job: Job, live: LiveState) -> "OpenedStream":
+        """A stream that has shown its first content (or is complete without any). Raises as `complete`."""
+        return await self._run(job, live, self._open_once)
+
+    async def _run(
+        self,
+        job: Job,
+        live: LiveState,
+        call: Callable[[Job, LiveState, Attempt], Awaitable[Result]],
+    ) -> Result:
+        clock = self._clock
+        self._retry_budget.on_request(clock.monotonic())
+        queue = list(job.plan.targets)
+        last: Failure | None = None
+        while queue:
+            target = queue.pop(0)
+            retries_left = job.plan.route.retries
+            tries = hops = 0
+            while True:
+                now = clock.monotonic()
+                if job.deadline.passed(now):
+                    raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s")
+                attempt = self._admit(job, live, target, now, retrying=tries > 0)
+                if attempt is None:
+                    job.skipped += 1
+                    break
+                try:
+                    return await call(job, live, attempt)
+                except UpstreamFailed as error:
+                    last = error.failure
+                    self._note_failure(job, live, attempt, last)
+                except BaseException:
+                    attempt.state.breaker.forget(attempt.permit)
+                    raise
+                if last.at_gateway and hops < GATEWAY_HOPS_MAX and self._way(job, target) is not None:
+                    # The hop failed, not the provider: another way to it is no retry of the target.
+                    hops += 1
+                    continue
+                tries += 1
+                step = self._next_step(job, last, retries_left, tries, bool(queue or job.plan.spares))
+                match step:
+                    case RetrySame(wait_s):
+                        retries_left -= 1
+                        await asyncio.sleep(wait_s)
+                        continue
+                    case TryNext():
+                        if last.disposition.larger_context_only:
+                            queue = larger_windows(job, target)
+                        self._report_failover(job, target, queue, last)
+                        break
+                    case GiveUp():
+                        raise UpstreamError(last, attempts=len(job.attempts))
+                    case _:
+                        assert_never(step)
+        if last is not None:
+            raise UpstreamError(last, attempts=len(job.attempts))
+        raise NoProviderAvailable(
+            "every candidate is closed at the moment",
+            retry_after_s=earliest_reopening_s(job.plan.targets, live, clock.monotonic()),
+        )
+
+    def _next_step(
+        self, job: Job, failure: Failure, retries_left: int, tries: int, more_targets: bool
+    ) -> RetrySame | TryNext | GiveUp:
+        now = self._clock.monotonic()
+        allowed = (
+            retries_left > 0 and failure.disposition.retry_same and self._retry_budget.try_spend(now)
+        )
+        return next_step(
+            failure,
+            retries_left=retries_left,
+            retry_allowed=allowed,
+            deadline_remaining_s=job.deadline.remaining_s(now),
+            attempt=tries,
+            draw=self._chance.random(),
+            more_targets=more_targets,
+        )
+
+    def _admit(
+        self, job: Job, live: LiveState, target: Target, now: float, *, retrying: bool = False
+    ) -> Attempt | None:
+        state = live.targets[target.index]
+        # A retry has waited out its own Retry-After already.
+        if not retrying and now < state.cool_until:
+            return None
+        way = self._way(job, target)
+        if way is None:
+            return None
+        permit = state.breaker.try_acquire(now=now)
+        if type(permit) is Refused:
+            return None
+        assert isinstance(permit, Permit)
+        provider = self._gateway if way is Way.GATEWAY and self._gateway is not None else self._direct
+        return Attempt(target, state, permit, way, provider, now)
+
+    def _way(self, job: Job, target: Target) -> Way | None:
+        gateway = self._gateway
+        if gateway is None or not gateway.reaches(target):
+            return choose_way(
+                target.via, gateway_reaches=False, direct_reaches=self._direct.reaches(target), gateway_drops=()
+            )
+        return choose_way(
+            target.via,
+            gateway_reaches=True,
+            direct_reaches=self._direct.reaches(target),
+            gateway_drops=gateway.would_drop(job.request, target),
+        )
+
+    async def _complete_once(self, job: Job, live: LiveState, attempt: Attempt) -> UpstreamAnswer:
+        target, state = attempt.target, attempt.state
+        state.in_flight += 1
+        outcome = "cancelled"
+        try:
+            answer = await attempt.provider.complete(upstream_call(job, target, attempt.started))
+            outcome = "ok"
+        except UpstreamFailed:
+            outcome = "failed"
+            raise
+        finally:
+            state.in_flight -= 1
+            ended = self._clock.monotonic()
+            job.upstream_s += ended - attempt.started
+            if outcome == "cancelled":
+                note_attempt(
+                    job, target, via=attempt.way.value, outcome=outcome, started=attempt.started, ended=ended,
+                    usage=None,
+                )  # fmt: skip
+        took_s = ended - attempt.started
+        state.breaker.record(attempt.permit, ok=True, now=ended)
+        state.ttft.observe(took_s, ended)
+        state.latency.observe(took_s, ended)
+        live.providers[target.provider].health.record(True, took_s, ended)
+        note_attempt(
+            job,
+            target,
+            via=attempt.way.value,
+            outcome="ok",
+            started=attempt.started,
+            ended=ended,
+            usage=answer.usage,
+            answer_chars=len(answer.body),
+        )
+        job.answered_by = target
+        job.via = attempt.way.value
+        job.dropped = answer.dropped
+        job.finish_reason = answer.finish_reason or ""
+        return answer
+
+    async def _open_once(self, job: Job, live: LiveState, attempt: Attempt) -> OpenedStream:
+        first = await open_attempt(self._clock, job, attempt)
+        return OpenedStream(self._clock, self._frames, job, live, first, self)
+
+    async def resume(
+        self, job: Job, live: LiveState, broken: Target, sent: str, *, skip: int
+    ) -> "Recovery | None":
+        """The next attempt, after `skip` earlier ones, that may finish a plain text cut after `sent`.
+
+        None when every way to finish it was tried, or the time ran out.
+        """
+        for number, (target, mode) in enumerate(continuations(job, broken)):
+            now = self._clock.monotonic()
+            if number < skip or job.deadline.passed(now):
+                continue
+            attempt = self._admit(job, live, target, now)
+            if attempt is None:
+                continue
+            continue_from = sent.rstrip() if mode is ContinuationMode.PREFILL else None
+            try:
+                opened = await open_attempt(self._clock, job, attempt, continue_from=continue_from)
+            except UpstreamFailed as error:
+                self._note_failure(job, live, attempt, error.failure)
+                continue
+            except BaseException:
+                attempt.state.breaker.forget(attempt.permit)
+                raise
+            if target is not broken and self._on_failover is not None:
+                self._on_failover(
+                    FailoverHappened(job.request_id, broken.provider, target.provider, "stream_interrupted")
+                )
+            return Recovery(opened, mode, number + 1)
+        return None
+
+    def _note_failure(self, job: Job, live: LiveState, attempt: Attempt, failure: Failure) -> None:
+        now = self._clock.monotonic()
+        note_attempt(
+            job,
+            attempt.target,
+            via=attempt.way.value,
+            outcome=failure.kind.value,
+            started=attempt.started,
+            ended=now,
+            usage=None,
+            failure=failure,
+            may_be_billed=failure.may_be_billed,
+        )
+        vote(live, attempt, failure, now)
+
+    def _report_failover(self, job: Job, target: Target, queue: list[Target], failure: Failure) -> None:
+        if queue and self._on_failover is not None:
+            self._on_failover(
+                FailoverHappened(job.request_id, target.provider, queue[0].provider, failure.kind.value)
+            )
+
+
+def continuations(job: Job, broken: Target) -> list[tuple[Target, ContinuationMode]]:
+    """How a cut plain text may be finished, most promising first.
+
+    Others that take a prefill; then the broken target itself and the same model elsewhere, which may say
+    the same again; then anyone from the start, which is accepted only when it repeats what was sent.
+    """
+    others = [target for target in job.plan.targets if target is not broken]
+    same = [target for target in others if target.offering.model == broken.offering.model]
+    ways = [(target, ContinuationMode.PREFILL) for target in others if target.offering.prefill]
+    if broken.offering.prefill:
+        ways.append((broken, ContinuationMode.PREFILL))
+    ways += [(target, ContinuationMode.RESTART) for target in (*same, broken)]
+    ways += [(target, ContinuationMode.RESTART) for target in others if target not in same]
+    return ways[: 1 + 2 * max(1, job.plan.route.max_fallbacks)]
+
+
+def larger_windows(job: Job, target: Target) -> list[Target]:
+    """The targets that may follow an over-long prompt: planned or spare, with a larger window only."""
+    window = target.offering.context_tokens or 0
+    tried = {attempt.provider + "/" + attempt.model for attempt in job.attempts}
+    return [
+        other
+        for other in (*job.plan.targets, *job.plan.spares)
+        if (other.offering.context_tokens or 0) > window and other.provider + "/" + other.model not in tried
+    ]
+
+
+def earliest_reopening_s(targets: tuple[Target, ...], live: LiveState, now: float) -> float | None:
+    """Seconds until the first of them may be asked again; None when nothing says so."""
+    waits = [
+        max(state.cool_until - now, state.breaker.reopen_after_s(now), 0.0)
+        for state in (live.targets[target.index] for target in targets)
+    ]
+    return min(waits, default=None)

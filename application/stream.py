@@ -1,0 +1,352 @@
+"""A stream from its first content to its end: relay, settle once, and finish elsewhere where allowed.
+
+Up to the first content nothing here exists for the caller (`open_attempt`), so the attempt loop may still
+fail over. From then on a break is either finished exactly by another attempt (`continue`) or becomes a
+`StreamCut`, never a quiet end.
+"""
+
+import asyncio
+from typing import NamedTuple, Protocol
+
+from application.accounting import note_attempt
+from application.attempt import Attempt, upstream_call, vote
+from application.job import Job
+from application.ports.llm import Block, UpstreamFailed, UpstreamStream
+from application.ports.system import Clock
+from application.ports.wire import FrameWriter
+from domain.catalog.prices import bill
+from domain.errors import StreamCut
+from domain.llm.continuation import Aligner, ContinuationMode, Misaligned
+from domain.llm.failures import Failure, FailureKind
+from domain.llm.stream import ContentKind, Delta, StreamMachine, UsageReported
+from domain.llm.usage import Usage
+from domain.money import usd_float
+from domain.routing.live import LiveState
+from domain.routing.target import StreamRecovery, Target
+
+TRAILER_WAIT_S = 5.0
+"""How long usage and the end marker may trail the finish reason before the stream is taken as over."""
+CONTINUABLE_CHARS_MAX = 1_000_000
+"""Text kept for a possible continuation; a longer answer can no longer be continued."""
+
+
+class Opened(NamedTuple):
+    """An attempt's stream that has shown its first content."""
+
+    attempt: Attempt
+    stream: UpstreamStream
+    machine: StreamMachine
+    held: list[Block]
+    first_token_s: float
+
+
+class Recovery(NamedTuple):
+    """A further attempt that may finish a cut answer; `number` is how many were tried up to it."""
+
+    opened: Opened
+    mode: ContinuationMode
+    number: int
+
+
+class Resumer(Protocol):
+    """What a broken stream asks for help; the attempt loop."""
+
+    async def resume(
+        self, job: Job, live: LiveState, broken: Target, sent: str, *, skip: int
+    ) -> Recovery | None: ...
+
+
+async def open_attempt(
+    clock: Clock, job: Job, attempt: Attempt, *, continue_from: str | None = None
+) -> Opened:
+    """Waits for the first content of one attempt, bounded by the route's first-token timeout.
+
+    Raises:
+        UpstreamFailed: whatever ended it before; the upstream call is closed then.
+    """
+    timeouts = job.plan.route.timeouts
+    keep_text = job.request.plain_text and job.plan.route.stream_recovery is StreamRecovery.CONTINUE
+    machine = StreamMachine(keep_text=keep_text)
+    held: list[Block] = []
+    stream: UpstreamStream | None = None
+    attempt.state.in_flight += 1
+    done = False
+    try:
+        call = upstream_call(job, attempt.target, attempt.started, continue_from)
+        async with asyncio.timeout(min(timeouts.first_token_s, call.total_timeout_s)):
+            stream = await attempt.provider.open_stream(call)
+            while not (machine.committed or machine.complete):
+                block = await stream.next_block()
+                if block is None:
+                    raise UpstreamFailed(_cut("the stream ended before it said anything"))
+                for event in block.events:
+                    machine.feed(event)
+                if machine.failure is not None and machine.may_fail_over:
+                    raise UpstreamFailed(machine.failure)
+                held.append(block)
+        done = True
+    except TimeoutError:
+        message = f"no first token within {timeouts.first_token_s:g} s"
+        raise UpstreamFailed(Failure(kind=FailureKind.TIMEOUT, message=message)) from None
+    finally:
+        first_token_s = clock.monotonic() - attempt.started
+        if not done:
+            job.upstream_s += first_token_s
+            attempt.state.in_flight -= 1
+            if stream is not None:
+                stream.close()
+    job.upstream_s += first_token_s
+    return Opened(attempt, stream, machine, held, first_token_s)
+
+
+def _cut(message: str) -> Failure:
+    return Failure(kind=FailureKind.NETWORK, message=message)
+
+
+class OpenedStream:
+    """A committed answer stream. Read blocks until None, then it is complete; close it in any case.
+
+    Exactly one attempt row is written per upstream call, whatever happens: end, cut, or the caller leaving.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        frames: FrameWriter,
+        job: Job,
+        live: LiveState,
+        first: Opened,
+        resumer: Resumer,
+    ) -> None:
+        self._clock = clock
+        self._frames = frames
+        self._job = job
+        self._live = live
+        self._resumer = resumer
+        self._current: Opened | None = first
+        self._aligner: Aligner | None = None
+        self._recoveries = 0
+        self._sent: list[str] = []
+        self._sent_chars = 0
+        self._broken: Target = first.attempt.target
+        self.headers = first.stream.headers
+        job.answered_by = first.attempt.target
+        job.via = first.attempt.way.value
+        job.dropped = first.stream.dropped
+        job.first_token_s = clock.monotonic() - job.started
+        self._note_probe(first.attempt)
+
+    async def next_block(self) -> Block | None:
+        """Frames for the caller, terminator excluded; None when the answer is complete.
+
+        Raises:
+            StreamCut: the answer broke and cannot be finished; the attempt is settled.
+        """
+        while self._current is not None:
+            opened = self._current
+            try:
+                block = await self._read(opened)
+            except UpstreamFailed as error:
+                if opened.machine.complete:
+                    self._settle("ok", None)
+                    break
+                await self._recover(error.failure)
+                continue
+            if block is None:
+                last = await self._finish(opened)
+                if last is None and self._current is not None:
+                    continue  # the continuation did not fit and another one took its place
+                return last
+            if self._aligner is not None:
+                aligned = await self._align(opened, self._aligner, block)
+                if aligned is not None:
+                    return aligned
+                continue
+            self._keep(block)
+            if opened.machine.complete and self._reports_usage(block):
+                return Block(self._priced(block.raw, opened), block.events)
+            if block.raw or block.events:
+                return block
+        return None
+
+    async def _read(self, opened: Opened) -> Block | None:
+        """The next block of the current attempt; None after a complete end. Raises UpstreamFailed."""
+        machine = opened.machine
+        if opened.held:
+            held = opened.held
+            block = held[0] if len(held) == 1 else _joined(held)
+            opened.held.clear()
+            return block
+        if machine.failure is not None and not machine.complete:
+            raise UpstreamFailed(machine.failure)
+        if machine.terminated:
+            return None
+        waiting_since = self._clock.monotonic()
+        try:
+            if machine.complete:
+                async with asyncio.timeout(TRAILER_WAIT_S):
+                    block = await opened.stream.next_block()
+            else:
+                block = await opened.stream.next_block()
+        except TimeoutError:
+            return None
+        finally:
+            self._job.upstream_s += self._clock.monotonic() - waiting_since
+        if block is None:
+            if machine.complete:
+                return None
+            raise UpstreamFailed(_cut("the stream ended without a finish reason"))
+        for event in block.events:
+            machine.feed(event)
+        return block
+
+    def _keep(self, block: Block) -> None:
+        for event in block.events:
+            if type(event) is Delta:
+                self._sent_chars += len(event.text)
+                if self._may_continue() and event.kind is ContentKind.TEXT:
+                    self._sent.append(event.text)
+
+    def _may_continue(self) -> bool:
+        return (
+            self._job.plan.route.stream_recovery is StreamRecovery.CONTINUE
+            and self._job.request.plain_text
+            and self._sent_chars <= CONTINUABLE_CHARS_MAX
+        )
+
+    @staticmethod
+    def _reports_usage(block: Block) -> bool:
+        return any(type(event) is UsageReported for event in block.events)
+
+    def _priced(self, raw: bytes, opened: Opened) -> bytes:
+        cost = self._cost_with(opened, opened.machine.usage)
+        return raw if cost is None else self._frames.with_cost(self._job.request.dialect, raw, usd_float(cost))
+
+    def _cost_with(self, opened: Opened, usage: Usage | None) -> int | None:
+        earlier = self._job.cost_nano_usd
+        if usage is None or earlier is None:
+            return None
+        this = bill(opened.attempt.target.offering.prices, usage.repaired())
+        return None if this is None else earlier + this
+
+    async def _align(self, opened: Opened, aligner: Aligner, block: Block) -> Block | None:
+        """A continuation's block as frames of ours; None when it has nothing new to say yet."""
+        texts: list[str] = []
+        for event in block.events:
+            if type(event) is Delta and event.kind is ContentKind.TEXT:
+                outcome = aligner.feed(event.text)
+                if isinstance(outcome, Misaligned):
+                    await self._recover(Failure(kind=FailureKind.BAD_RESPONSE, message=outcome.reason))
+                    return None
+                texts.append(outcome.text)
+        return self._text_block("".join(texts), opened)
+
+    def _text_block(self, text: str, opened: Opened) -> Block | None:
+        if not text:
+            return None
+        self._sent.append(text)
+        self._sent_chars += len(text)
+        raw = self._frames.text_frame(
+            self._job.request.dialect,
+            text,
+            request_id=self._job.request_id,
+            model=opened.attempt.target.model,
+        )
+        return Block(raw, (Delta(ContentKind.TEXT, text),))
+
+    async def _finish(self, opened: Opened) -> Block | None:
+        """The end of a complete answer: None, or for a continued one what is left to say."""
+        aligner = self._aligner
+        if aligner is None:
+            self._settle("ok", None)
+            return None
+        outcome = aligner.end()
+        if isinstance(outcome, Misaligned):
+            await self._recover(Failure(kind=FailureKind.BAD_RESPONSE, message=outcome.reason))
+            return None
+        rest = self._text_block(outcome.text, opened)
+        machine, job = opened.machine, self._job
+        raw = self._frames.finish_frames(
+            job.request.dialect,
+            machine.finish_reason or "stop",
+            machine.usage,
+            request_id=job.request_id,
+            model=opened.attempt.target.model,
+            include_usage=job.request.include_usage,
+        )
+        raw = self._priced(raw, opened)
+        self._settle("ok", None)
+        return Block((rest.raw if rest else b"") + raw, rest.events if rest else ())
+
+    async def _recover(self, failure: Failure) -> None:
+        """Settles the broken attempt and puts another in its place, or raises StreamCut."""
+        opened = self._current
+        assert opened is not None
+        self._settle(failure.kind.value, failure)
+        if self._may_continue():
+            sent = "".join(self._sent)
+            recovery = await self._resumer.resume(
+                self._job, self._live, self._broken, sent, skip=self._recoveries
+            )
+            if recovery is not None:
+                self._recoveries = recovery.number
+                self._aligner = Aligner(sent, recovery.mode)
+                self._current = recovery.opened
+                self._job.continued = True
+                self._job.answered_by = recovery.opened.attempt.target
+                self._note_probe(recovery.opened.attempt)
+                return
+        raise StreamCut(f"the answer was interrupted: {failure.message}", details={"kind": failure.kind.value})
+
+    def _note_probe(self, attempt: Attempt) -> None:
+        # A probe is answered by the first content: a long stream must not keep the breaker half open.
+        if attempt.permit.probe:
+            attempt.state.breaker.record(attempt.permit, ok=True, now=self._clock.monotonic())
+
+    def _settle(self, outcome: str, failure: Failure | None) -> None:
+        """Ends the current upstream call and writes its row; the one place where a stream is billed."""
+        opened, self._current = self._current, None
+        if opened is None:
+            return
+        attempt, machine, job = opened.attempt, opened.machine, self._job
+        opened.stream.close()
+        state = attempt.state
+        state.in_flight -= 1
+        now = self._clock.monotonic()
+        took_s = now - attempt.started
+        if outcome == "ok":
+            if not attempt.permit.probe:
+                state.breaker.record(attempt.permit, ok=True, now=now)
+            state.ttft.observe(opened.first_token_s, now)
+            state.latency.observe(took_s, now)
+            self._live.providers[attempt.target.provider].health.record(True, took_s, now)
+            job.finish_reason = machine.finish_reason or "stop"
+        elif failure is not None:
+            vote(self._live, attempt, failure, now)
+        else:
+            state.breaker.forget(attempt.permit)
+        note_attempt(
+            job,
+            attempt.target,
+            via=attempt.way.value,
+            outcome=outcome,
+            started=attempt.started,
+            ended=now,
+            usage=machine.usage if machine.complete else None,
+            first_token_s=opened.first_token_s,
+            failure=failure,
+            answer_chars=machine.content_chars,
+        )
+
+    def close(self) -> None:
+        """Ends whatever still runs; the caller left if the answer was not complete. Idempotent."""
+        if self._current is not None:
+            complete = self._current.machine.complete and not self._current.held
+            self._settle("ok" if complete else "cancelled", None)
+
+
+def _joined(blocks: list[Block]) -> Block:
+    return Block(
+        b"".join(block.raw for block in blocks),
+        tuple(event for block in blocks for event in block.events),
+    )

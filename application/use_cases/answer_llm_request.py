@@ -1,0 +1,209 @@
+"""The one way every LLM request takes, whatever its dialect, unary or streamed.
+
+admit → plan → attempt(s) → settle → record. (Authentication comes before, at the key ring; privacy, cache
+and budget holds take their places between admit and attempt as they are built.) Each request that was
+authenticated leaves exactly one event, whatever happens to it.
+"""
+
+import random
+from collections.abc import Callable
+
+from application.attempts import AttemptLoop
+from application.job import Attribution, Job
+from application.ports.llm import UpstreamAnswer
+from application.ports.system import Clock, IdFactory
+from application.ports.usage import UsageLog
+from application.runtime import Runtime
+from application.stream import OpenedStream
+from domain.analytics.event import RequestEvent
+from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavailable
+from domain.llm.request import LlmRequest
+from domain.llm.usage import estimate_tokens
+from domain.routing.live import LiveState
+from domain.routing.plan import Plan, make_plan
+from domain.routing.requirements import Requirements
+from domain.routing.target import Route
+from domain.tenancy.principal import Principal
+from domain.time import Deadline
+
+OUTPUT_TOKENS_TYPICAL = 512
+"""Assumed answer length for ranking and price ceilings when the caller sets no maximum."""
+RETRY_WHEN_FULL_S = 1.0
+
+
+def complete_requirements(
+    requirements: Requirements, request: LlmRequest, principal: Principal
+) -> Requirements:
+    """Adds to the caller's demands what the body shows and what the key allows."""
+    requirements.capabilities |= request.needs
+    requirements.input_tokens = estimate_tokens(request.size_bytes)
+    requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
+    requirements.allowed_models = principal.allowed_models
+    return requirements
+
+
+class AnswerLlmRequest:
+    """Call `begin`, then `complete` or `open`, then `end` in a `finally`.
+
+    `slots_max` bounds the requests in flight; the next one is refused at once rather than queued.
+    """
+
+    def __init__(
+        self,
+        *,
+        runtime: Runtime,
+        attempts: AttemptLoop,
+        usage_log: UsageLog,
+        clock: Clock,
+        ids: IdFactory,
+        chance: random.Random,
+        slots_max: int,
+        observe: Callable[[RequestEvent], None],
+    ) -> None:
+        self._runtime = runtime
+        self._attempts = attempts
+        self._usage_log = usage_log
+        self._clock = clock
+        self._ids = ids
+        self._chance = chance
+        self._observe = observe
+        self.slots_max = slots_max
+        self.in_flight = 0
+
+    def begin(
+        self,
+        principal: Principal,
+        request: LlmRequest,
+        requirements: Requirements,
+        attribution: Attribution,
+        *,
+        request_id: str | None = None,
+    ) -> tuple[Job, LiveState]:
+        """Admits and plans; takes a slot that `end` gives back.
+
+        Raises:
+            Forbidden, Overloaded, StoreUnavailable, UnknownModel, InvalidRequirements,
+            ResidencyViolation, NoProviderAvailable: no slot is kept then, and the refusal is recorded.
+        """
+        clock = self._clock
+        started = clock.monotonic()
+        table, live = self._runtime.snapshot
+        job = Job(
+            request_id=request_id or self._ids.next("req"),
+            principal=principal,
+            request=request,
+            requirements=requirements,
+            plan=NO_PLAN,
+            attribution=attribution,
+            started=started,
+            started_at_us=int(clock.utc_now().timestamp() * 1e6),
+            deadline=Deadline(started),
+        )
+        self.in_flight += 1
+        try:
+            self._admit(principal)
+            route = table.resolve(request.model)
+            job.plan = make_plan(
+                table,
+                route,
+                complete_requirements(requirements, request, principal),
+                live,
+                now=started,
+                draw=self._chance.random(),
+                reachable=self._attempts.reachable,
+            )
+        except InterchangeError as error:
+            self.end(job, status=0, outcome="refused", error_code=error.code)
+            raise
+        timeouts = route.timeouts
+        job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
+        job.plan_s = clock.monotonic() - started
+        return job, live
+
+    def _admit(self, principal: Principal) -> None:
+        if not principal.may("llm.call"):
+            raise Forbidden(f"the role {principal.role!r} may not call models (needs llm.call)")
+        if self.in_flight > self.slots_max:
+            raise Overloaded(
+                f"{self.slots_max} requests are in flight, which is the limit (MAX_CONCURRENT_REQUESTS)",
+                retry_after_s=RETRY_WHEN_FULL_S,
+            )
+        if not self._usage_log.accepting:
+            raise StoreUnavailable(
+                "usage can no longer be recorded (disk full or database down for too long)",
+                retry_after_s=RETRY_WHEN_FULL_S,
+            )
+
+    async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
+        """A whole answer. Raises UpstreamError, NoProviderAvailable or DeadlineExceeded."""
+        return await self._attempts.complete(job, live)
+
+    async def open(self, job: Job, live: LiveState) -> OpenedStream:
+        """A committed stream; close it before `end`. Raises as `complete`."""
+        return await self._attempts.open(job, live)
+
+    def end(self, job: Job, *, status: int, outcome: str, error_code: str = "") -> None:
+        """Gives the slot back and records the request durably. Idempotent; call it before the last byte."""
+        if job.recorded:
+            return
+        job.recorded = True
+        self.in_flight -= 1
+        event = self._event(job, status, outcome, error_code)
+        self._usage_log.record(event)
+        self._observe(event)
+
+    def _event(self, job: Job, status: int, outcome: str, error_code: str) -> RequestEvent:
+        request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by
+        sums = [0] * 5
+        for attempt in job.attempts:
+            sums[0] += attempt.input_tokens
+            sums[1] += attempt.output_tokens
+            sums[2] += attempt.cached_read_tokens
+            sums[3] += attempt.cache_write_tokens + attempt.cache_write_long_tokens
+            sums[4] += attempt.reasoning_tokens
+        return RequestEvent(
+            job.request_id,
+            job.principal.tenant_id,
+            job.principal.key_id,
+            who.agent_id,
+            who.user_id,
+            who.session_id,
+            who.workflow_id,
+            request.operation.value,
+            request.dialect,
+            request.model,
+            plan.route.name,
+            plan.strategy,
+            target.provider if target else "",
+            target.model if target else "",
+            job.via,
+            outcome,
+            status,
+            error_code,
+            request.stream,
+            target.simulated if target else False,
+            job.started_at_us,
+            int((self._clock.monotonic() - job.started) * 1e6),
+            int(job.upstream_s * 1e6),
+            int(job.plan_s * 1e6),
+            0,
+            None if job.first_token_s is None else int(job.first_token_s * 1e6),
+            len(request.body),
+            job.response_bytes,
+            *sums,
+            job.cost_nano_usd,
+            job.cost_estimated,
+            plan.candidates,
+            len(job.attempts),
+            job.fallbacks,
+            job.continued,
+            job.finish_reason,
+            "off",
+            ",".join(job.dropped),
+            who.metadata,
+            tuple(job.attempts),
+        )
+
+
+NO_PLAN = Plan(Route(name="", targets=()), (), (), "", 0)
+"""Stands in for a plan until there is one, so that a refused request can be recorded too."""

@@ -1,0 +1,37 @@
+"""What would happen to a request, without sending anything (SPEC L6)."""
+
+from application.ports.system import Clock
+from application.runtime import Runtime
+from application.use_cases.answer_llm_request import complete_requirements
+from domain.errors import Forbidden
+from domain.llm.request import LlmRequest
+from domain.routing.explanation import Explanation, explain
+from domain.routing.requirements import Requirements
+from domain.tenancy.principal import Principal
+
+DRAW_SHOWN = 0.5
+"""Strategies that draw lots are explained for one fixed draw; the explanation says which."""
+
+
+class ExplainRoute:
+    """Runs the same planner over the same snapshot as a live request would."""
+
+    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+        self._runtime = runtime
+        self._clock = clock
+
+    def __call__(
+        self, principal: Principal, request: LlmRequest, requirements: Requirements
+    ) -> Explanation:
+        """Raises Forbidden, UnknownModel or InvalidRequirements."""
+        if not principal.may("routing.explain"):
+            raise Forbidden(f"the role {principal.role!r} may not explain routing (needs routing.explain)")
+        table, live = self._runtime.snapshot
+        return explain(
+            table,
+            table.resolve(request.model),
+            complete_requirements(requirements, request, principal),
+            live,
+            now=self._clock.monotonic(),
+            draw=DRAW_SHOWN,
+        )

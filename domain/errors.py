@@ -119,12 +119,13 @@ class DeadlineExceeded(InterchangeError):
 class UpstreamError(InterchangeError):
     """The provider's last word after everything allowed was tried; `failure` is it.
 
-    `code` is `upstream_` and the kind of failure. The caller may repeat later, but not at once: our own
-    retries are spent.
+    `code` is `upstream_` and the kind of failure; `wire` is the family the provider speaks. The caller may
+    repeat later, but not at once: our own retries are spent.
     """
 
-    def __init__(self, failure: Failure, *, attempts: int, param: str | None = None) -> None:
-        super().__init__(failure.message, param=param, retry_after_s=failure.retry_after_s)
+    def __init__(self, failure: Failure, *, attempts: int, wire: str = "") -> None:
+        super().__init__(failure.message, retry_after_s=failure.retry_after_s)
+        self.wire = wire
         self.code = f"upstream_{failure.kind.value}"  # type: ignore[misc]
         self.failure = failure
         self.attempts = attempts

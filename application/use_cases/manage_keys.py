@@ -1,0 +1,182 @@
+"""Making, listing, revoking and recovering API keys. A key's text is returned once and never kept."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from application.ports.keys import KeyHasher, KeyStore, OwnerKeyFile
+from application.ports.system import Clock
+from domain.errors import Conflict, NotFound
+from domain.tenancy.key import KeyRecord, parse_key
+from domain.tenancy.key_rules import NewKey, check_new_key, check_revocation, check_tenant, grant
+from domain.tenancy.principal import Principal
+from domain.tenancy.role import OPERATOR_TENANT, OWNER
+
+KEY_ENV: Final = "live"
+
+KeysChanged = Callable[[], Awaitable[None]]
+"""Told after a change, so that this instance knows at once; the others follow within their refresh."""
+
+
+class CreatedKey(NamedTuple):
+    """A new key. `key` is its text, shown this once."""
+
+    key_id: str
+    key: str
+    record: KeyRecord
+
+
+async def _nobody_to_tell() -> None:
+    return None
+
+
+class CreateKey:
+    def __init__(
+        self, store: KeyStore, hasher: KeyHasher, clock: Clock, changed: KeysChanged = _nobody_to_tell
+    ) -> None:
+        self._store = store
+        self._hasher = hasher
+        self._clock = clock
+        self._changed = changed
+
+    async def __call__(self, by: Principal, new: NewKey) -> CreatedKey:
+        """Raises InvalidRequest (names the field), Forbidden, StoreUnavailable."""
+        now = self._clock.utc_now()
+        check_tenant(by, new.tenant_id, "keys.write")
+        check_new_key(new, now)
+        created = _made(self._hasher, self._clock, grant(by, new), self._hasher.new_key(KEY_ENV))
+        await self._store.add(created.record)
+        await self._changed()
+        return created
+
+
+class ListKeys:
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+
+    async def __call__(self, by: Principal, tenant_id: str | None = None) -> list[KeyRecord]:
+        """Keys of one tenant, or of every tenant `by` may see, oldest first, revoked ones included.
+
+        Raises Forbidden, StoreUnavailable.
+        """
+        check_tenant(by, by.tenant_id if tenant_id is None else tenant_id, "keys.read")
+        everyone = tenant_id is None and by.may("tenants.manage")
+        wanted = tenant_id or by.tenant_id
+        records = [record for record in await self._store.all() if everyone or record.tenant_id == wanted]
+        return sorted(records, key=lambda record: (record.created_at, record.key_id))
+
+
+class RevokeKey:
+    def __init__(self, store: KeyStore, clock: Clock, changed: KeysChanged = _nobody_to_tell) -> None:
+        self._store = store
+        self._clock = clock
+        self._changed = changed
+
+    async def __call__(self, by: Principal, key_id: str) -> KeyRecord:
+        """Revokes a key for good; revoking it again is no error. Returns it as it now is.
+
+        Raises NotFound (also for another tenant's key), Forbidden, StoreUnavailable.
+        """
+        record = await self._find(by, key_id)
+        check_revocation(by, record)
+        if record.revoked_at is None:
+            await self._store.revoke(record.tenant_id, key_id, self._clock.utc_now())
+            await self._changed()
+            record = await self._find(by, key_id)
+        return record
+
+    async def _find(self, by: Principal, key_id: str) -> KeyRecord:
+        for record in await self._store.all():
+            visible = record.tenant_id == by.tenant_id or by.may("tenants.manage")
+            if record.key_id == key_id and visible:
+                return record
+        raise NotFound(f"no key {key_id[:40]!r} in this tenant", param="key_id")
+
+
+class BootstrapFirstKey:
+    """Gives a new installation its first owner key, once, however many processes start together.
+
+    The file decides: whoever writes it first has made the key, everyone then stores the key the file
+    holds. A crash between file and store is mended by the next start.
+    """
+
+    def __init__(self, store: KeyStore, hasher: KeyHasher, clock: Clock, file: OwnerKeyFile) -> None:
+        self._store = store
+        self._hasher = hasher
+        self._clock = clock
+        self._file = file
+
+    async def __call__(self) -> CreatedKey | None:
+        """The first key, or None when the store already holds any key.
+
+        Raises:
+            Conflict: the file exists, but holds no key; nothing was changed.
+            StoreUnavailable: store or file.
+        """
+        if await self._store.all():
+            return None
+        text = self._file.keep_first(self._hasher.new_key(KEY_ENV))
+        if parse_key(text) is None:
+            raise Conflict(
+                "the owner's key file exists, but what it holds is not a key; move it away and start again"
+            )
+        created = _made(self._hasher, self._clock, _owner_key("first owner key"), text)
+        try:
+            await self._store.add(created.record)
+        except Conflict:
+            return None  # another process stored the very same key first
+        return created
+
+
+class RecoverKey:
+    """Makes another owner key for whoever holds the machine itself; never reachable over the network."""
+
+    def __init__(
+        self,
+        store: KeyStore,
+        hasher: KeyHasher,
+        clock: Clock,
+        file: OwnerKeyFile,
+        changed: KeysChanged = _nobody_to_tell,
+    ) -> None:
+        self._store = store
+        self._hasher = hasher
+        self._clock = clock
+        self._file = file
+        self._changed = changed
+
+    async def __call__(self) -> CreatedKey:
+        """A new owner key, stored and then written to the owner's key file. Older keys stay valid.
+
+        Raises StoreUnavailable.
+        """
+        created = _made(
+            self._hasher, self._clock, _owner_key("recovered owner key"), self._hasher.new_key(KEY_ENV)
+        )
+        await self._store.add(created.record)
+        self._file.replace(created.key)
+        await self._changed()
+        return created
+
+
+def _owner_key(name: str) -> NewKey:
+    return NewKey(tenant_id=OPERATOR_TENANT, name=name, role=OWNER)
+
+
+def _made(hasher: KeyHasher, clock: Clock, new: NewKey, text: str) -> CreatedKey:
+    parsed = parse_key(text)
+    assert parsed is not None, "callers checked the text, or the hasher made it"
+    hashed = hasher.hash(parsed)
+    record = KeyRecord(
+        key_id=parsed.key_id,
+        tenant_id=new.tenant_id,
+        name=new.name,
+        role=new.role,
+        hash=hashed.digest,
+        pepper_version=hashed.pepper_version,
+        permissions=new.scopes,
+        allowed_models=new.allowed_models,
+        created_at=clock.utc_now(),
+        expires_at=new.expires_at,
+        env=parsed.env,
+    )
+    return CreatedKey(parsed.key_id, text, record)

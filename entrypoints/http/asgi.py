@@ -1,0 +1,79 @@
+"""The thin layer over raw ASGI that the hot routes use: headers once, body bounded, one response."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from domain.errors import InvalidRequest, RequestTooLarge
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+RawHeaders = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+
+
+class CallerLeft(Exception):
+    """The connection closed before the body was complete."""
+
+
+async def read_body(receive: Receive, headers: dict[bytes, bytes], size_bytes_max: int) -> bytes:
+    """The whole request body.
+
+    Raises:
+        RequestTooLarge: declared or received more than the limit.
+        InvalidRequest: a content encoding this server does not read.
+        CallerLeft: the caller hung up first.
+    """
+    declared = headers.get(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > size_bytes_max:
+        raise _too_large(size_bytes_max)
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() not in (b"", b"identity"):
+        raise InvalidRequest(
+            f"content-encoding {encoding.decode('latin-1')!r} is not accepted; allowed: identity",
+            param="content-encoding",
+        )
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and message["type"] == "http.request":
+        if len(body) > size_bytes_max:
+            raise _too_large(size_bytes_max)
+        return body
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise CallerLeft
+        part = message.get("body", b"")
+        size += len(part)
+        if size > size_bytes_max:
+            raise _too_large(size_bytes_max)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+
+
+def _too_large(size_bytes_max: int) -> RequestTooLarge:
+    return RequestTooLarge(
+        f"the request body is over the limit of {size_bytes_max} bytes", param="body"
+    )
+
+
+async def respond(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
+    """One complete response; Content-Length is added."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def respond_json(
+    send: Send, status: int, value: object, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """A JSON value as one complete response."""
+    await respond(send, status, [JSON, *headers], msgspec.json.encode(value))

@@ -1,0 +1,178 @@
+"""Who calls, with what wishes: credentials and `x-interchange-*` headers, read in one pass."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+import msgspec
+
+from application.job import Attribution
+from domain.errors import InvalidRequest, InvalidRequirements, Unauthenticated
+from domain.llm.capabilities import UnknownCapability, parse_capability
+from domain.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
+from domain.routing.requirements import Requirements
+
+CREDENTIAL_HEADERS = (
+    b"x-interchange-key",
+    b"authorization",
+    b"x-api-key",
+    b"api-key",
+    b"x-goog-api-key",
+    b"x-portkey-api-key",
+)
+"""In order of trust: our own header leaves `authorization` to the caller where that is allowed."""
+
+ATTRIBUTION_CHARS_MAX = 256
+METADATA_BYTES_MAX = 4096
+REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
+
+
+class Call(NamedTuple):
+    """The headers of one request, names in lower case; of repeated headers the last counts."""
+
+    headers: dict[bytes, bytes]
+    vendor_headers: tuple[tuple[str, str], ...]
+    has_wishes: bool
+
+
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Call:
+    """One pass over the ASGI headers."""
+    headers: dict[bytes, bytes] = {}
+    vendor: list[tuple[str, str]] = []
+    wishes = False
+    for name, value in raw:
+        headers[name] = value
+        if name.startswith((b"x-interchange-", b"x-claude-code-")):
+            wishes = True
+        elif name.startswith((b"anthropic-", b"openai-")):
+            vendor.append((name.decode("latin-1"), value.decode("latin-1")))
+    return Call(headers, tuple(vendor), wishes)
+
+
+def credential(headers: dict[bytes, bytes]) -> str:
+    """The caller's key.
+
+    Raises:
+        Unauthenticated: no credential header; the message names the accepted ones.
+    """
+    for name in CREDENTIAL_HEADERS:
+        value = headers.get(name)
+        if value:
+            text = value.decode("latin-1").strip()
+            if name == b"authorization":
+                scheme, _, token = text.partition(" ")
+                if scheme.lower() != "bearer" or not token:
+                    continue
+                text = token.strip()
+            return text
+    raise Unauthenticated(
+        "no API key: send it as 'Authorization: Bearer <key>' or in x-api-key, api-key, x-goog-api-key, "
+        "x-portkey-api-key or x-interchange-key"
+    )
+
+
+def read_requirements(headers: dict[bytes, bytes]) -> Requirements:
+    """The caller's demands from its headers.
+
+    Raises:
+        InvalidRequirements: a value that cannot be read; names the header and what is allowed.
+    """
+    wanted = Requirements()
+    if (text := _text(headers, b"x-interchange-capabilities")) is not None:
+        for name in text.split(","):
+            try:
+                wanted.capabilities |= parse_capability(name.strip())
+            except UnknownCapability as error:
+                raise InvalidRequirements(str(error), param="x-interchange-capabilities") from None
+    if (text := _text(headers, b"x-interchange-max-cost-per-token")) is not None:
+        wanted.max_cost_nano_usd_per_mtok = usd_to_nano(
+            text, "x-interchange-max-cost-per-token", scale=TOKENS_PER_PRICE_UNIT
+        )
+    if (text := _text(headers, b"x-interchange-max-cost-usd")) is not None:
+        wanted.max_cost_nano_usd = usd_to_nano(text, "x-interchange-max-cost-usd")
+    if (text := _text(headers, b"x-interchange-max-latency-ms")) is not None:
+        wanted.max_latency_ms = positive_int(text, "x-interchange-max-latency-ms")
+    wanted.residency = _text(headers, b"x-interchange-residency")
+    wanted.strategy = _text(headers, b"x-interchange-strategy")
+    if (text := _text(headers, b"x-interchange-quality-floor")) is not None:
+        wanted.quality_floor = share(text, "x-interchange-quality-floor")
+    return wanted
+
+
+def read_attribution(headers: dict[bytes, bytes]) -> Attribution:
+    """Who and what the call is for, bounded.
+
+    Raises:
+        InvalidRequest: metadata that is not a JSON object or too large.
+    """
+    session = _text(headers, b"x-interchange-session-id") or _text(headers, b"x-claude-code-session-id")
+    metadata = headers.get(b"x-interchange-metadata", b"")
+    if metadata:
+        if len(metadata) > METADATA_BYTES_MAX:
+            raise InvalidRequest(
+                f"x-interchange-metadata is over {METADATA_BYTES_MAX} bytes", param="x-interchange-metadata"
+            )
+        try:
+            msgspec.json.decode(metadata, type=dict[str, object])
+        except msgspec.MsgspecError as error:
+            raise InvalidRequest(
+                f"x-interchange-metadata must be a JSON object: {error}", param="x-interchange-metadata"
+            ) from None
+    return Attribution(
+        agent_id=_bounded(headers, b"x-interchange-agent-id"),
+        user_id=_bounded(headers, b"x-interchange-user-id"),
+        session_id=(session or "")[:ATTRIBUTION_CHARS_MAX],
+        workflow_id=_bounded(headers, b"x-interchange-workflow-id"),
+        metadata=metadata.decode("utf-8", "replace"),
+    )
+
+
+def request_id_of(headers: dict[bytes, bytes]) -> str | None:
+    """The caller's own `x-request-id`, when it is short and plain."""
+    text = _text(headers, b"x-request-id")
+    return text if text and REQUEST_ID.match(text) else None
+
+
+def usd_to_nano(value: object, param: str, *, scale: int = 1) -> int:
+    """A positive amount of dollars times `scale` in nano-dollars, rounded down so that a ceiling holds.
+
+    Raises:
+        InvalidRequirements: not a number above zero.
+    """
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0 or isinstance(value, bool):
+        raise InvalidRequirements(f"{param} must be a number above 0, got {value!r}", param=param)
+    return int(amount * NANO_PER_USD * scale)
+
+
+def positive_int(value: object, param: str) -> int:
+    """Raises InvalidRequirements unless the value is a whole number above zero."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise InvalidRequirements(f"{param} must be a whole number above 0, got {value!r}", param=param)
+    return value
+
+
+def share(value: object, param: str) -> float:
+    """Raises InvalidRequirements unless the value lies in [0, 1]."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
+        raise InvalidRequirements(f"{param} must be a number from 0 to 1, got {value!r}", param=param)
+    return number
+
+
+def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return value.decode("utf-8", "replace").strip() if value else None
+
+
+def _bounded(headers: dict[bytes, bytes], name: bytes) -> str:
+    return (_text(headers, name) or "")[:ATTRIBUTION_CHARS_MAX]

@@ -1,0 +1,189 @@
+"""Which HTTP status each error has, and how errors look in each caller's family.
+
+One table; a test walks every error class and fails on a leaf without a row.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from application.ports.wire import FAMILY
+from domain.errors import (
+    Conflict,
+    DeadlineExceeded,
+    Forbidden,
+    InterchangeError,
+    InvalidRequest,
+    InvalidRequirements,
+    NoProviderAvailable,
+    NotFound,
+    Overloaded,
+    RequestTooLarge,
+    ResidencyViolation,
+    StoreUnavailable,
+    StreamCut,
+    Unauthenticated,
+    UnknownModel,
+    UpstreamError,
+)
+from domain.llm.failures import FailureKind
+from entrypoints.http.asgi import RawHeaders
+
+STATUS: Mapping[type[InterchangeError], int] = {
+    InterchangeError: 500,
+    InvalidRequest: 400,
+    InvalidRequirements: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    ResidencyViolation: 403,
+    UnknownModel: 404,
+    NotFound: 404,
+    Conflict: 409,
+    RequestTooLarge: 413,
+    UpstreamError: 502,
+    StreamCut: 502,
+    Overloaded: 503,
+    StoreUnavailable: 503,
+    NoProviderAvailable: 503,
+    DeadlineExceeded: 504,
+}
+
+UPSTREAM_STATUS: Mapping[FailureKind, int] = {
+    FailureKind.RATE_LIMIT: 429,
+    FailureKind.QUOTA: 429,
+    FailureKind.AUTH: 502,
+    FailureKind.CONTEXT_LENGTH: 400,
+    FailureKind.CONTENT_POLICY: 400,
+    FailureKind.OVERLOADED: 503,
+    FailureKind.SERVER_ERROR: 502,
+    FailureKind.NETWORK: 502,
+    FailureKind.TIMEOUT: 504,
+    FailureKind.BAD_RESPONSE: 502,
+    FailureKind.MODEL_MISSING: 404,
+    FailureKind.CALLER_FAULT: 400,
+}
+"""Where the provider gave no status of its own, or one that would mislead our caller."""
+
+CALLERS_OWN = frozenset({FailureKind.CONTEXT_LENGTH, FailureKind.CONTENT_POLICY, FailureKind.CALLER_FAULT})
+
+_OPENAI_TYPE = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "budget_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+_ANTHROPIC_TYPE = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def status_of(error: InterchangeError, dialect: str) -> int:
+    """The HTTP status for this caller. Section 9's own route knows only 400, 503 and 504 for upstream ends."""
+    if isinstance(error, UpstreamError):
+        kind = error.failure.kind
+        if dialect not in FAMILY:
+            if kind in CALLERS_OWN:
+                return 400
+            return 504 if kind is FailureKind.TIMEOUT else 503
+        status = error.failure.status
+        if status is not None and 400 <= status < 600 and kind is not FailureKind.AUTH:
+            return status
+        return UPSTREAM_STATUS[kind]
+    for cls in type(error).__mro__:
+        if cls in STATUS:
+            return STATUS[cls]
+    return 500
+
+
+def error_payload(
+    dialect: str, status: int, *, code: str, message: str, param: str | None, request_id: str,
+    details: Mapping[str, object] | None = None,
+) -> bytes:
+    """The error body in the caller's family's shape; our own code and request id are always in it."""
+    if FAMILY.get(dialect) == "anthropic":
+        return msgspec.json.encode(
+            {
+                "type": "error",
+                "error": {
+                    "type": _ANTHROPIC_TYPE.get(status, "api_error"),
+                    "message": message,
+                    "code": code,
+                    "param": param,
+                },
+                "request_id": request_id,
+            }
+        )  # fmt: skip
+    error: dict[str, object] = {
+        "message": message,
+        "type": _OPENAI_TYPE.get(status, "server_error"),
+        "param": param,
+        "code": code,
+        "request_id": request_id,
+    }
+    if details:
+        error["details"] = details
+    return msgspec.json.encode({"error": error})
+
+
+def render_error(
+    error: InterchangeError, dialect: str, request_id: str
+) -> tuple[int, RawHeaders, bytes]:
+    """Status, headers and body for an error that ended a request before its first byte.
+
+    A provider's own error body goes through unmodified when caller and provider are of one family; one that
+    speaks about our credential never does.
+    """
+    status = status_of(error, dialect)
+    headers: RawHeaders = [(b"x-request-id", request_id.encode())]
+    if isinstance(error, UpstreamError):
+        headers.append((b"x-should-retry", b"false"))
+        failure = error.failure
+        if (
+            failure.body
+            and failure.kind is not FailureKind.AUTH
+            and error.wire == FAMILY.get(dialect)
+            and failure.content_type
+        ):
+            headers.append((b"content-type", failure.content_type.encode("latin-1")))
+            headers += retry_after(error.retry_after_s)
+            return status, headers, failure.body
+    headers.append((b"content-type", b"application/json"))
+    headers += retry_after(error.retry_after_s)
+    body = error_payload(
+        dialect,
+        status,
+        code=error.code,
+        message=_safe_message(error),
+        param=error.param,
+        request_id=request_id,
+        details=error.details,
+    )
+    return status, headers, body
+
+
+def retry_after(seconds: float | None) -> RawHeaders:
+    """Retry-After in whole seconds, rounded up."""
+    if seconds is None:
+        return []
+    return [(b"retry-after", b"%d" % max(0, -(-seconds // 1)))]
+
+
+def _safe_message(error: InterchangeError) -> str:
+    if isinstance(error, UpstreamError) and error.failure.kind is FailureKind.AUTH:
+        return "the provider refused the credential Interchange has for it; ask the operator"
+    return error.message

@@ -1,0 +1,171 @@
+"""`providers`: who may answer, how they are reached, and what the catalogue does not know about them."""
+
+from decimal import Decimal
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, field_validator, model_validator
+
+from domain.catalog.prices import PriceTable, Rates, Tier
+from domain.llm.capabilities import NAMES, NO_CAPABILITY, Capability, parse_capability
+from domain.money import parse_usd
+from domain.routing.target import Via
+from entrypoints.config.sections import BreakerSettings, HealthSettings, Section, Share, Url, Word
+
+
+def _known_capability(name: str) -> str:
+    parse_capability(name)
+    return name
+
+
+UsdPerMtok = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000, description="US dollars per million tokens, exact."),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0}),
+]
+CapabilityName = Annotated[
+    str, AfterValidator(_known_capability), WithJsonSchema({"type": "string", "enum": list(NAMES)})
+]
+Label = Annotated[str, Field(min_length=1, max_length=128)]
+RegionName = Annotated[str, Word, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class RateSettings(Section):
+    """Prices of the token buckets. A special bucket without a price costs the plain one."""
+
+    input_usd_per_mtok: UsdPerMtok | None = None
+    output_usd_per_mtok: UsdPerMtok | None = None
+    cached_input_usd_per_mtok: UsdPerMtok | None = None
+    cache_write_usd_per_mtok: UsdPerMtok | None = None
+    cache_write_long_usd_per_mtok: UsdPerMtok | None = None
+    input_audio_usd_per_mtok: UsdPerMtok | None = None
+    input_image_usd_per_mtok: UsdPerMtok | None = None
+    output_audio_usd_per_mtok: UsdPerMtok | None = None
+    output_image_usd_per_mtok: UsdPerMtok | None = None
+    reasoning_usd_per_mtok: UsdPerMtok | None = None
+
+    def rates(self) -> Rates:
+        """In nano-dollars per million tokens, a finer price rounded up."""
+        return Rates(
+            input=_nano(self.input_usd_per_mtok),
+            output=_nano(self.output_usd_per_mtok),
+            cached_read=_nano(self.cached_input_usd_per_mtok),
+            cache_write=_nano(self.cache_write_usd_per_mtok),
+            cache_write_long=_nano(self.cache_write_long_usd_per_mtok),
+            input_audio=_nano(self.input_audio_usd_per_mtok),
+            input_image=_nano(self.input_image_usd_per_mtok),
+            output_audio=_nano(self.output_audio_usd_per_mtok),
+            output_image=_nano(self.output_image_usd_per_mtok),
+            reasoning=_nano(self.reasoning_usd_per_mtok),
+        )
+
+
+def _nano(price: Decimal | None) -> int | None:
+    return None if price is None else parse_usd(price)
+
+
+class TierSettings(RateSettings):
+    """Prices of a whole request whose input is longer than `above_input_tokens`."""
+
+    above_input_tokens: int = Field(ge=1)
+
+
+class ModelSettings(RateSettings):
+    """One model at one provider: what the catalogue does not know, or what shall override it.
+
+    What is left out comes from the catalogue where it knows the model. `model` is the provider's own
+    name when it differs from the key.
+    """
+
+    model: Label | None = None
+    per_request_usd: Decimal | None = Field(default=None, ge=0, le=1_000)
+    tiers: tuple[TierSettings, ...] = Field(default=(), max_length=16)
+    batch_multiplier_percent: int | None = Field(default=None, ge=0, le=100)
+    context_tokens: int | None = Field(default=None, ge=1)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    quality: Share | None = None
+    capabilities: tuple[CapabilityName, ...] | None = None
+    regions: tuple[RegionName, ...] | None = None
+    compliance: tuple[Label, ...] | None = None
+    tags: tuple[Label, ...] | None = None
+    aliases: tuple[Label, ...] | None = None
+    prefill: bool | None = None
+    version: Label | None = None
+    deprecated_on: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+    @property
+    def capability_mask(self) -> Capability | None:
+        """The declared capabilities as bits; None: not declared."""
+        if self.capabilities is None:
+            return None
+        mask = NO_CAPABILITY
+        for name in self.capabilities:
+            mask |= parse_capability(name)
+        return mask
+
+    def prices(self) -> PriceTable | None:
+        """The declared prices with source `config`; None when no price is declared at all."""
+        rates = self.rates()
+        if rates == Rates() and self.per_request_usd is None and not self.tiers:
+            return None
+        tiers = sorted(self.tiers, key=lambda tier: tier.above_input_tokens)
+        return PriceTable(
+            base=rates,
+            tiers=tuple(Tier(above_input_tokens=t.above_input_tokens, rates=t.rates()) for t in tiers),
+            per_request=0 if self.per_request_usd is None else parse_usd(self.per_request_usd),
+            batch_multiplier_percent=self.batch_multiplier_percent,
+            source="config",
+        )
+
+
+class ProviderKey(Section):
+    """One of several keys of a provider. `rpm` and `tpm` are the provider's own limits per minute."""
+
+    key: SecretStr = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0, le=1_000_000)
+    rpm: int | None = Field(default=None, ge=1)
+    tpm: int | None = Field(default=None, ge=1)
+
+
+class ProviderSettings(Section):
+    """A configured provider. `kind` is a wire or a catalogue provider's id; left out, the section's name.
+
+    `via` is the way calls take: `auto` goes through Portkey, and directly when that is down or would lose
+    a field of the request.
+    """
+
+    kind: str = Field(default="", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$|^$")
+    base_url: Url | None = None
+    api_key: SecretStr | None = None
+    keys: tuple[ProviderKey, ...] = Field(default=(), max_length=1000)
+    via: Annotated[Via, Word] = Via.AUTO
+    region: RegionName | None = None
+    compliance: tuple[Label, ...] = ()
+    tags: tuple[Label, ...] = ()
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    api_version: Label | None = None
+    models: dict[Label, ModelSettings] = Field(default_factory=dict)
+    breaker: BreakerSettings | None = None
+    health: HealthSettings | None = None
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_are_sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not name or not all(c.isalnum() or c in "-_" for c in name) or not name.isascii():
+                raise ValueError(f"not a header name: {name!r}")
+            if any(c in value.get_secret_value() for c in "\r\n\0"):
+                raise ValueError(f"the value of {name!r} contains a line break")
+        return headers
+
+    @model_validator(mode="after")
+    def _one_source_of_keys(self) -> Self:
+        if self.api_key is not None and self.keys:
+            raise ValueError("give either api_key or keys, not both")
+        return self
+
+    @property
+    def first_key(self) -> SecretStr | None:
+        """`api_key`, or the first of `keys`; None: the provider wants none."""
+        if self.api_key is not None:
+            return self.api_key
+        return self.keys[0].key if self.keys else None

@@ -1,0 +1,113 @@
+"""`Settings`: the whole configuration of one instance, validated and frozen."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from domain.time import Timeouts
+from entrypoints.config.provider_sections import ProviderSettings
+from entrypoints.config.route_sections import BudgetSettings, RouteSettings
+from entrypoints.config.sections import (
+    AbsolutePath,
+    BreakerSettings,
+    CacheDefaults,
+    HealthSettings,
+    LimitSettings,
+    PortkeySettings,
+    Profile,
+    RoutingSettings,
+    Section,
+    ServerSettings,
+    Share,
+    SimulatorSettings,
+    StorageSettings,
+    TelemetrySettings,
+)
+
+ProviderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+RouteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,126}$")]
+
+
+class Settings(Section):
+    """Everything an instance is told from outside. Secrets show as asterisks wherever this is printed."""
+
+    profile: Profile = "embedded"
+    data_dir: AbsolutePath = Field(default=Path(".interchange"), validate_default=True)
+    bootstrap_key_file: AbsolutePath | None = None
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    portkey: PortkeySettings = PortkeySettings()
+    simulator: SimulatorSettings = SimulatorSettings()
+    providers: dict[ProviderName, ProviderSettings] = Field(default_factory=dict)
+    routes: dict[RouteName, RouteSettings] = Field(default_factory=dict)
+    budgets: tuple[BudgetSettings, ...] = ()
+    budget_alert_threshold: Share = 0.8
+    routing: RoutingSettings = RoutingSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    health: HealthSettings = HealthSettings()
+    cache: CacheDefaults = CacheDefaults()
+    storage: StorageSettings = StorageSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _a_provider_is_of_its_own_kind(cls, providers: Any) -> Any:
+        """`openai: {api_key: …}` needs no `kind: openai`."""
+        if not isinstance(providers, Mapping):
+            return providers
+        filled: dict[Any, Any] = {}
+        for name, section in providers.items():
+            if section is None:
+                section = {}
+            if isinstance(section, Mapping) and not section.get("kind"):
+                section = {**section, "kind": str(name).lower()}
+            filled[name] = section
+        return filled
+
+    @field_validator("budgets")
+    @classmethod
+    def _budget_names_differ(cls, budgets: tuple[BudgetSettings, ...]) -> tuple[BudgetSettings, ...]:
+        repeated = [name for name, times in Counter(b.name for b in budgets).items() if times > 1]
+        if repeated:
+            raise ValueError(f"budget names must differ; given more than once: {', '.join(repeated)}")
+        return budgets
+
+    @property
+    def key_file(self) -> Path:
+        """Where the first key is written: `admin.key` in the data directory, unless named otherwise."""
+        return self.bootstrap_key_file or self.data_dir / "admin.key"
+
+    @property
+    def runs_gateway(self) -> bool:
+        """Whether `serve` keeps a Portkey gateway of its own."""
+        if self.portkey.managed is not None:
+            return self.portkey.managed
+        return self.profile == "embedded" and not self.portkey.gateways and self.portkey.api_key is None
+
+    @property
+    def runs_simulator(self) -> bool:
+        """Whether the simulated provider is offered."""
+        if self.simulator.enabled is not None:
+            return self.simulator.enabled
+        return self.profile == "embedded" and not self.providers
+
+    def breaker_of(self, provider: str) -> BreakerSettings:
+        """A provider's own breaker keys over the general ones."""
+        own = self.providers[provider].breaker if provider in self.providers else None
+        return self.breaker if own is None else self.breaker.model_copy(update=_given(own))
+
+    def health_of(self, provider: str) -> HealthSettings:
+        """A provider's own health keys over the general ones."""
+        own = self.providers[provider].health if provider in self.providers else None
+        return self.health if own is None else self.health.model_copy(update=_given(own))
+
+    def timeouts_of(self, route: RouteSettings) -> Timeouts:
+        """A route's time bounds, with the general header timeout where it names none."""
+        return route.timeouts.timeouts(self.limits.provider_timeout_s)
+
+
+def _given(section: Section) -> dict[str, Any]:
+    return {name: getattr(section, name) for name in section.model_fields_set}

@@ -1,0 +1,153 @@
+"""`routes` and `budgets`: what callers may ask for as `model`, and what that may cost."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+
+from domain.routing.target import StreamRecovery
+from domain.time import Timeouts
+from entrypoints.config.sections import Seconds, Section, Word
+
+
+def _underscored(value: object) -> object:
+    return value.strip().lower().replace("-", "_") if isinstance(value, str) else value
+
+
+StrategyName = Annotated[
+    Literal[
+        "balanced",
+        "cost",
+        "latency",
+        "quality",
+        "priority",
+        "weighted",
+        "geographic",
+        "cost_per_quality",
+    ],
+    BeforeValidator(_underscored),
+]
+CacheMode = Annotated[Literal["off", "observe", "exact", "verified", "threshold"], Word]
+
+
+class RouteTargetSettings(Section):
+    """One target of a route, `provider/model`. In YAML the bare text stands for the whole."""
+
+    target: str = Field(pattern=r"^[^/\s]+/\S+$", max_length=320)
+    weight: float = Field(default=1.0, ge=0, le=1_000_000)
+    priority: int = Field(default=0, ge=0, le=1_000_000, description="Smaller comes first.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_text_is_a_target(cls, value: object) -> object:
+        return {"target": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        mapping = handler.resolve_ref_schema(handler(schema))
+        return {"anyOf": [{"type": "string", "pattern": r"^[^/\s]+/\S+$"}, dict(mapping)]}
+
+    @property
+    def provider(self) -> str:
+        return self.target.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        return self.target.partition("/")[2]
+
+
+class TimeoutSettings(Section):
+    """Bounds of one route in seconds. `headers_s` left out is PROVIDER_TIMEOUT_SECONDS."""
+
+    connect_s: Seconds = 5.0
+    headers_s: Seconds | None = None
+    first_token_s: Seconds = 120.0
+    idle_s: Seconds = 120.0
+    total_s: Seconds = 600.0
+    stream_total_s: Seconds = 3600.0
+    keep_alive_after_s: Seconds = 10.0
+
+    def timeouts(self, provider_timeout_s: float) -> Timeouts:
+        """As the domain wants them."""
+        return Timeouts(
+            connect_s=self.connect_s,
+            headers_s=provider_timeout_s if self.headers_s is None else self.headers_s,
+            first_token_s=self.first_token_s,
+            idle_s=self.idle_s,
+            total_s=self.total_s,
+            stream_total_s=self.stream_total_s,
+            keep_alive_after_s=self.keep_alive_after_s,
+        )
+
+
+class CacheSettings(Section):
+    """Caching of one route. `error_rate` is the accepted share of wrong answers per hit."""
+
+    mode: CacheMode = "off"
+    ttl_s: Seconds | None = None
+    error_rate: float = Field(default=0.01, gt=0, lt=1)
+
+
+class RouteSettings(Section):
+    """A name a caller may ask for as `model`. `retries` are on one target, before the next."""
+
+    strategy: StrategyName = "balanced"
+    targets: tuple[RouteTargetSettings, ...] = Field(min_length=1, max_length=10_000)
+    max_fallbacks: int = Field(default=3, ge=0, le=3)
+    retries: int = Field(default=2, ge=0, le=10)
+    timeouts: TimeoutSettings = TimeoutSettings()
+    stream_recovery: Annotated[StreamRecovery, Word] = StreamRecovery.ERROR
+    cache: CacheSettings = CacheSettings()
+
+
+BudgetScope = Literal[
+    "tenant",
+    "team",
+    "project",
+    "key",
+    "user",
+    "agent",
+    "session",
+    "workflow",
+    "model",
+    "provider",
+]
+Usd = Annotated[
+    Decimal, Field(ge=0, le=1_000_000_000_000), WithJsonSchema({"type": ["number", "string"], "minimum": 0})
+]
+
+
+class BudgetSettings(Section):
+    """A limit on spending. `hard` refuses with 402 what would pass it; otherwise it only alerts."""
+
+    name: str = Field(min_length=1, max_length=128)
+    scope: dict[BudgetScope, str] = Field(min_length=1)
+    period: Annotated[Literal["hour", "day", "week", "month", "quarter", "year", "total"], Word]
+    rolling: bool = False
+    limit_usd: Usd
+    hard: bool = False
+    alert_at: tuple[Annotated[float, Field(gt=0, le=10)], ...] | None = None
+    contact: str | None = Field(default=None, max_length=256)
+
+    @field_validator("alert_at")
+    @classmethod
+    def _thresholds_rise(cls, alert_at: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if alert_at is not None and list(alert_at) != sorted(set(alert_at)):
+            raise ValueError("thresholds must rise, each given once")
+        return alert_at
+
+    @model_validator(mode="after")
+    def _total_does_not_roll(self) -> Self:
+        if self.rolling and self.period == "total":
+            raise ValueError("a total budget has no rolling window")
+        return self

@@ -1,0 +1,150 @@
+"""Sections of the configuration that concern the server as a whole.
+
+Every model forbids unknown keys and is frozen. Scalars arrive from YAML and from the environment as text
+and become numbers and booleans here, so `off` means "off" where a mode is expected and false where a
+boolean is, and a price is read from its own digits, never through a float.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+def _word(value: object) -> object:
+    """A bare YAML 1.1 boolean, or a word in capitals, as the word an enumeration lists."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Word = BeforeValidator(_word)
+"""For enumerations: `off`, `Off` and a YAML parser's false all mean "off"."""
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2048)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ServerSettings(Section):
+    """Where the server listens and how it ends.
+
+    `port` 0 takes any free port. `workers` are processes; caches and breakers are per process.
+    """
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(default=8080, ge=0, le=65_535)
+    workers: int = Field(default=1, ge=1, le=64)
+    drain_timeout_s: Seconds = Field(
+        default=30.0, description="On SIGTERM, how long running requests may take to finish."
+    )
+
+
+class LimitSettings(Section):
+    """What one instance accepts at once."""
+
+    max_concurrent_requests: int = Field(default=1000, ge=1, le=1_000_000)
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
+    provider_timeout_s: Seconds = Field(
+        default=30.0, description="Bounds the response headers of streams and every connector call."
+    )
+
+
+class BreakerSettings(Section):
+    """When a target is left alone, and for how long."""
+
+    consecutive_failures: int = Field(default=5, ge=1, le=10_000)
+    failure_rate: float = Field(default=0.5, gt=0, le=1)
+    minimum_calls: int = Field(default=20, ge=1, le=100_000, description="Calls before the rate is judged.")
+    window_s: Seconds = 60.0
+    open_s: Seconds = 30.0
+    open_s_max: Seconds = Field(default=300.0, description="Ceiling when repeated opening backs off.")
+    half_open_probes: int = Field(default=1, ge=1, le=100)
+    slow_call_s: Seconds | None = Field(
+        default=None, description="Calls longer than this count as slow; unset: none."
+    )
+    slow_rate: float = Field(default=0.8, gt=0, le=1)
+
+
+class HealthSettings(Section):
+    """Thresholds of passive health, judged over a rolling window of live traffic."""
+
+    window_s: Seconds = 300.0
+    minimum_samples: int = Field(default=5, ge=1, le=100_000)
+    degraded_below: Share = Field(
+        default=0.95, description="Success rate under which a provider is degraded."
+    )
+    unhealthy_below: Share = Field(
+        default=0.80, description="Success rate under which a provider is unhealthy."
+    )
+    unavailable_consecutive_failures: int = Field(default=10, ge=1, le=100_000)
+    degraded_latency_ms: float | None = Field(default=None, gt=0)
+
+
+class PortkeySettings(Section):
+    """Ways through the Portkey gateway.
+
+    `gateways` are addresses of self-hosted gateways; `api_key` adds the hosted one. `managed` says
+    whether `interchange serve` fetches and runs a gateway of its own beside the server; unset, it does
+    so in the embedded profile when nothing else is named here.
+    """
+
+    gateways: tuple[Url, ...] = Field(default=(), max_length=64)
+    api_key: SecretStr | None = None
+    managed: bool | None = None
+
+
+class SimulatorSettings(Section):
+    """The built-in simulated provider, always labelled as simulated.
+
+    Unset, it is offered in the embedded profile while the file names no provider.
+    """
+
+    enabled: bool | None = None
+
+
+class StorageSettings(Section):
+    """Stores of the distributed profile; without them everything lives in the data directory."""
+
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    redis_cluster_urls: tuple[str, ...] = Field(default=(), max_length=256)
+
+
+class CacheDefaults(Section):
+    """Defaults for routes that switch caching on."""
+
+    ttl_s: Seconds = 3600.0
+    similarity_threshold: Share = 0.9
+    l2_enabled: bool = True
+
+
+class TelemetrySettings(Section):
+    """What the server tells about itself."""
+
+    metrics_enabled: bool = True
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="Unset: on the main port only."
+    )
+    tracing_enabled: bool = True
+
+
+class RoutingSettings(Section):
+    """Rules that hold for every route.
+
+    With `cost_optimization_enabled` off, targets are tried in their declared priority order; budgets are
+    enforced all the same.
+    """
+
+    cost_optimization_enabled: bool = True
+
+
+Profile = Annotated[Literal["embedded", "production"], Word]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+"""A path relative to the working directory, or below `~`, made absolute when it is read."""

@@ -1,0 +1,60 @@
+"""What is valid to write but deserves a word: undeclared names, and keys this version does not act on yet."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from entrypoints.config.problems import ConfigPath
+from entrypoints.config.root import Settings
+
+NOT_ENFORCED: Final = "declared, not enforced by this version"
+NOT_USED: Final = "declared, not used by this version"
+
+
+class Finding(NamedTuple):
+    """Something to tell about one path; a fatal one keeps the server from starting."""
+
+    path: ConfigPath
+    message: str
+    fatal: bool = False
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Everything worth telling about a configuration that is valid in itself."""
+    for index, budget in enumerate(settings.budgets):
+        yield Finding(("budgets", index), f"budget {budget.name!r} is {NOT_ENFORCED}")
+    for name, route in settings.routes.items():
+        if route.cache.mode != "off":
+            yield Finding(
+                ("routes", name, "cache", "mode"), f"caching {route.cache.mode!r} is {NOT_ENFORCED}"
+            )
+    yield from _stores(settings)
+    yield from _targets(settings)
+
+
+def _stores(settings: Settings) -> Iterator[Finding]:
+    url = settings.storage.database_url
+    if url is not None and not url.get_secret_value().startswith("sqlite"):
+        yield Finding(
+            ("storage", "database_url"), f"{NOT_USED}: data is kept in SQLite in the data directory"
+        )
+    for key in ("redis_url", "redis_cluster_urls"):
+        if getattr(settings.storage, key):
+            yield Finding(("storage", key), NOT_USED)
+
+
+def _targets(settings: Settings) -> Iterator[Finding]:
+    """A target needs a provider. In the embedded profile, a key in the environment may still activate one."""
+    declared = list(settings.providers)
+    for name, route in settings.routes.items():
+        for index, target in enumerate(route.targets):
+            if target.provider in settings.providers:
+                continue
+            near = difflib.get_close_matches(target.provider, declared, n=1, cutoff=0.75)
+            text = f"provider {target.provider!r} is not declared under `providers`"
+            if near:
+                text += f"; did you mean {near[0]!r}?"
+            if settings.profile == "embedded" and not near:
+                text += "; the target works only while a key in the environment activates that provider"
+            fatal = settings.profile != "embedded" or bool(near)
+            yield Finding(("routes", name, "targets", index), text, fatal)

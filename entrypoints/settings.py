@@ -1,0 +1,47 @@
+"""The configuration, as the rest of the entrypoints read it."""
+
+from entrypoints.config.loading import LoadedSettings, load_settings
+from entrypoints.config.problems import ConfigError, ConfigProblem
+from entrypoints.config.provider_sections import ModelSettings, ProviderKey, ProviderSettings
+from entrypoints.config.root import Settings
+from entrypoints.config.route_sections import (
+    BudgetSettings,
+    CacheSettings,
+    RouteSettings,
+    RouteTargetSettings,
+    TimeoutSettings,
+)
+from entrypoints.config.sections import (
+    BreakerSettings,
+    HealthSettings,
+    LimitSettings,
+    PortkeySettings,
+    ServerSettings,
+    SimulatorSettings,
+    StorageSettings,
+    TelemetrySettings,
+)
+
+__all__ = [
+    "BreakerSettings",
+    "BudgetSettings",
+    "CacheSettings",
+    "ConfigError",
+    "ConfigProblem",
+    "HealthSettings",
+    "LimitSettings",
+    "LoadedSettings",
+    "ModelSettings",
+    "PortkeySettings",
+    "ProviderKey",
+    "ProviderSettings",
+    "RouteSettings",
+    "RouteTargetSettings",
+    "ServerSettings",
+    "Settings",
+    "SimulatorSettings",
+    "StorageSettings",
+    "TelemetrySettings",
+    "TimeoutSettings",
+    "load_settings",
+]

@@ -1,0 +1,1 @@
+"""What keeps one sick upstream from making everything sick: breaker, backoff, retry budget."""

@@ -1,5 +1,7 @@
 """How a byte stream becomes frames, however it was cut."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +36,10 @@ def test_a_comment_only_frame_has_no_data() -> None:
 def test_every_line_end_is_understood() -> None:
     for end in (b"\n", b"\r\n", b"\r"):
         raw = b"event: x" + end + b"data: 1" + end + end
-        assert [(f.event, f.data) for f in frames_of(raw + b"data: 2" + end + end)] == [("x", b"1"), (None, b"2")]
+        assert [(f.event, f.data) for f in frames_of(raw + b"data: 2" + end + end)] == [
+            ("x", b"1"),
+            (None, b"2"),
+        ]
 
 
 def test_a_single_crlf_does_not_end_a_frame() -> None:
@@ -67,7 +72,18 @@ def test_a_frame_over_the_limit_overflows_even_when_it_comes_whole() -> None:
 
 
 _PIECE = st.sampled_from(
-    [b"data: {}", b"data:x", b"event: ping", b": note", b"\n", b"\n\n", b"\r\n", b"\r\n\r\n", b"\r", b"retry: 1"]
+    [
+        b"data: {}",
+        b"data:x",
+        b"event: ping",
+        b": note",
+        b"\n",
+        b"\n\n",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\r",
+        b"retry: 1",
+    ]
 )
 
 
@@ -76,6 +92,6 @@ _PIECE = st.sampled_from(
 def test_any_cutting_of_the_bytes_gives_the_same_frames(pieces: list[bytes], cuts: list[int]) -> None:
     whole = b"".join(pieces)
     edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    cut = [whole[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    cut = [whole[a:b] for a, b in pairwise(edges)]
     one_by_one = [whole[i : i + 1] for i in range(len(whole))]
     assert frames_of(*cut) == frames_of(whole) == frames_of(*one_by_one)

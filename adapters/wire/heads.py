@@ -1,0 +1,365 @@
+"""Reading out of a caller's body the few fields policies need; everything else stays opaque bytes.
+
+One typed decode validates what is read, one untyped pass lists the top-level names. Contents of messages
+are kept raw and looked into only where they are arrays, so that a plain prompt costs nothing.
+"""
+
+import re
+from functools import cache
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from application.ports.wire import (
+    ANTHROPIC_COUNT_TOKENS,
+    ANTHROPIC_MESSAGES,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+    RequestReader,
+)
+from domain.errors import InvalidRequest
+from domain.llm.capabilities import Capability
+from domain.llm.request import LlmRequest, Operation
+
+NESTING_MAX: Final = 64
+"""Levels of arrays and objects a body may have; deeper ones break parsers further down the road."""
+
+_Model = Annotated[str, Meta(min_length=1, max_length=512)]
+_Tokens = Annotated[int, Meta(ge=1)] | None
+_Choices = Annotated[int, Meta(ge=1, le=128)] | None
+_JSON_NULL: Final = Raw(b"null")
+_BRACKET_ARRAY: Final = 0x5B
+
+
+class _StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class _Typed(Struct):
+    type: str | None = None
+
+
+class _Part(Struct):
+    type: str
+    content: Raw = _JSON_NULL
+    """Of an Anthropic tool result, which may hold parts of its own."""
+
+
+class _Message(Struct):
+    role: str
+    content: Raw = _JSON_NULL
+
+
+_Messages = Annotated[list[_Message], Meta(min_length=1)]
+
+
+class _ChatHead(Struct):
+    model: _Model
+    messages: _Messages
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: _Tokens = None
+    max_completion_tokens: _Tokens = None
+    n: _Choices = None
+    tools: list[Raw] | None = None
+    functions: list[Raw] | None = None
+    response_format: _Typed | None = None
+    modalities: list[str] | None = None
+    reasoning_effort: str | None = None
+    thinking: _Typed | None = None
+    logprobs: bool | None = None
+    web_search_options: Raw | None = None
+
+
+class _CompletionHead(Struct):
+    model: _Model
+    prompt: Raw
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: _Tokens = None
+    n: _Choices = None
+    best_of: _Choices = None
+    logprobs: int | None = None
+
+
+class _EmbeddingsHead(Struct):
+    model: _Model
+    input: Raw
+
+
+class _OutputConfig(Struct):
+    format: _Typed | None = None
+
+
+class _MessagesHead(Struct):
+    model: _Model
+    messages: _Messages
+    max_tokens: Annotated[int, Meta(ge=1)]
+    stream: bool | None = None
+    tools: list[Raw] | None = None
+    thinking: _Typed | None = None
+    output_config: _OutputConfig | None = None
+    output_format: _Typed | None = None
+
+
+class _CountTokensHead(Struct):
+    model: _Model
+    messages: _Messages
+    tools: list[Raw] | None = None
+    thinking: _Typed | None = None
+
+
+_NAMES = msgspec.json.Decoder(dict[str, Raw])
+_CHAT = msgspec.json.Decoder(_ChatHead)
+_COMPLETION = msgspec.json.Decoder(_CompletionHead)
+_EMBEDDINGS = msgspec.json.Decoder(_EmbeddingsHead)
+_MESSAGES = msgspec.json.Decoder(_MessagesHead)
+_COUNT = msgspec.json.Decoder(_CountTokensHead)
+_PARTS = msgspec.json.Decoder(list[_Part])
+_ARRAY = msgspec.json.Decoder(list[Raw])
+
+# Flags are collected as plain numbers: an operation on enum members costs more than the whole decode.
+_TEXT: Final = int(Capability.TEXT)
+_STREAMING: Final = int(Capability.STREAMING)
+_FUNCTION_CALLING: Final = int(Capability.FUNCTION_CALLING)
+_STRUCTURED_OUTPUT: Final = int(Capability.STRUCTURED_OUTPUT)
+_REASONING: Final = int(Capability.REASONING)
+_AUDIO_OUT: Final = int(Capability.AUDIO_OUT)
+_PART_NEEDS: Final[dict[str, int]] = {
+    "image_url": int(Capability.VISION),
+    "image": int(Capability.VISION),
+    "input_audio": int(Capability.AUDIO_IN),
+}
+_capabilities = cache(Capability)
+_NO_THINKING: Final = frozenset({None, "none", "disabled"})
+
+
+class DialectReader(RequestReader):
+    """Reads every caller's dialect of `application.ports.wire` but Gemini's."""
+
+    def read(self, dialect: str, body: bytes) -> LlmRequest:
+        """The request in `body`. Raises InvalidRequest, LookupError for a dialect callers do not speak."""
+        if not body:
+            raise InvalidRequest("the body is empty; a JSON object is expected", param="body")
+        reader = _READERS[dialect]
+        try:
+            fields = frozenset(_NAMES.decode(body))
+            request = reader(body, fields)
+        except msgspec.ValidationError as error:
+            raise _invalid(error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
+        except RecursionError:
+            raise _too_deep() from None
+        if body.count(b"{") + body.count(b"[") > NESTING_MAX and nesting_exceeds(body, NESTING_MAX):
+            raise _too_deep()
+        return request
+
+
+def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
+    head = _CHAT.decode(body)
+    needs = _TEXT | _content_needs(head.messages)
+    tools = bool(head.tools or head.functions)
+    schema = head.response_format is not None and head.response_format.type not in (None, "text")
+    thinking = head.reasoning_effort not in _NO_THINKING or _thinks(head.thinking)
+    speaks = head.modalities is not None and "audio" in head.modalities
+    if tools:
+        needs |= _FUNCTION_CALLING
+    if schema:
+        needs |= _STRUCTURED_OUTPUT
+    if thinking:
+        needs |= _REASONING
+    if speaks:
+        needs |= _AUDIO_OUT
+    if head.stream:
+        needs |= _STREAMING
+    choices = head.n or 1
+    extra = tools or schema or thinking or speaks or head.logprobs or head.web_search_options is not None
+    return LlmRequest(
+        operation=Operation.CHAT,
+        dialect=OPENAI_CHAT,
+        model=head.model,
+        body=body,
+        stream=bool(head.stream),
+        include_usage=head.stream_options is not None and bool(head.stream_options.include_usage),
+        max_output_tokens=head.max_completion_tokens or head.max_tokens,
+        choices=choices,
+        needs=_capabilities(needs),
+        fields=fields,
+        plain_text=choices == 1 and not extra,
+    )
+
+
+def _read_completion(body: bytes, fields: frozenset[str]) -> LlmRequest:
+    head = _COMPLETION.decode(body)
+    prompt = _input(head.prompt, "prompt")
+    prompts = len(prompt) if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int) else 1
+    choices = max(head.n or 1, head.best_of or 1) * prompts
+    return LlmRequest(
+        operation=Operation.COMPLETION,
+        dialect=OPENAI_COMPLETIONS,
+        model=head.model,
+        body=body,
+        stream=bool(head.stream),
+        include_usage=head.stream_options is not None and bool(head.stream_options.include_usage),
+        max_output_tokens=head.max_tokens,
+        choices=choices,
+        needs=_capabilities(_TEXT | _STREAMING if head.stream else _TEXT),
+        fields=fields,
+        # The other shape's continuation is a trailing assistant message, which a completion has not.
+        plain_text=False,
+    )
+
+
+def _read_embeddings(body: bytes, fields: frozenset[str]) -> LlmRequest:
+    head = _EMBEDDINGS.decode(body)
+    if _input(head.input, "input") in ("", []):
+        raise InvalidRequest("input must not be empty", param="input")
+    return LlmRequest(
+        operation=Operation.EMBEDDINGS,
+        dialect=OPENAI_EMBEDDINGS,
+        model=head.model,
+        body=body,
+        needs=Capability.EMBEDDINGS,
+        fields=fields,
+        plain_text=False,
+    )
+
+
+def _read_messages(body: bytes, fields: frozenset[str]) -> LlmRequest:
+    head = _MESSAGES.decode(body)
+    needs = _TEXT | _content_needs(head.messages)
+    form = head.output_format or (head.output_config.format if head.output_config else None)
+    schema = form is not None and form.type is not None
+    thinking = _thinks(head.thinking)
+    if head.tools:
+        needs |= _FUNCTION_CALLING
+    if schema:
+        needs |= _STRUCTURED_OUTPUT
+    if thinking:
+        needs |= _REASONING
+    if head.stream:
+        needs |= _STREAMING
+    return LlmRequest(
+        operation=Operation.CHAT,
+        dialect=ANTHROPIC_MESSAGES,
+        model=head.model,
+        body=body,
+        stream=bool(head.stream),
+        include_usage=True,
+        max_output_tokens=head.max_tokens,
+        needs=_capabilities(needs),
+        fields=fields,
+        plain_text=not (head.tools or schema or thinking),
+    )
+
+
+def _read_count_tokens(body: bytes, fields: frozenset[str]) -> LlmRequest:
+    head = _COUNT.decode(body)
+    return LlmRequest(
+        operation=Operation.COUNT_TOKENS,
+        dialect=ANTHROPIC_COUNT_TOKENS,
+        model=head.model,
+        body=body,
+        needs=_capabilities(_TEXT | _content_needs(head.messages)),
+        fields=fields,
+        plain_text=False,
+    )
+
+
+_READERS = {
+    OPENAI_CHAT: _read_chat,
+    OPENAI_COMPLETIONS: _read_completion,
+    OPENAI_EMBEDDINGS: _read_embeddings,
+    ANTHROPIC_MESSAGES: _read_messages,
+    ANTHROPIC_COUNT_TOKENS: _read_count_tokens,
+}
+
+
+def _content_needs(messages: list[_Message]) -> int:
+    needs = 0
+    for place, message in enumerate(messages):
+        content = message.content
+        if memoryview(content)[0] == _BRACKET_ARRAY:
+            try:
+                needs |= _part_needs(content)
+            except msgspec.ValidationError as error:
+                raise _invalid(error, f"messages[{place}].content") from None
+    return needs
+
+
+def _part_needs(content: Raw) -> int:
+    needs = 0
+    for part in _PARTS.decode(content):
+        needs |= _PART_NEEDS.get(part.type, 0)
+        if memoryview(part.content)[0] == _BRACKET_ARRAY:
+            needs |= _part_needs(part.content)
+    return needs
+
+
+def _thinks(thinking: _Typed | None) -> bool:
+    return thinking is not None and thinking.type not in _NO_THINKING
+
+
+def _input(raw: Raw, name: str) -> Any:
+    """A text, several texts, one list of tokens or several of them."""
+    if memoryview(raw)[0] != _BRACKET_ARRAY:
+        kind: Any = str
+    else:
+        items = _ARRAY.decode(raw)
+        first = memoryview(items[0])[0] if items else 0
+        kind = list[str] if first == 0x22 else list[list[int]] if first == _BRACKET_ARRAY else list[int]
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        invalid = _invalid(error, name)
+        allowed = "a text, a list of texts, a list of token numbers, or a list of such lists"
+        raise InvalidRequest(f"{invalid.param}: {allowed} is expected", param=invalid.param) from None
+
+
+_AT_PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+
+
+def _invalid(error: msgspec.ValidationError, prefix: str = "") -> InvalidRequest:
+    """What msgspec found, as the path of the field and a sentence."""
+    text = str(error)
+    at = _AT_PATH.search(text)
+    path = at.group(1) if at else ""
+    what = text[: at.start()] if at else text
+    if missing := _MISSING.search(what):
+        path = f"{path}.{missing.group(1)}" if path else missing.group(1)
+        what = "is required"
+    else:
+        what = what[:1].lower() + what[1:].replace("`", "")
+    if prefix:
+        path = prefix + (path if path.startswith("[") else f".{path}" if path else "")
+    if not path:
+        return InvalidRequest(f"the body: {what}", param="body")
+    return InvalidRequest(f"{path}: {what}", param=path)
+
+
+def _too_deep() -> InvalidRequest:
+    return InvalidRequest(f"the body is nested deeper than {NESTING_MAX} levels", param="body")
+
+
+_STRINGS = re.compile(rb'"[^"]*"')
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{}')
+
+
+def nesting_exceeds(body: bytes, levels: int) -> bool:
+    """Whether the valid JSON in `body` has more than `levels` levels. Linear in its size.
+
+    Escapes, then everything but quotes and brackets, then strings are removed; what is left loses one
+    innermost level after the other.
+    """
+    bare = body.replace(rb"\\", b"").replace(b'\\"', b"").translate(_ONE_KIND, _NO_STRUCTURE)
+    left = _STRINGS.sub(b"", bare)
+    for _ in range(levels):
+        if not left:
+            return False
+        left = left.replace(b"[]", b"")
+    return bool(left)

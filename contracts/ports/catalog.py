@@ -76,6 +76,7 @@ ACME = CatalogProvider(
     regions=frozenset({"eu-west"}),
     compliance=frozenset({"soc2"}),
     price_fallbacks=("openai",),
+    aliases=("acme-ai",),
 )
 
 

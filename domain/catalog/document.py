@@ -144,6 +144,7 @@ _PROVIDER_KEYS: Final = {
     "regions",
     "compliance",
     "price_fallbacks",
+    "aliases",
 }
 
 
@@ -163,7 +164,7 @@ def _provider_out(provider: CatalogProvider) -> Document:
     for name in ("base_url", "portkey_slug"):
         if (value := getattr(provider, name)) is not None:
             document[name] = value
-    for name in ("key_variables", "price_fallbacks"):
+    for name in ("key_variables", "price_fallbacks", "aliases"):
         if values := getattr(provider, name):
             document[name] = list(values)
     for name in ("regions", "compliance"):
@@ -184,6 +185,7 @@ def _provider_in(reader: "_Reader") -> CatalogProvider:
         regions=frozenset(reader.texts("regions")),
         compliance=frozenset(reader.texts("compliance")),
         price_fallbacks=tuple(reader.texts("price_fallbacks")),
+        aliases=tuple(reader.texts("aliases")),
     )
 
 

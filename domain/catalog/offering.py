@@ -45,6 +45,7 @@ class CatalogProvider:
     Portkey gateway, None where Portkey does not know it. `key_variables` are the environment variables
     its own tools read a key from, in order. `price_fallbacks` are providers whose list prices hold for
     models this provider resells and publishes no price for, in order (Azure sells at OpenAI's prices).
+    `aliases` are other names of the provider itself, such as `bedrock` for `aws`.
     """
 
     id: str
@@ -56,6 +57,7 @@ class CatalogProvider:
     regions: frozenset[str] = frozenset()
     compliance: frozenset[str] = frozenset()
     price_fallbacks: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

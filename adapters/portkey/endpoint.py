@@ -1,0 +1,60 @@
+"""What Portkey has to be told to reach one configured provider, and where the gateways are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from application.ports.http import Endpoint
+
+HOSTED_GATEWAY_URL = "https://api.portkey.ai"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortkeyTarget:
+    """A provider behind Portkey. `slug` is its `x-portkey-provider`.
+
+    `custom_host` is its base URL with `/v1`, None for the vendor's own. `wire` is the shape it speaks, as
+    in `Target.wire`. `headers` that begin with `x-portkey-` are for the gateway (a cloud's region, project
+    or resource), all others are passed on to the provider.
+    """
+
+    slug: str
+    api_key: str | None = None
+    custom_host: str | None = None
+    wire: str = "openai"
+    headers: Sequence[tuple[str, str]] = ()
+
+    def __repr__(self) -> str:
+        return f"PortkeyTarget(slug={self.slug!r}, custom_host={self.custom_host!r}, wire={self.wire!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayAddress:
+    """One gateway instance. `url` has no path, or ends in `/v1`. `api_key` is for hosted Portkey only."""
+
+    url: str
+    api_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"GatewayAddress(url={self.url!r})"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Raises ValueError when the URL is not `http(s)://host[:port]`."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"a Portkey gateway is an http or https URL with a host, not {self.url!r}")
+        return Endpoint(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+
+    @property
+    def path_prefix(self) -> str:
+        """What comes before `/v1/…`."""
+        return urlsplit(self.url).path.rstrip("/").removesuffix("/v1")
+
+
+def gateway_address(gateway: "str | GatewayAddress", *, api_key: str | None = None) -> GatewayAddress:
+    """An address from a bare URL; `api_key` is added only for Portkey's own host."""
+    if isinstance(gateway, GatewayAddress):
+        return gateway
+    hosted = urlsplit(gateway).hostname == urlsplit(HOSTED_GATEWAY_URL).hostname
+    return GatewayAddress(url=gateway.rstrip("/"), api_key=api_key if hosted else None)

@@ -32,6 +32,7 @@ Result = TypeVar("Result")
 GATEWAY_HOPS_MAX = 3
 """Failed gateway hops for one target before the loop treats it as the target's failure."""
 
+
 class FailoverHappened(NamedTuple):
     """Reported when another target takes over (SPEC section 9, `provider.failover`)."""
 
@@ -142,9 +143,7 @@ class AttemptLoop:
         self, job: Job, failure: Failure, retries_left: int, tries: int, more_targets: bool
     ) -> RetrySame | TryNext | GiveUp:
         now = self._clock.monotonic()
-        allowed = (
-            retries_left > 0 and failure.disposition.retry_same and self._retry_budget.try_spend(now)
-        )
+        allowed = retries_left > 0 and failure.disposition.retry_same and self._retry_budget.try_spend(now)
         return next_step(
             failure,
             retries_left=retries_left,
@@ -176,7 +175,10 @@ class AttemptLoop:
         gateway = self._gateway
         if gateway is None or not gateway.reaches(target):
             return choose_way(
-                target.via, gateway_reaches=False, direct_reaches=self._direct.reaches(target), gateway_drops=()
+                target.via,
+                gateway_reaches=False,
+                direct_reaches=self._direct.reaches(target),
+                gateway_drops=(),
             )
         return choose_way(
             target.via,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from domain.routing.plan import Plan
+
 from domain.analytics.event import AttemptEvent
 from domain.llm.request import LlmRequest
-from domain.routing.plan import Plan
 from domain.routing.requirements import Requirements
 from domain.routing.target import Target
 from domain.tenancy.principal import Principal
@@ -49,6 +50,8 @@ class Job:
     first_token_s: float | None = None
     continued: bool = False
     response_bytes: int = 0
+    texts: list[str] = field(default_factory=list)
+    """Delivered text, kept only by faces whose closing event repeats the whole answer."""
     finish_reason: str = ""
     recorded: bool = False
 

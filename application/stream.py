@@ -220,7 +220,9 @@ class OpenedStream:
 
     def _priced(self, raw: bytes, opened: Opened) -> bytes:
         cost = self._cost_with(opened, opened.machine.usage)
-        return raw if cost is None else self._frames.with_cost(self._job.request.dialect, raw, usd_float(cost))
+        return (
+            raw if cost is None else self._frames.with_cost(self._job.request.dialect, raw, usd_float(cost))
+        )
 
     def _cost_with(self, opened: Opened, usage: Usage | None) -> int | None:
         earlier = self._job.cost_nano_usd
@@ -296,7 +298,9 @@ class OpenedStream:
                 self._job.answered_by = recovery.opened.attempt.target
                 self._note_probe(recovery.opened.attempt)
                 return
-        raise StreamCut(f"the answer was interrupted: {failure.message}", details={"kind": failure.kind.value})
+        raise StreamCut(
+            f"the answer was interrupted: {failure.message}", details={"kind": failure.kind.value}
+        )
 
     def _note_probe(self, attempt: Attempt) -> None:
         # A probe is answered by the first content: a long stream must not keep the breaker half open.

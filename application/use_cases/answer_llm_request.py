@@ -8,6 +8,8 @@ authenticated leaves exactly one event, whatever happens to it.
 import random
 from collections.abc import Callable
 
+from domain.routing.plan import Plan, make_plan
+
 from application.attempts import AttemptLoop
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamAnswer
@@ -20,7 +22,6 @@ from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavaila
 from domain.llm.request import LlmRequest
 from domain.llm.usage import estimate_tokens
 from domain.routing.live import LiveState
-from domain.routing.plan import Plan, make_plan
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route
 from domain.tenancy.principal import Principal

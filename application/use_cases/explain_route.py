@@ -1,11 +1,12 @@
 """What would happen to a request, without sending anything (SPEC L6)."""
 
+from domain.routing.explanation import Explanation, explain
+
 from application.ports.system import Clock
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import complete_requirements
 from domain.errors import Forbidden
 from domain.llm.request import LlmRequest
-from domain.routing.explanation import Explanation, explain
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 
@@ -20,9 +21,7 @@ class ExplainRoute:
         self._runtime = runtime
         self._clock = clock
 
-    def __call__(
-        self, principal: Principal, request: LlmRequest, requirements: Requirements
-    ) -> Explanation:
+    def __call__(self, principal: Principal, request: LlmRequest, requirements: Requirements) -> Explanation:
         """Raises Forbidden, UnknownModel or InvalidRequirements."""
         if not principal.may("routing.explain"):
             raise Forbidden(f"the role {principal.role!r} may not explain routing (needs routing.explain)")

@@ -60,9 +60,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], size_bytes_ma
 
 
 def _too_large(size_bytes_max: int) -> RequestTooLarge:
-    return RequestTooLarge(
-        f"the request body is over the limit of {size_bytes_max} bytes", param="body"
-    )
+    return RequestTooLarge(f"the request body is over the limit of {size_bytes_max} bytes", param="body")
 
 
 async def respond(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:

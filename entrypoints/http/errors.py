@@ -111,7 +111,13 @@ def status_of(error: InterchangeError, dialect: str) -> int:
 
 
 def error_payload(
-    dialect: str, status: int, *, code: str, message: str, param: str | None, request_id: str,
+    dialect: str,
+    status: int,
+    *,
+    code: str,
+    message: str,
+    param: str | None,
+    request_id: str,
     details: Mapping[str, object] | None = None,
 ) -> bytes:
     """The error body in the caller's family's shape; our own code and request id are always in it."""
@@ -140,9 +146,7 @@ def error_payload(
     return msgspec.json.encode({"error": error})
 
 
-def render_error(
-    error: InterchangeError, dialect: str, request_id: str
-) -> tuple[int, RawHeaders, bytes]:
+def render_error(error: InterchangeError, dialect: str, request_id: str) -> tuple[int, RawHeaders, bytes]:
     """Status, headers and body for an error that ended a request before its first byte.
 
     A provider's own error body goes through unmodified when caller and provider are of one family; one that

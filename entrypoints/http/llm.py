@@ -1,0 +1,277 @@
+"""The LLM routes: one endpoint class for every dialect, unary and streamed.
+
+The order is fixed: authenticate, read, begin, answer, end (which records), and only then the last byte.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from application.job import Attribution, Job
+from application.key_ring import KeyRing
+from application.ports.llm import Block, UpstreamAnswer
+from application.ports.system import Clock, IdFactory
+from application.ports.wire import FrameWriter, RequestReader
+from application.stream import OpenedStream
+from application.use_cases.answer_llm_request import AnswerLlmRequest
+from domain.errors import InterchangeError, StreamCut
+from domain.llm.request import LlmRequest
+from domain.money import format_usd, usd_float
+from domain.routing.live import LiveState
+from domain.routing.requirements import Requirements
+from domain.tenancy.principal import Principal
+from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, read_body, respond
+from entrypoints.http.callers import (
+    Call,
+    credential,
+    read_attribution,
+    read_headers,
+    read_requirements,
+    request_id_of,
+)
+from entrypoints.http.disconnect import DisconnectWatch
+from entrypoints.http.errors import render_error, status_of
+
+CALLER_LEFT_STATUS = 499
+EVENT_STREAM: RawHeaders = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class LlmGate(NamedTuple):
+    """What every LLM endpoint works with."""
+
+    key_ring: KeyRing
+    reader: RequestReader
+    frames: FrameWriter
+    pipeline: AnswerLlmRequest
+    clock: Clock
+    ids: IdFactory
+    body_bytes_max: int
+
+
+class LlmEndpoint:
+    """One route of one dialect. Subclasses change what is read and how the answer looks, nothing else."""
+
+    def __init__(self, gate: LlmGate, dialect: str) -> None:
+        self._gate = gate
+        self._dialect = dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gate = self._gate
+        call = read_headers(scope["headers"])
+        request_id = request_id_of(call.headers) or gate.ids.next("req")
+        try:
+            principal = gate.key_ring.authenticate(credential(call.headers))
+            body = await read_body(receive, call.headers, gate.body_bytes_max)
+            request, requirements, attribution = self.read(call, body, principal)
+            job, live = gate.pipeline.begin(
+                principal, request, requirements, attribution, request_id=request_id
+            )
+        except CallerLeft:
+            return
+        except InterchangeError as error:
+            await respond(send, *render_error(error, self._dialect, request_id))
+            return
+        if request.stream:
+            await self._stream(job, live, receive, send)
+        else:
+            await self._unary(job, live, receive, send)
+
+    # What subclasses may change
+
+    def read(
+        self, call: Call, body: bytes, principal: Principal
+    ) -> tuple[LlmRequest, Requirements, Attribution]:
+        """The request with the caller's demands. Raises InvalidRequest or InvalidRequirements."""
+        request = self._gate.reader.read(self._dialect, body)
+        request.headers = call.vendor_headers
+        if not call.has_wishes:
+            return request, Requirements(), Attribution()
+        return request, read_requirements(call.headers), read_attribution(call.headers)
+
+    def unary_body(self, job: Job, answer: UpstreamAnswer) -> tuple[str, bytes]:
+        """Content type and body of a whole answer."""
+        cost = job.cost_nano_usd
+        if cost is None:
+            return answer.content_type, answer.body
+        return answer.content_type, self._gate.frames.with_cost(
+            job.request.dialect, answer.body, usd_float(cost)
+        )
+
+    def stream_bytes(self, job: Job, block: Block) -> bytes:
+        """What the caller gets of one block."""
+        return block.raw
+
+    def stream_end(self, job: Job) -> bytes:
+        """What follows a complete answer."""
+        frames, dialect, cost = self._gate.frames, job.request.dialect, job.cost_nano_usd
+        note = b""
+        if cost is not None and not job.request.include_usage:
+            note = frames.cost_note(dialect, usd_float(cost))
+        return note + frames.terminator(dialect)
+
+    def stream_error(self, job: Job, error: InterchangeError) -> bytes:
+        """The terminal event of an answer that could not be finished."""
+        return self._gate.frames.error_event(
+            job.request.dialect, code=error.code, message=error.message, request_id=job.request_id
+        )
+
+    # Unary
+
+    async def _unary(self, job: Job, live: LiveState, receive: Receive, send: Send) -> None:
+        pipeline = self._gate.pipeline
+        watch = DisconnectWatch(receive)
+        try:
+            answer = await pipeline.complete(job, live)
+            watch.stop()
+            content_type, body = self.unary_body(job, answer)
+            job.response_bytes = len(body)
+            pipeline.end(job, status=200, outcome="ok")
+            headers = answer_headers(job, self._gate.clock.monotonic())
+            headers.append((b"content-type", content_type.encode("latin-1")))
+            headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+            await respond(send, 200, headers, body)
+        except InterchangeError as error:
+            watch.stop()
+            status, headers, body = render_error(error, self._dialect, job.request_id)
+            pipeline.end(job, status=status, outcome="error", error_code=error.code)
+            await respond(send, status, headers + failure_headers(job, self._gate.clock.monotonic()), body)
+        except asyncio.CancelledError:
+            if not watch.forgive():
+                raise
+        finally:
+            watch.stop()
+            pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+
+    # Streamed
+
+    async def _stream(self, job: Job, live: LiveState, receive: Receive, send: Send) -> None:
+        pipeline = self._gate.pipeline
+        watch = DisconnectWatch(receive)
+        opening = asyncio.get_running_loop().create_task(pipeline.open(job, live))
+        stream: OpenedStream | None = None
+        started = False
+        try:
+            started = await self._keep_alive_until(opening, job, send)
+            stream = await opening
+            if not started:
+                await send(_start(200, self._stream_headers(job, stream)))
+                started = True
+            await self._relay(job, stream, send)
+        except InterchangeError as error:
+            await self._refuse_stream(job, error, send, started=started)
+        except asyncio.CancelledError:
+            if not watch.forgive():
+                raise
+        finally:
+            watch.stop()
+            await _abandon(opening)
+            if stream is not None:
+                stream.close()
+            pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+
+    async def _keep_alive_until(self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send) -> bool:
+        """Waits for the first content; after a while of silence commits 200 and keeps the line alive.
+
+        Failover stays open meanwhile. Returns whether the response has started.
+        """
+        period_s = job.plan.route.timeouts.keep_alive_after_s
+        started = False
+        while not opening.done():
+            await asyncio.wait((opening,), timeout=period_s)
+            if opening.done():
+                break
+            if not started:
+                await send(_start(200, [*EVENT_STREAM, (b"x-request-id", job.request_id.encode())]))
+                started = True
+            await send(_part(self._gate.frames.keep_alive(job.request.dialect)))
+        return started
+
+    async def _relay(self, job: Job, stream: OpenedStream, send: Send) -> None:
+        while (block := await stream.next_block()) is not None:
+            data = self.stream_bytes(job, block)
+            if data:
+                job.response_bytes += len(data)
+                await send(_part(data))
+        stream.close()
+        end = self.stream_end(job)
+        job.response_bytes += len(end)
+        self._gate.pipeline.end(job, status=200, outcome="ok")
+        await send({"type": "http.response.body", "body": end})
+
+    async def _refuse_stream(self, job: Job, error: InterchangeError, send: Send, *, started: bool) -> None:
+        pipeline = self._gate.pipeline
+        if not started:
+            status, headers, body = render_error(error, self._dialect, job.request_id)
+            pipeline.end(job, status=status, outcome="error", error_code=error.code)
+            await respond(send, status, headers + failure_headers(job, self._gate.clock.monotonic()), body)
+            return
+        outcome = "cut" if isinstance(error, StreamCut) else "error"
+        pipeline.end(job, status=status_of(error, self._dialect), outcome=outcome, error_code=error.code)
+        await send({"type": "http.response.body", "body": self.stream_error(job, error)})
+
+    def _stream_headers(self, job: Job, stream: OpenedStream) -> RawHeaders:
+        headers = [*EVENT_STREAM, *answer_headers(job, self._gate.clock.monotonic(), with_cost=False)]
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stream.headers]
+        return headers
+
+
+async def _abandon(opening: "asyncio.Task[OpenedStream]") -> None:
+    """Ends an opening that nobody waits for any more, and whatever it opened in the same moment."""
+    if not opening.done():
+        opening.cancel()
+        await asyncio.wait((opening,))
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _start(status: int, headers: RawHeaders) -> dict[str, object]:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _part(data: bytes) -> dict[str, object]:
+    return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeaders:
+    """What every answer tells about itself (SPEC section 9, response headers)."""
+    target = job.answered_by
+    assert target is not None
+    headers: RawHeaders = [
+        (b"x-request-id", job.request_id.encode()),
+        (b"x-interchange-provider", target.provider.encode("latin-1", "replace")),
+        (b"x-interchange-model", target.model.encode("latin-1", "replace")),
+        (b"x-interchange-cache", b"off"),
+        (b"x-interchange-attempts", b"%d" % max(1, len(job.attempts))),
+        (b"x-interchange-fallback", b"true" if job.fallbacks else b"false"),
+        (b"x-interchange-via", job.via.encode()),
+        (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),
+    ]
+    if with_cost:
+        cost = job.cost_nano_usd
+        headers.append((b"x-interchange-cost-usd", b"unknown" if cost is None else format_usd(cost).encode()))
+        headers.append((b"x-interchange-cost-estimated", b"true" if job.cost_estimated else b"false"))
+    if target.simulated:
+        headers.append((b"x-interchange-simulated", b"true"))
+    if job.dropped:
+        headers.append((b"x-interchange-dropped", ",".join(job.dropped).encode("latin-1", "replace")))
+    return headers
+
+
+def failure_headers(job: Job, now: float) -> RawHeaders:
+    """What a failed request tells about what was tried."""
+    return [
+        (b"x-interchange-attempts", b"%d" % len(job.attempts)),
+        (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),
+    ]
+
+
+def trace_header(job: Job) -> tuple[bytes, bytes]:
+    """The decision in one line: route, strategy, then each attempt with its outcome."""
+    steps = ";".join(f"{a.provider}/{a.model} via {a.via}: {a.outcome}" for a in job.attempts)
+    text = (
+        f"route={job.plan.route.name} strategy={job.plan.strategy} candidates={job.plan.candidates} {steps}"
+    )
+    return (b"x-interchange-trace", text.encode("latin-1", "replace")[:2000])

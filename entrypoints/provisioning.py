@@ -1,0 +1,323 @@
+"""Settings and catalogue become what requests run on: providers, targets, routes.
+
+Pure: the same inputs give the same result; nothing is opened here. Which adapter speaks to a provider is
+decided in `containers.py` from the `wire` each one is given here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from domain.catalog.offering import Catalog, CatalogProvider, Offering
+from domain.catalog.prices import PriceTable, Rates
+from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
+from domain.routing.target import Route, RouteTarget, Target, Via
+from entrypoints.settings import ModelSettings, ProviderSettings, RouteSettings, Settings
+
+AUTO_ROUTE = "auto"
+DIRECT_WIRES = frozenset({"openai", "anthropic", "gemini"})
+"""Wires with a direct adapter; the others are reached through the gateway."""
+
+CHAT = (
+    Capability.TEXT | Capability.CODE | Capability.FUNCTION_CALLING | Capability.STRUCTURED_OUTPUT
+) | Capability.STREAMING
+
+
+class ProvisioningError(Exception):
+    """The configuration names something that cannot be built; `problems` lists all of it."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionedProvider:
+    """A provider ready to be called. `base_url` has no trailing slash; None: only through the gateway."""
+
+    name: str
+    wire: str
+    base_url: str | None
+    public_base_url: bool
+    """Whether the URL is the provider's own public one, which the gateway knows by itself."""
+    portkey_slug: str | None
+    api_key: str | None = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False, default=())
+    via: Via = Via.AUTO
+    region: str | None = None
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provision:
+    """Everything the runtime is compiled from."""
+
+    providers: dict[str, ProvisionedProvider]
+    targets: tuple[Target, ...]
+    routes: dict[str, Route]
+    default_route: str | None
+
+
+def provision(
+    settings: Settings,
+    catalog: Catalog,
+    environ: Mapping[str, str],
+    *,
+    simulator_url: str | None = None,
+) -> Provision:
+    """The providers of the file, those a key in the environment activates, and the simulated ones.
+
+    Raises:
+        ProvisioningError: an unknown kind, a missing base_url or a route to an unknown target.
+    """
+    problems: list[str] = []
+    providers: dict[str, ProvisionedProvider] = {}
+    offerings: dict[str, list[Offering]] = {}
+    for name, section in settings.providers.items():
+        made = _configured(name, section, catalog, problems)
+        if made is not None:
+            providers[name] = made
+            offerings[name] = _offerings(name, section, catalog)
+    if settings.profile == "embedded":
+        for made in _from_environment(catalog, environ, providers):
+            providers[made.name] = made
+            offerings[made.name] = [o for o in catalog.offerings.values() if o.provider == made.name]
+    if settings.runs_simulator and simulator_url is not None:
+        for made in _simulated(simulator_url):
+            if made.name not in providers:
+                providers[made.name] = made
+                offerings[made.name] = _simulated_offerings(made.name)
+    targets = _targets(settings, providers, offerings)
+    routes = _routes(settings, {target.id: target for target in targets}, problems)
+    if problems:
+        raise ProvisioningError(problems)
+    if AUTO_ROUTE not in routes and targets:
+        routes[AUTO_ROUTE] = _auto(settings, targets)
+    return Provision(
+        providers=providers,
+        targets=tuple(targets),
+        routes=routes,
+        default_route=AUTO_ROUTE if AUTO_ROUTE in routes else None,
+    )
+
+
+def _configured(
+    name: str, section: ProviderSettings, catalog: Catalog, problems: list[str]
+) -> ProvisionedProvider | None:
+    known = catalog.providers.get(section.kind)
+    wire = known.wire if known is not None else section.kind
+    if known is None and wire not in DIRECT_WIRES:
+        problems.append(
+            f"providers.{name}.kind: {section.kind!r} is neither a wire ({', '.join(sorted(DIRECT_WIRES))}) "
+            f"nor a provider of the catalogue"
+        )
+        return None
+    base_url = section.base_url or (known.base_url if known else None)
+    slug = known.portkey_slug if known else wire
+    if base_url is None and (wire in DIRECT_WIRES or slug is None):
+        problems.append(f"providers.{name}.base_url: required, the catalogue knows none for {section.kind!r}")
+        return None
+    key = section.first_key
+    return ProvisionedProvider(
+        name=name,
+        wire=wire,
+        base_url=base_url.rstrip("/") if base_url else None,
+        public_base_url=section.base_url is None,
+        portkey_slug=slug,
+        api_key=key.get_secret_value() if key is not None else None,
+        headers=tuple((n, v.get_secret_value()) for n, v in section.headers.items()),
+        via=section.via,
+        region=section.region,
+    )
+
+
+def _offerings(name: str, section: ProviderSettings, catalog: Catalog) -> list[Offering]:
+    """Catalogue models of this kind with the file's overrides.
+
+    Behind an address of the operator's own, with models declared, only the declared ones exist: nobody
+    knows what else that server would answer to.
+    """
+    known = {
+        offering.model: replace(offering, provider=name)
+        for offering in catalog.offerings.values()
+        if offering.provider == section.kind
+    }
+    own_address = section.base_url is not None
+    result = {} if own_address and section.models else dict(known)
+    for model, declared in section.models.items():
+        wanted = declared.model or model
+        base = known.get(wanted) or Offering(provider=name, model=wanted, capabilities=CHAT, source="config")
+        offering = _overridden(base, declared)
+        if wanted != model:
+            offering = replace(offering, aliases=(*offering.aliases, model))
+        result[model] = offering
+    return list(result.values())
+
+
+def _overridden(base: Offering, declared: ModelSettings) -> Offering:
+    """The file's word over the catalogue's, field by field."""
+    capabilities = declared.capability_mask
+    context_tokens = declared.context_tokens or base.context_tokens
+    changed = replace(
+        base,
+        prices=declared.prices() or base.prices,
+        capabilities=base.capabilities if capabilities is None else capabilities,
+        context_tokens=context_tokens,
+        max_output_tokens=declared.max_output_tokens or base.max_output_tokens,
+        quality=base.quality if declared.quality is None else declared.quality,
+        regions=base.regions if declared.regions is None else frozenset(declared.regions),
+        compliance=base.compliance if declared.compliance is None else frozenset(declared.compliance),
+        tags=base.tags if declared.tags is None else frozenset(declared.tags),
+        aliases=base.aliases if declared.aliases is None else tuple(declared.aliases),
+        prefill=base.prefill if declared.prefill is None else declared.prefill,
+        version=declared.version or base.version,
+        deprecated_on=declared.deprecated_on or base.deprecated_on,
+    )
+    if (context_tokens or 0) >= LONG_CONTEXT_TOKENS:
+        changed = replace(changed, capabilities=changed.capabilities | Capability.LONG_CONTEXT)
+    return changed
+
+
+def _from_environment(
+    catalog: Catalog, environ: Mapping[str, str], taken: Mapping[str, ProvisionedProvider]
+) -> Iterable[ProvisionedProvider]:
+    """Providers that a key in the environment switches on (embedded profile)."""
+    used = {provider.portkey_slug for provider in taken.values()}
+    seen: set[str] = set()
+    for known in catalog.providers.values():
+        if known.id in taken or known.portkey_slug in used or not _reachable(known):
+            continue
+        for variable in known.key_variables:
+            key = environ.get(variable, "").strip()
+            if key and variable not in seen:
+                seen.add(variable)
+                yield ProvisionedProvider(
+                    name=known.id,
+                    wire=known.wire,
+                    base_url=known.base_url.rstrip("/") if known.base_url else None,
+                    public_base_url=True,
+                    portkey_slug=known.portkey_slug,
+                    api_key=key,
+                )
+                break
+
+
+def _reachable(known: CatalogProvider) -> bool:
+    return known.wire in DIRECT_WIRES and known.base_url is not None
+
+
+def _targets(
+    settings: Settings,
+    providers: Mapping[str, ProvisionedProvider],
+    offerings: Mapping[str, list[Offering]],
+) -> list[Target]:
+    targets: list[Target] = []
+    for name, provider in providers.items():
+        section = settings.providers.get(name)
+        for offering in offerings[name]:
+            # The name an operator gave a model is the one callers use; the provider's own is sent.
+            shown = next((a for a in offering.aliases if section and a in section.models), offering.model)
+            targets.append(
+                Target(
+                    index=len(targets),
+                    id=f"{name}/{shown}",
+                    provider=name,
+                    model=offering.model,
+                    offering=offering,
+                    wire=provider.wire,
+                    via=provider.via,
+                    region=provider.region,
+                    compliance=offering.compliance | frozenset(section.compliance if section else ()),
+                    tags=offering.tags | frozenset(section.tags if section else ()),
+                    simulated=provider.simulated,
+                )
+            )
+    return targets
+
+
+def _routes(settings: Settings, targets: Mapping[str, Target], problems: list[str]) -> dict[str, Route]:
+    routes: dict[str, Route] = {}
+    for name, section in settings.routes.items():
+        members: list[RouteTarget] = []
+        for position, asked in enumerate(section.targets):
+            target = targets.get(asked.target)
+            if target is None:
+                problems.append(f"routes.{name}.targets[{position}]: no provider offers {asked.target!r}")
+                continue
+            priority = asked.priority if _declares_priority(section) else position
+            members.append(RouteTarget(target=target, weight=asked.weight, priority=priority))
+        if members:
+            routes[name] = Route(
+                name=name,
+                targets=tuple(members),
+                strategy=section.strategy if settings.routing.cost_optimization_enabled else "priority",
+                max_fallbacks=section.max_fallbacks,
+                retries=section.retries,
+                timeouts=settings.timeouts_of(section),
+                stream_recovery=section.stream_recovery,
+            )
+    return routes
+
+
+def _declares_priority(section: RouteSettings) -> bool:
+    return any(target.priority for target in section.targets)
+
+
+def _auto(settings: Settings, targets: list[Target]) -> Route:
+    """Everything real, or the simulated ones where nothing else is there."""
+    real = [target for target in targets if not target.simulated] or targets
+    return Route(
+        name=AUTO_ROUTE,
+        targets=tuple(RouteTarget(target=target) for target in real),
+        strategy="balanced" if settings.routing.cost_optimization_enabled else "priority",
+        timeouts=settings.timeouts_of(RouteSettings(targets=("any/any",))),  # type: ignore[arg-type]
+        implicit=True,
+    )
+
+
+SIMULATED_WIRES = {"sim-openai": "openai", "sim-anthropic": "anthropic", "sim-gemini": "gemini"}
+
+
+def _simulated(url: str) -> Iterable[ProvisionedProvider]:
+    for name, wire in SIMULATED_WIRES.items():
+        root = f"{url.rstrip('/')}/{name}"
+        yield ProvisionedProvider(
+            name=name,
+            wire=wire,
+            base_url=f"{root}/v1" if wire == "openai" else root,
+            public_base_url=False,
+            portkey_slug="google" if wire == "gemini" else wire,
+            api_key="simulated",
+            simulated=True,
+        )
+
+
+def _simulated_offerings(provider: str) -> list[Offering]:
+    def offering(model: str, usd_in: int, usd_out: int, quality: float, **more: object) -> Offering:
+        fields: dict[str, object] = {
+            "capabilities": CHAT | Capability.VISION,
+            "context_tokens": 128_000,
+            "max_output_tokens": 8192,
+        }
+        return Offering(
+            provider=provider,
+            model=model,
+            prices=PriceTable(
+                base=Rates(input=usd_in * 10**7, output=usd_out * 10**7, cached_read=usd_in * 10**6),
+                source="simulated",
+            ),
+            quality=quality,
+            prefill=True,
+            source="simulated",
+            **(fields | more),  # type: ignore[arg-type]
+        )
+
+    return [
+        offering("small", 10, 40, 0.6),
+        offering("large", 300, 1500, 0.9, context_tokens=200_000),
+        offering("think", 100, 500, 0.8, capabilities=CHAT | Capability.REASONING, prefill=False),
+        *(
+            [offering("embed", 2, 0, 0.6, capabilities=Capability.EMBEDDINGS, prefill=False)]
+            if provider != "sim-anthropic"
+            else []
+        ),
+    ]

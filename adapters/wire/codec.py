@@ -55,8 +55,11 @@ class Codec(Protocol):
         ...
 
     @abstractmethod
-    def response(self, body: bytes) -> DecodedResponse:
-        """Raises UpstreamFailed (BAD_RESPONSE) when the body is not an answer of the dialect."""
+    def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:
+        """`call` adds what a translated answer may lack: the model's name, how vectors are wanted.
+
+        Raises UpstreamFailed (BAD_RESPONSE) when the body is not an answer of the dialect.
+        """
         ...
 
     @abstractmethod

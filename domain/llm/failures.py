@@ -101,17 +101,22 @@ _BY_CODE: dict[str, FailureKind] = {
     "rate_limit_exceeded": FailureKind.RATE_LIMIT,
     "rate_limit_error": FailureKind.RATE_LIMIT,
     "too_many_requests": FailureKind.RATE_LIMIT,
+    "resource_exhausted": FailureKind.RATE_LIMIT,
     "context_length_exceeded": FailureKind.CONTEXT_LENGTH,
     "string_above_max_length": FailureKind.CONTEXT_LENGTH,
+    "request_too_large": FailureKind.CONTEXT_LENGTH,
     "content_policy_violation": FailureKind.CONTENT_POLICY,
     "content_filter": FailureKind.CONTENT_POLICY,
     "invalid_prompt": FailureKind.CONTENT_POLICY,
+    "responsibleaipolicyviolation": FailureKind.CONTENT_POLICY,
     "invalid_api_key": FailureKind.AUTH,
+    "api_key_invalid": FailureKind.AUTH,
     "authentication_error": FailureKind.AUTH,
     "permission_error": FailureKind.AUTH,
     "permission_denied": FailureKind.AUTH,
     "unauthenticated": FailureKind.AUTH,
     "model_not_found": FailureKind.MODEL_MISSING,
+    "not_found_error": FailureKind.MODEL_MISSING,
     "overloaded_error": FailureKind.OVERLOADED,
     "unavailable": FailureKind.OVERLOADED,
     "server_error": FailureKind.SERVER_ERROR,
@@ -131,16 +136,25 @@ _BY_TEXT: tuple[tuple[str, FailureKind], ...] = (
     ("content management policy", FailureKind.CONTENT_POLICY),
     ("content policy", FailureKind.CONTENT_POLICY),
     ("usage policies", FailureKind.CONTENT_POLICY),
-    ("safety", FailureKind.CONTENT_POLICY),
+    ("safety system", FailureKind.CONTENT_POLICY),
+    ("safety filter", FailureKind.CONTENT_POLICY),
+    ("safety reasons", FailureKind.CONTENT_POLICY),
     ("credit balance is too low", FailureKind.QUOTA),
     ("exceeded your current quota", FailureKind.QUOTA),
     ("insufficient balance", FailureKind.QUOTA),
     ("insufficient credits", FailureKind.QUOTA),
     ("api key not valid", FailureKind.AUTH),
+    ("does not exist or you do not have access", FailureKind.MODEL_MISSING),
+    ("model not found", FailureKind.MODEL_MISSING),
+    ("is not a valid model", FailureKind.MODEL_MISSING),
+    ("invalid model", FailureKind.MODEL_MISSING),
 )
 
 _TEXT_STATUSES = frozenset({400, 402, 403, 404, 413, 422, 429})
 """A text is only read where a provider is known to hide the meaning in it."""
+
+_RATE_STATUS = 429
+"""Its texts count tokens per minute, so only an empty balance is looked for in them."""
 
 _BY_STATUS: dict[int, FailureKind] = {
     401: FailureKind.AUTH,
@@ -172,7 +186,7 @@ def classify(status: int, *, codes: tuple[str | None, ...] = (), message: str = 
     if status in _TEXT_STATUSES:
         text = message.lower()
         for needle, kind in _BY_TEXT:
-            if needle in text:
+            if needle in text and (status != _RATE_STATUS or kind is FailureKind.QUOTA):
                 return kind
     if kind := _BY_STATUS.get(status):
         return kind

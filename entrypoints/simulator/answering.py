@@ -1,0 +1,297 @@
+"""From a request to its answer: route, key, faults, text, latency, bill."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from entrypoints.simulator import anthropic_shape, gemini_shape, openai_shape, vectors
+from entrypoints.simulator.answers import answer_to
+from entrypoints.simulator.connection import EVENT_STREAM, JSON, Connection, Request
+from entrypoints.simulator.conversation import Answer, Ask, Embedded, Frame, Rejected, Tokens
+from entrypoints.simulator.faults import Fault, LatencyProfile
+from entrypoints.simulator.misbehaviour import (
+    Account,
+    broken_answer,
+    emit,
+    send_unary,
+    strikes_before_answer,
+)
+from entrypoints.simulator.routes import Route, route_of
+from entrypoints.simulator.rules import RequestFacts
+from entrypoints.simulator.shapes import ERRORS, GENERATIONS
+from entrypoints.simulator.state import Counters, Recorded, SimulationState
+
+_BAD_KEY = "bad-key"
+
+
+class _Unary(NamedTuple):
+    """A whole answer ready to send, and what it is billed for."""
+
+    body: bytes
+    tokens: Tokens
+    id: str = "0"
+
+
+class Answering:
+    """Answers requests from one state; `control` answers what is under `/_sim`."""
+
+    def __init__(self, state: SimulationState, control: Callable[[Connection, Request, Route], None]) -> None:
+        self._state = state
+        self._control = control
+        self._current: dict[Connection, Counters] = {}
+
+    def handle(self, connection: Connection, request: Request) -> None:
+        """Answers one request, at once where nothing asks for time."""
+        route = route_of(request.target)
+        if route.operation == "control":
+            self._control(connection, request, route)
+            return
+        state = self._state
+        counters = state.counters_of(route.provider)
+        state.total.enter()
+        counters.enter()
+        number = state.total.requests
+        state.recorded.append(Recorded(number, route.provider, route.path, request))
+        self._current[connection] = counters
+        body, broken = _decoded(request.body)
+        model = route.model or (body.get("model") if body is not None else None) or ""
+        model = model if isinstance(model, str) else ""
+        wants_stream = route.stream or bool(body is not None and body.get("stream"))
+        key = _key_of(request, route)
+        facts = RequestFacts(route.provider, route.path, model, key, wants_stream)
+        fault, profile = self._in_force(facts)
+        if fault is not None:
+            state.total.faults += 1
+            counters.faults += 1
+            if strikes_before_answer(fault):
+                self._run(connection, partial(broken_answer, connection, route, fault))
+                return
+        try:
+            _admit(request, route, key, broken)
+            self._answer(connection, route, body or {}, facts, fault, profile)
+        except Rejected as rejected:
+            self._reject(connection, route, rejected)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # The shapes take fields as they come; a field of a wrong type is the caller's fault.
+            self._reject(connection, route, Rejected(400, f"Invalid request body: {error}"))
+
+    def left(self, connection: Connection, early: bool) -> None:
+        """The connection is gone; `early` when its peer left before the end of an answer."""
+        counters = self._current.pop(connection, None)
+        if counters is not None:
+            for each in (counters, self._state.total):
+                each.leave(answered=False)
+                if early:
+                    each.client_disconnects += 1
+
+    def _in_force(self, facts: RequestFacts) -> tuple[Fault | None, LatencyProfile | None]:
+        state = self._state
+        if not len(state.faults) and not len(state.latencies):
+            return None, None
+        now_s = asyncio.get_running_loop().time()
+        fault = state.faults.effect_for(facts, now_s=now_s)
+        return fault, state.latencies.effect_for(facts, now_s=now_s)
+
+    def _leave(self, connection: Connection, *, answered: bool) -> None:
+        counters = self._current.pop(connection, None)
+        if counters is not None:
+            counters.leave(answered=answered)
+            self._state.total.leave(answered=answered)
+
+    def _run(
+        self,
+        connection: Connection,
+        answering: Callable[[], Coroutine[Any, Any, None]],
+        account: Account | None = None,
+    ) -> None:
+        async def to_the_end() -> None:
+            try:
+                await answering()
+            finally:
+                if account is not None:
+                    account.settle()
+            self._leave(connection, answered=account is not None and account.told)
+
+        connection.run(to_the_end())
+
+    def _reject(self, connection: Connection, route: Route, rejected: Rejected) -> None:
+        shape = ERRORS[route.shape]
+        body = shape.body(
+            rejected.status, rejected.message, kind=rejected.kind, code=rejected.code, param=rejected.param
+        )
+        self._leave(connection, answered=False)
+        connection.respond(rejected.status, JSON + shape.request_id_header % b"0", body)
+
+    def _answer(
+        self,
+        connection: Connection,
+        route: Route,
+        body: dict[str, Any],
+        facts: RequestFacts,
+        fault: Fault | None,
+        profile: LatencyProfile | None,
+    ) -> None:
+        generation = GENERATIONS.get(route.operation)
+        if generation is None:
+            unary = self._not_generated(route, body)
+        else:
+            if route.model is not None and "model" not in body:
+                body["model"] = route.model
+            ask = generation.parse(route, body)
+            answer = self._answered(ask, facts)
+            if ask.stream:
+                frames = generation.frames(route, ask, answer)
+                self._stream(connection, route, ask, answer, frames, fault, profile)
+                return
+            unary = _Unary(generation.body(ask, answer), answer.tokens, answer.id)
+        self._unary(connection, route, facts.model, unary, fault, profile)
+
+    def _answered(self, ask: Ask, facts: RequestFacts) -> Answer:
+        state = self._state
+        scripted = None
+        if len(state.answers):
+            scripted = state.answers.effect_for(facts, now_s=asyncio.get_running_loop().time())
+        answer = answer_to(ask, seed=state.seed, scripted=scripted)
+        return answer._replace(tokens=state.prompt_cache.counted(facts.provider, ask, answer.tokens))
+
+    def _unary(
+        self,
+        connection: Connection,
+        route: Route,
+        model: str,
+        unary: _Unary,
+        fault: Fault | None,
+        profile: LatencyProfile | None,
+    ) -> None:
+        headers = JSON + ERRORS[route.shape].request_id_header % unary.id.encode()
+        account = Account(self._state.bill, route.provider, model, unary.tokens)
+        if fault is None and profile is None:
+            account.told = True
+            account.settle()
+            self._leave(connection, answered=True)
+            connection.respond(200, headers, unary.body)
+            return
+        account.produced = unary.tokens.output
+        self._run(connection, partial(_late, connection, headers, unary, fault, profile, account), account)
+
+    def _stream(
+        self,
+        connection: Connection,
+        route: Route,
+        ask: Ask,
+        answer: Answer,
+        frames: list[Frame],
+        fault: Fault | None,
+        profile: LatencyProfile | None,
+    ) -> None:
+        media = EVENT_STREAM if route.as_events else JSON
+        headers = media + ERRORS[route.shape].request_id_header % answer.id.encode()
+        account = Account(self._state.bill, route.provider, ask.model, answer.tokens)
+        if fault is None and profile is None:
+            account.told = True
+            account.settle()
+            self._leave(connection, answered=True)
+            connection.respond_chunks(headers, [frame.data for frame in frames])
+            return
+        streaming = partial(emit, connection, route, headers, frames, fault, profile, account)
+        self._run(connection, streaming, account)
+
+    def _not_generated(self, route: Route, body: dict[str, Any]) -> _Unary:
+        match route.operation:
+            case "embeddings":
+                model = body.get("model")
+                if not isinstance(model, str) or not model:
+                    raise Rejected(400, "you must provide a model parameter", param="model")
+                embedded = vectors.embed(model, vectors.texts_of(body.get("input")), body.get("dimensions"))
+                as_base64 = body.get("encoding_format") == "base64"
+                return _Unary(
+                    openai_shape.embeddings_body(model, embedded, as_base64=as_base64), embedded.tokens
+                )
+            case "embed" | "batch_embed":
+                return _gemini_embedding(route, body)
+            case "count_tokens":
+                ask = anthropic_shape.parse_messages(body, counting=True)
+                return _Unary(anthropic_shape.count_body(ask), Tokens())
+            case "gemini_count":
+                asked = body.get("generateContentRequest") or body
+                return _Unary(
+                    gemini_shape.count_body(gemini_shape.parse_generate(route.model or "", asked)), Tokens()
+                )
+            case _:
+                return self._models(route)
+
+    def _models(self, route: Route) -> _Unary:
+        listed = self._state.models
+        one = route.model
+        if one is not None and one not in listed:
+            raise Rejected(404, f"The model '{one}' does not exist", code="model_not_found", param="model")
+        match route.shape:
+            case "anthropic":
+                body = anthropic_shape.models_body(listed)
+            case "gemini":
+                body = gemini_shape.models_body(listed)
+            case _:
+                body = openai_shape.models_body(listed)
+        if one is not None:
+            answer = msgspec.json.decode(body)
+            body = msgspec.json.encode((answer.get("data") or answer.get("models"))[listed.index(one)])
+        return _Unary(body, Tokens())
+
+
+def _decoded(body: bytes) -> tuple[dict[str, Any] | None, bool]:
+    """The JSON object of a body, and whether there was something else."""
+    if not body:
+        return None, False
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None, True
+    return (decoded, False) if isinstance(decoded, dict) else (None, True)
+
+
+def _key_of(request: Request, route: Route) -> str:
+    for name, value in request.headers:
+        if name == b"authorization":
+            scheme, _, key = value.decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer":
+                return key.strip()
+        elif name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
+            return value.decode("latin-1").strip()
+    return route.key
+
+
+def _admit(request: Request, route: Route, key: str, broken: bool) -> None:
+    if not route.operation:
+        raise Rejected(404, f"Invalid URL ({request.method} {route.path})", kind=None)
+    if not key:
+        raise Rejected(401, "You didn't provide an API key.")
+    if key == _BAD_KEY:
+        raise Rejected(401, "Incorrect API key provided: API key not valid.")
+    if request.method != route.method:
+        raise Rejected(405, f"Not allowed to {request.method} on {route.path}", kind="invalid_request_error")
+    if broken:
+        raise Rejected(400, "We could not parse the JSON body of your request.", kind=None)
+
+
+def _gemini_embedding(route: Route, body: dict[str, Any]) -> _Unary:
+    batch = route.operation == "batch_embed"
+    texts, dimensions = gemini_shape.parse_embed(route.model or "", body, batch=batch)
+    embedded: Embedded = vectors.embed(route.model or "", texts, dimensions)
+    return _Unary(gemini_shape.embed_body(embedded, batch=batch), embedded.tokens)
+
+
+async def _late(
+    connection: Connection,
+    headers: bytes,
+    unary: _Unary,
+    fault: Fault | None,
+    profile: LatencyProfile | None,
+    account: Account,
+) -> None:
+    """A unary answer that takes its time or is spoilt on the way."""
+    if profile is not None:
+        await asyncio.sleep(profile.whole_s(unary.tokens.output))
+    await send_unary(connection, headers, unary.body, fault, account)

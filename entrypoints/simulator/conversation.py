@@ -1,0 +1,148 @@
+"""What was asked and what is answered, in no vendor's shape.
+
+A shape module turns a body into an `Ask` and an `Answer` back into bytes or frames. A token of an answer
+is one `piece`, so counts, truncation and faults "after n tokens" all mean the same thing.
+"""
+
+from typing import Any, NamedTuple
+
+BYTES_PER_INPUT_TOKEN = 4
+
+
+class Rejected(Exception):
+    """The request is refused with an error body in the shape it came in.
+
+    `code` and `kind` are the provider's own words (`context_length_exceeded`, `invalid_request_error`).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+        self.code = code
+        self.param = param
+
+
+class OfferedTool(NamedTuple):
+    """A tool the caller offers: its name and the JSON schema of its arguments."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+class Ask(NamedTuple):
+    """One request for text. `prompt` is all text in order; `question` the last thing the user said."""
+
+    model: str
+    prompt: str
+    question: str
+    input_tokens: int
+    stream: bool = False
+    include_usage: bool = False
+    max_tokens: int | None = None
+    choices: int = 1
+    stop: tuple[str, ...] = ()
+    tools: tuple[OfferedTool, ...] = ()
+    tool_choice: str = "auto"
+    """`auto`, `none`, `required`, or the name of a tool behind `=`."""
+    parallel_tools: bool = True
+    tool_result: str | None = None
+    """Text of the tool results the conversation ends with."""
+    json_schema: dict[str, Any] | None = None
+    json_object: bool = False
+    images: tuple[str, ...] = ()
+    prefill: str = ""
+    """Text of a trailing assistant message, which the answer continues."""
+    top_logprobs: int | None = None
+    """None when log probabilities were not asked for."""
+    thinking: bool = False
+    cacheable_prompt: str | None = None
+    """The part of the prompt marked for caching; None where the provider caches by itself."""
+    cache_long: bool = False
+
+
+class ToolCall(NamedTuple):
+    """One call of a tool; `pieces` joined are its arguments as JSON."""
+
+    id: str
+    name: str
+    pieces: tuple[str, ...]
+
+
+class Choice(NamedTuple):
+    """One alternative. `finish` is `stop`, `length`, `tool_calls`, `stop_sequence` or `refusal`."""
+
+    pieces: tuple[str, ...] = ()
+    reasoning: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish: str = "stop"
+    stopped_by: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def tokens(self) -> int:
+        called = sum(len(call.pieces) for call in self.tool_calls)
+        return len(self.pieces) + len(self.reasoning) + called
+
+
+class Tokens(NamedTuple):
+    """What a request is billed for; `input` includes the cached and the written part."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    cache_write_long: int = 0
+    reasoning: int = 0
+
+
+class Answer(NamedTuple):
+    """A whole answer. `id` is hexadecimal and follows from the request."""
+
+    id: str
+    choices: tuple[Choice, ...]
+    tokens: Tokens
+
+
+class Embedded(NamedTuple):
+    """Vectors for texts, in order."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    tokens: Tokens
+
+
+class FrameKind:
+    """What a frame of a stream carries; faults act on these."""
+
+    META = 0
+    CALL = 1
+    """The name of a tool call: seen by the caller, but no token of its own."""
+    CONTENT = 2
+    """One token of text, reasoning, refusal or tool arguments."""
+    FINISH = 3
+    USAGE = 4
+    DONE = 5
+
+
+class Frame(NamedTuple):
+    """One event of a stream as bytes, with its delimiter."""
+
+    kind: int
+    data: bytes
+
+
+def input_tokens(text_bytes: int, messages: int = 0) -> int:
+    """Four bytes are a token, a message costs three more."""
+    return -(-text_bytes // BYTES_PER_INPUT_TOKEN) + 3 * messages

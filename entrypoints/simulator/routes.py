@@ -1,0 +1,87 @@
+"""Which shape and operation a path means, with an optional first segment that names the provider."""
+
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_NO_PROVIDER = frozenset(
+    {"v1", "v1beta", "v1beta1", "v1alpha", "_sim", "chat", "completions", "embeddings", "messages", "models"}
+)
+
+
+class Route(NamedTuple):
+    """`operation` is `chat`, `completion`, `embeddings`, `messages`, `count_tokens`, `models`, `generate`,
+    `embed`, `batch_embed`, `gemini_count`, `control` or empty for a path that means nothing."""
+
+    provider: str
+    path: str
+    shape: str
+    operation: str
+    method: str = "POST"
+    model: str | None = None
+    """From the path, where the shape has it there."""
+    stream: bool = False
+    as_events: bool = True
+    """Gemini only: `alt=sse`."""
+    key: str = ""
+    """Gemini only: the key in the query."""
+
+
+_SUFFIXES = (
+    ("/chat/completions", "openai", "chat"),
+    ("/completions", "openai", "completion"),
+    ("/embeddings", "openai", "embeddings"),
+    ("/messages/count_tokens", "anthropic", "count_tokens"),
+    ("/messages", "anthropic", "messages"),
+)
+_GEMINI = {
+    "generateContent": ("generate", False),
+    "streamGenerateContent": ("generate", True),
+    "embedContent": ("embed", False),
+    "batchEmbedContents": ("batch_embed", False),
+    "countTokens": ("gemini_count", False),
+}
+
+
+@lru_cache(maxsize=4096)
+def route_of(target: str) -> Route:
+    """The meaning of a request target."""
+    parts = urlsplit(target)
+    segments = [unquote(part) for part in parts.path.split("/") if part]
+    provider = ""
+    if segments and not _starts_api(segments):
+        provider = segments.pop(0)
+    path = "/" + "/".join(segments)
+    query = parse_qs(parts.query)
+    shape = "gemini" if path.startswith(("/v1beta/models", "/v1alpha/models")) else "openai"
+    if segments[:1] == ["_sim"]:
+        return Route(provider, path, shape, "control")
+    for suffix, suffix_shape, operation in _SUFFIXES:
+        if path.endswith(suffix):
+            return Route(provider, path, suffix_shape, operation, model=_deployment(segments))
+    if path.endswith("/models") or (
+        len(segments) > 1 and segments[-2] == "models" and ":" not in segments[-1]
+    ):
+        one = None if path.endswith("/models") else segments[-1]
+        return Route(provider, path, shape, "models", "GET", one, key=query.get("key", [""])[0])
+    model, _, action = segments[-1].rpartition(":") if segments else ("", "", "")
+    if action in _GEMINI and "models" in segments:
+        operation, stream = _GEMINI[action]
+        as_events = query.get("alt") == ["sse"]
+        key = query.get("key", [""])[0]
+        return Route(provider, path, "gemini", operation, "POST", model, stream, as_events, key)
+    return Route(provider, path, shape, "")
+
+
+def _starts_api(segments: list[str]) -> bool:
+    first = segments[0]
+    if first in _NO_PROVIDER:
+        return True
+    return first == "openai" and segments[1:2] == ["deployments"]
+
+
+def _deployment(segments: list[str]) -> str | None:
+    """Azure's shape has the model in the path."""
+    if "deployments" in segments[:-1]:
+        return segments[segments.index("deployments") + 1]
+    return None

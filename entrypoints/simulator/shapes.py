@@ -1,0 +1,57 @@
+"""The three shapes behind one table: how each operation is read and written."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from entrypoints.simulator import anthropic_shape, gemini_shape, openai_requests, openai_shape
+from entrypoints.simulator.conversation import Answer, Ask, Frame
+from entrypoints.simulator.routes import Route
+
+
+class Generation(NamedTuple):
+    """An operation that generates text."""
+
+    parse: Callable[[Route, dict[str, Any]], Ask]
+    body: Callable[[Ask, Answer], bytes]
+    frames: Callable[[Route, Ask, Answer], list[Frame]]
+
+
+GENERATIONS: dict[str, Generation] = {
+    "chat": Generation(
+        lambda _route, body: openai_requests.parse_chat(body),
+        openai_shape.chat_body,
+        lambda _route, ask, answer: openai_shape.chat_frames(ask, answer),
+    ),
+    "completion": Generation(
+        lambda _route, body: openai_requests.parse_completion(body),
+        openai_shape.completion_body,
+        lambda _route, ask, answer: openai_shape.completion_frames(ask, answer),
+    ),
+    "messages": Generation(
+        lambda _route, body: anthropic_shape.parse_messages(body),
+        anthropic_shape.messages_body,
+        lambda _route, ask, answer: anthropic_shape.messages_frames(ask, answer),
+    ),
+    "generate": Generation(
+        lambda route, body: gemini_shape.parse_generate(route.model or "", body, stream=route.stream),
+        gemini_shape.generate_body,
+        lambda route, ask, answer: gemini_shape.generate_frames(ask, answer, as_array=not route.as_events),
+    ),
+}
+
+
+class ErrorShape(NamedTuple):
+    """How a shape says that something went wrong."""
+
+    body: Callable[..., bytes]
+    frame: Callable[..., bytes]
+    request_id_header: bytes
+
+
+ERRORS: dict[str, ErrorShape] = {
+    "openai": ErrorShape(openai_shape.error_of, openai_shape.error_frame, b"x-request-id: req_sim%b\r\n"),
+    "anthropic": ErrorShape(
+        anthropic_shape.error_of, anthropic_shape.error_frame, b"request-id: req_sim%b\r\n"
+    ),
+    "gemini": ErrorShape(gemini_shape.error_of, gemini_shape.error_frame, b"x-goog-request-id: sim%b\r\n"),
+}

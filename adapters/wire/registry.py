@@ -1,0 +1,149 @@
+"""Which codec serves a pair of dialects, and what Interchange says itself in each caller's dialect."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from adapters.wire import openai
+from adapters.wire.codec import Codec
+from adapters.wire.sse import SseSplitter
+from application.ports.wire import FAMILY, OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
+
+_CODECS: Final[dict[tuple[str, str], Codec]] = {
+    (OPENAI_CHAT, OPENAI_CHAT): openai.CHAT,
+    (OPENAI_COMPLETIONS, OPENAI_COMPLETIONS): openai.COMPLETIONS,
+    (OPENAI_EMBEDDINGS, OPENAI_EMBEDDINGS): openai.EMBEDDINGS,
+}
+
+
+def codec_for(dialect: str, upstream_dialect: str) -> Codec:
+    """The codec from a caller's dialect to a provider's and back. Raises LookupError when there is none."""
+    try:
+        return _CODECS[dialect, upstream_dialect]
+    except KeyError:
+        raise LookupError(f"nothing translates {dialect} to {upstream_dialect}") from None
+
+
+def would_drop(dialect: str, upstream_dialect: str, fields: frozenset[str]) -> tuple[str, ...]:
+    """The names among a body's top-level `fields` that this pair has no counterpart for. Pure."""
+    kept = _KEPT_FIELDS.get((dialect, upstream_dialect))
+    return () if kept is None else tuple(sorted(fields - kept))
+
+
+_KEPT_FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {}
+
+
+def terminator(dialect: str) -> bytes:
+    """The explicit end of a complete stream."""
+    if FAMILY[dialect] == "anthropic":
+        return b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    return b"data: [DONE]\n\n" if FAMILY[dialect] == "openai" else b""
+
+
+def keep_alive(dialect: str) -> bytes:
+    """A frame that says nothing: a comment, or Anthropic's ping."""
+    if FAMILY[dialect] == "anthropic":
+        return b'event: ping\ndata: {"type":"ping"}\n\n'
+    return b": keep-alive\n\n"
+
+
+def error_event(
+    dialect: str, *, code: str, message: str, error_type: str | None = None, request_id: str = ""
+) -> bytes:
+    """The terminal event of a stream that cannot be finished."""
+    body = error_body(dialect, code=code, message=message, error_type=error_type, request_id=request_id)
+    return (b"event: error\ndata: " if FAMILY[dialect] == "anthropic" else b"data: ") + body + b"\n\n"
+
+
+def error_body(
+    dialect: str,
+    *,
+    code: str,
+    message: str,
+    error_type: str | None = None,
+    param: str | None = None,
+    request_id: str = "",
+) -> bytes:
+    """An error in the shape the caller's SDK reads; our own code and request id travel in every shape.
+
+    `error_type` defaults to the code in OpenAI's shape and to the nearest of Anthropic's own types there.
+    """
+    if FAMILY[dialect] == "anthropic":
+        error = {
+            "type": error_type or _ANTHROPIC_TYPES.get(code, "api_error"),
+            "message": message,
+            "code": code,
+        }
+        if param is not None:
+            error["param"] = param
+        return _encode({"type": "error", "error": error, "request_id": request_id})
+    body: dict[str, Any] = {"message": message, "type": error_type or code, "param": param, "code": code}
+    return _encode({"error": body, "request_id": request_id})
+
+
+_ANTHROPIC_TYPES: Final[dict[str, str]] = {
+    "invalid_request": "invalid_request_error",
+    "invalid_model_requirements": "invalid_request_error",
+    "invalid_api_key": "authentication_error",
+    "forbidden": "permission_error",
+    "residency_violation": "permission_error",
+    "budget_exceeded": "billing_error",
+    "model_not_found": "not_found_error",
+    "not_found": "not_found_error",
+    "request_too_large": "request_too_large",
+    "rate_limit_exceeded": "rate_limit_error",
+    "overloaded": "overloaded_error",
+    "no_provider_available": "overloaded_error",
+    "store_unavailable": "overloaded_error",
+    "request_timeout": "timeout_error",
+    "upstream_rate_limit": "rate_limit_error",
+    "upstream_overloaded": "overloaded_error",
+    "upstream_timeout": "timeout_error",
+    "upstream_caller_fault": "invalid_request_error",
+    "upstream_content_policy": "invalid_request_error",
+    "upstream_context_length": "invalid_request_error",
+    "upstream_model_missing": "not_found_error",
+}
+
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_encode = msgspec.json.encode
+
+
+def with_cost(dialect: str, raw: bytes, cost_usd: float) -> bytes:  # noqa: ARG001
+    """The same unary body, or the same frames of a stream, with `cost` inside the last `usage`.
+
+    Everything else keeps its bytes; without a `usage` object nothing changes.
+    """
+    if raw[:1] == b"{" or raw.lstrip()[:1] == b"{":
+        return _priced(raw, cost_usd) or raw
+    if b'"usage"' not in raw:
+        return raw
+    splitter = SseSplitter()
+    frames = splitter.feed(raw)
+    for place in range(len(frames) - 1, -1, -1):
+        frame = frames[place]
+        if frame.data is None or b'"usage"' not in frame.data:
+            continue
+        priced = _priced(frame.data, cost_usd)
+        if priced is not None:
+            head = b"" if frame.event is None else b"event: " + frame.event.encode() + b"\n"
+            raws = [other.raw for other in frames]
+            raws[place] = head + b"data: " + priced + b"\n\n"
+            return b"".join(raws)
+    return raw
+
+
+def _priced(body: bytes, cost_usd: float) -> bytes | None:
+    """The object with `usage.cost`; None when it has no `usage` object of its own."""
+    try:
+        fields: dict[str, Any] = _FIELDS.decode(body)
+        usage = fields.get("usage")
+        if usage is None or bytes(usage)[:1] != b"{":
+            return None
+        counts: dict[str, Any] = _FIELDS.decode(usage)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    counts["cost"] = cost_usd
+    fields["usage"] = counts
+    return _encode(fields)

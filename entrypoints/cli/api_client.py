@@ -1,0 +1,119 @@
+"""Talking to a running server from a command: address, key, one JSON call, clear errors."""
+
+import json
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+
+from entrypoints.cli.configured import load_or_exit
+from entrypoints.jobs.ports import reachable_host
+
+TIMEOUT_S: Final = 30.0
+ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
+
+
+def server_options(command: Any) -> Any:
+    """`--url` and `--key`, for servers other than the one on this machine."""
+    key = click.option("--key", envvar="INTERCHANGE_API_KEY", help="API key. Default: the admin.key file.")
+    url = click.option("--url", envvar="INTERCHANGE_URL", help="Address of the server.")
+    return url(key(command))
+
+
+class ApiClient:
+    """Calls one server with one key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url.rstrip("/")
+        self._key = key
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The answer's JSON.
+
+        Raises:
+            click.ClickException: nobody answers there, or the answer is an error; the message says which.
+        """
+        status, text = self._exchange(method, path, body, headers or {})
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            raise click.ClickException(f"{self.url}{path} answered {status}, but not with JSON") from None
+        if status >= 400:
+            raise click.ClickException(_error_text(status, answer))
+        return answer
+
+    def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> tuple[int, str]:
+        parts = urlsplit(self.url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        try:
+            connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+            try:
+                connection.request(
+                    method,
+                    parts.path + path,
+                    body=None if body is None else json.dumps(body),
+                    headers={
+                        "authorization": f"Bearer {self._key}",
+                        "content-type": "application/json",
+                        **headers,
+                    },
+                )
+                response = connection.getresponse()
+                return response.status, response.read(ANSWER_BYTES_MAX).decode(errors="replace")
+            finally:
+                connection.close()
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise click.ClickException(
+                f"no Interchange answers at {self.url} ({reason}); start one with `interchange serve`, "
+                "or name another with --url"
+            ) from error
+
+
+def _error_text(status: int, answer: Any) -> str:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict):
+        code = f" ({error['code']})" if error.get("code") else ""
+        return f"the server answered {status}: {error.get('message', 'no reason given')}{code}"
+    return f"the server answered {status}"
+
+
+def connect(config_path: str | None, url: str | None, key: str | None) -> ApiClient:
+    """A client for the named server, or for the one that runs on this machine's data directory.
+
+    Raises:
+        click.ClickException: there is no key to use.
+    """
+    settings = load_or_exit(config_path).settings
+    if url is None:
+        running = read_state(settings.data_dir / "server.json")
+        url = running.get("url") or f"http://{reachable_host(settings.server.host)}:{settings.server.port}"
+    if key is None:
+        try:
+            key = settings.key_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise click.ClickException(
+                f"no key: {settings.key_file} cannot be read ({error.strerror}); give --key or set "
+                "INTERCHANGE_API_KEY, or make a new one with `interchange keys recover`"
+            ) from error
+    return ApiClient(url, key)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """A small JSON file of the supervisor; empty when it is not there or not readable."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}

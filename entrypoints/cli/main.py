@@ -1,0 +1,65 @@
+"""`interchange`: the command line. Exit status 0: done; 1: failed; 2: the command was not understood."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from entrypoints.cli.lazy_group import LazyCommand, LazyGroup
+from entrypoints.cli.version import version
+
+COMMANDS = {
+    "serve": LazyCommand("entrypoints.cli.serve", "serve", "Run the server, its workers and the gateway."),
+    "doctor": LazyCommand(
+        "entrypoints.cli.doctor", "doctor", "Find what keeps this installation from working."
+    ),
+    "config": LazyCommand("entrypoints.cli.config", "config", "Check, export, describe the configuration."),
+    "keys": LazyCommand("entrypoints.cli.offline", "keys", "Create, list, revoke and recover API keys."),
+    "providers": LazyCommand("entrypoints.cli.providers", "providers", "Providers of the running server."),
+    "route": LazyCommand("entrypoints.cli.route", "route", "Explain which provider would answer, and why."),
+    "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
+    "demo": LazyCommand("entrypoints.cli.offline", "demo", "Break and heal the simulated providers."),
+}
+
+
+@click.command(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(version(), prog_name="interchange")
+def interchange() -> None:
+    """Interchange: every outward call of your agents, routed, bounded and explained."""
+
+
+@interchange.command("version", hidden=True)
+def show_version() -> None:
+    """Print the version."""
+    click.echo(version())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The `interchange` program: errors become one clear line each, never a traceback."""
+    from domain.errors import InterchangeError
+
+    try:
+        interchange.main(args=arguments, prog_name="interchange", standalone_mode=False)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except InterchangeError as error:
+        click.echo(f"Error: {error.message}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""Which version this is."""
+
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+
+
+def version() -> str:
+    """The installed package's version; in a bare checkout `0.0.0+source`."""
+    try:
+        return installed_version("interchange")
+    except PackageNotFoundError:
+        return "0.0.0+source"

@@ -1,0 +1,282 @@
+"""`interchange serve`: one parent that starts, watches and stops everything that runs.
+
+The simulated provider comes first, because the workers want its address; the Portkey gateway is fetched and
+started in the background and never waited for; the web server's workers come last and leave first. The
+addresses that are known only later are published as small files in the data directory, which the workers
+watch: `simulator.json`, `gateway.json` and `server.json`, each `{"url": …}`.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from entrypoints.config.environment import CONFIG_VARIABLE, FLAGS_VARIABLE
+from entrypoints.config.loading import LoadedSettings
+from entrypoints.jobs.children import Child, ChildFailed, ChildPlan, write_state
+from entrypoints.jobs.data_directory import DataDirectoryInUse, DataDirectoryLock
+from entrypoints.jobs.gateway_process import GatewayProcess, GatewayState
+from entrypoints.jobs.ports import free_port, owner_of, port_is_free, reachable_host
+from entrypoints.jobs.start_page import Running, start_page
+from entrypoints.jobs.web_server import KILL_MARGIN_S
+
+APPLICATION: Final = "entrypoints.http.app:build_application"
+SIMULATOR_MODULE: Final = "entrypoints.simulator"
+SIMULATOR_URL_VARIABLE: Final = "INTERCHANGE_SIMULATOR_URL"
+GATEWAY_FILE: Final = "gateway.json"
+SIMULATOR_FILE: Final = "simulator.json"
+SERVER_FILE: Final = "server.json"
+
+
+class CannotServe(Exception):
+    """Why nothing was started, in one sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What to serve. `flags` were given on the command line, in the configuration's shape."""
+
+    loaded: LoadedSettings
+    version: str
+    flags: Mapping[str, Any]
+    application: str = APPLICATION
+
+
+class Supervisor:
+    """Runs until it is told to stop. `say` prints one line to whoever started it."""
+
+    def __init__(self, options: ServeOptions, *, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._settings = options.loaded.settings
+        self._say = say
+        self._stop = asyncio.Event()
+        self._signals = 0
+        self._simulator: Child | None = None
+        self._web: Child | None = None
+        self._gateway: GatewayProcess | None = None
+        self._gateway_line = ""
+        self._announced = False
+
+    async def run(self) -> int:
+        """Serves, and answers the exit status: 0 when asked to stop, 1 when it could not go on.
+
+        Raises:
+            CannotServe: nothing was started.
+        """
+        lock = self._take_data_directory()
+        try:
+            port = self._choose_port()
+            for name in (GATEWAY_FILE, SIMULATOR_FILE, SERVER_FILE):
+                self._forget(name)
+            self._install_signal_handlers()
+            try:
+                return await self._serve(port)
+            finally:
+                await self._stop_everything()
+        finally:
+            lock.release()
+
+    def _take_data_directory(self) -> DataDirectoryLock:
+        try:
+            return DataDirectoryLock(self._settings.data_dir).acquire()
+        except DataDirectoryInUse as error:
+            raise CannotServe(str(error)) from error
+        except OSError as error:
+            raise CannotServe(
+                f"cannot use the data directory {self._settings.data_dir}: {error.strerror}"
+            ) from error
+
+    def _choose_port(self) -> int:
+        host, port = self._settings.server.host, self._settings.server.port
+        try:
+            if port == 0:
+                return free_port(host)
+            if port_is_free(host, port):
+                return port
+        except OSError as error:
+            raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        owner = owner_of(port)
+        who = f" by process {owner.pid} ({owner.command})" if owner else ""
+        raise CannotServe(f"port {port} is in use{who}; choose another: PORT={port + 1} make run")
+
+    def _install_signal_handlers(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        """The first asks politely; the second ends what still runs."""
+        self._signals += 1
+        if self._signals == 1:
+            self._say("Stopping: running requests may finish (again to stop at once) …")
+            self._stop.set()
+            return
+        for child in (self._web, self._simulator):
+            if child is not None:
+                child.kill()
+
+    async def _serve(self, port: int) -> int:
+        simulator_url = await self._start_simulator()
+        await self._start_gateway()
+        try:
+            stopped = await self._start_web(port, simulator_url)
+        except ChildFailed as error:
+            self._say(f"{error}; the lines above say why")
+            return 1
+        if stopped:
+            return 0
+        assert self._web is not None
+        url = f"http://{reachable_host(self._settings.server.host)}:{port}"
+        write_state(self._file(SERVER_FILE), {"url": url, "pid": os.getpid()})
+        gateway = self._gateway_line or "not used: calls go directly to providers"
+        running = Running(
+            url=url, version=self._options.version, simulator_url=simulator_url, gateway=gateway
+        )
+        self._say(start_page(self._options.loaded, running))
+        self._announced = True
+        gave_up = asyncio.create_task(self._web.gave_up.wait())
+        asked = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({gave_up, asked}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (gave_up, asked):
+            task.cancel()
+        return 0 if self._stop.is_set() else 1
+
+    async def _start_simulator(self) -> str | None:
+        """Its address; None when it is not wanted, or does not start: the server is of use without it."""
+        if not self._settings.runs_simulator:
+            return None
+        port = free_port("127.0.0.1")
+        command = (sys.executable, "-m", SIMULATOR_MODULE, "--port", str(port), "--exit-with-parent")
+        plan = ChildPlan(
+            name="the simulated provider",
+            command=command,
+            host="127.0.0.1",
+            port=port,
+            probe_path="/_sim/stats",
+            environment=_without_secrets(self._options.loaded.environ),
+            start_timeout_s=10.0,
+            log=self._file("simulator.log"),
+        )
+        self._simulator = Child(plan, on_end=self._say)
+        try:
+            await self._until_stopped(self._simulator)
+        except ChildFailed as error:
+            self._say(f"{error} (see {self._file('simulator.log')}); going on without it")
+            self._simulator = None
+            return None
+        url = f"http://127.0.0.1:{port}"
+        write_state(self._file(SIMULATOR_FILE), {"url": url})
+        return url
+
+    async def _start_gateway(self) -> None:
+        if not self._settings.runs_gateway:
+            if self._settings.portkey.gateways:
+                self._gateway_line = ", ".join(self._settings.portkey.gateways)
+            return
+        self._gateway = GatewayProcess(self._settings.data_dir, on_change=self._on_gateway_change)
+        await self._gateway.start()
+
+    def _on_gateway_change(self, gateway: GatewayProcess) -> None:
+        """Publishes the address while there is one, and tells the operator what happens."""
+        if gateway.url is not None:
+            write_state(self._file(GATEWAY_FILE), {"url": gateway.url})
+        else:
+            self._forget(GATEWAY_FILE)
+        line = {
+            GatewayState.INSTALLING: "being fetched in the background; calls go direct until it is up",
+            GatewayState.STARTING: "starting in the background; calls go direct until it is up",
+            GatewayState.UP: f"up at {gateway.url}",
+            GatewayState.DOWN: f"down ({gateway.last_error}); calls go direct, it is restarted",
+            GatewayState.FAILED: f"not available ({gateway.last_error}); calls go direct",
+            GatewayState.STOPPED: "",
+        }[gateway.state]
+        if line and line != self._gateway_line:
+            self._gateway_line = line
+            if self._announced and not self._stop.is_set():
+                self._say(f"Portkey gateway: {line}")
+
+    async def _start_web(self, port: int, simulator_url: str | None) -> bool:
+        """Whether we were asked to stop meanwhile. Raises ChildFailed."""
+        server = self._settings.server
+        command = (
+            sys.executable,
+            "-m",
+            "entrypoints.jobs.web_server",
+            *("--application", self._options.application),
+            *("--host", server.host),
+            *("--port", str(port)),
+            *("--workers", str(server.workers)),
+            *("--max-concurrent-requests", str(self._settings.limits.max_concurrent_requests)),
+            *("--drain-timeout-s", str(server.drain_timeout_s)),
+            *("--parent-pid", str(os.getpid())),
+        )
+        plan = ChildPlan(
+            name="the web server",
+            command=command,
+            host=reachable_host(server.host),
+            port=port,
+            probe_path="/health/live",
+            environment=self._web_environment(port, simulator_url),
+            stop_timeout_s=server.drain_timeout_s + 2 * KILL_MARGIN_S,
+        )
+        self._web = Child(plan, on_end=self._say)
+        return await self._until_stopped(self._web)
+
+    def _web_environment(self, port: int, simulator_url: str | None) -> dict[str, str]:
+        """The workers read the same configuration as we did, whatever their working directory."""
+        environment = dict(self._options.loaded.environ)
+        flags = json.loads(json.dumps(self._options.flags))
+        flags.setdefault("server", {})["port"] = port
+        environment[FLAGS_VARIABLE] = json.dumps(flags)
+        environment["INTERCHANGE_DATA_DIR"] = str(self._settings.data_dir)
+        if self._options.loaded.config_file is not None:
+            environment[CONFIG_VARIABLE] = str(self._options.loaded.config_file)
+        environment.pop(SIMULATOR_URL_VARIABLE, None)
+        if simulator_url is not None:
+            environment[SIMULATOR_URL_VARIABLE] = simulator_url
+        return environment
+
+    async def _until_stopped(self, child: Child) -> bool:
+        """Starts a child, unless we are asked to stop first; answers whether we were."""
+        starting = asyncio.create_task(child.start())
+        asked = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if not starting.done():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+            return True
+        starting.result()
+        return self._stop.is_set()
+
+    async def _stop_everything(self) -> None:
+        """Workers drain first; what they call goes after them. Each step is bounded."""
+        self._forget(SERVER_FILE)
+        if self._web is not None:
+            await self._web.stop()
+        if self._gateway is not None:
+            await self._gateway.stop()
+        if self._simulator is not None:
+            await self._simulator.stop()
+        for name in (GATEWAY_FILE, SIMULATOR_FILE):
+            self._forget(name)
+
+    def _file(self, name: str) -> Path:
+        return self._settings.data_dir / name
+
+    def _forget(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file(name).unlink()
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the simulated provider needs of our environment: how Python runs, and no key of anybody."""
+    passed_on = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONUNBUFFERED")
+    return {name: environ[name] for name in passed_on if name in environ}

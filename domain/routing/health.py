@@ -140,7 +140,7 @@ class HealthWindow:
         return self._counts.total(_GOOD) / calls if calls else None
 
     def state(self, now: float) -> HealthState:
-        """What an operator forced, or what traffic shows. Nothing seen is healthy: nothing speaks against it."""
+        """What an operator forced, or what traffic shows. Nothing seen is healthy."""
         return self.forced or self._judged(now)
 
     def held_for_s(self, now: float) -> float:

@@ -64,7 +64,7 @@ class Route:
     strategy: str = "balanced"
     max_fallbacks: int = 3
     retries: int = 2
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = Timeouts()  # noqa: RUF009 - an immutable value
     stream_recovery: StreamRecovery = StreamRecovery.ERROR
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

@@ -1,0 +1,170 @@
+"""Why a decision would come out as it does, candidate by candidate, without sending anything (SPEC L6).
+
+It is made from the same ranking as the plan: for the same inputs, the kept candidates in rank order begin
+with exactly the plan's targets.
+"""
+
+from dataclasses import dataclass
+
+from domain.errors import InterchangeError
+from domain.llm.usage import BYTES_PER_TOKEN_TYPICAL
+from domain.money import NanoUsd, ceil_to_nano
+from domain.resilience.breaker import BreakerState
+from domain.routing.filters import DropReason, drop_reasons, sizes_of
+from domain.routing.health import HealthState
+from domain.routing.live import LiveState
+from domain.routing.plan import refusal_now
+from domain.routing.price_bound import worst_cost
+from domain.routing.ranking import Ranking, Reachable, rank, why_not_now
+from domain.routing.refusals import demand_sentence
+from domain.routing.requirements import Requirements
+from domain.routing.table import UNKNOWN_COST, RoutingTable, region_of
+from domain.routing.target import Route, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateExplanation:
+    """One target of the route as the decision sees it. None is unknown.
+
+    `rank` counts from 0 among the kept. `estimated_cost_nano_usd` is at the estimated sizes,
+    `worst_cost_nano_usd` the true bound. `predicted_p95_ms` is of the whole answer, `first_token_ms` the
+    peak estimate that latency strategies rank by (None before the first observation).
+    """
+
+    target_id: str
+    provider: str
+    model: str
+    region: str | None
+    kept: bool
+    reason: DropReason | None
+    sentence: str
+    rank: int | None
+    estimated_cost_nano_usd: NanoUsd | None
+    worst_cost_nano_usd: NanoUsd | None
+    predicted_p95_ms: float | None
+    first_token_ms: float | None
+    in_flight: int
+    health: HealthState
+    breaker: BreakerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The decision on one request. `refusal` is the error a real request would get; None: it would be sent.
+
+    `candidates` are the kept ones by rank, then the dropped ones as the route declares them.
+    `attempts_max` is how many of the kept a request would try at most.
+    """
+
+    route: str
+    strategy: str
+    candidates: tuple[CandidateExplanation, ...]
+    attempts_max: int
+    input_tokens: int
+    output_tokens: int
+    refusal: InterchangeError | None
+
+
+def explain(
+    table: RoutingTable,
+    route: Route,
+    requirements: Requirements,
+    live: LiveState,
+    *,
+    now: float,
+    draw: float,
+    reachable: Reachable | None = None,
+    input_bytes: int | None = None,
+    max_output_tokens: int | None = None,
+) -> Explanation:
+    """What `make_plan` would do with the same arguments, and why.
+
+    `input_bytes` and `max_output_tokens` are of the final body, for the price bound; without `input_bytes`
+    the estimated tokens are taken at a typical length.
+
+    Raises:
+        InvalidRequirements: unknown region or strategy. Any other refusal is part of the explanation.
+    """
+    ranking = rank(table, route, requirements, live, now=now, draw=draw)
+    members = table.members(route)
+    reasons = drop_reasons(table, members, requirements)
+    kept: list[int] = []
+    refusal: InterchangeError | None
+    if isinstance(ranking, Ranking):
+        for index in ranking.strategy(ranking.field):
+            reason = why_not_now(ranking.field, index, reachable)
+            if reason is None:
+                kept.append(index)
+            else:
+                reasons[index] = reason
+        refusal = None if kept else refusal_now(ranking, reachable)
+    else:
+        refusal = ranking
+    sizes = sizes_of(requirements)
+    if input_bytes is None:
+        input_bytes = sizes.input_tokens * BYTES_PER_TOKEN_TYPICAL
+    ordered = kept + [index for index in members.indices if index in reasons]
+    costs = table.costs(ordered, *sizes)
+    return Explanation(
+        route=route.name,
+        strategy=requirements.strategy or route.strategy,
+        candidates=tuple(
+            _candidate(
+                table.targets[index],
+                live,
+                now,
+                place=place if place < len(kept) else None,
+                reason=reasons.get(index),
+                sentence=_sentence(reasons.get(index), place, requirements),
+                cost=None if cost >= UNKNOWN_COST else ceil_to_nano(cost),
+                worst=worst_cost(
+                    table.targets[index].offering.prices,
+                    input_bytes,
+                    max_output_tokens,
+                    table.targets[index].offering.max_output_tokens,
+                ),
+            )
+            for place, (index, cost) in enumerate(zip(ordered, costs, strict=True))
+        ),
+        attempts_max=min(len(kept), 1 + max(0, route.max_fallbacks)),
+        input_tokens=sizes.input_tokens,
+        output_tokens=sizes.output_tokens,
+        refusal=refusal,
+    )
+
+
+def _candidate(
+    target: Target,
+    live: LiveState,
+    now: float,
+    *,
+    place: int | None,
+    reason: DropReason | None,
+    sentence: str,
+    cost: NanoUsd | None,
+    worst: NanoUsd | None,
+) -> CandidateExplanation:
+    state = live.targets[target.index]
+    return CandidateExplanation(
+        target_id=target.id,
+        provider=target.provider,
+        model=target.model,
+        region=region_of(target),
+        kept=place is not None,
+        reason=reason,
+        sentence=sentence,
+        rank=place,
+        estimated_cost_nano_usd=cost,
+        worst_cost_nano_usd=worst,
+        predicted_p95_ms=state.latency.predicted_p95_ms(now),
+        first_token_ms=state.ttft.value_s(now) * 1000 if state.ttft.known else None,
+        in_flight=state.in_flight,
+        health=state.provider.health.state(now),
+        breaker=state.breaker.state(now),
+    )
+
+
+def _sentence(reason: DropReason | None, place: int, requirements: Requirements) -> str:
+    if reason is not None:
+        return f"dropped: {demand_sentence(reason, requirements)}"
+    return "first choice" if place == 0 else f"choice {place + 1}"

@@ -1,0 +1,165 @@
+"""What is true of targets and providers right now, beside a table that does not change.
+
+States live longer than tables: when a table is compiled anew, each target keeps its state by its id, so a
+configuration reload closes no breaker and loses no call in flight.
+"""
+
+from collections.abc import Mapping
+
+from domain.resilience.breaker import BreakerPolicy, CircuitBreaker
+from domain.routing.filters import DropReason
+from domain.routing.health import HealthPolicy, HealthState, HealthWindow
+from domain.routing.latency import LatencyWindow, PeakEwma
+from domain.routing.table import RoutingTable
+
+_BREAKER_POLICY = BreakerPolicy()
+_HEALTH_POLICY = HealthPolicy()
+
+_FORCED_OUT = {
+    HealthState.MAINTENANCE: DropReason.MAINTENANCE,
+    HealthState.UNAVAILABLE: DropReason.UNHEALTHY,
+    HealthState.UNHEALTHY: DropReason.UNHEALTHY,
+}
+
+
+class ProviderState:
+    """A provider's health and an operator's switch. `disabled` takes it out until it is switched back."""
+
+    __slots__ = ("disabled", "health")
+
+    def __init__(self, health_policy: HealthPolicy) -> None:
+        self.health = HealthWindow(health_policy)
+        self.disabled = False
+
+    def why_not(self, now: float) -> DropReason | None:
+        """Why none of its targets may be used; None when they may.
+
+        An operator's word holds until taken back: HEALTHY and DEGRADED admit, the others do not. What
+        traffic shows holds for a while (`HealthPolicy.unavailable_hold_s`).
+        """
+        if self.disabled:
+            return DropReason.DISABLED
+        forced = self.health.forced
+        if forced is not None:
+            return _FORCED_OUT.get(forced)
+        return DropReason.UNHEALTHY if self.health.held_for_s(now) > 0 else None
+
+    def back_after_s(self, now: float) -> float | None:
+        """Seconds until it may be tried; 0: now; None: when an operator says so."""
+        if self.why_not(now) is None:
+            return 0.0
+        if self.disabled or self.health.forced is not None:
+            return None
+        return self.health.held_for_s(now)
+
+
+class TargetState:
+    """What the attempt loop keeps of one target: calls `in_flight`, `cool_until` in monotonic seconds."""
+
+    __slots__ = ("breaker", "cool_until", "in_flight", "latency", "provider", "ttft")
+
+    def __init__(self, provider: ProviderState, breaker_policy: BreakerPolicy) -> None:
+        self.provider = provider
+        self.breaker = CircuitBreaker(breaker_policy)
+        self.ttft = PeakEwma()
+        self.latency = LatencyWindow()
+        self.cool_until = 0.0
+        self.in_flight = 0
+
+    def usable(self, now: float) -> bool:
+        """Whether a call may be tried now."""
+        return self.cool_until <= now and self.breaker.would_admit(now) and self.provider.why_not(now) is None
+
+    def why_not(self, now: float) -> DropReason | None:
+        """Why no call may be tried now; None when one may."""
+        if (reason := self.provider.why_not(now)) is not None:
+            return reason
+        if not self.breaker.would_admit(now):
+            return DropReason.BREAKER_OPEN
+        return DropReason.COOLING_DOWN if self.cool_until > now else None
+
+    def back_after_s(self, now: float) -> float | None:
+        """Seconds until a call may be tried; 0: now; None: when an operator says so."""
+        provider_s = self.provider.back_after_s(now)
+        if provider_s is None or (self.breaker.held and not self.breaker.would_admit(now)):
+            return None
+        return max(provider_s, self.breaker.reopen_after_s(now), self.cool_until - now, 0.0)
+
+    def cool_down(self, until: float) -> None:
+        """Leaves the target alone until then; the longest of several demands holds."""
+        self.cool_until = max(self.cool_until, until)
+
+    def expected_load(self, now: float) -> float:
+        """Peak EWMA of the first token times the calls queued here, this one included."""
+        return self.ttft.load(self.in_flight, now)
+
+
+class LiveState:
+    """The states of one table: `targets` by `Target.index`, `providers` by the operator's name."""
+
+    __slots__ = ("_by_id", "breaker_policies", "breaker_policy", "health_policy", "providers", "targets")
+
+    def __init__(
+        self,
+        table: RoutingTable,
+        *,
+        breaker_policy: BreakerPolicy = _BREAKER_POLICY,
+        health_policy: HealthPolicy = _HEALTH_POLICY,
+        breaker_policies: Mapping[str, BreakerPolicy] | None = None,
+        old: "LiveState | None" = None,
+    ) -> None:
+        """Fresh states, or those of `old` where it has them. `breaker_policies` are by provider or target id.
+
+        A breaker whose policy changed starts anew; everything else known of its target is kept.
+        """
+        self.breaker_policy = breaker_policy
+        self.breaker_policies = dict(breaker_policies or {})
+        self.health_policy = health_policy
+        self.providers: dict[str, ProviderState] = {}
+        self._by_id: dict[str, TargetState] = {}
+        self.targets: list[TargetState] = []
+        for target in table.targets:
+            provider = self.providers.get(target.provider)
+            if provider is None:
+                provider = self._provider(target.provider, old)
+            state = self._target(target.id, target.provider, provider, old)
+            self._by_id[target.id] = state
+            self.targets.append(state)
+
+    @classmethod
+    def carry_over(cls, old: "LiveState", table: RoutingTable) -> "LiveState":
+        """States for a new table under the old policies; what is no longer in the table is forgotten."""
+        return cls(
+            table,
+            breaker_policy=old.breaker_policy,
+            health_policy=old.health_policy,
+            breaker_policies=old.breaker_policies,
+            old=old,
+        )
+
+    def of(self, target_id: str) -> TargetState | None:
+        """The state of a target by its id."""
+        return self._by_id.get(target_id)
+
+    def _provider(self, name: str, old: "LiveState | None") -> ProviderState:
+        kept = None if old is None else old.providers.get(name)
+        if kept is None:
+            kept = ProviderState(self.health_policy)
+        elif kept.health.policy != self.health_policy:
+            forced, kept.health = kept.health.forced, HealthWindow(self.health_policy)
+            kept.health.force(forced)
+        self.providers[name] = kept
+        return kept
+
+    def _target(
+        self, target_id: str, provider_name: str, provider: ProviderState, old: "LiveState | None"
+    ) -> TargetState:
+        policies = self.breaker_policies
+        policy = policies.get(target_id) or policies.get(provider_name) or self.breaker_policy
+        kept = None if old is None else old.of(target_id)
+        if kept is None:
+            return TargetState(provider, policy)
+        kept.provider = provider
+        if kept.breaker.policy != policy:
+            kept.breaker = CircuitBreaker(policy)
+        return kept

@@ -1,0 +1,99 @@
+"""What a caller may write as `model`, and what it means.
+
+In this order: a route's name; `provider/model` (or `provider/alias`) of a configured provider; a model's
+name or alias, which means all targets that offer it; an offering's id in the catalogue. A prefix that names
+a configured provider means that provider and nobody else; one that names nobody is unknown, never a default.
+Spelling in another case is accepted only when nothing matches exactly.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+
+from domain.errors import UnknownModel
+from domain.routing.target import Route, RouteTarget, Target
+
+_NEAREST_MAX = 5
+_NEAREST_CUTOFF = 0.5
+_NAME_CHARS_MAX = 200
+_IMPLICIT_ROUTES_MAX = 20_000
+
+
+class ModelNames:
+    """Every name of one table. Implicit routes are made once and kept, as many as there are names."""
+
+    __slots__ = ("_by_name", "_by_prefix", "_folded", "_implicit", "_names", "_providers", "_routes")
+
+    def __init__(self, targets: Sequence[Target], routes: Mapping[str, Route]) -> None:
+        self._routes = dict(routes)
+        self._providers = {target.provider.lower() for target in targets}
+        self._by_prefix: dict[str, list[Target]] = {}
+        self._by_name: dict[str, list[Target]] = {}
+        for target in targets:
+            own_names = {target.model, target.offering.model, *target.offering.aliases}
+            for name in {target.id, *(f"{target.provider}/{name}" for name in own_names)}:
+                _add(self._by_prefix, name, target)
+            for name in own_names | {target.offering.id}:
+                _add(self._by_name, name, target)
+        self._names = sorted({*self._routes, *self._by_prefix, *self._by_name})
+        self._folded: dict[str, str] = {}
+        for names in (self._by_name, self._by_prefix, self._routes):
+            self._folded.update((name.lower(), name) for name in names)
+        self._implicit: dict[str, Route] = {}
+
+    def resolve(self, name: str) -> Route:
+        """The route a caller means. Raises UnknownModel."""
+        route = self._routes.get(name) or self._implicit.get(name)
+        if route is not None:
+            return route
+        route = self._exact(name) or self._exact(self._folded.get(name[:_NAME_CHARS_MAX].lower(), ""))
+        if route is None:
+            raise self._unknown(name)
+        if len(self._implicit) >= _IMPLICIT_ROUTES_MAX:
+            self._implicit.clear()
+        self._implicit[name] = route
+        return route
+
+    def nearest(self, name: str) -> list[str]:
+        """The closest names, best first, at most five."""
+        asked = name[:_NAME_CHARS_MAX].lower()
+        close = get_close_matches(asked, self._folded, n=_NEAREST_MAX, cutoff=_NEAREST_CUTOFF)
+        if not close:
+            # A short name is too far from a long one for a ratio, though it may be a part of it.
+            close = [folded for folded in self._folded if len(asked) >= 3 and asked in folded][:_NEAREST_MAX]
+        return [self._folded[folded] for folded in close]
+
+    def _exact(self, name: str) -> Route | None:
+        if not name:
+            return None
+        if name in self._routes:
+            return self._routes[name]
+        targets = self._by_prefix.get(name)
+        if targets is None and not self._names_a_provider(name):
+            targets = self._by_name.get(name)
+        return None if targets is None else implicit_route(name, targets)
+
+    def _names_a_provider(self, name: str) -> bool:
+        provider, slash, _ = name.partition("/")
+        return bool(slash) and provider.lower() in self._providers
+
+    def _unknown(self, name: str) -> UnknownModel:
+        shown = name if len(name) <= _NAME_CHARS_MAX else name[:_NAME_CHARS_MAX] + "…"
+        nearest = self.nearest(name)
+        hint = f"; the nearest names are {', '.join(nearest)}" if nearest else ""
+        provider, slash, model = shown.partition("/")
+        if slash and provider.lower() in self._providers:
+            return UnknownModel(f"provider {provider!r} has no model {model!r}{hint}", nearest=nearest)
+        if slash:
+            return UnknownModel(f"no model {shown!r}, and no provider {provider!r}{hint}", nearest=nearest)
+        return UnknownModel(f"no route or model {shown!r}{hint}", nearest=nearest)
+
+
+def implicit_route(name: str, targets: Iterable[Target]) -> Route:
+    """The balanced route behind a model's name."""
+    return Route(name=name, targets=tuple(RouteTarget(target=target) for target in targets), implicit=True)
+
+
+def _add(index: dict[str, list[Target]], name: str, target: Target) -> None:
+    members = index.setdefault(name, [])
+    if target not in members:
+        members.append(target)

@@ -1,0 +1,110 @@
+"""The plan of one request: which targets to try, in which order, under the route's policy.
+
+Hard demands are never relaxed. Targets that cannot be used now (breaker open, cooling down, provider out) are
+left out rather than kept for last: trying them is what the breaker exists to prevent.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from domain.errors import InterchangeError
+from domain.routing.filters import DropReason
+from domain.routing.live import LiveState
+from domain.routing.ranking import Ranking, Reachable, rank, why_not_now
+from domain.routing.refusals import refusal_by_state
+from domain.routing.requirements import Requirements
+from domain.routing.table import RoutingTable
+from domain.routing.target import Route, Target
+
+SPARES_MAX = 3
+_SPARES_LOOKED_AT_MAX = 16
+"""How far down the ranking a larger window is looked for before the largest ones are taken."""
+
+
+class Plan(NamedTuple):
+    """What to try, in order.
+
+    `targets` are the first choice and its fallbacks, at most 1 + `route.max_fallbacks`. `spares` are further
+    ones, with a larger known context window than the first choice, for a prompt that turns out too long.
+    `candidates` counts the targets that satisfied every hard demand, usable now or not.
+    """
+
+    route: Route
+    targets: tuple[Target, ...]
+    spares: tuple[Target, ...]
+    strategy: str
+    candidates: int
+
+
+def make_plan(
+    table: RoutingTable,
+    route: Route,
+    requirements: Requirements,
+    live: LiveState,
+    *,
+    now: float,
+    draw: float,
+    reachable: Reachable | None = None,
+) -> Plan:
+    """The plan for one request at this moment; equal inputs give an equal plan.
+
+    `reachable` says whether any way leads to a target now; it is asked only about likely choices.
+
+    Raises:
+        InvalidRequirements: malformed, or nothing in the route could ever satisfy them.
+        ResidencyViolation: only where or under which rules the candidates work stands in the way.
+        Forbidden: only the key's allow-list does.
+        NoProviderAvailable: candidates exist, none usable now; `retry_after_s` is the earliest return.
+    """
+    ranking = rank(table, route, requirements, live, now=now, draw=draw)
+    if isinstance(ranking, InterchangeError):
+        raise ranking
+    usable = ranking.usable(reachable)
+    targets = tuple(islice(usable, 1 + max(0, route.max_fallbacks)))
+    if not targets:
+        raise refusal_now(ranking, reachable)
+    return Plan(
+        route=route,
+        targets=targets,
+        spares=_spares(ranking, targets, usable, reachable),
+        strategy=ranking.strategy_name,
+        candidates=len(ranking.field.indices),
+    )
+
+
+def refusal_now(ranking: Ranking, reachable: Reachable | None) -> InterchangeError:
+    """The error when no candidate of a ranking can be used at this moment."""
+    field = ranking.field
+    reasons: dict[int, DropReason] = {}
+    for index in field.indices:
+        reason = why_not_now(field, index, reachable)
+        if reason is not None:
+            reasons[index] = reason
+    return refusal_by_state(reasons, field.live, field.requirements, field.members.route.name, field.now)
+
+
+def _spares(
+    ranking: Ranking,
+    targets: tuple[Target, ...],
+    further: Iterator[Target],
+    reachable: Reachable | None,
+) -> tuple[Target, ...]:
+    first_context = targets[0].offering.context_tokens
+    if first_context is None:
+        return ()
+    field = ranking.field
+    larger = field.table.context.above(first_context) & field.members.mask
+    for target in targets:
+        larger &= ~(1 << target.index)
+    if not larger:
+        return ()
+    looked_at = islice(further, _SPARES_LOOKED_AT_MAX)
+    spares = [target for target in looked_at if larger >> target.index & 1][:SPARES_MAX]
+    if spares or len(field.indices) <= len(targets) + _SPARES_LOOKED_AT_MAX:
+        return tuple(spares)
+    among = set(field.indices)
+    largest = (index for index in field.table.by_context if larger >> index & 1 and index in among)
+    looked_at_indices = islice(largest, _SPARES_LOOKED_AT_MAX)
+    fitting = (index for index in looked_at_indices if why_not_now(field, index, reachable) is None)
+    return tuple(field.table.targets[index] for index in islice(fitting, SPARES_MAX))

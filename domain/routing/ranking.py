@@ -1,0 +1,71 @@
+"""The one ranking behind both a plan and its explanation, so that they cannot disagree."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from domain.errors import InterchangeError
+from domain.routing.filters import DropReason, check_region, eligible
+from domain.routing.live import LiveState
+from domain.routing.refusals import refusal_by_demands
+from domain.routing.requirements import Requirements
+from domain.routing.strategies import Field, Strategy, strategy_named
+from domain.routing.table import RoutingTable
+from domain.routing.target import Route, Target
+
+Reachable = Callable[[Target], bool]
+"""Whether any way, through the gateway or direct, leads to a target now."""
+
+
+class Ranking(NamedTuple):
+    """The eligible candidates and the strategy that orders them."""
+
+    field: Field
+    strategy: Strategy
+    strategy_name: str
+
+    def usable(self, reachable: Reachable | None) -> Iterator[Target]:
+        """Those that may be tried now, best first; the ranking is paid for as far as it is read."""
+        targets = self.field.table.targets
+        for index in self.strategy(self.field):
+            if why_not_now(self.field, index, reachable) is None:
+                yield targets[index]
+
+
+def rank(
+    table: RoutingTable,
+    route: Route,
+    requirements: Requirements,
+    live: LiveState,
+    *,
+    now: float,
+    draw: float,
+) -> Ranking | InterchangeError:
+    """The eligible candidates, ready to be ranked, or the refusal when there are none.
+
+    Raises:
+        InvalidRequirements: unknown region or strategy.
+    """
+    name = requirements.strategy or route.strategy
+    strategy = strategy_named(name)
+    check_region(table, requirements)
+    members = table.members(route)
+    candidates = eligible(table, members, requirements)
+    if not candidates.indices:
+        return refusal_by_demands(table, members, requirements)
+    field = Field(table, members, requirements, live, candidates, now=now, draw=draw)
+    return Ranking(field, strategy, name)
+
+
+def why_not_now(field: Field, index: int, reachable: Reachable | None) -> DropReason | None:
+    """Why an eligible candidate may not be tried at this moment; None when it may."""
+    state = field.live.targets[index]
+    ceiling_ms = field.requirements.max_latency_ms
+    if ceiling_ms is not None:
+        predicted_ms = state.latency.predicted_p95_ms(field.now)
+        if predicted_ms is not None and predicted_ms > ceiling_ms:
+            return DropReason.LATENCY_CEILING
+    if not state.usable(field.now):
+        return state.why_not(field.now)
+    if reachable is not None and not reachable(field.table.targets[index]):
+        return DropReason.UNREACHABLE
+    return None

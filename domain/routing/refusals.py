@@ -1,0 +1,163 @@
+"""Which error a request without any candidate deserves, and the sentence that explains it.
+
+403 when only the place or the rules of the candidates stand in the way (`ResidencyViolation`) or only the
+key's allow-list does (`Forbidden`); 400 when nothing in the route could ever satisfy the demands; 503 when
+something could, but not now. A latency ceiling that every candidate is predicted to miss is a demand
+that cannot be satisfied: coming back in a second would not help.
+"""
+
+from collections import Counter
+
+from domain.errors import (
+    Forbidden,
+    InterchangeError,
+    InvalidRequirements,
+    NoProviderAvailable,
+    ResidencyViolation,
+)
+from domain.llm.capabilities import capability_names
+from domain.money import format_usd
+from domain.routing.filters import (
+    PLACE_REASONS,
+    DropReason,
+    cost_limit_nano_usd,
+    demands,
+    drop_reasons,
+    eligible,
+    sizes_of,
+)
+from domain.routing.live import LiveState
+from domain.routing.requirements import Requirements
+from domain.routing.table import Members, RoutingTable
+
+_PARAMS = {
+    DropReason.CAPABILITY: "capabilities",
+    DropReason.CONTEXT: "messages",
+    DropReason.QUALITY_FLOOR: "quality_floor",
+    DropReason.TAG: "tags",
+    DropReason.LATENCY_CEILING: "max_latency_ms",
+}
+
+_NOW_SENTENCES = {
+    DropReason.DISABLED: "an operator switched its provider off",
+    DropReason.MAINTENANCE: "its provider is in maintenance",
+    DropReason.UNHEALTHY: "its provider is unavailable",
+    DropReason.BREAKER_OPEN: "its circuit breaker is open",
+    DropReason.COOLING_DOWN: "it asked to be left alone for a while",
+    DropReason.UNREACHABLE: "no way leads to it now",
+}
+
+
+def refusal_by_demands(table: RoutingTable, members: Members, requirements: Requirements) -> InterchangeError:
+    """The error when no target of the route satisfies the hard demands, whatever the present state."""
+    route = members.route.name
+    if not members.mask:
+        return InvalidRequirements(f"route {route!r} has no targets", param="model")
+    if requirements.allowed_models is not None and not (
+        table.allowed(requirements.allowed_models, members.route) & members.mask
+    ):
+        return Forbidden(f"this key may not use {route!r}", param="model")
+    if eligible(table, members, requirements, without=PLACE_REASONS).indices:
+        return ResidencyViolation(
+            f"no target of {route!r} {_place_demanded(requirements)}; "
+            f"{len(members.indices)} would answer from elsewhere, and none of them may",
+            param="data_residency" if requirements.residency is not None else "compliance",
+        )
+    if eligible(table, members, requirements, without=frozenset({DropReason.NOT_ALLOWED})).indices:
+        return Forbidden(
+            f"of {route!r}, this key may use only targets that do not fit the request", param="model"
+        )
+    last = _last_filter(table, members, requirements)
+    counts = Counter(reason.value for reason in drop_reasons(table, members, requirements).values())
+    return InvalidRequirements(
+        f"nothing in {route!r} can satisfy the requirements: {demand_sentence(last, requirements)} "
+        f"(dropped: {', '.join(f'{count} by {reason}' for reason, count in sorted(counts.items()))})",
+        param=_PARAMS.get(last, _cost_param(requirements)),
+        details={"reason": last.value, "dropped": dict(counts)},
+    )
+
+
+def refusal_by_state(
+    reasons: dict[int, DropReason], live: LiveState, requirements: Requirements, route_name: str, now: float
+) -> InterchangeError:
+    """The error when candidates exist, but `reasons` keeps each of them from being used now."""
+    if all(reason is DropReason.LATENCY_CEILING for reason in reasons.values()):
+        predicted = [live.targets[index].latency.predicted_p95_ms(now) for index in reasons]
+        fastest_ms = min((value for value in predicted if value is not None), default=0.0)
+        return InvalidRequirements(
+            f"nothing in {route_name!r} is predicted to answer within {requirements.max_latency_ms} ms; "
+            f"the fastest takes {fastest_ms:.0f} ms (p95)",
+            param="max_latency_ms",
+            details={"reason": DropReason.LATENCY_CEILING.value, "fastest_p95_ms": round(fastest_ms)},
+        )
+    waits_s = [
+        wait_s
+        for index, reason in reasons.items()
+        if reason not in (DropReason.LATENCY_CEILING, DropReason.UNREACHABLE)
+        and (wait_s := live.targets[index].back_after_s(now)) is not None
+    ]
+    counts = Counter(reason.value for reason in reasons.values())
+    summary = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    return NoProviderAvailable(
+        f"none of the {len(reasons)} candidates of {route_name!r} can be used now: {summary}",
+        retry_after_s=min(waits_s, default=None),
+        details={"dropped": dict(counts)},
+    )
+
+
+def demand_sentence(reason: DropReason, requirements: Requirements) -> str:
+    """Why a target is dropped for this reason, as a sentence without a subject."""
+    match reason:
+        case DropReason.NOT_ALLOWED:
+            return "not on this key's list of allowed models"
+        case DropReason.RESIDENCY:
+            return f"not known to answer from {requirements.residency}"
+        case DropReason.COMPLIANCE:
+            return f"not marked for {_listed(requirements.compliance)}"
+        case DropReason.CAPABILITY:
+            return f"not capable of {_listed(capability_names(requirements.capabilities))}"
+        case DropReason.CONTEXT:
+            tokens = requirements.input_tokens + requirements.output_tokens
+            return f"a context window smaller than the {tokens} tokens needed"
+        case DropReason.TAG:
+            return f"not tagged {_listed(requirements.tags)}"
+        case DropReason.QUALITY_FLOOR:
+            return f"a quality that is unknown or below {requirements.quality_floor}"
+        case DropReason.UNPRICED:
+            return "an unknown price, while a cost ceiling applies"
+        case DropReason.COST_CEILING:
+            limit = cost_limit_nano_usd(requirements, sizes_of(requirements)) or 0
+            return f"dearer than the ceiling of {format_usd(limit)} USD for a request of this size"
+        case DropReason.LATENCY_CEILING:
+            return f"a predicted p95 above {requirements.max_latency_ms} ms"
+        case _:
+            return _NOW_SENTENCES[reason]
+
+
+def _last_filter(table: RoutingTable, members: Members, requirements: Requirements) -> DropReason:
+    """The demand that dropped the last candidates, in the order of judging."""
+    standing = members.mask
+    for reason, satisfying in demands(table, members, requirements):
+        standing &= satisfying
+        if not standing:
+            return reason
+    # Only prices are left. A ceiling says more than an unknown price, where both dropped something.
+    reasons = drop_reasons(table, members, requirements).values()
+    return DropReason.COST_CEILING if DropReason.COST_CEILING in reasons else DropReason.UNPRICED
+
+
+def _place_demanded(requirements: Requirements) -> str:
+    parts = []
+    if requirements.residency is not None:
+        parts.append(f"is known to answer from {requirements.residency}")
+    if requirements.compliance:
+        parts.append(f"is marked for {_listed(requirements.compliance)}")
+    return " and ".join(parts)
+
+
+def _cost_param(requirements: Requirements) -> str:
+    return "max_cost_per_token" if requirements.max_cost_nano_usd_per_mtok is not None else "max_cost_usd"
+
+
+def _listed(names: frozenset[str] | tuple[str, ...]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,87 @@
+"""The tables, as this version of the code expects them. Migrations bring a database there.
+
+Usage columns follow the wide event field by field, in its order, so that an event is a row without
+conversion. A new field therefore needs a migration; a test compares both.
+"""
+
+from typing import Any, Final, get_args, get_type_hints
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+from domain.analytics.event import AttemptEvent, RequestEvent
+
+SCHEMA_HEAD: Final = "0001"
+"""The newest migration. A database that is there already is opened without loading Alembic."""
+
+metadata: Final = MetaData()
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("tenant_id", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("pepper_version", Integer, nullable=False),
+    Column("permissions", Text),
+    Column("allowed_models", Text),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger),
+    Column("revoked_at_us", BigInteger),
+    Column("env", Text, nullable=False),
+)
+"""`permissions` and `allowed_models` are JSON arrays, NULL for no limit."""
+
+key_generation: Final = Table(
+    "key_generation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", BigInteger, nullable=False),
+)
+"""One row, counted up by every change of any key."""
+
+catalog_sources: Final = Table(
+    "catalog_sources",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""What each source said last, as JSON."""
+
+
+def _column(name: str, hint: Any, key: str) -> Column[Any]:
+    kinds = {str: Text, int: BigInteger, bool: Boolean}
+    choices = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
+    optional = type(None) in get_args(hint)
+    return Column(name, kinds[choices[0]], primary_key=name == key, nullable=optional)
+
+
+def _columns(event: type[Any], key: str) -> list[Column[Any]]:
+    return [_column(name, hint, key) for name, hint in get_type_hints(event).items() if name != "attempts"]
+
+
+usage_requests: Final = Table(
+    "usage_requests",
+    metadata,
+    *_columns(RequestEvent, "request_id"),
+    Index("ix_usage_requests_tenant_time", "tenant_id", "started_at_us"),
+)
+
+usage_attempts: Final = Table(
+    "usage_attempts",
+    metadata,
+    *_columns(AttemptEvent, "attempt_id"),
+    Index("ix_usage_attempts_request", "request_id"),
+)

@@ -31,7 +31,8 @@ class _Unary(NamedTuple):
     """A whole answer ready to send, and what it is billed for."""
 
     body: bytes
-    tokens: Tokens
+    tokens: Tokens | None
+    """None for what providers do not charge, such as lists of models."""
     id: str = "0"
 
 
@@ -54,7 +55,7 @@ class Answering:
         state.total.enter()
         counters.enter()
         number = state.total.requests
-        state.recorded.append(Recorded(number, route.provider, route.path, request))
+        state.record(number, route.provider, route.path, request)
         self._current[connection] = counters
         body, broken = _decoded(request.body)
         model = route.model or (body.get("model") if body is not None else None) or ""
@@ -174,7 +175,7 @@ class Answering:
             self._leave(connection, answered=True)
             connection.respond(200, headers, unary.body)
             return
-        account.produced = unary.tokens.output
+        account.produced = unary.tokens.output if unary.tokens is not None else 0
         self._run(connection, partial(_late, connection, headers, unary, fault, profile, account), account)
 
     def _stream(
@@ -214,11 +215,11 @@ class Answering:
                 return _gemini_embedding(route, body)
             case "count_tokens":
                 ask = anthropic_shape.parse_messages(body, counting=True)
-                return _Unary(anthropic_shape.count_body(ask), Tokens())
+                return _Unary(anthropic_shape.count_body(ask), None)
             case "gemini_count":
                 asked = body.get("generateContentRequest") or body
                 return _Unary(
-                    gemini_shape.count_body(gemini_shape.parse_generate(route.model or "", asked)), Tokens()
+                    gemini_shape.count_body(gemini_shape.parse_generate(route.model or "", asked)), None
                 )
             case _:
                 return self._models(route)
@@ -238,7 +239,7 @@ class Answering:
         if one is not None:
             answer = msgspec.json.decode(body)
             body = msgspec.json.encode((answer.get("data") or answer.get("models"))[listed.index(one)])
-        return _Unary(body, Tokens())
+        return _Unary(body, None)
 
 
 def _decoded(body: bytes) -> tuple[dict[str, Any] | None, bool]:
@@ -293,5 +294,5 @@ async def _late(
 ) -> None:
     """A unary answer that takes its time or is spoilt on the way."""
     if profile is not None:
-        await asyncio.sleep(profile.whole_s(unary.tokens.output))
+        await asyncio.sleep(profile.whole_s(account.produced))
     await send_unary(connection, headers, unary.body, fault, account)

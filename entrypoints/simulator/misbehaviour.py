@@ -36,11 +36,14 @@ _BEFORE_RESET_S = 0.005
 
 
 class Account:
-    """What one answer costs: everything once its usage is told, else what was produced so far."""
+    """What one answer costs: everything once its usage is told, else what was produced so far.
+
+    Without tokens it costs nothing and stays off the bill.
+    """
 
     __slots__ = ("_bill", "_model", "_provider", "_settled", "_tokens", "produced", "started", "told")
 
-    def __init__(self, bill: Bill, provider: str, model: str, tokens: Tokens) -> None:
+    def __init__(self, bill: Bill, provider: str, model: str, tokens: Tokens | None) -> None:
         self._bill = bill
         self._provider = provider
         self._model = model
@@ -56,6 +59,8 @@ class Account:
             return
         self._settled = True
         tokens = self._tokens
+        if tokens is None:
+            return
         if self.told:
             self._bill.charge(self._provider, self._model, tokens)
         else:

@@ -15,19 +15,23 @@ from entrypoints.simulator.rules import RuleBook
 
 RECORDED_REQUESTS_MAX = 200
 RECORDED_BODY_BYTES_MAX = 256 * 1024
-MODELS_DEFAULT = ("sim-small", "sim-large", "sim-reasoning", "sim-embedding")
+MODELS_DEFAULT = ("small", "large", "think", "embed")
 _SECRET_HEADERS = frozenset(
     {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-portkey-api-key", b"cookie"}
 )
 
 
 class Recorded(NamedTuple):
-    """A request as it arrived, kept raw so that recording costs nothing."""
+    """A request as it arrived, kept raw so that recording costs nothing.
+
+    Of a body over `RECORDED_BODY_BYTES_MAX` only the beginning is kept.
+    """
 
     number: int
     provider: str
     path: str
     request: Request
+    body_bytes: int
 
     def shown(self) -> dict[str, Any]:
         """As JSON, with secrets replaced by a fingerprint that still tells them apart."""
@@ -41,15 +45,13 @@ class Recorded(NamedTuple):
             shown = msgspec.json.decode(body) if body else None
         except (msgspec.DecodeError, UnicodeDecodeError):
             shown = body.decode("utf-8", "replace")
-        if len(body) > RECORDED_BODY_BYTES_MAX:
-            shown = f"[{len(body)} bytes]"
         return {
             "number": self.number,
             "method": self.request.method,
             "provider": self.provider,
             "path": self.path,
             "headers": headers,
-            "body_bytes": len(body),
+            "body_bytes": self.body_bytes,
             "body": shown,
         }
 
@@ -116,6 +118,13 @@ class SimulationState:
         if counters is None:
             counters = self.by_provider[provider] = Counters()
         return counters
+
+    def record(self, number: int, provider: str, path: str, request: Request) -> None:
+        """Keeps a request among the last ones."""
+        size = len(request.body)
+        if size > RECORDED_BODY_BYTES_MAX:
+            request = request._replace(body=request.body[:RECORDED_BODY_BYTES_MAX])
+        self.recorded.append(Recorded(number, provider, path, request, size))
 
     def stats(self) -> dict[str, Any]:
         """All counters as JSON."""

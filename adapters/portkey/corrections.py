@@ -16,9 +16,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from adapters.wire.codec import StreamDecoder
+from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
 from adapters.wire.sse import Frame, SseSplitter
-from application.ports.llm import Block
+from application.ports.llm import Block, UpstreamCall
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _CACHE_MARK: Final = b'"cache_'
@@ -82,6 +82,24 @@ def _correct(usage: dict[str, Any], counted: PromptCount) -> bool:
 def _count(usage: dict[str, Any], name: str) -> int:
     value = usage.get(name)
     return value if isinstance(value, int) and value > 0 else 0
+
+
+class CorrectedCodec(Codec):
+    """The same codec, told the truth about Portkey's answers."""
+
+    def __init__(self, codec: Codec, counted: PromptCount) -> None:
+        self.upstream_dialect = codec.upstream_dialect
+        self._codec = codec
+        self._counted = counted
+
+    def request(self, call: UpstreamCall) -> EncodedRequest:
+        return self._codec.request(call)
+
+    def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:
+        return self._codec.response(corrected_body(body, self._counted), call)
+
+    def stream(self, call: UpstreamCall) -> StreamDecoder:
+        return CorrectedStream(self._codec.stream(call), self._counted)
 
 
 class CorrectedStream(StreamDecoder):

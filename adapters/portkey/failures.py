@@ -17,6 +17,8 @@ from application.ports.http import Headers, TransportFailed, TransportStage, hea
 from domain.llm.failures import Failure, FailureKind
 
 GUARDRAIL_DENIED: Final = 446
+GATEWAY_ERROR: Final = "gateway_error"
+GATEWAY_SILENT: Final = "gateway_silent"
 _FETCH_FAILED: Final = re.compile(
     r"Message: (?P<message>.{0,300}?) Cause: (?P<cause>.{0,600}?) Name: \w+|^fetch failed$"
 )
@@ -84,15 +86,18 @@ def provider_error_body(slug: str, said: dict[str, Any], body: bytes) -> bytes:
 
 
 def transport_failure(failed: TransportFailed) -> Failure:
-    """An exchange with the gateway that broke. Before any byte was sent it is surely the gateway's fault."""
+    """An exchange with the gateway that broke.
+
+    A cut is the gateway's: when the provider's connection breaks, Portkey ends its answer cleanly. Silence
+    beyond the bound it was given itself may be anyone's; only the gateway's own health counts it.
+    """
     unsent = failed.stage in (TransportStage.REFUSED, TransportStage.CONNECT)
     slow = failed.stage in (TransportStage.HEADERS_TIMEOUT, TransportStage.BODY_TIMEOUT)
-    at_gateway = unsent or failed.stage is TransportStage.SEND
-    whose = "the Portkey gateway" if at_gateway else "the answer through the Portkey gateway"
     return Failure(
         kind=FailureKind.TIMEOUT if slow else FailureKind.NETWORK,
-        message=f"{whose}: {failed.message}"[:MESSAGE_CHARS_MAX],
-        at_gateway=at_gateway,
+        message=f"the Portkey gateway: {failed.message}"[:MESSAGE_CHARS_MAX],
+        code=GATEWAY_SILENT if failed.stage is TransportStage.HEADERS_TIMEOUT else None,
+        at_gateway=not slow,
         sent=not unsent,
     )
 
@@ -104,8 +109,8 @@ def _gateway_fault(status: int, said: dict[str, Any], secrets: Sequence[str]) ->
     return Failure(
         kind=FailureKind.MODEL_MISSING if missing else FailureKind.SERVER_ERROR,
         message=f"the Portkey gateway answered {status}: {text}"[:MESSAGE_CHARS_MAX],
-        code="gateway_error",
-        at_gateway=True,
+        code=GATEWAY_ERROR,
+        at_gateway=not missing,
         # What the gateway refuses it does not pass on; what broke in its hands may have been sent.
         sent=not (status < 500 or missing),
     )

@@ -1,0 +1,317 @@
+"""Providers through Portkey gateways: one target per call, and no policy handed over.
+
+No retry, no fallback, no cache and no configuration is ever asked of the gateway. Portkey translates the
+OpenAI shape for each vendor; Anthropic's own shape goes to Anthropic's models as it is. What a gateway
+would lose of a request is known beforehand (`would_drop`), and who failed is told apart afterwards.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from adapters.portkey.corrections import CorrectedCodec, prompt_count
+from adapters.portkey.endpoint import GatewayAddress, PortkeyTarget, gateway_address
+from adapters.portkey.failures import (
+    GATEWAY_ERROR,
+    GATEWAY_SILENT,
+    read_gateway_failure,
+    transport_failure,
+)
+from adapters.portkey.forwarded_fields import GatewayRoute, forwarded_fields, known_slugs, model_family
+from adapters.portkey.gateways import Gateway, GatewayHealth, GatewayPool
+from adapters.portkey.headers import TargetHeaders
+from adapters.wire.codec import Codec, EncodedRequest
+from adapters.wire.exchange import Exchange
+from adapters.wire.registry import codec_for
+from application.ports.http import Headers, HttpRequest, HttpTransport, TransportFailed
+from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamCall, UpstreamFailed, UpstreamStream
+from application.ports.system import Clock
+from application.ports.wire import (
+    ANTHROPIC_COUNT_TOKENS,
+    ANTHROPIC_MESSAGES,
+    FAMILY,
+    GEMINI_GENERATE,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+)
+from domain.llm.failures import Failure, FailureKind
+from domain.llm.request import LlmRequest
+from domain.routing.target import Target
+from domain.time import Timeouts
+
+REFUSAL_PAUSE_S: Final = 30.0
+"""How long a target is not offered through the gateway after the gateway refused to call it."""
+PROBE_TIMEOUT_S: Final = 2.0
+
+_NATIVE_MESSAGES: Final = frozenset({"anthropic", "vertex-ai/anthropic"})
+_ROADS: Final[dict[str, tuple[tuple[GatewayRoute, str], ...]]] = {
+    OPENAI_CHAT: ((GatewayRoute.CHAT, OPENAI_CHAT),),
+    OPENAI_COMPLETIONS: (
+        (GatewayRoute.COMPLETIONS, OPENAI_COMPLETIONS),
+        (GatewayRoute.CHAT, OPENAI_CHAT),
+    ),
+    OPENAI_EMBEDDINGS: ((GatewayRoute.EMBEDDINGS, OPENAI_EMBEDDINGS),),
+    ANTHROPIC_MESSAGES: ((GatewayRoute.MESSAGES, ANTHROPIC_MESSAGES), (GatewayRoute.CHAT, OPENAI_CHAT)),
+    ANTHROPIC_COUNT_TOKENS: ((GatewayRoute.COUNT_TOKENS, ANTHROPIC_COUNT_TOKENS),),
+    GEMINI_GENERATE: ((GatewayRoute.CHAT, OPENAI_CHAT),),
+}
+"""The ways for a caller's dialect, best first, with the dialect spoken to the gateway."""
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+
+
+class _Road(NamedTuple):
+    """All that is known before a call from one dialect to one model: computed once, kept."""
+
+    path: str
+    codec: Codec
+    forwarded: frozenset[str]
+    translated: bool
+    same_family: bool
+    headers: TargetHeaders
+    exchange: Exchange
+
+
+class PortkeyGateway(LlmProvider):
+    """The way through one or more Portkey gateways. Made for one event loop.
+
+    `gateways` are base URLs (`http://127.0.0.1:8787`, with or without `/v1`) or addresses with a key;
+    `portkey_api_key` goes to Portkey's own host and to no other. `endpoints` are by `Target.provider`.
+    """
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        clock: Clock,
+        gateways: Sequence[str | GatewayAddress],
+        endpoints: Mapping[str, PortkeyTarget],
+        *,
+        portkey_api_key: str | None = None,
+    ) -> None:
+        """Raises ValueError when a gateway's URL is not one."""
+        self._transport = transport
+        self._clock = clock
+        self._portkey_api_key = portkey_api_key
+        self._endpoints: Mapping[str, PortkeyTarget] = {}
+        self._roads: dict[tuple[str, str, str], _Road | None] = {}
+        self._refused_until: dict[tuple[str, str], float] = {}
+        self._pool = GatewayPool(self._addresses(gateways))
+        self.set_endpoints(endpoints)
+
+    def set_gateways(self, gateways: Sequence[str | GatewayAddress]) -> None:
+        """Another set of gateways from the next call on; those that stay keep their health.
+
+        Raises ValueError when a URL is not one; nothing changes then.
+        """
+        self._pool.replace(self._addresses(gateways))
+
+    def set_endpoints(self, endpoints: Mapping[str, PortkeyTarget]) -> None:
+        """Another set of providers from the next call on."""
+        self._endpoints = {
+            name: endpoint for name, endpoint in endpoints.items() if endpoint.slug in known_slugs()
+        }
+        self._roads.clear()
+        self._refused_until.clear()
+
+    def health(self) -> tuple[GatewayHealth, ...]:
+        """Every gateway with its URL, whether it is used now, and its last error."""
+        return self._pool.health(self._clock.monotonic())
+
+    def would_drop(self, request: LlmRequest, target: Target) -> tuple[str, ...]:
+        road = self._road(request.dialect, target)
+        if road is None:
+            return tuple(sorted(request.fields))
+        if not road.translated:
+            return _lost(request.fields, road)
+        try:
+            encoded = road.codec.request(UpstreamCall(request, target, Timeouts(), 0.0))
+        except UpstreamFailed:
+            # What cannot be said at all is refused with its reason when it is called.
+            return ()
+        return _dropped(request, encoded, road)
+
+    def reaches(self, target: Target) -> bool:
+        if target.provider not in self._endpoints:
+            return False
+        now = self._clock.monotonic()
+        if self._refused_until and self._refused_until.get((target.provider, target.model), 0.0) > now:
+            return False
+        return self._pool.any_up(now)
+
+    async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
+        road, gateway = self._way(call)
+        encoded = road.codec.request(call)
+        request = self._request(call, road, gateway, encoded, headers_timeout_s=call.total_timeout_s)
+        dropped = _dropped(call.request, encoded, road)
+        try:
+            answer = await road.exchange.complete(road.codec, call, request, dropped)
+        except UpstreamFailed as error:
+            self._note(gateway, call.target, error.failure)
+            raise
+        self._pool.answered(gateway)
+        return answer
+
+    async def open_stream(self, call: UpstreamCall) -> UpstreamStream:
+        road, gateway = self._way(call)
+        encoded = road.codec.request(call)
+        headers_timeout_s = min(call.timeouts.headers_s, call.total_timeout_s)
+        request = self._request(call, road, gateway, encoded, headers_timeout_s=headers_timeout_s)
+        dropped = _dropped(call.request, encoded, road)
+        try:
+            stream = await road.exchange.open_stream(road.codec, call, request, dropped)
+        except UpstreamFailed as error:
+            self._note(gateway, call.target, error.failure)
+            raise
+        self._pool.answered(gateway)
+        return stream
+
+    async def probe(self) -> None:
+        """Asks every gateway for a sign of life, so that a lost one is known before a call meets it and a
+        restored one is used again at once. Takes at most `PROBE_TIMEOUT_S`; never raises for a dead one."""
+        async with asyncio.TaskGroup() as group:
+            for gateway in self._pool.all():
+                group.create_task(self._probe(gateway))
+
+    async def _probe(self, gateway: Gateway) -> None:
+        request = HttpRequest(
+            "GET",
+            gateway.endpoint,
+            f"{gateway.path_prefix}/",
+            (),
+            connect_timeout_s=PROBE_TIMEOUT_S,
+            total_timeout_s=PROBE_TIMEOUT_S,
+        )
+        try:
+            response = await self._transport.send(request)
+            await response.read()
+        except TransportFailed as failed:
+            self._pool.unreachable(gateway, self._clock.monotonic(), failed.message)
+        else:
+            self._pool.answered(gateway)
+
+    def _addresses(self, gateways: Sequence[str | GatewayAddress]) -> list[GatewayAddress]:
+        return [gateway_address(gateway, api_key=self._portkey_api_key) for gateway in gateways]
+
+    def _way(self, call: UpstreamCall) -> tuple[_Road, Gateway]:
+        target = call.target
+        road = self._road(call.request.dialect, target)
+        if road is None:
+            raise UpstreamFailed(
+                Failure(
+                    kind=FailureKind.MODEL_MISSING,
+                    message=f"Portkey does not offer {call.request.dialect} for {target.id}",
+                    sent=False,
+                )
+            )
+        gateway = self._pool.pick(self._clock.monotonic())
+        if gateway is None:
+            raise UpstreamFailed(
+                Failure(
+                    kind=FailureKind.NETWORK,
+                    message="no Portkey gateway can be reached",
+                    at_gateway=True,
+                    sent=False,
+                )
+            )
+        return road, gateway
+
+    def _road(self, dialect: str, target: Target) -> _Road | None:
+        key = (target.provider, target.model, dialect)
+        try:
+            return self._roads[key]
+        except KeyError:
+            road = self._roads[key] = self._find_road(dialect, target)
+            return road
+
+    def _find_road(self, dialect: str, target: Target) -> _Road | None:
+        endpoint = self._endpoints.get(target.provider)
+        if endpoint is None:
+            return None
+        family = model_family(endpoint.slug, target.model)
+        for route, upstream_dialect in _ROADS.get(dialect, ()):
+            forwarded = forwarded_fields(route, endpoint.slug, target.model)
+            if forwarded is None or (route is GatewayRoute.MESSAGES and family not in _NATIVE_MESSAGES):
+                continue
+            try:
+                codec = codec_for(dialect, upstream_dialect)
+            except LookupError:
+                continue
+            counted = prompt_count(family) if route is GatewayRoute.CHAT else None
+            return _Road(
+                path=route.value,
+                codec=codec if counted is None else CorrectedCodec(codec, counted),
+                forwarded=forwarded,
+                translated=dialect != upstream_dialect,
+                same_family=FAMILY[dialect] == _vendor_family(family),
+                headers=TargetHeaders(endpoint),
+                exchange=self._exchange(endpoint),
+            )
+        return None
+
+    def _exchange(self, endpoint: PortkeyTarget) -> Exchange:
+        secrets = tuple(secret for secret in (endpoint.api_key, self._portkey_api_key) if secret)
+        clock = self._clock
+
+        def read_error(dialect: str, status: int, headers: Headers, body: bytes) -> Failure:
+            return read_gateway_failure(
+                endpoint.slug, dialect, status, headers, body, clock.utc_now(), secrets=secrets
+            )
+
+        return Exchange(self._transport, clock, read_error=read_error, on_transport=transport_failure)
+
+    def _request(
+        self,
+        call: UpstreamCall,
+        road: _Road,
+        gateway: Gateway,
+        encoded: EncodedRequest,
+        *,
+        headers_timeout_s: float,
+    ) -> HttpRequest:
+        return HttpRequest(
+            "POST",
+            gateway.endpoint,
+            gateway.path_prefix + road.path,
+            road.headers.for_call(
+                timeout_s=headers_timeout_s,
+                request_id=call.request_id,
+                vendor_headers=call.request.headers if road.same_family else (),
+                gateway_key=gateway.address.api_key,
+            ),
+            encoded.body,
+            connect_timeout_s=min(call.timeouts.connect_s, call.total_timeout_s),
+            headers_timeout_s=headers_timeout_s,
+            total_timeout_s=call.total_timeout_s,
+        )
+
+    def _note(self, gateway: Gateway, target: Target, failure: Failure) -> None:
+        """What a failure says about the gateway itself."""
+        now = self._clock.monotonic()
+        if failure.code == GATEWAY_ERROR:
+            self._pool.answered(gateway)
+            if not failure.sent:
+                self._refused_until[target.provider, target.model] = now + REFUSAL_PAUSE_S
+        elif failure.at_gateway or failure.code == GATEWAY_SILENT:
+            self._pool.unreachable(gateway, now, failure.message)
+        else:
+            self._pool.answered(gateway)
+
+
+def _vendor_family(family: str) -> str:
+    """Whose headers this model's vendor understands."""
+    return "anthropic" if family.endswith("anthropic") else "gemini" if family == "google" else "openai"
+
+
+def _lost(fields: frozenset[str], road: _Road) -> tuple[str, ...]:
+    lost = fields - road.forwarded
+    return tuple(sorted(lost)) if lost else ()
+
+
+def _dropped(request: LlmRequest, encoded: EncodedRequest, road: _Road) -> tuple[str, ...]:
+    """Names of what does not reach the provider: lost in translation, then at the gateway."""
+    if not road.translated:
+        return encoded.dropped + _lost(request.fields, road)
+    return encoded.dropped + _lost(frozenset(_FIELDS.decode(encoded.body)), road)

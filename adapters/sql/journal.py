@@ -107,7 +107,7 @@ class ProcessJournal:
         try:
             written = self._write(segment.descriptor, record)
         except OSError:
-            return False
+            written = -1
         if written != len(record):
             # The disk filled up in the middle: take the half record back, so that the next one is readable.
             try:

@@ -1,0 +1,48 @@
+"""Binds the key stores and the hasher."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from adapters.crypto.key_hash import PepperedKeyHasher
+from adapters.memory.keys import InMemoryKeyStore
+from adapters.sql.keys import SqlKeyStore
+from application.ports.keys import KeyHasher, KeyStore
+from contracts.ports.keys import KeyHasherContract, KeyStoreContract
+from tests.contract.sql_world import SqlWorld
+
+
+class TestInMemoryKeyStore(KeyStoreContract):
+    @pytest.fixture
+    def store(self) -> KeyStore:
+        return InMemoryKeyStore()
+
+    @pytest.fixture
+    def unreachable_store(self) -> KeyStore:
+        store = InMemoryKeyStore()
+        store.reachable = False
+        return store
+
+
+class TestSqlKeyStore(KeyStoreContract):
+    @pytest.fixture
+    async def sql(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
+        world = SqlWorld(tmp_path)
+        yield world
+        await world.aclose()
+
+    @pytest.fixture
+    def store(self, sql: SqlWorld) -> KeyStore:
+        return SqlKeyStore(sql.database)
+
+    @pytest.fixture
+    def unreachable_store(self, sql: SqlWorld) -> KeyStore:
+        sql.lose()
+        return SqlKeyStore(sql.database)
+
+
+class TestPepperedKeyHasher(KeyHasherContract):
+    @pytest.fixture
+    def hasher(self) -> KeyHasher:
+        return PepperedKeyHasher({1: b"1" * 32, 2: b"2" * 32})

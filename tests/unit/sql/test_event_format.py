@@ -1,0 +1,64 @@
+"""Events in journals of this version and of others."""
+
+import msgspec
+import pytest
+
+from adapters.sql.event_format import (
+    ATTEMPT_FIELDS,
+    HEADER,
+    REQUEST_FIELDS,
+    EventDecoder,
+    fitting,
+    framed_event,
+    framed_fields,
+)
+from contracts.ports.usage import usage_event
+
+
+def payload(record: bytes) -> bytes:
+    return record[HEADER.size :]
+
+
+def test_an_event_is_read_as_it_was_written() -> None:
+    event = usage_event(1, tries=3, agent_id="Ünï", first_token_us=5)
+
+    assert EventDecoder(payload(framed_fields())).event(payload(framed_event(event))) == event
+
+
+def test_an_event_that_fits_is_not_changed() -> None:
+    event = usage_event(1, tries=2)
+
+    assert fitting(event) == event
+
+
+def test_a_journal_of_an_older_version_is_read_with_neutral_values() -> None:
+    old_fields = [name for name in REQUEST_FIELDS if name not in {"cache", "cost_nano_usd", "candidates"}]
+    event = usage_event(1, tries=1)
+    old = [list(event.attempts[0])]
+    values = [old if name == "attempts" else getattr(event, name) for name in old_fields]
+    decoder = EventDecoder(msgspec.msgpack.encode([old_fields, list(ATTEMPT_FIELDS)]))
+
+    read = decoder.event(msgspec.msgpack.encode(values))
+
+    assert read == event._replace(cache="", cost_nano_usd=None, candidates=0)
+
+
+def test_a_field_of_a_newer_version_is_left_out() -> None:
+    event = usage_event(1)
+    decoder = EventDecoder(msgspec.msgpack.encode([["novelty", *REQUEST_FIELDS], list(ATTEMPT_FIELDS)]))
+
+    assert decoder.event(msgspec.msgpack.encode(["x", *event])) == event
+
+
+def test_a_value_of_the_wrong_type_is_made_to_fit() -> None:
+    event = usage_event(1, status=None, agent_id=None, request_bytes=float("nan"), streamed=None)
+
+    read = EventDecoder(payload(framed_fields())).event(payload(framed_event(event)))
+
+    assert (read.status, read.agent_id, read.request_bytes, read.streamed) == (0, "", 0, False)
+
+
+@pytest.mark.parametrize("content", [b"\x01", msgspec.msgpack.encode([1, 2]), msgspec.msgpack.encode([[]])])
+def test_what_does_not_name_its_fields_is_no_journal(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        EventDecoder(content)

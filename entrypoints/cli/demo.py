@@ -1,7 +1,6 @@
 """`interchange demo`: break and heal the simulated providers, and watch what Interchange makes of it."""
 
 import json
-import os
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
+
+from entrypoints.cli.configured import load_or_exit
 
 _TIMEOUT_S: Final = 5.0
 _STATE_FILE: Final = "simulator.json"
@@ -24,8 +25,8 @@ _FAULTS: Final[dict[str, dict[str, Any]]] = {
 
 
 def make_group(data_dir: Callable[[], Path] | None = None) -> click.Group:
-    """The group `demo`. `data_dir` says where `simulator.json` is; by default where the environment does."""
-    find_data_dir = data_dir or _data_dir_of_environment
+    """The group `demo`. `data_dir` says where `simulator.json` is; by default where the configuration does."""
+    find_data_dir = data_dir or _configured_data_dir
     url_option = click.option(
         "--url", help="Address of the simulator. Default: the one in simulator.json of the data directory."
     )
@@ -96,8 +97,8 @@ def _rule_line(rule: dict[str, Any]) -> str:
     return f"fault on {what}: {kind}, struck {rule['used']} times" + "".join(f", {limit}" for limit in limits)
 
 
-def _data_dir_of_environment() -> Path:
-    return Path(os.environ.get("INTERCHANGE_DATA_DIR") or ".interchange")
+def _configured_data_dir() -> Path:
+    return load_or_exit(None).settings.data_dir
 
 
 def _url_in(data_dir: Path) -> str:

@@ -22,7 +22,7 @@ from entrypoints.simulator.misbehaviour import (
 from entrypoints.simulator.routes import Route, route_of
 from entrypoints.simulator.rules import RequestFacts
 from entrypoints.simulator.shapes import ERRORS, GENERATIONS
-from entrypoints.simulator.state import Counters, Recorded, SimulationState
+from entrypoints.simulator.state import Counters, SimulationState
 
 _BAD_KEY = "bad-key"
 

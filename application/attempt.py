@@ -56,7 +56,7 @@ def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> Non
             rest_s = failure.retry_after_s
             if rest_s is None:
                 rest_s = QUOTA_COOL_DOWN_S if failure.kind is FailureKind.QUOTA else RATE_LIMIT_COOL_DOWN_S
-            state.cool_until = max(state.cool_until, now + min(rest_s, COOL_DOWN_MAX_S))
+            state.cool_down(now + min(rest_s, COOL_DOWN_MAX_S))
         case BreakerVote.NEUTRAL:
             state.breaker.forget(attempt.permit)
         case never:

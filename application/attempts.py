@@ -23,6 +23,7 @@ from domain.llm.failures import Failure
 from domain.resilience.breaker import Permit, Refused
 from domain.resilience.retry_budget import RetryBudget
 from domain.routing.failover import GiveUp, RetrySame, TryNext, next_step
+from domain.routing.filters import DropReason
 from domain.routing.live import LiveState
 from domain.routing.target import Target
 from domain.routing.way import Way, choose_way
@@ -143,23 +144,31 @@ class AttemptLoop:
         self, job: Job, failure: Failure, retries_left: int, tries: int, more_targets: bool
     ) -> RetrySame | TryNext | GiveUp:
         now = self._clock.monotonic()
-        allowed = retries_left > 0 and failure.disposition.retry_same and self._retry_budget.try_spend(now)
-        return next_step(
-            failure,
-            retries_left=retries_left,
-            retry_allowed=allowed,
-            deadline_remaining_s=job.deadline.remaining_s(now),
-            attempt=tries,
-            draw=self._chance.random(),
-            more_targets=more_targets,
-        )
+        remaining_s, draw = job.deadline.remaining_s(now), self._chance.random()
+
+        def decide(retry_allowed: bool) -> RetrySame | TryNext | GiveUp:
+            return next_step(
+                failure,
+                retries_left=retries_left,
+                retry_allowed=retry_allowed,
+                deadline_remaining_s=remaining_s,
+                attempt=tries - 1,
+                draw=draw,
+                more_targets=more_targets,
+            )
+
+        step = decide(True)
+        if isinstance(step, RetrySame) and not self._retry_budget.try_spend(now):
+            return decide(False)
+        return step
 
     def _admit(
         self, job: Job, live: LiveState, target: Target, now: float, *, retrying: bool = False
     ) -> Attempt | None:
         state = live.targets[target.index]
+        reason = state.why_not(now)
         # A retry has waited out its own Retry-After already.
-        if not retrying and now < state.cool_until:
+        if reason is not None and not (retrying and reason is DropReason.COOLING_DOWN):
             return None
         way = self._way(job, target)
         if way is None:
@@ -207,7 +216,8 @@ class AttemptLoop:
                     usage=None,
                 )  # fmt: skip
         took_s = ended - attempt.started
-        state.breaker.record(attempt.permit, ok=True, now=ended)
+        slow = state.breaker.policy.is_slow(took_s)
+        state.breaker.record(attempt.permit, ok=True, now=ended, slow=slow)
         state.ttft.observe(took_s, ended)
         state.latency.observe(took_s, ended)
         live.providers[target.provider].health.record(True, took_s, ended)

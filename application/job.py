@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from domain.routing.plan import Plan
-
 from domain.analytics.event import AttemptEvent
 from domain.llm.request import LlmRequest
+from domain.routing.plan import Plan
 from domain.routing.requirements import Requirements
 from domain.routing.target import Target
 from domain.tenancy.principal import Principal
@@ -14,7 +13,7 @@ from domain.time import Deadline
 
 @dataclass(slots=True, kw_only=True)
 class Attribution:
-    """Who and what the caller says this call is for. Bounded texts; they may only narrow what a key may do."""
+    """Who and what the caller says this call is for. Bounded texts; they may only narrow a key's rights."""
 
     agent_id: str = ""
     user_id: str = ""

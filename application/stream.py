@@ -173,10 +173,9 @@ class OpenedStream:
         """The next block of the current attempt; None after a complete end. Raises UpstreamFailed."""
         machine = opened.machine
         if opened.held:
-            held = opened.held
-            block = held[0] if len(held) == 1 else _joined(held)
+            held = _joined(opened.held)
             opened.held.clear()
-            return block
+            return held
         if machine.failure is not None and not machine.complete:
             raise UpstreamFailed(machine.failure)
         if machine.terminated:
@@ -320,7 +319,8 @@ class OpenedStream:
         took_s = now - attempt.started
         if outcome == "ok":
             if not attempt.permit.probe:
-                state.breaker.record(attempt.permit, ok=True, now=now)
+                slow = state.breaker.policy.is_slow(took_s)
+                state.breaker.record(attempt.permit, ok=True, now=now, slow=slow)
             state.ttft.observe(opened.first_token_s, now)
             state.latency.observe(took_s, now)
             self._live.providers[attempt.target.provider].health.record(True, took_s, now)
@@ -350,6 +350,8 @@ class OpenedStream:
 
 
 def _joined(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
     return Block(
         b"".join(block.raw for block in blocks),
         tuple(event for block in blocks for event in block.events),

@@ -29,9 +29,7 @@ class DialectFrames(FrameWriter):
     def text_frame(self, dialect: str, text: str, *, request_id: str, model: str) -> bytes:
         if FAMILY[dialect] == "anthropic":
             # A plain text answer has one block, and it is still open when the stream breaks.
-            return _event(
-                "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}}
-            )
+            return _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}})
         return _chunk(dialect, request_id, model, text=text)
 
     def finish_frames(

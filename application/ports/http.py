@@ -94,7 +94,10 @@ class HttpResponse(Protocol):
 
     @abstractmethod
     def close(self) -> None:
-        """Gives the connection back when the body was read to its end, else closes it. Idempotent, never waits."""
+        """Gives the connection back when the body was read to its end, else closes it.
+
+        Idempotent, never waits.
+        """
         ...
 
 

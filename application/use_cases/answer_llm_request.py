@@ -8,8 +8,6 @@ authenticated leaves exactly one event, whatever happens to it.
 import random
 from collections.abc import Callable
 
-from domain.routing.plan import Plan, make_plan
-
 from application.attempts import AttemptLoop
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamAnswer
@@ -22,6 +20,7 @@ from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavaila
 from domain.llm.request import LlmRequest
 from domain.llm.usage import estimate_tokens
 from domain.routing.live import LiveState
+from domain.routing.plan import Plan, make_plan
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route
 from domain.tenancy.principal import Principal
@@ -63,7 +62,7 @@ class AnswerLlmRequest:
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
-        self._usage_log = usage_log
+        self.usage_log = usage_log
         self._clock = clock
         self._ids = ids
         self._chance = chance
@@ -129,7 +128,7 @@ class AnswerLlmRequest:
                 f"{self.slots_max} requests are in flight, which is the limit (MAX_CONCURRENT_REQUESTS)",
                 retry_after_s=RETRY_WHEN_FULL_S,
             )
-        if not self._usage_log.accepting:
+        if not self.usage_log.accepting:
             raise StoreUnavailable(
                 "usage can no longer be recorded (disk full or database down for too long)",
                 retry_after_s=RETRY_WHEN_FULL_S,
@@ -150,18 +149,18 @@ class AnswerLlmRequest:
         job.recorded = True
         self.in_flight -= 1
         event = self._event(job, status, outcome, error_code)
-        self._usage_log.record(event)
+        self.usage_log.record(event)
         self._observe(event)
 
     def _event(self, job: Job, status: int, outcome: str, error_code: str) -> RequestEvent:
         request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by
-        sums = [0] * 5
+        tokens_in = tokens_out = cached = written = reasoning = 0
         for attempt in job.attempts:
-            sums[0] += attempt.input_tokens
-            sums[1] += attempt.output_tokens
-            sums[2] += attempt.cached_read_tokens
-            sums[3] += attempt.cache_write_tokens + attempt.cache_write_long_tokens
-            sums[4] += attempt.reasoning_tokens
+            tokens_in += attempt.input_tokens
+            tokens_out += attempt.output_tokens
+            cached += attempt.cached_read_tokens
+            written += attempt.cache_write_tokens + attempt.cache_write_long_tokens
+            reasoning += attempt.reasoning_tokens
         return RequestEvent(
             job.request_id,
             job.principal.tenant_id,
@@ -191,7 +190,11 @@ class AnswerLlmRequest:
             None if job.first_token_s is None else int(job.first_token_s * 1e6),
             len(request.body),
             job.response_bytes,
-            *sums,
+            tokens_in,
+            tokens_out,
+            cached,
+            written,
+            reasoning,
             job.cost_nano_usd,
             job.cost_estimated,
             plan.candidates,

@@ -1,11 +1,12 @@
 """Making, listing, revoking and recovering API keys. A key's text is returned once and never kept."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from application.ports.keys import KeyHasher, KeyStore, OwnerKeyFile
 from application.ports.system import Clock
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, NotFound, StoreUnavailable
 from domain.tenancy.key import KeyRecord, parse_key
 from domain.tenancy.key_rules import NewKey, check_new_key, check_revocation, check_tenant, grant
 from domain.tenancy.principal import Principal
@@ -29,6 +30,12 @@ async def _nobody_to_tell() -> None:
     return None
 
 
+async def _tell(changed: KeysChanged) -> None:
+    # The change is in the store already; a key's text must not be lost because the news travel slowly.
+    with suppress(StoreUnavailable):
+        await changed()
+
+
 class CreateKey:
     def __init__(
         self, store: KeyStore, hasher: KeyHasher, clock: Clock, changed: KeysChanged = _nobody_to_tell
@@ -45,7 +52,7 @@ class CreateKey:
         check_new_key(new, now)
         created = _made(self._hasher, self._clock, grant(by, new), self._hasher.new_key(KEY_ENV))
         await self._store.add(created.record)
-        await self._changed()
+        await _tell(self._changed)
         return created
 
 
@@ -80,7 +87,7 @@ class RevokeKey:
         check_revocation(by, record)
         if record.revoked_at is None:
             await self._store.revoke(record.tenant_id, key_id, self._clock.utc_now())
-            await self._changed()
+            await _tell(self._changed)
             record = await self._find(by, key_id)
         return record
 
@@ -154,7 +161,7 @@ class RecoverKey:
         )
         await self._store.add(created.record)
         self._file.replace(created.key)
-        await self._changed()
+        await _tell(self._changed)
         return created
 
 

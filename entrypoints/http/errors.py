@@ -93,7 +93,7 @@ _ANTHROPIC_TYPE = {
 
 
 def status_of(error: InterchangeError, dialect: str) -> int:
-    """The HTTP status for this caller. Section 9's own route knows only 400, 503 and 504 for upstream ends."""
+    """The HTTP status for this caller. Our own route knows only 400, 503 and 504 for upstream ends."""
     if isinstance(error, UpstreamError):
         kind = error.failure.kind
         if dialect not in FAMILY:

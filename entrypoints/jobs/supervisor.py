@@ -26,7 +26,7 @@ from entrypoints.jobs.ports import free_port, owner_of, port_is_free, reachable_
 from entrypoints.jobs.start_page import Running, start_page
 from entrypoints.jobs.web_server import KILL_MARGIN_S
 
-APPLICATION: Final = "entrypoints.http.app:build_application"
+APPLICATION: Final = "entrypoints.main:build_application"
 SIMULATOR_MODULE: Final = "entrypoints.simulator"
 SIMULATOR_URL_VARIABLE: Final = "INTERCHANGE_SIMULATOR_URL"
 GATEWAY_FILE: Final = "gateway.json"

@@ -1,0 +1,204 @@
+"""Which adapter stands behind each port. Builds objects; opens nothing.
+
+The only file that imports the injection library, and with `lifespan.py` the only one that imports adapters.
+What needs opening (transport, database, thread) comes in as a dependency from the lifespan.
+"""
+
+import random
+
+from dependency_injector import containers, providers
+
+from adapters.crypto.key_hash import PepperedKeyHasher
+from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
+from adapters.portkey.endpoint import HOSTED_GATEWAY_URL, PortkeyTarget
+from adapters.portkey.gateway import PortkeyGateway
+from adapters.providers.direct import DirectProviders
+from adapters.providers.endpoint import ProviderEndpoint
+from adapters.sql.catalog import SqlCatalogStore
+from adapters.sql.database import SqlDatabase
+from adapters.sql.keys import SqlKeyStore
+from adapters.sql.usage_query import SqlUsageQuery
+from adapters.system.clock import SystemClock
+from adapters.system.ids import TimeOrderedIds
+from adapters.telemetry.metrics import PrometheusMetrics
+from adapters.wire.frames import DialectFrames
+from adapters.wire.heads import DialectReader
+from application.attempts import AttemptLoop
+from application.key_ring import KeyRing
+from application.ports.http import HttpTransport
+from application.ports.usage import UsageLog
+from application.runtime import Runtime
+from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.explain_route import ExplainRoute
+from application.use_cases.list_models import ListModels
+from application.use_cases.manage_keys import (
+    BootstrapFirstKey,
+    CreateKey,
+    ListKeys,
+    RecoverKey,
+    RevokeKey,
+)
+from application.use_cases.report_usage import ReportUsage
+from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
+from domain.resilience.breaker import BreakerPolicy
+from domain.resilience.retry_budget import RetryBudget
+from domain.routing.health import HealthPolicy
+from domain.routing.live import LiveState
+from domain.routing.table import RoutingTable
+from entrypoints.provisioning import DIRECT_WIRES, Provision, ProvisionedProvider
+from entrypoints.settings import BreakerSettings, HealthSettings, Settings
+
+
+def direct_endpoints(provision: Provision) -> dict[str, ProviderEndpoint]:
+    """Providers with a direct adapter, as that adapter wants them."""
+    return {
+        name: ProviderEndpoint(
+            wire=provider.wire,
+            base_url=provider.base_url,
+            api_key=provider.api_key,
+            headers=provider.headers,
+        )
+        for name, provider in provision.providers.items()
+        if provider.wire in DIRECT_WIRES and provider.base_url is not None
+    }
+
+
+def gateway_targets(provision: Provision) -> dict[str, PortkeyTarget]:
+    """Providers that Portkey knows, as its adapter wants them."""
+    return {
+        name: PortkeyTarget(
+            slug=provider.portkey_slug,
+            api_key=provider.api_key,
+            custom_host=_custom_host(provider),
+            wire=provider.wire,
+            headers=provider.headers,
+        )
+        for name, provider in provision.providers.items()
+        if provider.portkey_slug is not None
+    }
+
+
+def portkey_api_key(settings: Settings) -> str | None:
+    """The key of hosted Portkey; None where it is not used."""
+    key = settings.portkey.api_key
+    return None if key is None else key.get_secret_value()
+
+
+def gateway_urls(settings: Settings) -> tuple[str, ...]:
+    """The gateways an operator named; hosted Portkey counts as named when its key is given."""
+    hosted = (HOSTED_GATEWAY_URL,) if settings.portkey.api_key is not None else ()
+    return (*settings.portkey.gateways, *hosted)
+
+
+def _custom_host(provider: ProvisionedProvider) -> str | None:
+    if provider.public_base_url or provider.base_url is None:
+        return None
+    base = provider.base_url
+    return f"{base}/v1" if provider.wire == "anthropic" and not base.endswith("/v1") else base
+
+
+def breaker_policy(settings: BreakerSettings) -> BreakerPolicy:
+    """The configuration's breaker section as the domain wants it."""
+    return BreakerPolicy(**settings.model_dump())
+
+
+def health_policy(settings: HealthSettings) -> HealthPolicy:
+    """The configuration's health section as the domain wants it."""
+    unavailable = settings.unavailable_consecutive_failures
+    return HealthPolicy(
+        window_s=settings.window_s,
+        minimum_samples=settings.minimum_samples,
+        degraded_success_rate=max(settings.degraded_below, settings.unhealthy_below),
+        unhealthy_success_rate=settings.unhealthy_below,
+        degraded_latency_ms=settings.degraded_latency_ms,
+        degraded_consecutive_failures=min(3, unavailable),
+        unhealthy_consecutive_failures=min(5, unavailable),
+        unavailable_consecutive_failures=unavailable,
+    )
+
+
+def compiled_runtime(settings: Settings, provision: Provision) -> Runtime:
+    """The routing table of a provision, with fresh live state under the configured policies."""
+    table = RoutingTable.compile(provision.targets, provision.routes, default_route=provision.default_route)
+    live = LiveState(
+        table,
+        breaker_policy=breaker_policy(settings.breaker),
+        health_policy=health_policy(settings.health),
+        breaker_policies={name: breaker_policy(settings.breaker_of(name)) for name in settings.providers},
+    )
+    return Runtime(table, live)
+
+
+class StoreContainer(containers.DeclarativeContainer):
+    """What works on the data directory alone; the command line uses it without a running server."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    database: providers.Dependency[SqlDatabase] = providers.Dependency()
+    peppers: providers.Dependency[dict[int, bytes]] = providers.Dependency()
+
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(TimeOrderedIds)
+    key_store = providers.Singleton(SqlKeyStore, database)
+    key_hasher = providers.Singleton(PepperedKeyHasher, peppers)
+    owner_key_file = providers.Singleton(PrivateOwnerKeyFile, settings.provided.key_file)
+    catalog_store = providers.Singleton(SqlCatalogStore, database)
+    usage_query = providers.Singleton(SqlUsageQuery, database)
+
+    key_ring = providers.Singleton(KeyRing, key_store, key_hasher, clock)
+    bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)
+    create_key = providers.Singleton(CreateKey, key_store, key_hasher, clock, key_ring.provided.refresh)
+    list_keys = providers.Singleton(ListKeys, key_store)
+    revoke_key = providers.Singleton(RevokeKey, key_store, clock, key_ring.provided.refresh)
+    recover_key = providers.Singleton(RecoverKey, key_store, key_hasher, clock, owner_key_file)
+    report_usage = providers.Singleton(ReportUsage, usage_query)
+
+
+class Container(StoreContainer):
+    """A serving process."""
+
+    provision = providers.Dependency(instance_of=Provision)
+    transport: providers.Dependency[HttpTransport] = providers.Dependency()
+    usage_log: providers.Dependency[UsageLog] = providers.Dependency()
+
+    chance = providers.Singleton(random.Random)
+    frames = providers.Singleton(DialectFrames)
+    reader = providers.Singleton(DialectReader)
+    metrics = providers.Singleton(PrometheusMetrics)
+    runtime = providers.Singleton(compiled_runtime, StoreContainer.settings, provision)
+    retry_budget = providers.Singleton(RetryBudget)
+
+    direct = providers.Singleton(
+        DirectProviders, transport, StoreContainer.clock, providers.Callable(direct_endpoints, provision)
+    )
+    gateway = providers.Singleton(
+        PortkeyGateway,
+        transport,
+        StoreContainer.clock,
+        providers.Callable(gateway_urls, StoreContainer.settings),
+        providers.Callable(gateway_targets, provision),
+        portkey_api_key=providers.Callable(portkey_api_key, StoreContainer.settings),
+    )
+    attempts = providers.Singleton(
+        AttemptLoop,
+        direct=direct,
+        gateway=gateway,
+        frames=frames,
+        clock=StoreContainer.clock,
+        chance=chance,
+        retry_budget=retry_budget,
+    )
+    answer_llm_request = providers.Singleton(
+        AnswerLlmRequest,
+        runtime=runtime,
+        attempts=attempts,
+        usage_log=usage_log,
+        clock=StoreContainer.clock,
+        ids=StoreContainer.ids,
+        chance=chance,
+        slots_max=StoreContainer.settings.provided.limits.max_concurrent_requests,
+        observe=metrics.provided.observe,
+    )
+    explain_route = providers.Singleton(ExplainRoute, runtime, StoreContainer.clock)
+    list_models = providers.Singleton(ListModels, runtime)
+    providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)
+    steer_provider = providers.Singleton(SteerProvider, runtime, StoreContainer.clock)

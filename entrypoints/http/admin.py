@@ -1,0 +1,366 @@
+"""Everything beside the hot routes: models, explanation, providers, keys, catalogue, usage."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from application.key_ring import KeyRing
+from application.ports.system import IdFactory
+from application.ports.usage_query import UsageDimension, UsageFilter
+from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, RequestReader
+from application.use_cases.explain_route import ExplainRoute
+from application.use_cases.list_models import ListModels
+from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
+from application.use_cases.report_usage import ReportUsage
+from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
+from domain.catalog.offering import Catalog
+from domain.errors import Forbidden, InterchangeError, InvalidRequest, NotFound, RequestTooLarge
+from domain.llm.capabilities import parse_capability
+from domain.money import format_usd
+from domain.tenancy.key_rules import NewKey
+from domain.tenancy.principal import Principal
+from entrypoints.http.callers import credential, read_headers, read_requirements, request_id_of
+from entrypoints.http.complete import CompleteEndpoint
+from entrypoints.http.errors import render_error
+from entrypoints.http.explained import explanation_object
+from entrypoints.http.permissions import PUBLIC, ROUTE_PERMISSIONS
+from entrypoints.http.presentation import (
+    anthropic_model,
+    key_object,
+    offering_object,
+    openai_model,
+    worst_breaker,
+)
+
+ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
+PAGE_MAX = 1000
+
+Handler = Callable[[Request, Principal], Awaitable[Any]]
+AnyBody = TypeVar("AnyBody", bound="Body")
+
+
+class AdminUseCases(NamedTuple):
+    """What the admin routes call."""
+
+    key_ring: KeyRing
+    ids: IdFactory
+    list_models: ListModels
+    explain_route: ExplainRoute
+    providers_status: ProvidersStatus
+    steer_provider: SteerProvider
+    create_key: CreateKey
+    list_keys: ListKeys
+    revoke_key: RevokeKey
+    report_usage: ReportUsage
+    catalog: Callable[[], Catalog]
+    reader: RequestReader
+    complete_endpoint: CompleteEndpoint
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """Base of JSON bodies: unknown fields are errors."""
+
+
+class NewKeyBody(Body):
+    """`POST /api/v1/keys`."""
+
+    tenant_id: str
+    name: str
+    role: str
+    scopes: list[str] | None = None
+    allowed_models: list[str] | None = None
+    budget: dict[str, Any] | None = None
+    expires_at: datetime | None = None
+
+
+class StateBody(Body):
+    """`PUT /api/v1/providers/{name}/state`."""
+
+    state: str
+
+
+class BreakerBody(Body):
+    """`PUT /api/v1/providers/{name}/breaker`."""
+
+    action: str
+
+
+def admin_routes(use_cases: AdminUseCases) -> list[Route]:
+    """The routes, each behind its permission from the one table."""
+    admin = _Admin(use_cases)
+    handlers: dict[tuple[str, str], Handler] = {
+        ("GET", "/v1/models"): admin.models,
+        ("GET", "/v1/models/{name:path}"): admin.model,
+        ("POST", "/api/v1/routing/explain"): admin.explain,
+        ("GET", "/api/v1/providers/status"): admin.providers,
+        ("PUT", "/api/v1/providers/{name}/state"): admin.set_state,
+        ("PUT", "/api/v1/providers/{name}/breaker"): admin.set_breaker,
+        ("GET", "/api/v1/keys"): admin.keys,
+        ("POST", "/api/v1/keys"): admin.new_key,
+        ("DELETE", "/api/v1/keys/{key_id}"): admin.revoke,
+        ("GET", "/api/v1/catalog"): admin.catalog,
+        ("GET", "/api/v1/catalog/statistics"): admin.statistics,
+        ("GET", "/api/v1/catalog/{id:path}"): admin.offering,
+        ("GET", "/api/v1/usage"): admin.usage,
+    }
+    return [
+        Route(path, guarded(use_cases, handler, ROUTE_PERMISSIONS[method, path]), methods=[method])
+        for (method, path), handler in handlers.items()
+    ]
+
+
+def guarded(
+    use_cases: AdminUseCases, handler: Handler, permission: str
+) -> Callable[[Request], Awaitable[Response]]:
+    """Authenticates, checks the permission, renders the value or the error; nothing else gets out."""
+
+    async def endpoint(request: Request) -> Response:
+        headers = dict(request.scope["headers"])
+        request_id = request_id_of(headers) or use_cases.ids.next("req")
+        dialect = ANTHROPIC_MESSAGES if b"anthropic-version" in headers else OPENAI_CHAT
+        try:
+            principal = ANYBODY
+            if permission != PUBLIC:
+                principal = use_cases.key_ring.authenticate(credential(headers))
+                if not principal.may(permission):
+                    raise Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
+            value = await handler(request, principal)
+            if isinstance(value, Response):
+                return value
+        except InterchangeError as error:
+            status, raw, body = render_error(error, dialect, request_id)
+            response = Response(body, status)
+            response.raw_headers.extend(raw)
+            return response
+        status = 201 if request.method == "POST" and isinstance(value, _Created) else 200
+        if isinstance(value, _Created):
+            value = value.value
+        response = Response(msgspec.json.encode(value), status, media_type="application/json")
+        response.headers["x-request-id"] = request_id
+        response.headers["cache-control"] = "no-store"
+        return response
+
+    return endpoint
+
+
+ANYBODY = Principal(tenant_id="", key_id="", key_name="", role="", permissions=frozenset())
+
+
+class _Created(NamedTuple):
+    value: Any
+
+
+class _Admin:
+    def __init__(self, use_cases: AdminUseCases) -> None:
+        self._use = use_cases
+
+    async def models(self, request: Request, by: Principal) -> Any:
+        listed = self._use.list_models(by)
+        if "anthropic-version" in request.headers:
+            data = [anthropic_model(model) for model in listed]
+            return {
+                "data": data,
+                "has_more": False,
+                "first_id": data[0]["id"] if data else None,
+                "last_id": data[-1]["id"] if data else None,
+            }
+        return {"object": "list", "data": [openai_model(model) for model in listed]}
+
+    async def model(self, request: Request, by: Principal) -> Any:
+        model = self._use.list_models.one(by, request.path_params["name"])
+        return anthropic_model(model) if "anthropic-version" in request.headers else openai_model(model)
+
+    async def explain(self, request: Request, by: Principal) -> Any:
+        body = await read_bounded(request)
+        call = read_headers(request.scope["headers"])
+        try:
+            fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        except msgspec.MsgspecError as error:
+            raise InvalidRequest(f"the body is not a JSON object: {error}", param="body") from None
+        if "model_requirements" in fields:
+            asked, requirements, _ = self._use.complete_endpoint.read(call, body, by)
+        else:
+            if "messages" not in fields and "prompt" not in fields and "input" not in fields:
+                fields["messages"] = msgspec.Raw(b'[{"role":"user","content":""}]')
+                body = msgspec.json.encode(fields)
+            asked = self._use.reader.read(OPENAI_CHAT, body)
+            requirements = read_requirements(call.headers)
+        return explanation_object(self._use.explain_route(by, asked, requirements))
+
+    async def providers(self, request: Request, by: Principal) -> Any:
+        return {
+            "providers": [
+                {
+                    "provider": status.name,
+                    "state": status.health.state.value,
+                    "success_rate": status.health.success_rate,
+                    "latency_ms": status.health.average_latency_ms,
+                    "consecutive_failures": status.health.consecutive_failures,
+                    "availability": status.health.availability_percent,
+                    "samples": status.health.samples,
+                    "usable": status.usable,
+                    "forced": status.forced,
+                    "simulated": status.simulated,
+                    "breaker": worst_breaker([target.breaker for target in status.targets]),
+                    "targets": [dataclasses.asdict(target) for target in status.targets[:PAGE_MAX]],
+                }
+                for status in self._use.providers_status()
+            ]
+        }
+
+    async def set_state(self, request: Request, by: Principal) -> Any:
+        body = decode(await read_bounded(request), StateBody)
+        name = request.path_params["name"]
+        self._use.steer_provider.force(by, name, body.state)
+        return {"provider": name, "state": body.state}
+
+    async def set_breaker(self, request: Request, by: Principal) -> Any:
+        body = decode(await read_bounded(request), BreakerBody)
+        name = request.path_params["name"]
+        state = self._use.steer_provider.breaker(by, name, body.action)
+        return {"provider": name, "breaker": state.value if state is not None else None}
+
+    async def keys(self, request: Request, by: Principal) -> Any:
+        records = await self._use.list_keys(by, request.query_params.get("tenant_id"))
+        return {"keys": [key_object(record) for record in records]}
+
+    async def new_key(self, request: Request, by: Principal) -> Any:
+        body = decode(await read_bounded(request), NewKeyBody)
+        if body.budget is not None:
+            raise InvalidRequest(
+                "budgets of keys are not enforced by this version; leave budget out", param="budget"
+            )
+        created = await self._use.create_key(
+            by,
+            NewKey(
+                tenant_id=body.tenant_id,
+                name=body.name,
+                role=body.role,
+                scopes=None if body.scopes is None else frozenset(body.scopes),
+                allowed_models=None if body.allowed_models is None else frozenset(body.allowed_models),
+                expires_at=body.expires_at,
+            ),
+        )
+        return _Created({"key_id": created.key_id, "key": created.key})
+
+    async def revoke(self, request: Request, by: Principal) -> Any:
+        return key_object(await self._use.revoke_key(by, request.path_params["key_id"]))
+
+    async def catalog(self, request: Request, by: Principal) -> Any:
+        query = request.query_params
+        provider, text = query.get("provider"), (query.get("q") or "").lower()
+        try:
+            needs = parse_capability(query["capability"]) if "capability" in query else None
+        except ValueError as error:
+            raise InvalidRequest(str(error), param="capability") from None
+        offset, limit = _page(query.get("offset", "0"), "offset"), _page(query.get("limit", "100"), "limit")
+        found = [
+            offering
+            for offering in self._use.catalog().offerings.values()
+            if (provider is None or offering.provider == provider)
+            and (needs is None or offering.capabilities & needs)
+            and (not text or text in offering.id.lower())
+        ]
+        page = found[offset : offset + min(limit, PAGE_MAX)]
+        return {"total": len(found), "offset": offset, "offerings": [offering_object(o) for o in page]}
+
+    async def statistics(self, request: Request, by: Principal) -> Any:
+        catalog = self._use.catalog()
+        per_provider: dict[str, int] = {}
+        for offering in catalog.offerings.values():
+            per_provider[offering.provider] = per_provider.get(offering.provider, 0) + 1
+        return {
+            "version": catalog.version,
+            "offerings": len(catalog.offerings),
+            "providers": len(per_provider),
+            "priced": sum(1 for o in catalog.offerings.values() if o.prices.known),
+            "with_context": sum(1 for o in catalog.offerings.values() if o.context_tokens),
+            "by_provider": dict(sorted(per_provider.items())),
+        }
+
+    async def offering(self, request: Request, by: Principal) -> Any:
+        found = self._use.catalog().offerings.get(request.path_params["id"])
+        if found is None:
+            raise NotFound(f"the catalogue has no offering {request.path_params['id']!r}", param="id")
+        return offering_object(found)
+
+    async def usage(self, request: Request, by: Principal) -> Any:
+        query = request.query_params
+        names = [name for name in query.get("group_by", "").split(",") if name]
+        try:
+            group_by = tuple(UsageDimension(name) for name in names)
+        except ValueError:
+            allowed = ", ".join(dimension.value for dimension in UsageDimension)
+            raise InvalidRequest(
+                f"group_by: unknown dimension; allowed: {allowed}", param="group_by"
+            ) from None
+        where = UsageFilter(
+            tenant_id=query.get("tenant_id"),
+            model=query.get("model"),
+            provider=query.get("provider"),
+            from_us=_instant(query.get("from"), "from"),
+            to_us=_instant(query.get("to"), "to"),
+        )
+        rows = await self._use.report_usage(by, where, group_by)
+        return {
+            "group_by": names,
+            "rows": [
+                {
+                    **dict(zip(names, row.key, strict=True)),
+                    **{k: v for k, v in row._asdict().items() if k != "key"},
+                    "cost_usd": format_usd(row.cost_nano_usd),
+                }
+                for row in rows
+            ],
+        }
+
+
+async def read_bounded(request: Request) -> bytes:
+    """The body of an admin request. Raises RequestTooLarge, InvalidRequest."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > ADMIN_BODY_BYTES_MAX:
+                raise RequestTooLarge(f"the body is over {ADMIN_BODY_BYTES_MAX} bytes", param="body")
+            parts.append(part)
+    except ClientDisconnect:
+        raise InvalidRequest("the caller left before the body was complete", param="body") from None
+    return b"".join(parts)
+
+
+def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
+    """The body as its type. Raises InvalidRequest with the field's path."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".")
+        if not field and "`" in message:
+            field = message.split("`")[-2]
+        raise InvalidRequest(message, param=field or "body") from None
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
+
+
+def _page(text: str, name: str) -> int:
+    if not text.isdigit() or len(text) > 9:
+        raise InvalidRequest(f"{name} must be a whole number from 0", param=name)
+    return int(text)
+
+
+def _instant(text: str | None, name: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"{name} must be an ISO time such as 2030-01-31T12:00:00Z", param=name) from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)

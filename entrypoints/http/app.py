@@ -1,0 +1,80 @@
+"""The ASGI application: a path table for the hot routes, Starlette for the rest, and its lifespan.
+
+The table costs one dictionary look-up where a router would try its routes one after the other.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+from entrypoints.http.asgi import Endpoint, Receive, Scope, Send, respond
+from entrypoints.http.errors import error_payload
+
+log = logging.getLogger("interchange")
+
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Faces:
+    """The opened application: hot endpoints by (method, path), and everything else."""
+
+    __slots__ = ("hot", "rest")
+
+    def __init__(self, hot: Mapping[tuple[str, str], Endpoint], rest: ASGIApp) -> None:
+        self.hot = hot
+        self.rest = rest
+
+
+class Application:
+    """What the server calls. Opens everything in the lifespan's startup, closes it in its shutdown."""
+
+    def __init__(self, open_faces: Callable[[], AbstractAsyncContextManager[Faces]]) -> None:
+        self._open_faces = open_faces
+        self._faces: Faces | None = None
+        self._hot: Mapping[tuple[str, str], Endpoint] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            endpoint = self._hot.get((scope["method"], scope["path"]))
+            try:
+                if endpoint is not None:
+                    await endpoint(scope, receive, send)
+                elif self._faces is not None:
+                    await self._faces.rest(scope, receive, send)
+                else:
+                    await _refuse(send, 503, "starting", "Interchange is starting")
+            except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
+                log.exception("unexpected error on %s %s", scope["method"], scope["path"])
+                await _refuse(send, 500, "internal_error", "an unexpected error happened; it was logged")
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        manager = self._open_faces()
+        try:
+            faces = await manager.__aenter__()
+        except Exception as error:  # reported to the server, which stops with this message
+            log.exception("start-up failed")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        self._faces, self._hot = faces, faces.hot
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        try:
+            await manager.__aexit__(None, None, None)
+        except Exception:  # shutting down goes on whatever happens
+            log.exception("shutdown met an error")
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _refuse(send: Send, status: int, code: str, message: str) -> None:
+    body = error_payload("", status, code=code, message=message, param=None, request_id="")
+    try:
+        await respond(send, status, [(b"content-type", b"application/json")], body)
+    except RuntimeError:
+        # The response had begun: there is nothing left to say on this connection.
+        log.warning("the error could not be delivered: the response had begun")

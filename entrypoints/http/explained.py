@@ -1,0 +1,47 @@
+"""An explanation as the JSON object of `POST /api/v1/routing/explain`."""
+
+from typing import Any
+
+from domain.money import format_usd
+from domain.routing.explanation import CandidateExplanation, Explanation
+
+CANDIDATES_SHOWN_MAX = 2000
+
+
+def explanation_object(explanation: Explanation) -> dict[str, Any]:
+    """Every candidate with its reason; money as text, exact."""
+    refusal = explanation.refusal
+    return {
+        "route": explanation.route,
+        "strategy": explanation.strategy,
+        "attempts_max": explanation.attempts_max,
+        "estimated_input_tokens": explanation.input_tokens,
+        "estimated_output_tokens": explanation.output_tokens,
+        "cache": "off",
+        "refusal": None if refusal is None else {"code": refusal.code, "message": refusal.message},
+        "candidates_total": len(explanation.candidates),
+        "candidates": [_candidate(c) for c in explanation.candidates[:CANDIDATES_SHOWN_MAX]],
+    }
+
+
+def _candidate(candidate: CandidateExplanation) -> dict[str, Any]:
+    def usd(amount: int | None) -> str | None:
+        return None if amount is None else format_usd(amount)
+
+    return {
+        "target": candidate.target_id,
+        "provider": candidate.provider,
+        "model": candidate.model,
+        "region": candidate.region,
+        "kept": candidate.kept,
+        "rank": candidate.rank,
+        "reason": candidate.reason.value if candidate.reason else None,
+        "explanation": candidate.sentence,
+        "estimated_cost_usd": usd(candidate.estimated_cost_nano_usd),
+        "price_bound_usd": usd(candidate.worst_cost_nano_usd),
+        "predicted_p95_ms": candidate.predicted_p95_ms,
+        "first_token_ms": candidate.first_token_ms,
+        "in_flight": candidate.in_flight,
+        "health": candidate.health.value,
+        "breaker": candidate.breaker.value,
+    }

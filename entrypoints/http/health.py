@@ -1,0 +1,123 @@
+"""Health, readiness and metrics: what is true now, without asking any provider anything."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from application.ports.telemetry import Gauge, Metrics
+from application.ports.usage import UsageLog
+from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.watch_providers import ProvidersStatus
+from domain.tenancy.principal import Principal
+from entrypoints.http.admin import AdminUseCases, guarded
+from entrypoints.http.permissions import ROUTE_PERMISSIONS
+
+
+class HealthSources(NamedTuple):
+    """What the health pages look at. `gateway` and `warnings` answer at once."""
+
+    version: str
+    profile: str
+    usage_log: UsageLog
+    pipeline: AnswerLlmRequest
+    providers: ProvidersStatus
+    metrics: Metrics
+    gateway: Callable[[], dict[str, Any]]
+    warnings: Callable[[], list[str]]
+
+
+def health_routes(sources: HealthSources) -> list[Route]:
+    """`/health`, `/health/live`, `/health/ready`, `/ready` and `/cache-status`."""
+
+    async def live(request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def ready(request: Request) -> Response:
+        usable = sources.providers.any_usable()
+        accepting = sources.usage_log.accepting
+        body = {
+            "status": "ready" if usable and accepting else "not_ready",
+            "providers_usable": usable,
+            "accepting": accepting,
+        }
+        return JSONResponse(body, 200 if usable and accepting else 503)
+
+    async def health(request: Request) -> Response:
+        return JSONResponse(_health(sources))
+
+    async def cache_status(request: Request) -> Response:
+        return JSONResponse(
+            {
+                "mode": "off",
+                "l1": {"enabled": False, "entries": 0, "hits": 0, "misses": 0},
+                "l2": {"enabled": False},
+                "semantic": {"enabled": False},
+            }
+        )
+
+    return [
+        Route("/health", health),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+        Route("/ready", ready),
+        Route("/cache-status", cache_status),
+    ]
+
+
+def _health(sources: HealthSources) -> dict[str, Any]:
+    providers = sources.providers()
+    usable = [provider.name for provider in providers if provider.usable]
+    gateway = sources.gateway()
+    healthy = sources.usage_log.healthy
+    degraded = not healthy or not usable or gateway.get("status") == "down"
+    return {
+        "status": "degraded" if degraded else "ok",
+        "version": sources.version,
+        "profile": sources.profile,
+        "providers": {"configured": len(providers), "usable": usable},
+        "portkey": gateway,
+        "usage_log": "ok" if healthy else "buffering",
+        "in_flight": sources.pipeline.in_flight,
+        "warnings": sources.warnings(),
+    }
+
+
+def gauges(sources: HealthSources) -> Iterable[Gauge]:
+    """What is measured at the moment of the scrape."""
+    states = {"closed": 0, "half_open": 1, "open": 2}
+    providers = sources.providers()
+    yield Gauge("interchange_active_requests", "Requests in flight.", (((), sources.pipeline.in_flight),))
+    yield Gauge(
+        "interchange_provider_success_rate",
+        "Share of good answers in the last 300 s; absent without calls.",
+        tuple(
+            ((("provider", p.name),), p.health.success_rate)
+            for p in providers
+            if p.health.success_rate is not None
+        ),
+    )
+    yield Gauge(
+        "interchange_provider_availability_percent",
+        "Share of the last 300 s the provider was not down.",
+        tuple(((("provider", p.name),), p.health.availability_percent) for p in providers),
+    )
+    yield Gauge(
+        "interchange_breaker_state",
+        "0 closed, 1 half open, 2 open.",
+        tuple(((("target", t.id),), states[t.breaker]) for p in providers for t in p.targets),
+    )
+
+
+def metrics_route(use_cases: AdminUseCases, sources: HealthSources) -> Route:
+    """`/metrics`, behind its permission: names of providers and models are nobody else's business."""
+
+    async def page(request: Request, by: Principal) -> Response:
+        return PlainTextResponse(
+            sources.metrics.render(gauges(sources)), media_type="text/plain; version=0.0.4"
+        )
+
+    permission = ROUTE_PERMISSIONS["GET", "/metrics"]
+    return Route("/metrics", guarded(use_cases, page, permission), methods=["GET"])

@@ -1,0 +1,256 @@
+"""Opens what a process needs, owns its background tasks, and closes everything in order.
+
+Order of closing matters: no new requests, then the transport, then usage is flushed, then the database.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+
+from adapters.crypto.key_hash import load_peppers
+from adapters.http.tls import TlsPolicy
+from adapters.http.transport import StreamlinedTransport
+from adapters.pricing.bundled import BundledPriceBook
+from adapters.sql.database import SqlDatabase
+from adapters.sql.thread import BlockingThread
+from adapters.sql.upgrade import upgrade
+from adapters.sql.usage_log import JournaledUsageLog
+from adapters.sql.usage_rows import SqlUsageWriter
+from application.ports.wire import (
+    ANTHROPIC_COUNT_TOKENS,
+    ANTHROPIC_MESSAGES,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+)
+from domain.catalog.offering import Catalog
+from domain.errors import StoreUnavailable
+from entrypoints.cli.version import version
+from entrypoints.containers import Container, StoreContainer, gateway_urls
+from entrypoints.http.admin import AdminUseCases, admin_routes
+from entrypoints.http.app import Faces
+from entrypoints.http.complete import CompleteEndpoint
+from entrypoints.http.documentation import documentation_routes
+from entrypoints.http.fallback import not_found_handlers
+from entrypoints.http.health import HealthSources, health_routes, metrics_route
+from entrypoints.http.llm import LlmEndpoint, LlmGate
+from entrypoints.provisioning import provision
+from entrypoints.settings import LoadedSettings, Settings
+
+log = logging.getLogger("interchange")
+
+KEY_REFRESH_EVERY_S = 0.5
+GATEWAY_WATCH_EVERY_S = 0.5
+GATEWAY_PROBE_EVERY_S = 5.0
+SIMULATOR_URL_VARIABLE = "INTERCHANGE_SIMULATOR_URL"
+GATEWAY_FILE = "gateway.json"
+
+
+def database_url(settings: Settings) -> str:
+    """The configured database, or the embedded one in the data directory."""
+    if settings.storage.database_url is not None:
+        return settings.storage.database_url.get_secret_value()
+    return f"sqlite:///{settings.data_dir / 'interchange.db'}"
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[StoreContainer]:
+    """The stores of the data directory, brought to the shipped schema."""
+    async with AsyncExitStack() as stack:
+        parts = await _open_store_parts(stack, settings, environ)
+        yield StoreContainer(**parts)
+
+
+async def _open_store_parts(
+    stack: AsyncExitStack, settings: Settings, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    thread = BlockingThread("interchange-sql")
+    stack.push_async_callback(thread.aclose)
+    url = database_url(settings)
+    await thread.call(lambda: upgrade(url))
+    database = SqlDatabase(url, thread)
+    stack.push_async_callback(database.aclose)
+    peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
+    return {"settings": settings, "database": database, "peppers": peppers}
+
+
+async def load_catalog(container: StoreContainer) -> Catalog:
+    """Everything known about models: the bundled book, synced feeds, overrides."""
+    today = container.clock().utc_now().date()
+    return await BundledPriceBook(on=today).load()
+
+
+@asynccontextmanager
+async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
+    """A serving process, from settings to endpoints."""
+    settings = loaded.settings
+    async with AsyncExitStack() as stack:
+        parts = await _open_store_parts(stack, settings, loaded.environ)
+        stores = StoreContainer(**parts)
+        catalog = await load_catalog(stores)
+        provided = provision(
+            settings, catalog, loaded.environ, simulator_url=os.environ.get(SIMULATOR_URL_VARIABLE)
+        )
+        thread = BlockingThread("interchange-usage")
+        stack.push_async_callback(thread.aclose)
+        writer_database = SqlDatabase(database_url(settings), thread)
+        stack.push_async_callback(writer_database.aclose)
+        usage_log = JournaledUsageLog(SqlUsageWriter(writer_database), thread, settings.data_dir / "journal")
+        transport = StreamlinedTransport(tls=TlsPolicy())
+        container = Container(**parts, provision=provided, transport=transport, usage_log=usage_log)
+        await container.bootstrap_first_key()()
+        await container.key_ring().refresh()
+        await usage_log.start()
+        tasks = BackgroundTasks()
+        stack.push_async_callback(usage_log.aclose)
+        stack.push_async_callback(transport.aclose)
+        stack.push_async_callback(tasks.aclose)
+        tasks.start("usage log", usage_log.run)
+        tasks.start("key ring", lambda: _every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
+        tasks.start("gateway", lambda: _watch_gateway(settings, container))
+        faces = _faces(container, loaded, catalog)
+        # What was built so far lives as long as the process: leave it out of every later collection.
+        gc.collect()
+        gc.freeze()
+        yield faces
+
+
+class BackgroundTasks:
+    """The one owner of what runs beside requests. A task that ends by itself is logged and started again."""
+
+    RESTART_AFTER_S = 1.0
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Runs `run` until `aclose`."""
+        self._tasks.append(asyncio.create_task(self._keep(name, run), name=name))
+
+    async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await run()
+            except Exception:  # a background task must outlive its own bugs; each one is logged
+                log.exception("background task %s failed; it starts again", name)
+            await asyncio.sleep(self.RESTART_AFTER_S)
+
+    async def aclose(self) -> None:
+        """Cancels all and waits for their end."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _every(period_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except StoreUnavailable as error:
+            log.warning("store unavailable: %s", error.message)
+        await asyncio.sleep(period_s)
+
+
+async def _watch_gateway(settings: Settings, container: Container) -> None:
+    """Follows the address of the gateway that the supervisor runs, and probes all gateways now and then."""
+    gateway = container.gateway()
+    file = settings.data_dir / GATEWAY_FILE
+    seen: tuple[str, ...] | None = None
+    since_probe_s = GATEWAY_PROBE_EVERY_S
+    while True:
+        urls = (*gateway_urls(settings), *_published(file))
+        if urls != seen:
+            gateway.set_gateways(urls)
+            seen = urls
+            since_probe_s = GATEWAY_PROBE_EVERY_S
+        if urls and since_probe_s >= GATEWAY_PROBE_EVERY_S:
+            since_probe_s = 0.0
+            await gateway.probe()
+        since_probe_s += GATEWAY_WATCH_EVERY_S
+        await asyncio.sleep(GATEWAY_WATCH_EVERY_S)
+
+
+def _published(file: Path) -> tuple[str, ...]:
+    try:
+        url = json.loads(file.read_text())["url"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return (url,) if isinstance(url, str) else ()
+
+
+def _faces(container: Container, loaded: LoadedSettings, catalog: Catalog) -> Faces:
+    settings = loaded.settings
+    gate = LlmGate(
+        key_ring=container.key_ring(),
+        reader=container.reader(),
+        frames=container.frames(),
+        pipeline=container.answer_llm_request(),
+        clock=container.clock(),
+        ids=container.ids(),
+        body_bytes_max=settings.limits.max_body_bytes,
+    )
+    complete = CompleteEndpoint(gate)
+    hot = {
+        ("POST", "/v1/chat/completions"): LlmEndpoint(gate, OPENAI_CHAT),
+        ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
+        ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
+        ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
+        ("POST", "/v1/messages/count_tokens"): LlmEndpoint(gate, ANTHROPIC_COUNT_TOKENS),
+        ("POST", "/api/v1/llm/complete"): complete,
+    }
+    use_cases = AdminUseCases(
+        key_ring=container.key_ring(),
+        ids=container.ids(),
+        list_models=container.list_models(),
+        explain_route=container.explain_route(),
+        providers_status=container.providers_status(),
+        steer_provider=container.steer_provider(),
+        create_key=container.create_key(),
+        list_keys=container.list_keys(),
+        revoke_key=container.revoke_key(),
+        report_usage=container.report_usage(),
+        catalog=lambda: catalog,
+        reader=container.reader(),
+        complete_endpoint=complete,
+    )
+    sources = HealthSources(
+        version=version(),
+        profile=settings.profile,
+        usage_log=container.usage_log(),
+        pipeline=gate.pipeline,
+        providers=container.providers_status(),
+        metrics=container.metrics(),
+        gateway=lambda: gateway_status(container),
+        warnings=lambda: [str(warning) for warning in loaded.warnings],
+    )
+    rest = Starlette(
+        routes=[
+            *health_routes(sources),
+            metrics_route(use_cases, sources),
+            *admin_routes(use_cases),
+            *documentation_routes(),
+        ],
+        exception_handlers=not_found_handlers(container.ids()),
+    )
+    return Faces(hot, rest)
+
+
+def gateway_status(container: Container) -> dict[str, Any]:
+    """Which gateways there are and whether they answer; asks nobody."""
+    gateways = container.gateway().health()
+    if not gateways:
+        return {"status": "not_configured", "note": "calls go directly to providers", "gateways": []}
+    up = any(gateway.up for gateway in gateways)
+    return {
+        "status": "up" if up else "down",
+        "gateways": [{"url": g.url, "up": g.up, "last_error": g.last_error} for g in gateways],
+    }

@@ -105,11 +105,7 @@ class StreamlinedTransport(HttpTransport):
             )
             if not (replaceable and reused and stage is TransportStage.SEND):
                 raise TransportFailed(stage, message)
-            # The peer closed an idle connection before it saw the request. Others in the pool may have
-            # died with it, so the second and last try goes over a connection dialled for it. The route
-            # is looked up again because it is forgotten with its last connection.
-            route = self._routes.get(request.endpoint) or self._open_route(request.endpoint)
-            connection = await self._acquire(request, route, total_deadline)
+            connection = await self._replace(request, total_deadline, message)
             now = loop.time()
         raise AssertionError("the last try returns or raises")
 
@@ -120,6 +116,21 @@ class StreamlinedTransport(HttpTransport):
         # Aborted transports report their end in the next turns of the loop.
         for _ in range(_CLOSING_TURNS):
             await asyncio.sleep(0)
+
+    async def _replace(self, request: HttpRequest, total_deadline: float, message: str) -> Connection:
+        """A connection for the second and last try, after the peer closed an idle one under our request.
+
+        Others in the pool may have died with it, so it is dialled if there is a free slot. When that fails
+        the failure is still SEND: the first try had left.
+        """
+        # Looked up again because a route is forgotten with its last connection.
+        try:
+            route = self._routes.get(request.endpoint) or self._open_route(request.endpoint)
+            return await self._acquire(request, route, total_deadline)
+        except TransportFailed as failure:
+            raise TransportFailed(
+                TransportStage.SEND, f"{message}; not replaced: {failure.message}"
+            ) from None
 
     async def _acquire(self, request: HttpRequest, route: _Route, total_deadline: float) -> Connection:
         loop, dialer = self._loop, self._dialer

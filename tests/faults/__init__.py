@@ -1,0 +1,1 @@
+"""Peers that misbehave on purpose: a scripted HTTP server and a TCP fault proxy, on loopback only."""

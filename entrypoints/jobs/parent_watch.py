@@ -16,13 +16,18 @@ ORPHAN_GRACE_S: Final = 5.0
 
 
 def end_with_parent(parent_pid: int, *, grace_s: float = ORPHAN_GRACE_S) -> None:
-    """Begins to watch. When the parent is gone: SIGTERM to this process, and after the grace its end."""
+    """Begins to watch. When the parent is gone: SIGTERM to this process, and after the grace its end.
+
+    The leader of a process group takes its whole group along.
+    """
 
     def watch() -> None:
         while os.getppid() == parent_pid:
             time.sleep(LOOK_EVERY_S)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(grace_s)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -6,29 +6,62 @@ it; nobody else needs to.
 """
 
 import argparse
+import asyncio
 import importlib
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from entrypoints.jobs.parent_watch import end_with_parent
 from entrypoints.jobs.ports import raise_file_limit
 
 KILL_MARGIN_S: Final = 5
-"""How much longer than the drain a worker may take before it is killed: what settles and flushes."""
+"""What a worker gets beyond the drain to settle and flush, before it is killed."""
+CANCEL_SIGNAL: Final = signal.SIGUSR1
+"""Tells a worker that the time for draining is over."""
 
 
 def load_application(target: str, server_pid: int) -> Any:
-    """Runs in each worker: the ASGI application of `module:factory`."""
+    """Runs in each worker, on its event loop: the ASGI application of `module:factory`.
+
+    When the application has a method `cancel_running()`, it is called on the loop once the drain has
+    lasted too long: requests that still run shall end then, so that what they owe is settled in time.
+    """
     end_with_parent(server_pid)
+    signal.signal(CANCEL_SIGNAL, signal.SIG_IGN)
     module, _, factory = target.partition(":")
-    return getattr(importlib.import_module(module), factory)()
+    application = getattr(importlib.import_module(module), factory)()
+    cancel_running = getattr(application, "cancel_running", None)
+    if cancel_running is not None:
+        asyncio.get_event_loop().add_signal_handler(CANCEL_SIGNAL, cancel_running)
+    return application
+
+
+class DrainingServer(MPServer):
+    """Granian, with a step between asking its workers to finish and killing them."""
+
+    drain_timeout_s: float = 30.0
+
+    def _stop_workers(self) -> None:
+        """SIGTERM; when the drain is over the cancel signal; a little later, by granian itself, SIGKILL."""
+        over_at = time.monotonic() + self.drain_timeout_s
+        workers: list[Any] = list(self.wrks)
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join(max(0.0, over_at - time.monotonic()))
+        for worker in workers:
+            if worker.is_alive():
+                os.kill(worker.inner.pid, CANCEL_SIGNAL)
+        super()._stop_workers()  # type: ignore[no-untyped-call]
 
 
 def backpressure_for(max_concurrent_requests: int) -> int:
@@ -42,7 +75,7 @@ def backpressure_for(max_concurrent_requests: int) -> int:
 
 def build_server(options: argparse.Namespace) -> Any:
     """A granian server with our settings; opens nothing yet."""
-    return Server(
+    server = DrainingServer(
         target=options.application,
         address=options.host,
         port=options.port,
@@ -56,8 +89,10 @@ def build_server(options: argparse.Namespace) -> Any:
         log_level=LogLevels.warning,
         log_access=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=round(options.drain_timeout_s) + KILL_MARGIN_S,
+        workers_kill_timeout=KILL_MARGIN_S,
     )
+    server.drain_timeout_s = options.drain_timeout_s
+    return server
 
 
 def arguments(options: Sequence[str]) -> argparse.Namespace:
@@ -76,7 +111,7 @@ def arguments(options: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Serves until SIGTERM or SIGINT; exits with 1 when workers cannot start or keep crashing."""
     options = arguments(sys.argv[1:] if argv is None else argv)
-    end_with_parent(options.parent_pid, grace_s=options.drain_timeout_s + 2 * KILL_MARGIN_S)
+    end_with_parent(options.parent_pid)
     raise_file_limit()
     loader: Callable[[], Any] = partial(load_application, options.application, os.getpid())
     build_server(options).serve(target_loader=loader, wrap_loader=False)

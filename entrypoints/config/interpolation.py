@@ -14,6 +14,25 @@ _BODY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _FORMS = "write ${NAME} or ${NAME:-default}, or $${ for a plain ${"
 
 
+_SHIELDED = str.maketrans({sign: chr(0xE000 + i) for i, sign in enumerate("{},[]:#")})
+_BARED = str.maketrans({replacement: chr(sign) for sign, replacement in _SHIELDED.items()})
+_CLEAR = re.compile(r"\$\{[^{}\n]*\}")
+_HIDDEN = re.compile(f"\\${chr(0xE000)}[^{chr(0xE001)}]*{chr(0xE001)}")
+
+
+def shield(text: str) -> str:
+    """The same text, sign for sign, with references that YAML reads over.
+
+    Inside `{…}` and `[…]` a bare `${NAME}` would otherwise end the value it stands in.
+    """
+    return _CLEAR.sub(lambda match: match.group().translate(_SHIELDED), text)
+
+
+def bare(text: str) -> str:
+    """Takes back what `shield` did."""
+    return _HIDDEN.sub(lambda match: match.group().translate(_BARED), text)
+
+
 class BadReference(NamedTuple):
     """A reference that cannot be resolved; `offset` is its place in the text, in characters."""
 

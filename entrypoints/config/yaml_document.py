@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from entrypoints.config.interpolation import interpolate
+from entrypoints.config.interpolation import bare, interpolate, shield
 from entrypoints.config.problems import ConfigPath, ConfigProblem, path_text
 
 MAX_VALUES: Final = 200_000
@@ -43,7 +43,7 @@ class YamlDocument:
 def read_yaml(text: str, *, origin: str, environ: Mapping[str, str]) -> YamlDocument:
     """Reads a file's text. Whatever is wrong with it stands in `problems`; nothing raises."""
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = YAML(typ="safe", pure=True).compose(shield(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = None if mark is None else Mark(mark.line + 1, mark.column + 1)
@@ -96,7 +96,7 @@ class _Reader:
             if not isinstance(key_node, ScalarNode):
                 self._report(path, "keys must be plain text", _mark_of(key_node))
                 continue
-            key = str(key_node.value)
+            key = bare(str(key_node.value))
             if key == "<<":
                 merged.append(value_node)
                 continue
@@ -145,7 +145,7 @@ class _Reader:
         return self._scalar(node, path)
 
     def _scalar(self, node: ScalarNode, path: ConfigPath) -> str | None:
-        text = str(node.value)
+        text = bare(str(node.value))
         plain = node.style is None
         if plain and text in _NULLS:
             return None

@@ -1,0 +1,46 @@
+"""The published JSON Schema accepts what the server accepts."""
+
+import jsonschema
+import pytest
+
+from entrypoints.config.schema import json_schema
+
+EXAMPLE = {
+    "portkey": {"gateways": ["http://127.0.0.1:8787"]},
+    "providers": {
+        "acme": {
+            "kind": "openai",
+            "base_url": "http://127.0.0.1:9001/v1",
+            "api_key": "${ACME_KEY}",
+            "models": {"small": {"input_usd_per_mtok": 0.1, "capabilities": ["text"], "prefill": False}},
+        }
+    },
+    "routes": {
+        "r": {"targets": ["acme/small", {"target": "acme/small", "weight": 2}], "cache": {"mode": "off"}}
+    },
+    "budgets": [{"name": "b", "scope": {"tenant": "t"}, "period": "month", "limit_usd": 100}],
+    "server": {"port": "${PORT:-8080}"},
+}
+
+
+def test_the_schema_is_a_schema_and_accepts_the_example() -> None:
+    schema = json_schema()
+
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(EXAMPLE, schema)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"routs": {}},
+        {"server": {"port": 70_000}},
+        {"server": {"port": "many"}},
+        {"routes": {"r": {"targets": []}}},
+        {"routes": {"r": {"targets": ["acme"]}}},
+        {"providers": {"p": {"models": {"m": {"capabilities": ["telepathy"]}}}}},
+    ],
+)
+def test_the_schema_refuses_what_the_server_refuses(wrong: object) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, json_schema())

@@ -45,7 +45,8 @@ from domain.resilience.retry_budget import RetryBudget
 from domain.routing.health import HealthPolicy
 from domain.routing.live import LiveState
 from domain.routing.table import RoutingTable
-from entrypoints.provisioning import DIRECT_WIRES, Provision, ProvisionedProvider
+from entrypoints.provisioned import ProvisionedProvider
+from entrypoints.provisioning import DIRECT_WIRES, Provision
 from entrypoints.settings import BreakerSettings, HealthSettings, Settings
 
 

@@ -5,21 +5,18 @@ decided in `containers.py` from the `wire` each one is given here.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
-from domain.catalog.prices import PriceTable, Rates
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
-from domain.routing.target import Route, RouteTarget, Target, Via
+from domain.routing.target import Route, RouteTarget, Target
+from entrypoints.provisioned import CHAT, ProvisionedProvider
 from entrypoints.settings import ModelSettings, ProviderSettings, RouteSettings, Settings
+from entrypoints.simulated import simulated_offerings, simulated_providers
 
 AUTO_ROUTE = "auto"
 DIRECT_WIRES = frozenset({"openai", "anthropic", "gemini"})
 """Wires with a direct adapter; the others are reached through the gateway."""
-
-CHAT = (
-    Capability.TEXT | Capability.CODE | Capability.FUNCTION_CALLING | Capability.STRUCTURED_OUTPUT
-) | Capability.STREAMING
 
 
 class ProvisioningError(Exception):
@@ -28,23 +25,6 @@ class ProvisioningError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvisionedProvider:
-    """A provider ready to be called. `base_url` has no trailing slash; None: only through the gateway."""
-
-    name: str
-    wire: str
-    base_url: str | None
-    public_base_url: bool
-    """Whether the URL is the provider's own public one, which the gateway knows by itself."""
-    portkey_slug: str | None
-    api_key: str | None = field(repr=False)
-    headers: tuple[tuple[str, str], ...] = field(repr=False, default=())
-    via: Via = Via.AUTO
-    region: str | None = None
-    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +62,10 @@ def provision(
             providers[made.name] = made
             offerings[made.name] = [o for o in catalog.offerings.values() if o.provider == made.name]
     if settings.runs_simulator and simulator_url is not None:
-        for made in _simulated(simulator_url):
+        for made in simulated_providers(simulator_url):
             if made.name not in providers:
                 providers[made.name] = made
-                offerings[made.name] = _simulated_offerings(made.name)
+                offerings[made.name] = simulated_offerings(made.name)
     targets = _targets(settings, providers, offerings)
     routes = _routes(settings, {target.id: target for target in targets}, problems)
     if problems:
@@ -272,52 +252,3 @@ def _auto(settings: Settings, targets: list[Target]) -> Route:
         timeouts=settings.timeouts_of(RouteSettings(targets=("any/any",))),  # type: ignore[arg-type]
         implicit=True,
     )
-
-
-SIMULATED_WIRES = {"sim-openai": "openai", "sim-anthropic": "anthropic", "sim-gemini": "gemini"}
-
-
-def _simulated(url: str) -> Iterable[ProvisionedProvider]:
-    for name, wire in SIMULATED_WIRES.items():
-        root = f"{url.rstrip('/')}/{name}"
-        yield ProvisionedProvider(
-            name=name,
-            wire=wire,
-            base_url=f"{root}/v1" if wire == "openai" else root,
-            public_base_url=False,
-            portkey_slug="google" if wire == "gemini" else wire,
-            api_key="simulated",
-            simulated=True,
-        )
-
-
-def _simulated_offerings(provider: str) -> list[Offering]:
-    def offering(model: str, usd_in: int, usd_out: int, quality: float, **more: object) -> Offering:
-        fields: dict[str, object] = {
-            "capabilities": CHAT | Capability.VISION,
-            "context_tokens": 128_000,
-            "max_output_tokens": 8192,
-        }
-        return Offering(
-            provider=provider,
-            model=model,
-            prices=PriceTable(
-                base=Rates(input=usd_in * 10**7, output=usd_out * 10**7, cached_read=usd_in * 10**6),
-                source="simulated",
-            ),
-            quality=quality,
-            prefill=True,
-            source="simulated",
-            **(fields | more),  # type: ignore[arg-type]
-        )
-
-    return [
-        offering("small", 10, 40, 0.6),
-        offering("large", 300, 1500, 0.9, context_tokens=200_000),
-        offering("think", 100, 500, 0.8, capabilities=CHAT | Capability.REASONING, prefill=False),
-        *(
-            [offering("embed", 2, 0, 0.6, capabilities=Capability.EMBEDDINGS, prefill=False)]
-            if provider != "sim-anthropic"
-            else []
-        ),
-    ]

@@ -15,7 +15,7 @@ from domain.routing.health import HealthState
 from domain.routing.live import LiveState
 from domain.routing.plan import refusal_now
 from domain.routing.price_bound import worst_cost
-from domain.routing.ranking import Ranking, Reachable, rank, why_not_now
+from domain.routing.ranking import Ranking, Reachable, quick_enough, rank, why_not_now
 from domain.routing.refusals import demand_sentence
 from domain.routing.requirements import Requirements
 from domain.routing.table import UNKNOWN_COST, RoutingTable, region_of
@@ -87,7 +87,7 @@ def explain(
     """
     ranking = rank(table, route, requirements, live, now=now, draw=draw)
     members = table.members(route)
-    reasons = drop_reasons(table, members, requirements)
+    reasons = drop_reasons(table, members, requirements, quick_enough(members, requirements, live, now))
     kept: list[int] = []
     refusal: InterchangeError | None
     if isinstance(ranking, Ranking):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from domain.errors import InvalidRequirements
 from domain.money import TOKENS_PER_PRICE_UNIT
-from domain.routing.masks import members_of
+from domain.routing.masks import flags_of, mask_of, members_of
 from domain.routing.requirements import Requirements
 from domain.routing.table import UNKNOWN_COST, Members, RoutingTable
 
@@ -30,10 +30,10 @@ class DropReason(Enum):
     CONTEXT = "context"
     TAG = "tag"
     QUALITY_FLOOR = "quality_floor"
+    LATENCY_CEILING = "latency_ceiling"
     UNPRICED = "unpriced"
     """The price is unknown, and a cost ceiling applies."""
     COST_CEILING = "cost_ceiling"
-    LATENCY_CEILING = "latency_ceiling"
     DISABLED = "disabled"
     MAINTENANCE = "maintenance"
     UNHEALTHY = "unhealthy"
@@ -66,16 +66,68 @@ class Sizes(NamedTuple):
     output_tokens: int
 
 
-class Eligible(NamedTuple):
-    """The candidates that satisfy everything but the present state of the world.
+class Eligible:
+    """The candidates of one request that satisfy everything but the present state of the world.
 
-    `indices` are in the route's declared order. `costs` belong to them, in nano-dollars times a million, and
-    are None until something needed them.
+    A set first; listed, flagged and priced only when someone asks, for a large route is mostly not read.
     """
 
-    indices: Sequence[int]
-    sizes: Sizes
-    costs: list[int] | None
+    __slots__ = ("_costs", "_flags", "_indices", "_mask", "_table", "count", "members", "sizes")
+
+    def __init__(self, table: RoutingTable, members: Members, sizes: Sizes, mask: int) -> None:
+        self._table = table
+        self._mask: int | None = mask
+        self._indices: Sequence[int] | None = members.indices if mask == members.mask else None
+        self._flags: bytes | bytearray | None = None
+        self._costs: list[int] | None = None
+        self.members = members
+        self.sizes = sizes
+        self.count = mask.bit_count()
+
+    @property
+    def mask(self) -> int:
+        """The set itself."""
+        if self._mask is None:
+            self._mask = mask_of(self._indices or ())
+        return self._mask
+
+    @property
+    def indices(self) -> Sequence[int]:
+        """Target indices in the route's declared order."""
+        if self._indices is None:
+            self._indices = members_of(self.mask, self.members.indices, len(self._table.targets))
+        return self._indices
+
+    @property
+    def flags(self) -> bytes | bytearray:
+        """One byte per target of the table: not 0 for those in the set."""
+        if self._flags is None:
+            self._flags = flags_of(self.mask, len(self._table.targets))
+        return self._flags
+
+    @property
+    def costs(self) -> list[int]:
+        """The cost of each of `indices`, in nano-dollars times a million."""
+        if self._costs is None:
+            self._costs = self._table.costs(self.indices, *self.sizes)
+        return self._costs
+
+    def within(self, mask: int) -> "Eligible":
+        """Those that are in another set too."""
+        return Eligible(self._table, self.members, self.sizes, self.mask & mask)
+
+    def keep_within(self, limit_nano_usd: int) -> None:
+        """Drops what costs more than this, and what has no known price."""
+        # A cost rounded up to a nano-dollar is within the limit exactly when the unrounded one is.
+        limit = min(limit_nano_usd * TOKENS_PER_PRICE_UNIT, UNKNOWN_COST - 1)
+        within = [pair for pair in zip(self.indices, self.costs, strict=True) if pair[1] <= limit]
+        self._indices = [index for index, _ in within]
+        self._costs = [cost for _, cost in within]
+        self._flags = bytearray(len(self._table.targets))
+        for index in self._indices:
+            self._flags[index] = 1
+        self._mask = None
+        self.count = len(within)
 
 
 def sizes_of(requirements: Requirements) -> Sizes:
@@ -106,9 +158,12 @@ def cost_limit_nano_usd(requirements: Requirements, sizes: Sizes) -> int | None:
 
 
 def demands(
-    table: RoutingTable, members: Members, requirements: Requirements
+    table: RoutingTable, members: Members, requirements: Requirements, quick: int | None
 ) -> Iterator[tuple[DropReason, int]]:
-    """Each demand that is one set, with the targets that satisfy it; only demands that are made."""
+    """Each demand that is one set, with the targets that satisfy it; only demands that are made.
+
+    `quick` are those predicted to keep the latency ceiling (`LiveState.quick_enough`), None without one.
+    """
     if requirements.allowed_models is not None:
         yield DropReason.NOT_ALLOWED, table.allowed(requirements.allowed_models, members.route)
     if requirements.residency is not None:
@@ -124,12 +179,15 @@ def demands(
         yield DropReason.TAG, table.tagged.get(name, 0)
     if requirements.quality_floor is not None:
         yield DropReason.QUALITY_FLOOR, table.quality.at_least(requirements.quality_floor)
+    if quick is not None:
+        yield DropReason.LATENCY_CEILING, quick
 
 
 def eligible(
     table: RoutingTable,
     members: Members,
     requirements: Requirements,
+    quick: int | None = None,
     *,
     without: frozenset[DropReason] = frozenset(),
 ) -> Eligible:
@@ -138,31 +196,23 @@ def eligible(
     `without` leaves demands out, to find which one stands in the way.
     """
     mask = members.mask
-    for reason, satisfying in demands(table, members, requirements):
+    for reason, satisfying in demands(table, members, requirements, quick):
         if reason not in without:
             mask &= satisfying
-    sizes = sizes_of(requirements)
-    if not mask:
-        return Eligible((), sizes, None)
-    if mask == members.mask:
-        indices: Sequence[int] = members.indices
-    else:
-        indices = members_of(mask, members.indices, len(table.targets))
-    limit = cost_limit_nano_usd(requirements, sizes)
-    if limit is None:
-        return Eligible(indices, sizes, None)
-    # A cost rounded up to a nano-dollar is within the limit exactly when the unrounded one is.
-    limit = min(limit * TOKENS_PER_PRICE_UNIT, UNKNOWN_COST - 1)
-    costs = table.costs(indices, *sizes)
-    within = [(index, cost) for index, cost in zip(indices, costs, strict=True) if cost <= limit]
-    return Eligible([index for index, _ in within], sizes, [cost for _, cost in within])
+    candidates = Eligible(table, members, sizes_of(requirements), mask)
+    limit = cost_limit_nano_usd(requirements, candidates.sizes)
+    if limit is not None and mask:
+        candidates.keep_within(limit)
+    return candidates
 
 
-def drop_reasons(table: RoutingTable, members: Members, requirements: Requirements) -> dict[int, DropReason]:
+def drop_reasons(
+    table: RoutingTable, members: Members, requirements: Requirements, quick: int | None = None
+) -> dict[int, DropReason]:
     """For each of a route's targets that is not eligible, the first demand it does not satisfy."""
     reasons: dict[int, DropReason] = {}
     standing = members.mask
-    for reason, satisfying in demands(table, members, requirements):
+    for reason, satisfying in demands(table, members, requirements, quick):
         failing = standing & ~satisfying
         if failing:
             reasons.update(dict.fromkeys(members_of(failing, members.indices, len(table.targets)), reason))
@@ -177,3 +227,24 @@ def drop_reasons(table: RoutingTable, members: Members, requirements: Requiremen
             elif cost > limit * TOKENS_PER_PRICE_UNIT:
                 reasons[index] = DropReason.COST_CEILING
     return reasons
+
+
+def dropped_counts(
+    table: RoutingTable, members: Members, requirements: Requirements, quick: int | None = None
+) -> dict[DropReason, int]:
+    """How many of a route's targets each reason drops, in the order of judging."""
+    counts: dict[DropReason, int] = {}
+    standing = members.mask
+    for reason, satisfying in demands(table, members, requirements, quick):
+        if failing := (standing & ~satisfying).bit_count():
+            counts[reason] = counts.get(reason, 0) + failing
+            standing &= satisfying
+    sizes = sizes_of(requirements)
+    limit = cost_limit_nano_usd(requirements, sizes)
+    if limit is not None and standing:
+        costs = Eligible(table, members, sizes, standing).costs
+        unpriced = sum(1 for cost in costs if cost >= UNKNOWN_COST)
+        too_dear = sum(1 for cost in costs if cost > limit * TOKENS_PER_PRICE_UNIT) - unpriced
+        counts.update({DropReason.UNPRICED: unpriced} if unpriced else {})
+        counts.update({DropReason.COST_CEILING: too_dear} if too_dear else {})
+    return counts

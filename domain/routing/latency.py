@@ -71,7 +71,7 @@ class LatencyWindow:
     Two generations of log-spaced buckets: the current fills, the previous fades as a whole.
     """
 
-    __slots__ = ("_current", "_p95_ms", "_previous", "_stale", "_turns_at", "_window_s")
+    __slots__ = ("_current", "_p95_ms", "_previous", "_stale", "_top", "_turns_at", "_window_s")
 
     def __init__(self, window_s: float = LATENCY_WINDOW_S) -> None:
         if window_s <= 0:
@@ -82,6 +82,7 @@ class LatencyWindow:
         self._turns_at = -inf
         self._p95_ms: float | None = None
         self._stale = False
+        self._top = 0
 
     def observe(self, latency_s: float, now: float) -> None:
         """Takes the duration of one whole answer in seconds."""
@@ -91,6 +92,8 @@ class LatencyWindow:
         milliseconds = latency_s * 1000
         bucket = 0 if milliseconds <= 1 else min(int(log(milliseconds) * _PER_LOG) + 1, _BUCKETS - 1)
         self._current[bucket] += 1
+        if bucket > self._top:
+            self._top = bucket
         self._stale = True
 
     def predicted_p95_ms(self, now: float | None = None) -> float | None:
@@ -109,13 +112,16 @@ class LatencyWindow:
         self._turns_at = now + self._window_s
 
     def _measure(self) -> float | None:
-        generations = [counts for counts in (self._previous, self._current) if counts is not None]
-        samples = sum(sum(counts) for counts in generations)
+        current, previous = self._current, self._previous
+        if current is None:
+            return None
+        samples = sum(current) + (sum(previous) if previous else 0)
         if samples < LATENCY_SAMPLES_MIN:
             return None
+        # Slow answers are few, so the walk from the top is short.
         above = samples * 5 // 100
-        for bucket in range(_BUCKETS - 1, 0, -1):
-            above -= sum(counts[bucket] for counts in generations)
+        for bucket in range(self._top, 0, -1):
+            above -= current[bucket] + (previous[bucket] if previous else 0)
             if above < 0:
                 return float(_RATIO**bucket)
         return 1.0

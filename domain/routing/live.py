@@ -5,12 +5,17 @@ configuration reload closes no breaker and loses no call in flight.
 """
 
 from collections.abc import Mapping
+from math import inf
 
 from domain.resilience.breaker import BreakerPolicy, CircuitBreaker
 from domain.routing.filters import DropReason
 from domain.routing.health import HealthPolicy, HealthState, HealthWindow
 from domain.routing.latency import LatencyWindow, PeakEwma
-from domain.routing.table import RoutingTable
+from domain.routing.masks import ThresholdMasks, mask_of
+from domain.routing.table import DIRECT_MAX, Members, RoutingTable
+
+PREDICTIONS_KEPT_S = 1.0
+"""How long latency predictions of a large route serve before they are gathered again."""
 
 _BREAKER_POLICY = BreakerPolicy()
 _HEALTH_POLICY = HealthPolicy()
@@ -97,7 +102,16 @@ class TargetState:
 class LiveState:
     """The states of one table: `targets` by `Target.index`, `providers` by the operator's name."""
 
-    __slots__ = ("_by_id", "breaker_policies", "breaker_policy", "health_policy", "providers", "targets")
+    __slots__ = (
+        "_by_id",
+        "_predicted",
+        "_predicted_at",
+        "breaker_policies",
+        "breaker_policy",
+        "health_policy",
+        "providers",
+        "targets",
+    )
 
     def __init__(
         self,
@@ -118,6 +132,8 @@ class LiveState:
         self.providers: dict[str, ProviderState] = {}
         self._by_id: dict[str, TargetState] = {}
         self.targets: list[TargetState] = []
+        self._predicted = ThresholdMasks(())
+        self._predicted_at = -inf
         for target in table.targets:
             provider = self.providers.get(target.provider)
             if provider is None:
@@ -140,6 +156,25 @@ class LiveState:
     def of(self, target_id: str) -> TargetState | None:
         """The state of a target by its id."""
         return self._by_id.get(target_id)
+
+    def quick_enough(self, members: Members, ceiling_ms: int, now: float) -> int:
+        """The set of a route's targets whose predicted p95 keeps the ceiling; those without a prediction do.
+
+        For a large route the predictions may be PREDICTIONS_KEPT_S old.
+        """
+        if len(members.indices) <= DIRECT_MAX:
+            slow = mask_of(
+                index
+                for index in members.indices
+                if (self.targets[index].latency.predicted_p95_ms(now) or 0.0) > ceiling_ms
+            )
+        else:
+            if not 0 <= now - self._predicted_at < PREDICTIONS_KEPT_S:
+                predicted = ((i, state.latency.predicted_p95_ms(now)) for i, state in enumerate(self.targets))
+                self._predicted = ThresholdMasks((i, p95_ms) for i, p95_ms in predicted if p95_ms is not None)
+                self._predicted_at = now
+            slow = self._predicted.above(ceiling_ms)
+        return members.mask & ~slow
 
     def _provider(self, name: str, old: "LiveState | None") -> ProviderState:
         kept = None if old is None else old.providers.get(name)

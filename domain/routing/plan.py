@@ -27,7 +27,7 @@ class Plan(NamedTuple):
 
     `targets` are the first choice and its fallbacks, at most 1 + `route.max_fallbacks`. `spares` are further
     ones, with a larger known context window than the first choice, for a prompt that turns out too long.
-    `candidates` counts the targets that satisfied every hard demand, usable now or not.
+    `candidates` counts the targets that satisfy every hard demand, usable now or not.
     """
 
     route: Route
@@ -69,7 +69,7 @@ def make_plan(
         targets=targets,
         spares=_spares(ranking, targets, usable, reachable),
         strategy=ranking.strategy_name,
-        candidates=len(ranking.field.indices),
+        candidates=ranking.field.eligible.count,
     )
 
 
@@ -81,7 +81,7 @@ def refusal_now(ranking: Ranking, reachable: Reachable | None) -> InterchangeErr
         reason = why_not_now(field, index, reachable)
         if reason is not None:
             reasons[index] = reason
-    return refusal_by_state(reasons, field.live, field.requirements, field.members.route.name, field.now)
+    return refusal_by_state(reasons, field.live, route_name=field.members.route.name, now=field.now)
 
 
 def _spares(
@@ -101,10 +101,10 @@ def _spares(
         return ()
     looked_at = islice(further, _SPARES_LOOKED_AT_MAX)
     spares = [target for target in looked_at if larger >> target.index & 1][:SPARES_MAX]
-    if spares or len(field.indices) <= len(targets) + _SPARES_LOOKED_AT_MAX:
+    if spares or field.eligible.count <= len(targets) + _SPARES_LOOKED_AT_MAX:
         return tuple(spares)
-    among = set(field.indices)
-    largest = (index for index in field.table.by_context if larger >> index & 1 and index in among)
+    among = field.eligible.flags
+    largest = (index for index in field.table.by_context if among[index] and larger >> index & 1)
     looked_at_indices = islice(largest, _SPARES_LOOKED_AT_MAX)
     fitting = (index for index in looked_at_indices if why_not_now(field, index, reachable) is None)
     return tuple(field.table.targets[index] for index in islice(fitting, SPARES_MAX))

@@ -9,7 +9,7 @@ from domain.routing.live import LiveState
 from domain.routing.refusals import refusal_by_demands
 from domain.routing.requirements import Requirements
 from domain.routing.strategies import Field, Strategy, strategy_named
-from domain.routing.table import RoutingTable
+from domain.routing.table import Members, RoutingTable
 from domain.routing.target import Route, Target
 
 Reachable = Callable[[Target], bool]
@@ -49,21 +49,23 @@ def rank(
     strategy = strategy_named(name)
     check_region(table, requirements)
     members = table.members(route)
-    candidates = eligible(table, members, requirements)
-    if not candidates.indices:
-        return refusal_by_demands(table, members, requirements)
+    quick = quick_enough(members, requirements, live, now)
+    candidates = eligible(table, members, requirements, quick)
+    if not candidates.count:
+        return refusal_by_demands(table, members, requirements, quick)
     field = Field(table, members, requirements, live, candidates, now=now, draw=draw)
     return Ranking(field, strategy, name)
+
+
+def quick_enough(members: Members, requirements: Requirements, live: LiveState, now: float) -> int | None:
+    """The targets that keep the latency ceiling; None without one."""
+    ceiling_ms = requirements.max_latency_ms
+    return None if ceiling_ms is None else live.quick_enough(members, ceiling_ms, now)
 
 
 def why_not_now(field: Field, index: int, reachable: Reachable | None) -> DropReason | None:
     """Why an eligible candidate may not be tried at this moment; None when it may."""
     state = field.live.targets[index]
-    ceiling_ms = field.requirements.max_latency_ms
-    if ceiling_ms is not None:
-        predicted_ms = state.latency.predicted_p95_ms(field.now)
-        if predicted_ms is not None and predicted_ms > ceiling_ms:
-            return DropReason.LATENCY_CEILING
     if not state.usable(field.now):
         return state.why_not(field.now)
     if reachable is not None and not reachable(field.table.targets[index]):

@@ -21,8 +21,7 @@ from domain.routing.filters import (
     PLACE_REASONS,
     DropReason,
     cost_limit_nano_usd,
-    demands,
-    drop_reasons,
+    dropped_counts,
     eligible,
     sizes_of,
 )
@@ -48,8 +47,10 @@ _NOW_SENTENCES = {
 }
 
 
-def refusal_by_demands(table: RoutingTable, members: Members, requirements: Requirements) -> InterchangeError:
-    """The error when no target of the route satisfies the hard demands, whatever the present state."""
+def refusal_by_demands(
+    table: RoutingTable, members: Members, requirements: Requirements, quick: int | None
+) -> InterchangeError:
+    """The error when no target of the route satisfies the hard demands; `quick` as in `filters.demands`."""
     route = members.route.name
     if not members.mask:
         return InvalidRequirements(f"route {route!r} has no targets", param="model")
@@ -57,43 +58,35 @@ def refusal_by_demands(table: RoutingTable, members: Members, requirements: Requ
         table.allowed(requirements.allowed_models, members.route) & members.mask
     ):
         return Forbidden(f"this key may not use {route!r}", param="model")
-    if eligible(table, members, requirements, without=PLACE_REASONS).indices:
+    if eligible(table, members, requirements, quick, without=PLACE_REASONS).count:
         return ResidencyViolation(
             f"no target of {route!r} {_place_demanded(requirements)}; "
             f"{len(members.indices)} would answer from elsewhere, and none of them may",
             param="data_residency" if requirements.residency is not None else "compliance",
         )
-    if eligible(table, members, requirements, without=frozenset({DropReason.NOT_ALLOWED})).indices:
+    if eligible(table, members, requirements, quick, without=frozenset({DropReason.NOT_ALLOWED})).count:
         return Forbidden(
             f"of {route!r}, this key may use only targets that do not fit the request", param="model"
         )
-    last = _last_filter(table, members, requirements)
-    counts = Counter(reason.value for reason in drop_reasons(table, members, requirements).values())
+    dropped = dropped_counts(table, members, requirements, quick)
+    counts = {reason.value: count for reason, count in dropped.items()}
+    last = next(reversed(dropped))
     return InvalidRequirements(
         f"nothing in {route!r} can satisfy the requirements: {demand_sentence(last, requirements)} "
-        f"(dropped: {', '.join(f'{count} by {reason}' for reason, count in sorted(counts.items()))})",
+        f"(dropped: {', '.join(f'{count} by {reason}' for reason, count in counts.items())})",
         param=_PARAMS.get(last, _cost_param(requirements)),
-        details={"reason": last.value, "dropped": dict(counts)},
+        details={"reason": last.value, "dropped": counts},
     )
 
 
 def refusal_by_state(
-    reasons: dict[int, DropReason], live: LiveState, requirements: Requirements, route_name: str, now: float
+    reasons: dict[int, DropReason], live: LiveState, *, route_name: str, now: float
 ) -> InterchangeError:
     """The error when candidates exist, but `reasons` keeps each of them from being used now."""
-    if all(reason is DropReason.LATENCY_CEILING for reason in reasons.values()):
-        predicted = [live.targets[index].latency.predicted_p95_ms(now) for index in reasons]
-        fastest_ms = min((value for value in predicted if value is not None), default=0.0)
-        return InvalidRequirements(
-            f"nothing in {route_name!r} is predicted to answer within {requirements.max_latency_ms} ms; "
-            f"the fastest takes {fastest_ms:.0f} ms (p95)",
-            param="max_latency_ms",
-            details={"reason": DropReason.LATENCY_CEILING.value, "fastest_p95_ms": round(fastest_ms)},
-        )
     waits_s = [
         wait_s
         for index, reason in reasons.items()
-        if reason not in (DropReason.LATENCY_CEILING, DropReason.UNREACHABLE)
+        if reason is not DropReason.UNREACHABLE
         and (wait_s := live.targets[index].back_after_s(now)) is not None
     ]
     counts = Counter(reason.value for reason in reasons.values())
@@ -132,18 +125,6 @@ def demand_sentence(reason: DropReason, requirements: Requirements) -> str:
             return f"a predicted p95 above {requirements.max_latency_ms} ms"
         case _:
             return _NOW_SENTENCES[reason]
-
-
-def _last_filter(table: RoutingTable, members: Members, requirements: Requirements) -> DropReason:
-    """The demand that dropped the last candidates, in the order of judging."""
-    standing = members.mask
-    for reason, satisfying in demands(table, members, requirements):
-        standing &= satisfying
-        if not standing:
-            return reason
-    # Only prices are left. A ceiling says more than an unknown price, where both dropped something.
-    reasons = drop_reasons(table, members, requirements).values()
-    return DropReason.COST_CEILING if DropReason.COST_CEILING in reasons else DropReason.UNPRICED
 
 
 def _place_demanded(requirements: Requirements) -> str:

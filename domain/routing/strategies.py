@@ -8,22 +8,23 @@ What is not known ranks last: a price, a quality, a distance.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heapify, heappop
-from itertools import islice
+from itertools import groupby, islice
 
 from domain.errors import InvalidRequirements
+from domain.routing.cheapest import Rank, cheapest_first, sorted_lazily
 from domain.routing.draws import Draws
 from domain.routing.filters import Eligible
 from domain.routing.health import HealthState
 from domain.routing.live import LiveState
+from domain.routing.masks import mask_of
 from domain.routing.requirements import Requirements
-from domain.routing.table import GLOBAL_REGION, UNKNOWN_COST, Members, RoutingTable, region_of
+from domain.routing.table import GLOBAL_REGION, UNKNOWN_COST, Members, RoutingTable
 
 
 class Field:
-    """Everything a strategy may look at. Costs are nano-dollars times a million, made when first needed."""
+    """Everything a strategy may look at."""
 
-    __slots__ = ("_costs", "draw", "eligible", "indices", "live", "members", "now", "requirements", "table")
+    __slots__ = ("draw", "eligible", "live", "members", "now", "requirements", "table")
 
     def __init__(
         self,
@@ -41,20 +42,16 @@ class Field:
         self.requirements = requirements
         self.live = live
         self.eligible = eligible
-        self.indices = eligible.indices
         self.now = now
         self.draw = draw
-        self._costs = eligible.costs
 
-    def costs(self) -> list[int]:
-        """The cost of each of `indices`, at the request's estimated sizes."""
-        if self._costs is None:
-            self._costs = self.table.costs(self.indices, *self.eligible.sizes)
-        return self._costs
+    @property
+    def indices(self) -> Sequence[int]:
+        """The candidates, in the route's declared order."""
+        return self.eligible.indices
 
 
 Strategy = Callable[[Field], Iterator[int]]
-_Rank = float | int | tuple[float | int, ...]
 
 BALANCED_WEIGHTS = {"priority": 0.30, "health": 0.30, "cost": 0.25, "latency": 0.15}
 """Shares of the balanced score. Each part is 0 for the best and 1 for the worst there can be:
@@ -63,8 +60,11 @@ priority: place between the route's best and worst priority; health: 4 x the pro
 1, and at least the part of its state; cost and latency (first token): 1 - the best one's value / this one's.
 """
 
-BALANCED_SHORTLIST = 64
+BALANCED_SHORTLIST = 32
 """How many of the cheapest of the best priority are scored at once, however large the catalogue is."""
+
+_PRIORITY_WEIGHT, _HEALTH_WEIGHT = BALANCED_WEIGHTS["priority"], BALANCED_WEIGHTS["health"]
+_COST_WEIGHT, _LATENCY_WEIGHT = BALANCED_WEIGHTS["cost"], BALANCED_WEIGHTS["latency"]
 
 _HEALTH_PART = {HealthState.HEALTHY: 0.0, HealthState.DEGRADED: 0.5}
 _FAILURE_RATE_FACTOR = 4.0
@@ -109,31 +109,24 @@ def distance_ms(here: str, there: str | None) -> int:
 
 def by_cost(field: Field) -> Iterator[int]:
     """Cheapest first."""
-    return _sorted(field.indices, field.costs())
+    return cheapest_first(field.table, field.eligible)
 
 
 def by_quality(field: Field) -> Iterator[int]:
     """Best first, the cheaper of equals."""
-    qualities = field.table.qualities
-    return _sorted(
-        field.indices,
-        [
-            (1.0 if (quality := qualities[index]) is None else -quality, cost)
-            for index, cost in zip(field.indices, field.costs(), strict=True)
-        ],
-    )
+    qualities, flags = field.table.qualities, field.eligible.flags
+    best_first = (index for index in field.table.by_quality if flags[index])
+    for _, equals in groupby(best_first, key=qualities.__getitem__):
+        group = list(equals)
+        if len(group) == 1:
+            yield group[0]
+        else:
+            yield from cheapest_first(field.table, field.eligible.within(mask_of(group)))
 
 
 def by_cost_per_quality(field: Field) -> Iterator[int]:
     """Least money per point of quality first."""
-    qualities = field.table.qualities
-    return _sorted(
-        field.indices,
-        [
-            cost / quality if (quality := qualities[index]) else float(UNKNOWN_COST)
-            for index, cost in zip(field.indices, field.costs(), strict=True)
-        ],
-    )
+    return cheapest_first(field.table, field.eligible, per_quality=True)
 
 
 def by_priority(field: Field) -> Iterator[int]:
@@ -183,16 +176,15 @@ def by_distance(field: Field) -> Iterator[int]:
     demanded = field.requirements.residency
     here = field.table.home_region if demanded in (None, GLOBAL_REGION) else demanded
     if here is None:
-        return by_cost(field)
-    targets = field.table.targets
-    far: dict[str | None, int] = {}
-    ranks: list[_Rank] = []
-    for index, cost in zip(field.indices, field.costs(), strict=True):
-        there = region_of(targets[index])
-        if there not in far:
-            far[there] = distance_ms(here, there)
-        ranks.append((far[there], cost))
-    return _sorted(field.indices, ranks)
+        yield from by_cost(field)
+        return
+    located = field.table.located
+    far = {region: distance_ms(here, region) for region in located}
+    for distance in sorted(set(far.values())):
+        ring = 0
+        for region in located:
+            ring |= located[region] if far[region] == distance else 0
+        yield from cheapest_first(field.table, field.eligible.within(ring))
 
 
 def by_balance(field: Field) -> Iterator[int]:
@@ -200,22 +192,17 @@ def by_balance(field: Field) -> Iterator[int]:
 
     Scored in shortlists of BALANCED_SHORTLIST, taken by priority and cost.
     """
-    if len(field.indices) == 1:
-        yield field.indices[0]
+    if field.eligible.count <= BALANCED_SHORTLIST:
+        yield from _balanced(field, field.indices)
         return
-    priority = field.members.priority
-    low = high = 0
     if field.members.level:
-        ranks: Sequence[_Rank] = field.costs()
+        cheapest = cheapest_first(field.table, field.eligible)
     else:
-        ranks = [(priority[index], cost) for index, cost in zip(field.indices, field.costs(), strict=True)]
-        low, high = min(priority.values()), max(priority.values())
-    if len(field.indices) <= BALANCED_SHORTLIST:
-        yield from _balanced(field, range(len(field.indices)), low, high)
-        return
-    places = _sorted(range(len(field.indices)), ranks)
-    while shortlist := list(islice(places, BALANCED_SHORTLIST)):
-        yield from _balanced(field, shortlist, low, high)
+        priority = field.members.priority
+        ranks = [(priority[x], cost) for x, cost in zip(field.indices, field.eligible.costs, strict=True)]
+        cheapest = sorted_lazily(field.indices, ranks)
+    while shortlist := list(islice(cheapest, BALANCED_SHORTLIST)):
+        yield from _balanced(field, shortlist)
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -228,14 +215,6 @@ STRATEGIES: dict[str, Strategy] = {
     "quality": by_quality,
     "weighted": by_weight,
 }
-
-
-def _sorted(indices: Sequence[int], ranks: Sequence[_Rank]) -> Iterator[int]:
-    """Indices by rank, equal ranks in their given order; the sorting is paid for as far as it is read."""
-    heap = [(rank, place) for place, rank in enumerate(ranks)]
-    heapify(heap)
-    while heap:
-        yield indices[heappop(heap)[1]]
 
 
 def _levels(field: Field) -> Iterator[Sequence[int]]:
@@ -276,33 +255,35 @@ def _draw_weighted(field: Field, level: Sequence[int], draws: Draws) -> Iterator
     yield from (index for index in level if weight[index] <= 0)
 
 
-def _balanced(field: Field, places: Sequence[int], low: int, high: int) -> Iterator[int]:
-    """The candidates at these places of the field, by score."""
-    now, costs, priority = field.now, field.costs(), field.members.priority
-    targets = field.live.targets
-    waits_s = [targets[field.indices[place]].ttft.value_s(now) for place in places]
-    least_cost = min(costs[place] for place in places)
-    least_wait_s = min(waits_s)
-    spread = high - low
+def _balanced(field: Field, shortlist: Sequence[int]) -> Iterator[int]:
+    """These candidates by score."""
+    if len(shortlist) == 1:
+        return iter(shortlist)
+    now, priority, targets = field.now, field.members.priority, field.live.targets
+    costs = field.table.costs(shortlist, *field.eligible.sizes)
+    waits_s = [targets[index].ttft.value_s(now) for index in shortlist]
+    least_cost, least_wait_s = min(costs), min(waits_s)
+    low = high = 0
+    if not field.members.level:
+        low, high = min(priority.values()), max(priority.values())
     of_provider: dict[int, float] = {}
-    ranks: list[_Rank] = []
-    for place, wait_s in zip(places, waits_s, strict=True):
-        index, cost = field.indices[place], costs[place]
+    scores: list[Rank] = []
+    for index, cost, wait_s in zip(shortlist, costs, waits_s, strict=True):
         provider = targets[index].provider
         health = of_provider.get(id(provider))
         if health is None:
             seen = provider.health
             health = of_provider[id(provider)] = health_part(seen.state(now), seen.success_rate(now))
-        score = BALANCED_WEIGHTS["health"] * health
-        if spread:
-            score += BALANCED_WEIGHTS["priority"] * (priority[index] - low) / spread
+        score = _HEALTH_WEIGHT * health
+        if high > low:
+            score += _PRIORITY_WEIGHT * (priority[index] - low) / (high - low)
         if cost > least_cost:
-            score += BALANCED_WEIGHTS["cost"] * (1 - least_cost / cost if cost < UNKNOWN_COST else 1)
+            score += _COST_WEIGHT * (1 - least_cost / cost if cost < UNKNOWN_COST else 1)
         if wait_s > least_wait_s:
-            score += BALANCED_WEIGHTS["latency"] * (1 - least_wait_s / wait_s)
+            score += _LATENCY_WEIGHT * (1 - least_wait_s / wait_s)
         # Rounded, so that noise in the last digits does not decide between equals.
-        ranks.append((round(score, 6), place))
-    return _sorted([field.indices[place] for place in places], ranks)
+        scores.append(round(score, 6))
+    return sorted_lazily(shortlist, scores)
 
 
 def health_part(state: HealthState, success_rate: float | None) -> float:

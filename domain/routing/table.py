@@ -24,13 +24,20 @@ _MEMBERS_KEPT_MAX = 8192
 _ALLOWANCES_KEPT_MAX = 4096
 
 
+DIRECT_MAX = 96
+"""Up to so many targets, looking at each is quicker than keeping something sorted for them."""
+
+CostOrder = list[tuple[float, int, int]]
+"""(a lower bound of the cost, place in the route, target index), cheapest first."""
+
+
 class Members:
     """A route's targets as the planner reads them: indices in declared order, weights and priorities.
 
     A target listed twice counts once, with the sum of its weights and its best priority.
     """
 
-    __slots__ = ("even", "indices", "level", "mask", "priority", "route", "weight")
+    __slots__ = ("cost_orders", "even", "indices", "level", "mask", "priority", "route", "weight")
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -46,6 +53,8 @@ class Members:
         """Whether all weights are the same."""
         self.level = len(set(self.priority.values())) <= 1
         """Whether all priorities are the same."""
+        self.cost_orders: dict[tuple[int, int, bool], CostOrder] = {}
+        """Kept by `domain.routing.cheapest`, which bounds it."""
 
 
 class RoutingTable:
@@ -62,6 +71,7 @@ class RoutingTable:
         "all_mask",
         "by_context",
         "by_id",
+        "by_quality",
         "compliant",
         "context",
         "context_unknown",
@@ -69,6 +79,7 @@ class RoutingTable:
         "home_region",
         "in_region",
         "input_rate",
+        "located",
         "of_provider",
         "output_rate",
         "per_request",
@@ -201,9 +212,27 @@ class RoutingTable:
         if input_tokens > self._lowest_tier:
             for place, index in enumerate(indices):
                 if index in self._tiered:
-                    rates = rates_for(self._tiered[index], input_tokens)
-                    costs[place] = (
-                        input_tokens * _rate(rates.input) + output_tokens * _rate(rates.output) + flat[index]
+                    costs[place] = self.cost(index, input_tokens, output_tokens)
+        return costs
+
+    def cost(self, index: int, input_tokens: int, output_tokens: int) -> int:
+        """The same for one target."""
+        flat = self.per_request[index]
+        if input_tokens > self._lowest_tier and index in self._tiered:
+            rates = rates_for(self._tiered[index], input_tokens)
+            return input_tokens * _rate(rates.input) + output_tokens * _rate(rates.output) + flat
+        return input_tokens * self.input_rate[index] + output_tokens * self.output_rate[index] + flat
+
+    def least_costs(self, indices: Sequence[int], input_tokens: int, output_tokens: int) -> list[int]:
+        """What each would cost at these sizes in its cheapest tier; the tier that applies is no cheaper."""
+        into, out, flat = self.input_rate, self.output_rate, self.per_request
+        costs = [input_tokens * into[x] + output_tokens * out[x] + flat[x] for x in indices]
+        if self._tiered:
+            for place, index in enumerate(indices):
+                if index in self._tiered:
+                    costs[place] = flat[index] + min(
+                        input_tokens * _rate(rates.input) + output_tokens * _rate(rates.output)
+                        for rates in (self._tiered[index].base, *(t.rates for t in self._tiered[index].tiers))
                     )
         return costs
 
@@ -228,18 +257,20 @@ class RoutingTable:
             bit: mask_of(t.index for t in self.targets if t.offering.capabilities & bit) for bit in Capability
         }
         self.of_provider: dict[str, int] = {}
+        self.located: dict[str | None, int] = {}
         self.in_region: dict[str, int] = {}
         self.compliant: dict[str, int] = {}
         self.tagged: dict[str, int] = {}
         for target in self.targets:
             bit = 1 << target.index
             _set(self.of_provider, target.provider, bit)
-            if region := region_of(target):
-                _set(self.in_region, region, bit)
+            region = region_of(target)
+            self.located[region] = self.located.get(region, 0) | bit
             for name in target.compliance | target.offering.compliance:
                 _set(self.compliant, name.lower(), bit)
             for name in target.tags | target.offering.tags:
                 _set(self.tagged, name, bit)
+        self.in_region.update((region, mask) for region, mask in self.located.items() if region is not None)
         # Whoever accepts "anywhere in the world" accepts every place, an unknown one too.
         self.in_region[GLOBAL_REGION] = self.all_mask
 
@@ -254,6 +285,12 @@ class RoutingTable:
             sorted(range(len(self.targets)), key=lambda x: -(self.targets[x].offering.context_tokens or 0))
         )
         self.qualities = [target.offering.quality for target in self.targets]
+        qualities = self.qualities
+        self.by_quality = tuple(
+            sorted(
+                range(len(qualities)), key=lambda x: 1.0 if qualities[x] is None else -(qualities[x] or 0.0)
+            )
+        )
         self.quality = ThresholdMasks(
             (index, quality) for index, quality in enumerate(self.qualities) if quality is not None
         )

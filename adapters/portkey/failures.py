@@ -14,6 +14,7 @@ import msgspec
 
 from adapters.wire.errors import MESSAGE_CHARS_MAX, read_failure, redacted
 from application.ports.http import Headers, TransportFailed, TransportStage, header
+from application.ports.wire import FAMILY
 from domain.llm.failures import Failure, FailureKind
 
 GUARDRAIL_DENIED: Final = 446
@@ -26,6 +27,7 @@ _NOT_CONNECTED: Final = re.compile(
     r"ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ConnectTimeoutError|CERT_|self-signed"
 )
 _TOO_SLOW: Final = re.compile(r"HeadersTimeoutError|BodyTimeoutError|UND_ERR_(HEADERS|BODY)_TIMEOUT")
+_UNREADABLE: Final = re.compile(r"Invalid response received from [\w-]+: (\{.*)", re.DOTALL)
 _NOT_OFFERED: Final = re.compile(r"is not supported by ")
 
 
@@ -65,22 +67,33 @@ def read_gateway_failure(
             )
     if fetch := _fetch_failure(said, body):
         return fetch
-    if "html-message" in said:
-        body = str(said["html-message"]).encode()
-        headers = [("content-type", "text/plain"), *(pair for pair in headers if pair[0] != "content-type")]
-    return read_failure(
-        upstream_dialect, status, headers, provider_error_body(slug, said, body), utc_now, secrets=secrets
-    )
+    page = _page(said)
+    if page is not None:
+        without_type = [pair for pair in headers if pair[0] != "content-type"]
+        return read_failure(
+            upstream_dialect,
+            status,
+            [("content-type", "text/plain"), *without_type],
+            page,
+            utc_now,
+            secrets=secrets,
+        )
+    own = provider_error_body(slug, upstream_dialect, said, body)
+    return read_failure(upstream_dialect, status, headers, own, utc_now, secrets=secrets)
 
 
-def provider_error_body(slug: str, said: dict[str, Any], body: bytes) -> bytes:
-    """The provider's own error: without the `<slug> error: ` and the `provider` that Portkey adds to it."""
+def provider_error_body(slug: str, dialect: str, said: dict[str, Any], body: bytes) -> bytes:
+    """The provider's own error: without the `<slug> error: ` and the `provider` that Portkey adds to it,
+    and in Anthropic's shape where the caller spoke it, because Portkey always answers in OpenAI's."""
     error = said.get("error")
     if "provider" not in said or not isinstance(error, dict):
         return body
     message = error.get("message")
     if isinstance(message, str):
         error = {**error, "message": message.removeprefix(f"{slug} error: ")}
+    if FAMILY.get(dialect) == "anthropic":
+        own = {"type": error.get("type") or "api_error", "message": error.get("message")}
+        return msgspec.json.encode({"type": "error", "error": own})
     rest = {name: value for name, value in said.items() if name != "provider"}
     return msgspec.json.encode({**rest, "error": error})
 
@@ -135,6 +148,16 @@ def _fetch_failure(said: dict[str, Any], body: bytes) -> Failure | None:
             sent=not (found["cause"] is None or _NOT_CONNECTED.search(cause)),
         )
     return None
+
+
+def _page(said: dict[str, Any]) -> bytes | None:
+    """What the provider said where it did not speak JSON (an HTML page of a proxy in front of it)."""
+    error = said.get("error")
+    message = error.get("message") if isinstance(error, dict) else None
+    if isinstance(message, str) and (wrapped := _UNREADABLE.match(message)):
+        said = _object(wrapped[1].encode())
+    page = said.get("html-message")
+    return page.encode() if isinstance(page, str) else None
 
 
 def _object(body: bytes) -> dict[str, Any]:

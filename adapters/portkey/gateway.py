@@ -43,8 +43,10 @@ from domain.llm.request import LlmRequest
 from domain.routing.target import Target
 from domain.time import Timeouts
 
-REFUSAL_PAUSE_S: Final = 30.0
-"""How long a target is not offered through the gateway after the gateway refused to call it."""
+REFUSED_PAUSE_S: Final = 30.0
+"""How long a target is not reached through the gateways after one refused to call it."""
+BROKEN_PAUSE_S: Final = 2.0
+"""The same after a call broke inside the gateway: long enough to take another way, or another target."""
 PROBE_TIMEOUT_S: Final = 2.0
 
 _NATIVE_MESSAGES: Final = frozenset({"anthropic", "vertex-ai/anthropic"})
@@ -97,7 +99,7 @@ class PortkeyGateway(LlmProvider):
         self._portkey_api_key = portkey_api_key
         self._endpoints: Mapping[str, PortkeyTarget] = {}
         self._roads: dict[tuple[str, str, str], _Road | None] = {}
-        self._refused_until: dict[tuple[str, str], float] = {}
+        self._paused_until: dict[tuple[str, str], float] = {}
         self._pool = GatewayPool(self._addresses(gateways))
         self.set_endpoints(endpoints)
 
@@ -114,7 +116,7 @@ class PortkeyGateway(LlmProvider):
             name: endpoint for name, endpoint in endpoints.items() if endpoint.slug in known_slugs()
         }
         self._roads.clear()
-        self._refused_until.clear()
+        self._paused_until.clear()
 
     def health(self) -> tuple[GatewayHealth, ...]:
         """Every gateway with its URL, whether it is used now, and its last error."""
@@ -137,7 +139,7 @@ class PortkeyGateway(LlmProvider):
         if target.provider not in self._endpoints:
             return False
         now = self._clock.monotonic()
-        if self._refused_until and self._refused_until.get((target.provider, target.model), 0.0) > now:
+        if self._paused_until and self._paused_until.get((target.provider, target.model), 0.0) > now:
             return False
         return self._pool.any_up(now)
 
@@ -292,8 +294,8 @@ class PortkeyGateway(LlmProvider):
         now = self._clock.monotonic()
         if failure.code == GATEWAY_ERROR:
             self._pool.answered(gateway)
-            if not failure.sent:
-                self._refused_until[target.provider, target.model] = now + REFUSAL_PAUSE_S
+            pause_s = BROKEN_PAUSE_S if failure.sent else REFUSED_PAUSE_S
+            self._paused_until[target.provider, target.model] = now + pause_s
         elif failure.at_gateway or failure.code == GATEWAY_SILENT:
             self._pool.unreachable(gateway, now, failure.message)
         else:

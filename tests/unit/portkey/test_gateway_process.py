@@ -141,7 +141,9 @@ async def test_a_gateway_that_stops_answering_is_replaced(
     assert supervised.pid != first
 
 
-async def test_a_late_answer_brings_the_same_child_back(supervised: GatewayProcess, stand_in: StandIn) -> None:
+async def test_a_late_answer_brings_the_same_child_back(
+    supervised: GatewayProcess, stand_in: StandIn
+) -> None:
     await supervised.start()
     assert await supervised.wait_until_up(10)
     first = supervised.pid

@@ -19,7 +19,7 @@ START_TIMEOUT_S = 180.0
 
 def install_folder() -> Path:
     named = os.environ.get("INTERCHANGE_PORTKEY_DIR")
-    return Path(named) if named else Path(__file__).parents[2] / ".interchange-test"
+    return Path(named) if named else Path(__file__).parents[3] / ".interchange-test"
 
 
 @contextmanager

@@ -1,0 +1,125 @@
+"""Token counts and in-stream errors that Portkey's translation distorts."""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.portkey.corrections import CorrectedCodec, PromptCount, corrected_body, prompt_count
+from adapters.wire.openai import CHAT
+from application.ports.wire import OPENAI_CHAT
+from domain.llm.stream import Delta, Faulted, Finished, StreamMachine, UsageReported
+from domain.llm.usage import Usage
+from tests.contract.portkey.calls import call_to
+
+counts = st.integers(min_value=0, max_value=10**7)
+
+
+def as_portkey_says(fresh: int, read: int, written: int, out: int) -> dict[str, Any]:
+    """Usage of an Anthropic answer, as the gateway's source builds it."""
+    usage: dict[str, Any] = {
+        "prompt_tokens": fresh,
+        "completion_tokens": out,
+        "total_tokens": fresh + read + written + out,
+        "prompt_tokens_details": {"cached_tokens": read},
+    }
+    if read or written:
+        usage |= {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
+    return usage
+
+
+def completion(usage: dict[str, Any]) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+    return json.dumps({"id": "x", "choices": [choice], "usage": usage}).encode()
+
+
+@settings(max_examples=60)
+@given(fresh=counts, read=counts, written=counts, out=counts)
+def test_every_token_of_an_anthropic_answer_is_counted_once_and_in_its_place(
+    fresh: int, read: int, written: int, out: int
+) -> None:
+    codec = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE)
+    answer = codec.response(completion(as_portkey_says(fresh, read, written, out)))
+    assert answer.usage == Usage(
+        input_tokens=fresh + read + written,
+        output_tokens=out,
+        cached_read_tokens=read,
+        cache_write_tokens=written,
+    )
+    shown = json.loads(answer.body)["usage"]
+    assert shown["prompt_tokens"] + shown["completion_tokens"] == shown["total_tokens"]
+
+
+def test_bedrock_counts_the_cache_already_and_only_the_written_part_is_named() -> None:
+    usage = as_portkey_says(100, 30, 20, 7) | {"prompt_tokens": 150}
+    answer = CorrectedCodec(CHAT, PromptCount.WITH_CACHE).response(completion(usage))
+    assert answer.usage == Usage(150, 7, cached_read_tokens=30, cache_write_tokens=20)
+
+
+def test_an_answer_without_cached_tokens_keeps_its_bytes() -> None:
+    body = completion({"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6})
+    assert corrected_body(body, PromptCount.WITHOUT_CACHE) is body
+
+
+def test_text_that_only_looks_like_a_count_changes_nothing() -> None:
+    body = completion({"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6})
+    body = body.replace(b'"hi"', b'"the \\"cache_read_input_tokens\\": 9"')
+    assert corrected_body(body, PromptCount.WITHOUT_CACHE) == body
+    assert corrected_body(b'{"cache_', PromptCount.WITHOUT_CACHE) == b'{"cache_'
+
+
+def chunks(usage: dict[str, Any] | None, finish: str) -> bytes:
+    said = {"index": 0, "delta": {"content": "hi"}, "finish_reason": None}
+    last = {"index": 0, "delta": {}, "finish_reason": finish}
+    frames = [
+        {"id": "x", "choices": [said]},
+        {"id": "x", "choices": [last], **({"usage": usage} if usage else {})},
+    ]
+    return (
+        b"".join(b"data: " + json.dumps(frame).encode() + b"\n\n" for frame in frames) + b"data: [DONE]\n\n"
+    )
+
+
+@settings(max_examples=30)
+@given(cut=st.integers(min_value=1, max_value=200))
+def test_a_stream_is_corrected_however_it_was_cut(cut: int) -> None:
+    data = chunks(as_portkey_says(10, 4, 2, 3), "stop")
+    decoder = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE).stream(call_to("anthropic", OPENAI_CHAT))
+    events = [
+        event
+        for start in range(0, len(data), cut)
+        for event in decoder.feed(data[start : start + cut]).events
+    ]
+    events += decoder.end().events
+    assert [event.usage for event in events if isinstance(event, UsageReported)] == [
+        Usage(16, 3, cached_read_tokens=4, cache_write_tokens=2)
+    ]
+    assert any(isinstance(event, Finished) for event in events)
+
+
+def test_an_error_dressed_as_a_finish_reason_is_an_error_again() -> None:
+    decoder = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE).stream(call_to("anthropic", OPENAI_CHAT))
+    machine = StreamMachine()
+    block = decoder.feed(chunks(None, "overloaded_error"))
+    for event in block.events + decoder.end().events:
+        machine.feed(event)
+    assert [type(event) for event in block.events][-1] is Faulted
+    assert any(isinstance(event, Delta) for event in block.events)
+    assert not machine.complete
+    assert machine.failure is not None
+    assert machine.failure.kind.value == "overloaded"
+
+
+def test_a_last_frame_without_its_blank_line_is_read() -> None:
+    decoder = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE).stream(call_to("anthropic", OPENAI_CHAT))
+    data = chunks(as_portkey_says(10, 4, 2, 3), "stop").removesuffix(b"data: [DONE]\n\n").rstrip(b"\n")
+    events = decoder.feed(data).events + decoder.end().events
+    assert any(isinstance(event, UsageReported) for event in events)
+
+
+def test_only_families_that_need_it_are_corrected() -> None:
+    assert prompt_count("openai") is None
+    assert prompt_count("google") is None
+    assert prompt_count("anthropic") is PromptCount.WITHOUT_CACHE
+    assert prompt_count("bedrock/anthropic") is PromptCount.WITH_CACHE

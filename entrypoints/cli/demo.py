@@ -25,7 +25,7 @@ _FAULTS: Final[dict[str, dict[str, Any]]] = {
 
 
 def make_group(data_dir: Callable[[], Path] | None = None) -> click.Group:
-    """The group `demo`. `data_dir` says where `simulator.json` is; by default where the configuration does."""
+    """The group `demo`. `data_dir` says where `simulator.json` is; by default the configuration does."""
     find_data_dir = data_dir or _configured_data_dir
     url_option = click.option(
         "--url", help="Address of the simulator. Default: the one in simulator.json of the data directory."

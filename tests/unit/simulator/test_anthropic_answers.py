@@ -34,7 +34,9 @@ async def test_a_stream_has_the_sequence_of_events_and_the_same_text(caller: Cal
         "message_delta",
         "message_stop",
     ]
-    named = [line.removeprefix("event: ") for line in reply.body.decode().splitlines() if line.startswith("event")]
+    named = [
+        line.removeprefix("event: ") for line in reply.body.decode().splitlines() if line.startswith("event")
+    ]
     assert named == kinds
     text = "".join(event["delta"]["text"] for event in reply.events if event["type"] == "content_block_delta")
     assert text == whole["content"][0]["text"]
@@ -68,8 +70,14 @@ async def test_a_tool_result_is_answered_with_text(caller: Caller) -> None:
         "tools": [TOOL],
         "messages": [
             {"role": "user", "content": "use get_weather"},
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "get_weather", "input": {}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "21 degrees"}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "t", "name": "get_weather", "input": {}}],
+            },
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "t", "content": "21 degrees"}],
+            },
         ],
     }
 
@@ -135,7 +143,9 @@ async def test_structured_output_follows_the_schema(caller: Caller) -> None:
 
 
 async def test_errors_have_anthropics_shape(caller: Caller) -> None:
-    missing = await caller.post("/v1/messages", {"model": "small", "messages": [{"role": "user", "content": "x"}]})
+    missing = await caller.post(
+        "/v1/messages", {"model": "small", "messages": [{"role": "user", "content": "x"}]}
+    )
     no_key = await caller.post("/v1/messages", {}, key=None)
 
     assert (missing.status, missing.json["error"]["type"]) == (400, "invalid_request_error")

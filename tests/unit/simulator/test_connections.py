@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -10,7 +11,9 @@ from entrypoints.simulator.connection import HEADER_BYTES_MAX
 from entrypoints.simulator.server import SimulatedProvider
 
 
-def request(content: bytes = b"", *, method: str = "POST", path: str = "/v1/chat/completions", more: str = "") -> bytes:
+def request(
+    content: bytes = b"", *, method: str = "POST", path: str = "/v1/chat/completions", more: str = ""
+) -> bytes:
     head = f"{method} {path} HTTP/1.1\r\nhost: sim\r\nauthorization: Bearer k\r\n{more}"
     return f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
 
@@ -59,9 +62,9 @@ async def test_a_request_in_small_parts_is_understood(provider: SimulatedProvide
 async def test_a_chunked_request_body_is_understood(provider: SimulatedProvider) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
     content = chat("hi")
-    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: sim\r\nx-api-key: k\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nx-api-key: k\r\ntransfer-encoding: chunked\r\n\r\n"
 
-    writer.write(head.encode() + b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content))
+    writer.write(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content))
 
     assert (await read_answer(reader))[0].startswith(b"HTTP/1.1 200 OK")
     writer.close()
@@ -98,7 +101,9 @@ async def test_connection_close_is_honoured(provider: SimulatedProvider) -> None
         (request(more=f"x-long: {'x' * HEADER_BYTES_MAX}\r\n"), b"431"),
     ],
 )
-async def test_what_is_not_http_or_too_long_is_refused(provider: SimulatedProvider, data: bytes, status: bytes) -> None:
+async def test_what_is_not_http_or_too_long_is_refused(
+    provider: SimulatedProvider, data: bytes, status: bytes
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
 
     writer.write(data)
@@ -108,7 +113,9 @@ async def test_what_is_not_http_or_too_long_is_refused(provider: SimulatedProvid
     writer.close()
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe", b'{"model": 5}', b'{"model":"m","messages":[1]}'])
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"\xff\xfe", b'{"model": 5}', b'{"model":"m","messages":[1]}']
+)
 async def test_a_body_that_cannot_be_read_is_a_400(provider: SimulatedProvider, content: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
 
@@ -176,8 +183,7 @@ async def test_peak_in_flight_is_kept(provider: SimulatedProvider) -> None:
     assert provider.stats["peak_in_flight"] == 5
 
 
-async def until(condition: object) -> None:
-    assert callable(condition)
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0.002)

@@ -46,8 +46,8 @@ async def talk(provider: SimulatedProvider, body: dict[str, Any], *, patience_s:
     """Sends one chat request on a plain socket and reads until it ends or goes quiet."""
     reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
     content = json.dumps(body).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: sim\r\nauthorization: Bearer k\r\ncontent-length: {len(content)}\r\n\r\n"
-    writer.write(head.encode() + content)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer k\r\ncontent-length: %d\r\n\r\n"
+    writer.write(head % len(content) + content)
     data, end = b"", "open"
     try:
         while True:
@@ -87,7 +87,8 @@ async def test_nothing_is_answered(provider: SimulatedProvider, kind: str, end: 
 
 
 @pytest.mark.parametrize(
-    ("how", "terminator", "end"), [("reset", False, "reset"), ("close", False, "closed"), ("close", True, "closed")]
+    ("how", "terminator", "end"),
+    [("reset", False, "reset"), ("close", False, "closed"), ("close", True, "closed")],
 )
 async def test_a_stream_is_cut_after_so_many_tokens(
     provider: SimulatedProvider, how: str, terminator: bool, end: str
@@ -98,7 +99,7 @@ async def test_a_stream_is_cut_after_so_many_tokens(
 
     assert (len(seen.contents), seen.end) == (3, end)
     assert seen.data.endswith(b"\r\n0\r\n\r\n") is terminator
-    assert b"finish_reason\":\"" not in seen.data
+    assert b'finish_reason":"' not in seen.data
     assert provider.bill["interrupted"]["output_tokens"] == 3
 
 
@@ -143,7 +144,9 @@ async def test_the_transfer_coding_can_break(provider: SimulatedProvider) -> Non
     assert (b"\r\nzz\r\n" in seen.data, seen.end) == (True, "closed")
 
 
-async def test_a_stream_without_its_end_marker_still_has_its_finish_reason(provider: SimulatedProvider) -> None:
+async def test_a_stream_without_its_end_marker_still_has_its_finish_reason(
+    provider: SimulatedProvider,
+) -> None:
     provider.fault({"kind": "no_done"})
 
     seen = await talk(provider, STREAM)
@@ -199,7 +202,9 @@ async def test_a_late_answer_is_whole(caller: Caller) -> None:
 
 @pytest.mark.parametrize("shape", PATHS)
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 413, 429, 500, 502, 503, 529])
-async def test_every_status_has_a_body_in_the_providers_shape(caller: Caller, shape: str, status: int) -> None:
+async def test_every_status_has_a_body_in_the_providers_shape(
+    caller: Caller, shape: str, status: int
+) -> None:
     caller.provider.fault({"kind": "status", "status": status, "message": "as told"})
 
     reply = await caller.post(PATHS[shape], BODY)
@@ -229,7 +234,9 @@ async def test_errors_use_the_providers_words(
 
 
 async def test_retry_after_is_given_in_seconds_or_as_a_date(caller: Caller) -> None:
-    caller.provider.fault({"kind": "status", "status": 429, "retry_after_s": 2.5, "headers": {"x-limit": "9"}})
+    caller.provider.fault(
+        {"kind": "status", "status": 429, "retry_after_s": 2.5, "headers": {"x-limit": "9"}}
+    )
     reply = await caller.chat()
     assert (reply.headers["retry-after"], reply.headers["x-limit"]) == ("2.5", "9")
 
@@ -249,7 +256,9 @@ async def test_a_200_can_be_no_answer(caller: Caller, kind: str) -> None:
 
 @pytest.mark.parametrize("shape", ["openai", "anthropic"])
 async def test_an_error_can_come_inside_a_stream(caller: Caller, shape: str) -> None:
-    caller.provider.fault({"kind": "error_frame_after", "tokens": 2, "status": 529, "type": "overloaded_error"})
+    caller.provider.fault(
+        {"kind": "error_frame_after", "tokens": 2, "status": 529, "type": "overloaded_error"}
+    )
 
     reply = await caller.post(PATHS[shape], {**BODY, "stream": True})
 

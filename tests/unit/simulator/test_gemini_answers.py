@@ -12,7 +12,9 @@ def contents(text: str = "hello there") -> list[dict[str, Any]]:
     return [{"role": "user", "parts": [{"text": text}]}]
 
 
-async def ask(caller: Caller, action: str = ":generateContent", *, text: str = "hello there", **more: Any) -> Reply:
+async def ask(
+    caller: Caller, action: str = ":generateContent", *, text: str = "hello there", **more: Any
+) -> Reply:
     body = {"contents": contents(text), **more}
     return await caller.post(MODEL + action, body, key=None, **{"x-goog-api-key": "k"})
 

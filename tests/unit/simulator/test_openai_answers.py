@@ -126,7 +126,9 @@ async def test_a_json_schema_is_honoured(caller: Caller) -> None:
 
 
 async def test_json_mode_gives_an_object(caller: Caller) -> None:
-    text = (await caller.chat(response_format={"type": "json_object"})).json["choices"][0]["message"]["content"]
+    text = (await caller.chat(response_format={"type": "json_object"})).json["choices"][0]["message"][
+        "content"
+    ]
 
     assert json.loads(text)["simulated"] is True
 

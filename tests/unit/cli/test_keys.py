@@ -1,0 +1,165 @@
+"""`interchange keys` against the in-memory store."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from adapters.crypto.key_hash import PepperedKeyHasher
+from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
+from adapters.memory.keys import InMemoryKeyStore
+from adapters.memory.system import START, SteppingClock
+from application.use_cases.manage_keys import CreateKey, ListKeys, RecoverKey, RevokeKey
+from domain.tenancy.key import parse_key
+from entrypoints.cli.keys import KeyUseCases, expiry, make_group
+
+
+class World:
+    def __init__(self, directory: Path) -> None:
+        self.store = InMemoryKeyStore()
+        self.clock = SteppingClock()
+        self.hasher = PepperedKeyHasher({1: b"p" * 32})
+        self.file = directory / "admin.key"
+        self.opened = self.closed = 0
+        self.group = make_group(self.open)
+
+    @contextmanager
+    def open(self) -> Iterator[KeyUseCases]:
+        self.opened += 1
+        yield KeyUseCases(
+            create=CreateKey(self.store, self.hasher, self.clock),
+            list=ListKeys(self.store),
+            revoke=RevokeKey(self.store, self.clock),
+            recover=RecoverKey(self.store, self.hasher, self.clock, PrivateOwnerKeyFile(self.file)),
+            clock=self.clock,
+        )
+        self.closed += 1
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(self.group, list(arguments))
+
+    def json(self, *arguments: str) -> Any:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_new_key_is_alone_on_stdout(world: World) -> None:
+    result = world.run("create", "robot")
+
+    assert result.exit_code == 0
+    assert parse_key(result.stdout.strip()) is not None
+    assert "shown this once" in result.stderr
+    assert (world.opened, world.closed) == (1, 1)
+
+
+def test_a_created_key_is_listed_without_its_secret(world: World) -> None:
+    created = world.json(
+        "create", "robot [1]", "--role", "developer", "--tenant", "acme", "--scope", "llm.call",
+        "--model", "acme/*", "--expires", "90d",
+    )  # fmt: skip
+
+    (listed,) = world.json("list")
+    table = world.run("list").stdout
+
+    assert listed == {
+        "key_id": created["key_id"],
+        "tenant_id": "acme",
+        "name": "robot [1]",
+        "role": "developer",
+        "state": "live",
+        "scopes": ["llm.call"],
+        "allowed_models": ["acme/*"],
+        "created_at": START.isoformat(),
+        "expires_at": (START + timedelta(days=90)).isoformat(),
+        "revoked_at": None,
+    }
+    assert created["key"].split("_")[3] not in table
+    assert "developer" in table
+
+
+def test_without_keys_the_list_says_so(world: World) -> None:
+    assert world.run("list").stdout == "no keys\n"
+    assert world.json("list") == []
+
+
+def test_a_list_of_one_tenant_holds_only_its_keys(world: World) -> None:
+    world.run("create", "a", "--tenant", "acme")
+    world.run("create", "b", "--tenant", "other")
+
+    assert [key["name"] for key in world.json("list", "--tenant", "other")] == ["b"]
+
+
+def test_revoked_and_expired_keys_are_listed_on_demand(world: World) -> None:
+    gone = world.json("create", "gone")["key_id"]
+    world.run("create", "late", "--expires", "1h")
+    world.clock.advance(7200)
+
+    assert "is revoked" in world.run("revoke", gone).stdout
+    assert world.json("revoke", gone)["state"] == "revoked"
+
+    assert world.json("list") == []
+    assert {key["name"]: key["state"] for key in world.json("list", "--all")} == {
+        "gone": "revoked",
+        "late": "expired",
+    }
+
+
+def test_recovering_makes_an_owner_key_and_writes_its_file(world: World) -> None:
+    created = world.json("recover")
+
+    assert world.file.read_text().strip() == created["key"]
+    (listed,) = world.json("list")
+    assert (listed["role"], listed["tenant_id"]) == ("owner", "default")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["create", "x", "--role", "king"], "owner"),
+        (["create", "x", "--expires", "soon"], "2030-01-31"),
+        (["create", "x", "--expires", "2001-01-01"], "future"),
+        (["create", "x", "--tenant", "No Good"], "tenant_id"),
+        (["create", "x", "--role", "viewer", "--scope", "llm.call"], "does not include"),
+    ],
+)
+def test_what_cannot_be_understood_ends_with_status_2_and_says_what_is_allowed(
+    world: World, arguments: list[str], says: str
+) -> None:
+    result = world.run(*arguments)
+
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_an_unknown_key_and_a_lost_store_end_with_status_1(world: World) -> None:
+    unknown = world.run("revoke", "nothere")
+    world.store.reachable = False
+    lost = world.run("list")
+
+    assert (unknown.exit_code, lost.exit_code) == (1, 1)
+    assert "nothere" in unknown.output
+    assert "not reachable" in lost.output
+
+
+def test_expiry_without_a_zone_is_utc() -> None:
+    assert expiry("2030-01-31", START).isoformat() == "2030-01-31T00:00:00+00:00"
+    assert expiry("2030-01-31T12:00:00+02:00", START).isoformat() == "2030-01-31T12:00:00+02:00"
+    assert expiry("30m", START) == START + timedelta(minutes=30)
+
+
+def test_help_opens_nothing(world: World) -> None:
+    assert isinstance(world.group, click.Group)
+    assert world.run("create", "--help").exit_code == 0
+    assert world.opened == 0

@@ -1,6 +1,7 @@
 """`interchange serve`."""
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -17,6 +18,7 @@ from entrypoints.cli.version import version
 @click.option("--workers", type=click.IntRange(1, 64), help="Default: INTERCHANGE_WORKERS, or 1.")
 @click.option("--no-simulator", is_flag=True, help="Do not offer the built-in simulated providers.")
 @click.option("--no-portkey", is_flag=True, help="Do not fetch and run a Portkey gateway beside the server.")
+@click.option("--exit-with-parent", is_flag=True, hidden=True, help="Stop when the starting process is gone.")
 def serve(
     config_path: str | None,
     host: str | None,
@@ -24,14 +26,18 @@ def serve(
     workers: int | None,
     no_simulator: bool,
     no_portkey: bool,
+    exit_with_parent: bool,
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM; running requests may finish then."""
+    from entrypoints.jobs.parent_watch import end_with_parent
     from entrypoints.jobs.supervisor import CannotServe, ServeOptions, Supervisor
 
     flags = flags_of(host=host, port=port, workers=workers, no_simulator=no_simulator, no_portkey=no_portkey)
     loaded = load_or_exit(config_path, flags)
     tell_warnings(loaded)
     options = ServeOptions(loaded=loaded, version=version(), flags=flags)
+    if exit_with_parent:
+        end_with_parent(os.getppid(), grace_s=loaded.settings.server.drain_timeout_s + 30.0)
     try:
         status = asyncio.run(Supervisor(options, say=_say).run())
     except CannotServe as error:

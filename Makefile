@@ -1,0 +1,111 @@
+# Two commands are enough on a fresh machine with Python 3.11 and make: `make run` and `make test`.
+# Everything is installed into .venv, from lock files with hashes, and again only when a lock changed.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.installed-runtime
+DEV := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+BENCHMARKS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: $(RUNTIME) ## Run the server (PORT=8081 make run, ARGS="--workers 2")
+	@exec $(BIN)/interchange serve --exit-with-parent $(ARGS)
+
+.PHONY: test
+test: $(DEV) ## Run the tests (ARGS="tests/unit -k breaker")
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: lint types imports coverage audit-note ## Everything CI runs
+
+.PHONY: lint
+lint: $(DEV) ## Style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(DEV) ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: $(DEV) ## Type check, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(DEV) ## Who may import whom
+	$(BIN)/lint-imports
+
+.PHONY: coverage
+coverage: $(DEV) ## Tests with the coverage that must be kept
+	@rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --include='domain/*' --fail-under=95 --format=total
+	$(BIN)/coverage report --fail-under=90
+
+.PHONY: audit
+audit: $(VENV)/.installed-audit ## Known vulnerabilities of the locked packages (needs the network)
+	$(VENV)-audit/bin/pip-audit --require-hashes --disable-pip -r requirements/runtime.lock
+
+.PHONY: audit-note
+audit-note:
+	@echo "Secrets are scanned by tests/architecture. Vulnerabilities: not checked here, run 'make audit' (needs the network)."
+
+.PHONY: bench
+bench: $(DEV) ## Measure (needs wrk and nginx; see benchmarks/)
+	@test -x benchmarks/run || { echo "benchmarks/run is missing"; exit 1; }
+	@benchmarks/run $(BENCHMARKS)
+
+.PHONY: simulate
+simulate: $(DEV) ## Seeded simulation of the whole system (SEED=7)
+	@$(BIN)/python -m pytest tests/simulation $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
+
+.PHONY: wheel
+wheel: $(RUNTIME) ## Build dist/*.whl
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+.PHONY: lock
+lock: ## Write the lock files anew (needs the network)
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(VENV)-lock/bin/uv pip compile requirements/build.in $(LOCK_OPTIONS) -o requirements/build.lock
+	$(VENV)-lock/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.lock
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev $(LOCK_OPTIONS) -o requirements/dev.lock
+
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
+
+.PHONY: clean
+clean: ## Remove what was installed and built; .interchange (your data) stays
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-audit dist build node_modules .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; set PYTHON=…"; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { echo "cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(RUNTIME): requirements/runtime.lock requirements/build.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what Interchange needs into $(VENV) (once) …"
+	@$(PIP) install --require-hashes -r requirements/runtime.lock
+	@$(PIP) install --require-hashes -r requirements/build.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements/dev.lock
+	@echo "Installing what the tests need into $(VENV) (once) …"
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.installed-audit: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit
+	@touch $@

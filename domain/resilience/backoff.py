@@ -17,15 +17,21 @@ _RETRY_AFTER_JITTER_S = 0.25
 _RETRY_AFTER_JITTER_SHARE = 0.1
 _EXPONENT_MAX = 30
 
-_NUMBER = re.compile(r"(-?)(\d{1,12}(?:\.\d{1,12})?)")
+_NUMBER = re.compile(r"(-?)(\d{1,12}(?:\.\d{1,12})?)", re.ASCII)
 _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _HTTP_DATES = (
     # IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT
-    re.compile(rf"[A-Za-z]{{3}}, (?P<day>\d\d) (?P<month>[A-Za-z]{{3}}) (?P<year>\d{{4}}) {_CLOCK} GMT"),
+    re.compile(
+        rf"[A-Za-z]{{3}}, (?P<day>\d\d) (?P<month>[A-Za-z]{{3}}) (?P<year>\d{{4}}) {_CLOCK} GMT", re.ASCII
+    ),
     # RFC 850: Sunday, 06-Nov-94 08:49:37 GMT
-    re.compile(rf"[A-Za-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[A-Za-z]{{3}})-(?P<year>\d\d) {_CLOCK} GMT"),
+    re.compile(
+        rf"[A-Za-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[A-Za-z]{{3}})-(?P<year>\d\d) {_CLOCK} GMT", re.ASCII
+    ),
     # asctime: Sun Nov  6 08:49:37 1994
-    re.compile(rf"[A-Za-z]{{3}} (?P<month>[A-Za-z]{{3}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})"),
+    re.compile(
+        rf"[A-Za-z]{{3}} (?P<month>[A-Za-z]{{3}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})", re.ASCII
+    ),
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}

@@ -1,4 +1,4 @@
-"""Straight to the provider, in its own shape: the way out when the gateway is down or would lose something."""
+"""Straight to the provider, in its own shape: the way out when a gateway is down or would lose something."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -188,7 +188,7 @@ _NEVER_FORWARDED: Final = frozenset(
 
 
 def _headers(way: _Way, request: LlmRequest) -> Headers:
-    """The fixed ones; on the same family also the caller's vendor headers, which replace ours of that name."""
+    """The fixed ones; on the same family also the caller's vendor headers, in place of ours of that name."""
     if not request.headers or not way.same_family:
         return way.headers
     vendor = [(name, value) for name, value in request.headers if name not in _NEVER_FORWARDED]

@@ -40,7 +40,7 @@ class Base(NamedTuple):
 
 
 def parse_base(url: str) -> Base:
-    """Raises ValueError for anything but `http(s)://host[:port][/path][?query]`; the message has no secret."""
+    """Raises ValueError, without the URL in it, for anything but `http(s)://host[:port][/path][?query]`."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("a base URL starts with http:// or https:// and names a host")

@@ -5,15 +5,105 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from adapters.wire import openai
+from adapters.wire import (
+    anthropic,
+    anthropic_requests,
+    anthropic_to_chat,
+    anthropic_writer,
+    completions,
+    gemini,
+    gemini_embeddings,
+    gemini_requests,
+    openai,
+    openai_pivot,
+    openai_requests,
+)
+from adapters.wire.addresses import GEMINI_EMBEDDINGS
 from adapters.wire.codec import Codec
+from adapters.wire.pivot_codec import CallerSide, PivotCodec, ProviderSide
 from adapters.wire.sse import SseSplitter
-from application.ports.wire import FAMILY, OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
+from application.ports.wire import (
+    ANTHROPIC_COUNT_TOKENS,
+    ANTHROPIC_MESSAGES,
+    FAMILY,
+    GEMINI_GENERATE,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+)
 
-_CODECS: Final[dict[tuple[str, str], Codec]] = {
+_CALLERS: Final[dict[str, CallerSide]] = {
+    OPENAI_CHAT: CallerSide(
+        lambda body, draft: body,  # noqa: ARG005 - it is the pivot
+        openai_pivot.write_answer,
+        openai_pivot.ChatWriter,
+    ),
+    OPENAI_COMPLETIONS: CallerSide(
+        completions.to_chat, completions.write_answer, completions.CompletionsWriter
+    ),
+    ANTHROPIC_MESSAGES: CallerSide(
+        anthropic_to_chat.to_chat, anthropic_writer.write_answer, anthropic_writer.AnthropicWriter
+    ),
+}
+_COUNTERPARTS: Final[dict[str, dict[str, str]]] = {
+    OPENAI_COMPLETIONS: completions.CHAT_COUNTERPARTS,
+    ANTHROPIC_MESSAGES: anthropic_to_chat.CHAT_COUNTERPARTS,
+}
+_PROVIDERS: Final[dict[str, tuple[ProviderSide, frozenset[str]]]] = {
+    OPENAI_CHAT: (
+        ProviderSide(
+            OPENAI_CHAT, openai_requests.from_chat, openai_pivot.read_answer, openai_pivot.ChatReader
+        ),
+        openai_requests.CHAT_FIELDS,
+    ),
+    ANTHROPIC_MESSAGES: (
+        ProviderSide(
+            ANTHROPIC_MESSAGES,
+            anthropic_requests.from_chat,
+            anthropic.read_answer,
+            anthropic.AnthropicReader,
+        ),
+        anthropic_requests.CHAT_FIELDS,
+    ),
+    GEMINI_GENERATE: (
+        ProviderSide(GEMINI_GENERATE, gemini_requests.from_chat, gemini.read_answer, gemini.GeminiReader),
+        gemini_requests.CHAT_FIELDS,
+    ),
+}
+
+
+def _kept_fields(dialect: str, upstream_dialect: str) -> frozenset[str]:
+    """The caller's top-level names whose meaning reaches the provider."""
+    chat_fields = _PROVIDERS[upstream_dialect][1]
+    names = _COUNTERPARTS.get(dialect)
+    if names is None:
+        return chat_fields
+    return frozenset(name for name, chat_name in names.items() if chat_name in chat_fields)
+
+
+_SAME_FAMILY: Final[dict[tuple[str, str], Codec]] = {
     (OPENAI_CHAT, OPENAI_CHAT): openai.CHAT,
     (OPENAI_COMPLETIONS, OPENAI_COMPLETIONS): openai.COMPLETIONS,
     (OPENAI_EMBEDDINGS, OPENAI_EMBEDDINGS): openai.EMBEDDINGS,
+    (ANTHROPIC_MESSAGES, ANTHROPIC_MESSAGES): anthropic.MESSAGES,
+    (ANTHROPIC_COUNT_TOKENS, ANTHROPIC_COUNT_TOKENS): anthropic.COUNT_TOKENS,
+}
+_TRANSLATED: Final = [
+    (caller, provider)
+    for caller in _CALLERS
+    for provider in _PROVIDERS
+    if (caller, provider) not in _SAME_FAMILY
+]
+_KEPT_FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {
+    pair: _kept_fields(*pair) for pair in _TRANSLATED
+} | {(OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.FIELDS}
+_CODECS: Final[dict[tuple[str, str], Codec]] = {
+    **_SAME_FAMILY,
+    **{
+        pair: PivotCodec(_CALLERS[pair[0]], _PROVIDERS[pair[1]][0], _KEPT_FIELDS[pair])
+        for pair in _TRANSLATED
+    },
+    (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.CODEC,
 }
 
 
@@ -29,9 +119,6 @@ def would_drop(dialect: str, upstream_dialect: str, fields: frozenset[str]) -> t
     """The names among a body's top-level `fields` that this pair has no counterpart for. Pure."""
     kept = _KEPT_FIELDS.get((dialect, upstream_dialect))
     return () if kept is None else tuple(sorted(fields - kept))
-
-
-_KEPT_FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {}
 
 
 def terminator(dialect: str) -> bytes:

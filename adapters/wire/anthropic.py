@@ -1,0 +1,323 @@
+"""Anthropic's answers and streams read, and the codec for callers of the same family (verbatim)."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
+from adapters.wire.errors import error_in_success
+from adapters.wire.openai import appended, unreadable
+from adapters.wire.pivot import (
+    ALIVE,
+    ENDED,
+    Answer,
+    Choice,
+    ChoiceEnded,
+    Counted,
+    Piece,
+    Started,
+    StreamPiece,
+    StreamReader,
+    ToolArguments,
+    ToolCall,
+    ToolStarted,
+)
+from adapters.wire.pivot_codec import PivotStream
+from application.ports.llm import UpstreamCall, UpstreamFailed
+from application.ports.wire import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
+from domain.llm.failures import Failure, FailureKind
+from domain.llm.stream import ContentKind, Faulted
+from domain.llm.usage import Usage
+
+STOP_REASONS: Final[dict[str, str]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+"""Anthropic's reasons -> the pivot's; an unknown one goes through as it is."""
+
+
+class CacheCreation(Struct):
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class OutputDetails(Struct):
+    thinking_tokens: int | None = None
+
+
+class AnthropicUsage(Struct):
+    """Counts whose input EXCLUDES what was read from or written to the prompt cache."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+def inclusive(wire: AnthropicUsage | None) -> Usage | None:
+    """Inclusive buckets; None when nothing was counted."""
+    if wire is None or (wire.input_tokens is None and wire.output_tokens is None):
+        return None
+    read = wire.cache_read_input_tokens or 0
+    written = wire.cache_creation_input_tokens or 0
+    long = min(written, (wire.cache_creation and wire.cache_creation.ephemeral_1h_input_tokens) or 0)
+    details = wire.output_tokens_details
+    return Usage(
+        input_tokens=(wire.input_tokens or 0) + read + written,
+        output_tokens=wire.output_tokens or 0,
+        cached_read_tokens=read,
+        cache_write_tokens=written - long,
+        cache_write_long_tokens=long,
+        reasoning_tokens=(details and details.thinking_tokens) or 0,
+    )
+
+
+def exclusive(usage: Usage) -> dict[str, int]:
+    """The same in Anthropic's shape, for translated answers."""
+    read = usage.cached_read_tokens
+    written = usage.cache_write_tokens + usage.cache_write_long_tokens
+    return {
+        "input_tokens": max(0, usage.input_tokens - read - written),
+        "cache_read_input_tokens": read,
+        "cache_creation_input_tokens": written,
+        "output_tokens": usage.output_tokens,
+    }
+
+
+class _Block(Struct):
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    id: str = ""
+    name: str = ""
+    input: Raw = Raw(b"{}")
+
+
+class _Delta(Struct):
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+    stop_reason: str | None = None
+
+
+class _Message(Struct):
+    id: str = ""
+    model: str = ""
+    usage: AnthropicUsage | None = None
+
+
+class _Event(Struct):
+    type: str = ""
+    index: int = 0
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: AnthropicUsage | None = None
+    error: Any = None
+
+
+class _Answer(Struct):
+    content: list[_Block]
+    type: str = "message"
+    id: str = ""
+    model: str = ""
+    stop_reason: str | None = None
+    usage: AnthropicUsage | None = None
+
+
+class _TokenCount(Struct):
+    input_tokens: int
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_ANSWER = msgspec.json.Decoder(_Answer)
+_COUNT = msgspec.json.Decoder(_TokenCount)
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+
+_TOOL_BLOCKS: Final = frozenset({"tool_use"})
+_HIDDEN_TOOL_BLOCKS: Final = frozenset({"server_tool_use", "mcp_tool_use"})
+_THINKING_BLOCKS: Final = frozenset({"thinking", "redacted_thinking"})
+
+
+class AnthropicReader(StreamReader):
+    """One stream's events. Usage is merged over the events, because each tells only a part."""
+
+    __slots__ = ("_tools", "_usage")
+
+    def __init__(self) -> None:
+        self._usage = AnthropicUsage()
+        self._tools: dict[int, int] = {}
+
+    def read(self, event: str | None, data: bytes) -> list[StreamPiece]:
+        found = _EVENT.decode(data)
+        match found.type or event:
+            case "content_block_delta":
+                return self._delta(found)
+            case "content_block_start":
+                return self._block(found)
+            case "message_start":
+                message = found.message or _Message()
+                return [Started(message.id, message.model), *self._counted(message.usage)]
+            case "message_delta":
+                reason = found.delta and found.delta.stop_reason
+                ended = [ChoiceEnded(0, STOP_REASONS.get(reason, reason))] if reason else []
+                return [*ended, *self._counted(found.usage)]
+            case "message_stop":
+                return [ENDED]
+            case "ping":
+                return [ALIVE]
+            case "error":
+                return [Faulted(error_in_success(found.error, data))]
+        return []
+
+    def _block(self, found: _Event) -> list[StreamPiece]:
+        block = found.content_block or _Block()
+        if block.type in _TOOL_BLOCKS:
+            tool = self._tools[found.index] = len(self._tools)
+            arguments = bytes(block.input)
+            whole = [ToolArguments(0, tool, arguments.decode())] if _says(arguments) else []
+            return [ToolStarted(0, tool, block.id, block.name), *whole]
+        if block.type in _HIDDEN_TOOL_BLOCKS:
+            return [Piece(0, ContentKind.TOOL_CALL, "")]
+        if block.type in _THINKING_BLOCKS:
+            return [Piece(0, ContentKind.REASONING, block.thinking)]
+        return [Piece(0, ContentKind.TEXT, block.text)] if block.text else []
+
+    def _delta(self, found: _Event) -> list[StreamPiece]:
+        delta = found.delta or _Delta()
+        if delta.text:
+            return [Piece(0, ContentKind.TEXT, delta.text)]
+        if delta.thinking:
+            return [Piece(0, ContentKind.REASONING, delta.thinking)]
+        if delta.partial_json:
+            tool = self._tools.get(found.index)
+            if tool is not None:
+                return [ToolArguments(0, tool, delta.partial_json)]
+        return []
+
+    def _counted(self, usage: AnthropicUsage | None) -> list[StreamPiece]:
+        if usage is None:
+            return []
+        for name in AnthropicUsage.__struct_fields__:
+            value = getattr(usage, name)
+            if value is not None:
+                setattr(self._usage, name, value)
+        total = inclusive(self._usage)
+        return [] if total is None else [Counted(total)]
+
+
+def _says(arguments: bytes) -> bool:
+    return arguments.strip() not in (b"{}", b"", b"null")
+
+
+def read_answer(body: bytes) -> Answer:
+    """A complete message. Raises msgspec.DecodeError when it is none."""
+    answer = _ANSWER.decode(body)
+    if answer.type != "message":
+        raise msgspec.ValidationError(f"a message is expected, not {answer.type!r}")
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[ToolCall] = []
+    for block in answer.content:
+        if block.type == "text":
+            texts.append(block.text)
+        elif block.type == "thinking":
+            thoughts.append(block.thinking)
+        elif block.type in _TOOL_BLOCKS:
+            calls.append(ToolCall(block.id, block.name, bytes(block.input).decode()))
+    reason = answer.stop_reason or "end_turn"
+    choice = Choice(
+        0,
+        "".join(texts),
+        "".join(thoughts),
+        tool_calls=tuple(calls),
+        finish_reason=STOP_REASONS.get(reason, reason),
+    )
+    return Answer(answer.id, answer.model, (choice,), inclusive(answer.usage))
+
+
+class VerbatimMessages(Codec):
+    """Messages to a provider of the same family: unknown fields, thinking and signatures untouched.
+
+    Only a thinking block without a signature is taken out: it came from another family's model, and
+    Anthropic refuses it.
+    """
+
+    upstream_dialect = ANTHROPIC_MESSAGES
+
+    def request(self, call: UpstreamCall) -> EncodedRequest:
+        return EncodedRequest(_edited(call))
+
+    def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:  # noqa: ARG002
+        try:
+            answer = _ANSWER.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise unreadable(body, error) from None
+        reason = answer.stop_reason
+        return DecodedResponse(body, inclusive(answer.usage), reason and STOP_REASONS.get(reason, reason))
+
+    def stream(self, call: UpstreamCall) -> StreamDecoder:  # noqa: ARG002
+        return PivotStream(AnthropicReader(), None, 1)
+
+
+class VerbatimCountTokens(Codec):
+    """Counting tokens at a provider of the same family. The call is free, so its usage is zero."""
+
+    upstream_dialect = ANTHROPIC_COUNT_TOKENS
+
+    def request(self, call: UpstreamCall) -> EncodedRequest:
+        return EncodedRequest(_edited(call))
+
+    def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:  # noqa: ARG002
+        try:
+            _COUNT.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise unreadable(body, error) from None
+        return DecodedResponse(body, Usage(), None)
+
+    def stream(self, call: UpstreamCall) -> StreamDecoder:  # noqa: ARG002
+        message = "counting tokens is not streamed"
+        raise UpstreamFailed(Failure(kind=FailureKind.CALLER_FAULT, message=message, status=400))
+
+
+MESSAGES: Final = VerbatimMessages()
+COUNT_TOKENS: Final = VerbatimCountTokens()
+_UNSIGNED: Final = b'"signature":""'
+
+
+def _edited(call: UpstreamCall) -> bytes:
+    request = call.request
+    foreign = _UNSIGNED in request.body.replace(b'"signature": ""', _UNSIGNED)
+    if call.target.model == request.model and call.continue_from is None and not foreign:
+        return request.body
+    fields: dict[str, Any] = _FIELDS.decode(request.body)
+    fields["model"] = call.target.model
+    if foreign:
+        fields["messages"] = Raw(msgspec.json.encode(_without_unsigned(fields["messages"])))
+    if call.continue_from is not None:
+        # Anthropic refuses a last assistant message that ends in white space.
+        said = {"role": "assistant", "content": call.continue_from.rstrip()}
+        fields["messages"] = appended(fields.get("messages"), said)
+    return msgspec.json.encode(fields)
+
+
+def _without_unsigned(messages: Raw) -> Any:
+    kept = msgspec.json.decode(messages)
+    for message in kept:
+        content = message.get("content")
+        if isinstance(content, list):
+            message["content"] = [part for part in content if not _unsigned(part)]
+    return [message for message in kept if message.get("content") != []]
+
+
+def _unsigned(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "thinking" and not part.get("signature")

@@ -1,0 +1,240 @@
+"""`openai.chat` bodies said in Anthropic's messages."""
+
+from typing import Any, Final
+
+from adapters.wire.chat_parts import (
+    THINKING_TOKENS,
+    calls_of,
+    effort_of,
+    functions_of,
+    inline_data,
+    output_limit,
+    parts_of,
+    schema_of,
+    stops_of,
+    tool_choice_of,
+)
+from adapters.wire.pivot_codec import Draft, Json
+from domain.llm.capabilities import Capability
+
+MAX_TOKENS_DEFAULT: Final = 4096
+THINKING_TOKENS_MIN: Final = 1024
+TEMPERATURE_MAX: Final = 1.0
+
+CHAT_FIELDS: Final = frozenset(
+    {
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "stop",
+        "stream",
+        "stream_options",
+        "tools",
+        "functions",
+        "tool_choice",
+        "function_call",
+        "parallel_tool_calls",
+        "response_format",
+        "reasoning_effort",
+        "user",
+        "n",
+    }
+)
+"""Fields of a chat body that have a counterpart here."""
+
+_COPIED: Final = ("top_p", "stream")
+_ADAPTIVE_PREFIXES: Final = ("claude-opus-4-6", "claude-opus-4-7", "claude-sonnet-4-6", "claude-mythos")
+"""Models that want adaptive thinking and an effort instead of a budget."""
+
+
+def from_chat(chat: Json, draft: Draft) -> Json:
+    """The messages body. Raises UpstreamFailed (CALLER_FAULT) for several choices and for sound."""
+    if (chat.get("n") or 1) > 1:
+        raise draft.refuse("n: this provider gives one choice per request")
+    target = draft.call.target
+    limit = output_limit(chat) or target.offering.max_output_tokens or MAX_TOKENS_DEFAULT
+    system, messages = _conversation(chat["messages"], draft)
+    body: Json = {"model": target.model, "max_tokens": limit, "messages": messages}
+    if system:
+        body["system"] = system[0]["text"] if _plain(system) else system
+    for name in _COPIED:
+        if chat.get(name) is not None:
+            body[name] = chat[name]
+    if chat.get("user"):
+        body["metadata"] = {"user_id": chat["user"]}
+    stops = [stop for stop in stops_of(chat) if stop.strip()]
+    if stops:
+        body["stop_sequences"] = stops
+    _add_tools(body, chat, draft)
+    _add_format(body, chat, draft)
+    _add_thinking(body, chat, draft)
+    _add_temperature(body, chat, draft)
+    return body
+
+
+def _plain(system: list[Json]) -> bool:
+    return len(system) == 1 and set(system[0]) == {"type", "text"}
+
+
+def _conversation(messages: list[Json], draft: Draft) -> tuple[list[Json], list[Json]]:
+    """(system blocks, messages): system texts go first, results of tools into the user's next message."""
+    system: list[Json] = []
+    turns: list[Json] = []
+    for message in messages:
+        role = message["role"]
+        if role in ("system", "developer"):
+            system += _blocks(message.get("content"), draft)
+        elif role == "assistant":
+            _say(turns, "assistant", _assistant_blocks(message, draft))
+        elif role in ("tool", "function"):
+            _say(turns, "user", [_result(message, draft)])
+        else:
+            _say(turns, "user", _blocks(message.get("content"), draft))
+    if turns and turns[-1]["role"] == "assistant":
+        # A last assistant message is continued, and may not end in white space.
+        last = turns[-1]["content"][-1]
+        if last["type"] == "text":
+            last["text"] = last["text"].rstrip()
+    return system, turns
+
+
+def _say(turns: list[Json], role: str, blocks: list[Json]) -> None:
+    """Appends to the last turn when it is the same role's: turns alternate."""
+    if not blocks:
+        return
+    if turns and turns[-1]["role"] == role:
+        turns[-1]["content"] += blocks
+    else:
+        turns.append({"role": role, "content": blocks})
+
+
+def _assistant_blocks(message: Json, draft: Draft) -> list[Json]:
+    if message.get("reasoning_content"):
+        # Thinking counts only with its signature, which this shape cannot carry.
+        draft.drop("messages.reasoning_content")
+    blocks = _blocks(message.get("content"), draft)
+    if message.get("refusal"):
+        blocks.append({"type": "text", "text": message["refusal"]})
+    for call in calls_of(message):
+        blocks.append(
+            {"type": "tool_use", "id": call["id"], "name": call["name"], "input": call["arguments"]}
+        )
+    return blocks
+
+
+def _result(message: Json, draft: Draft) -> Json:
+    content = message.get("content")
+    call_id = message.get("tool_call_id") or f"call_{message.get('name', '')}"
+    said = content if isinstance(content, str) else _blocks(content, draft)
+    return {"type": "tool_result", "tool_use_id": call_id, "content": said}
+
+
+def _blocks(content: Any, draft: Draft) -> list[Json]:
+    return [block for part in parts_of(content) if (block := _block(part, draft)) is not None]
+
+
+def _block(part: Json, draft: Draft) -> Json | None:
+    block: Json
+    match part.get("type"):
+        case "text" | "refusal":
+            text = part.get("text") or part.get("refusal") or ""
+            if not text:
+                return None
+            block = {"type": "text", "text": text}
+        case "image_url":
+            image = part["image_url"]
+            block = {"type": "image", "source": _source(image["url"] if isinstance(image, dict) else image)}
+        case "file":
+            data = part["file"].get("file_data")
+            if not data:
+                raise draft.refuse("a file by id belongs to another provider's account; send its data")
+            block = {"type": "document", "source": _source(data, "application/pdf")}
+            if part["file"].get("filename"):
+                block["title"] = part["file"]["filename"]
+        case other:
+            raise draft.refuse(f"messages: this provider takes no content of type {other}")
+    if part.get("cache_control"):
+        block["cache_control"] = part["cache_control"]
+    return block
+
+
+def _source(url: str, default_type: str = "image/png") -> Json:
+    inline = inline_data(url, default_type)
+    if inline is None:
+        return {"type": "url", "url": url}
+    return {"type": "base64", "media_type": inline.media_type, "data": inline.data}
+
+
+def _add_tools(body: Json, chat: Json, draft: Draft) -> None:
+    functions, others = functions_of(chat)
+    for kind in others:
+        draft.drop(f"tools.{kind}")
+    if not functions:
+        return
+    body["tools"] = [
+        {
+            "name": function.name,
+            "input_schema": function.parameters,
+            **({"description": function.description} if function.description else {}),
+            **({"strict": True} if function.strict else {}),
+        }
+        for function in functions
+    ]
+    chosen = tool_choice_of(chat)
+    choice: Json = {"type": "auto"}
+    if chosen is not None:
+        mode, names = chosen
+        choice = {"type": {"required": "any"}.get(mode, mode)}
+        if len(names) == 1 and mode == "required":
+            choice = {"type": "tool", "name": names[0]}
+        elif names:
+            body["tools"] = [tool for tool in body["tools"] if tool["name"] in names]
+    if chat.get("parallel_tool_calls") is False and choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = True
+    if chosen is not None or "disable_parallel_tool_use" in choice:
+        body["tool_choice"] = choice
+
+
+def _add_format(body: Json, chat: Json, draft: Draft) -> None:
+    wanted = schema_of(chat)
+    if wanted is None:
+        return
+    kind, schema = wanted
+    if kind == "json_schema":
+        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    else:
+        # There is no mode for "some JSON": the prompt already has to ask for it in OpenAI's shape.
+        draft.drop("response_format")
+
+
+def _add_thinking(body: Json, chat: Json, draft: Draft) -> None:
+    effort = effort_of(chat)
+    if effort is None:
+        return
+    target = draft.call.target
+    if target.model.startswith(_ADAPTIVE_PREFIXES):
+        body["thinking"] = {"type": "adaptive"}
+        body.setdefault("output_config", {})["effort"] = "low" if effort == "minimal" else effort
+        return
+    wanted = THINKING_TOKENS.get(effort, THINKING_TOKENS["medium"])
+    budget = min(wanted, body["max_tokens"] // 2)
+    forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
+    can_think = Capability.REASONING in target.offering.capabilities
+    if budget < THINKING_TOKENS_MIN or forced or not can_think:
+        # Half of the answer's limit goes to the answer, and a forced tool excludes thinking.
+        draft.drop("reasoning_effort")
+        return
+    body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+
+
+def _add_temperature(body: Json, chat: Json, draft: Draft) -> None:
+    temperature = chat.get("temperature")
+    if temperature is None:
+        return
+    if "thinking" in body or temperature > TEMPERATURE_MAX:
+        draft.drop("temperature")
+    if "thinking" not in body:
+        body["temperature"] = min(temperature, TEMPERATURE_MAX)

@@ -1,0 +1,191 @@
+"""Anthropic's messages bodies said in `openai.chat`, for providers of other families."""
+
+from typing import Any, Final
+
+import msgspec
+
+from adapters.wire.chat_parts import NO_PARAMETERS, THINKING_TOKENS
+from adapters.wire.pivot_codec import Draft, Json
+from domain.llm.capabilities import Capability
+
+CHAT_COUNTERPARTS: Final[dict[str, str]] = {
+    "model": "model",
+    "messages": "messages",
+    "system": "messages",
+    "max_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop_sequences": "stop",
+    "stream": "stream",
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+    "thinking": "reasoning_effort",
+    "output_config": "response_format",
+    "output_format": "response_format",
+    "metadata": "user",
+    "top_k": "top_k",
+}
+"""An Anthropic field -> the chat field that says the same."""
+
+_CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
+
+
+def to_chat(body: Json, draft: Draft) -> Json:
+    """The chat body. What only Anthropic has (server tools, foreign thinking) is dropped by name."""
+    messages: list[Json] = []
+    system = _text(body.get("system"))
+    if system:
+        messages.append({"role": "system", "content": system})
+    for message in body["messages"]:
+        _add_message(messages, message, draft)
+    chat: Json = {"model": body["model"], "messages": messages, "max_tokens": body["max_tokens"]}
+    for name in ("temperature", "top_p", "top_k", "stream"):
+        if body.get(name) is not None:
+            chat[name] = body[name]
+    if body.get("stop_sequences"):
+        chat["stop"] = body["stop_sequences"]
+    if (body.get("metadata") or {}).get("user_id"):
+        chat["user"] = body["metadata"]["user_id"]
+    _add_tools(chat, body, draft)
+    config = body.get("output_config") or {}
+    form = body.get("output_format") or config.get("format") or {}
+    if form.get("type") == "json_schema":
+        named = {"name": "answer", "schema": form["schema"], "strict": True}
+        chat["response_format"] = {"type": "json_schema", "json_schema": named}
+    _add_effort(chat, body.get("thinking") or {}, config, draft)
+    return chat
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n\n".join(block["text"] for block in content or () if block.get("type") == "text")
+
+
+def _add_message(messages: list[Json], message: Json, draft: Draft) -> None:
+    content = message["content"]
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if message["role"] == "assistant":
+        _add_assistant(messages, blocks, draft)
+        return
+    parts: list[Json] = []
+    for block in blocks:
+        if block.get("type") == "tool_result":
+            # A result follows its call directly; what the user says beside it comes after.
+            parts += _add_result(messages, block, draft)
+        else:
+            parts += _parts(block, draft)
+    if parts:
+        role = "system" if message["role"] == "system" else "user"
+        messages.append({"role": role, "content": _simplest(parts)})
+
+
+def _simplest(parts: list[Json]) -> Any:
+    """A plain string where the content is one text: more servers understand it."""
+    return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
+
+
+def _add_assistant(messages: list[Json], blocks: list[Json], draft: Draft) -> None:
+    texts: list[str] = []
+    calls: list[Json] = []
+    for block in blocks:
+        match block.get("type"):
+            case "text":
+                texts.append(block["text"])
+            case "tool_use":
+                arguments = msgspec.json.encode(block.get("input") or {}).decode()
+                function = {"name": block["name"], "arguments": arguments}
+                calls.append({"id": block["id"], "type": "function", "function": function})
+            case "thinking" | "redacted_thinking":
+                # Another family cannot check its signature, and would be misled by the text alone.
+                draft.drop("messages.thinking")
+            case other:
+                draft.drop(f"messages.{other}")
+    said: Json = {"role": "assistant", "content": "".join(texts) or None}
+    if calls:
+        said["tool_calls"] = calls
+    if texts or calls:
+        messages.append(said)
+
+
+def _add_result(messages: list[Json], block: Json, draft: Draft) -> list[Json]:
+    """Appends a tool message with the texts; returns the parts that only a user message can hold."""
+    content = block.get("content")
+    parts = (
+        [{"type": "text", "text": content}]
+        if isinstance(content, str)
+        else [part for inner in content or () for part in _parts(inner, draft)]
+    )
+    text = "\n".join(part["text"] for part in parts if part["type"] == "text")
+    if block.get("is_error") and text:
+        text = f"Error: {text}"
+    messages.append({"role": "tool", "tool_call_id": block["tool_use_id"], "content": text})
+    return [part for part in parts if part["type"] != "text"]
+
+
+def _parts(block: Json, draft: Draft) -> list[Json]:
+    match block.get("type"):
+        case "text":
+            return [{"type": "text", "text": block["text"]}] if block["text"] else []
+        case "image":
+            return [{"type": "image_url", "image_url": {"url": _url(block["source"], draft)}}]
+        case "document":
+            source = block["source"]
+            if source.get("type") == "text":
+                return [{"type": "text", "text": source["data"]}]
+            if source.get("type") == "base64":
+                file = {"filename": block.get("title") or "document.pdf", "file_data": _url(source, draft)}
+                return [{"type": "file", "file": file}]
+            raise draft.refuse("messages: this provider takes documents only with their data")
+        case other:
+            draft.drop(f"messages.{other}")
+            return []
+
+
+def _url(source: Json, draft: Draft) -> str:
+    match source.get("type"):
+        case "base64":
+            return f"data:{source['media_type']};base64,{source['data']}"
+        case "url":
+            return str(source["url"])
+    raise draft.refuse("messages: a file by id belongs to another provider's account; send its data")
+
+
+def _add_tools(chat: Json, body: Json, draft: Draft) -> None:
+    tools: list[Json] = []
+    for tool in body.get("tools") or ():
+        if tool.get("type") not in (None, "custom"):
+            draft.drop(f"tools.{tool['type']}")
+            continue
+        function: Json = {"name": tool["name"], "parameters": tool.get("input_schema") or NO_PARAMETERS}
+        if tool.get("description"):
+            function["description"] = tool["description"]
+        if tool.get("strict"):
+            function["strict"] = True
+        tools.append({"type": "function", "function": function})
+    if not tools:
+        return
+    chat["tools"] = tools
+    choice = body.get("tool_choice")
+    if not choice:
+        return
+    if choice["type"] == "tool":
+        chat["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
+    else:
+        chat["tool_choice"] = _CHOICES.get(choice["type"], "auto")
+    if choice.get("disable_parallel_tool_use"):
+        chat["parallel_tool_calls"] = False
+
+
+def _add_effort(chat: Json, thinking: Json, config: Json, draft: Draft) -> None:
+    kind = thinking.get("type", "disabled")
+    effort = config.get("effort")
+    if kind == "disabled" and effort is None:
+        return
+    if Capability.REASONING not in draft.call.target.offering.capabilities:
+        draft.drop("thinking" if kind != "disabled" else "output_config.effort")
+        return
+    if effort is None:
+        budget = thinking.get("budget_tokens") or THINKING_TOKENS["medium"]
+        effort = next((name for name in ("low", "medium") if budget <= THINKING_TOKENS[name]), "high")
+    chat["reasoning_effort"] = "high" if effort in ("xhigh", "max") else effort

@@ -1,0 +1,220 @@
+"""`openai.chat` bodies said in Gemini's generateContent."""
+
+from typing import Any, Final
+
+import msgspec
+
+from adapters.wire.chat_parts import (
+    THINKING_TOKENS,
+    audio_data,
+    calls_of,
+    effort_of,
+    functions_of,
+    inline_data,
+    output_limit,
+    parts_of,
+    schema_of,
+    stops_of,
+    text_of,
+    tool_choice_of,
+    tool_names,
+)
+from adapters.wire.gemini_schema import reduced
+from adapters.wire.pivot_codec import Draft, Json
+from domain.llm.capabilities import Capability
+
+CHAT_FIELDS: Final = frozenset(
+    {
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop",
+        "stream",
+        "stream_options",
+        "tools",
+        "functions",
+        "tool_choice",
+        "function_call",
+        "response_format",
+        "reasoning_effort",
+        "n",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+    }
+)
+"""Fields of a chat body that have a counterpart here."""
+
+_CONFIG: Final[dict[str, str]] = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "seed": "seed",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+_MODES: Final = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
+_LEVELS: Final = {"minimal": "low", "low": "low", "medium": "medium"}
+_FOREIGN_SIGNATURE: Final = "skip_thought_signature_validator"
+"""What Google documents for calls that another model made; Gemini 3 refuses them unsigned."""
+
+
+def from_chat(chat: Json, draft: Draft) -> Json:
+    """The generateContent body. The model's name and streaming are in the path, not in the body."""
+    names = tool_names(chat["messages"])
+    system: list[Json] = []
+    contents: list[Json] = []
+    for message in chat["messages"]:
+        role = message["role"]
+        if role in ("system", "developer"):
+            text = text_of(message.get("content"))
+            system += [{"text": text}] if text else []
+        elif role == "assistant":
+            _say(contents, "model", _model_parts(message, draft))
+        elif role in ("tool", "function"):
+            _say(contents, "user", _result_parts(message, names, draft))
+        else:
+            _say(contents, "user", _parts(message.get("content"), draft))
+    if not contents:
+        # A conversation of system texts alone still has to be answered.
+        contents.append({"role": "user", "parts": system or [{"text": ""}]})
+    body: Json = {"contents": contents}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    config = _config(chat, draft)
+    if config:
+        body["generationConfig"] = config
+    _add_tools(body, chat, draft)
+    return body
+
+
+def _say(contents: list[Json], role: str, parts: list[Json]) -> None:
+    if not parts:
+        return
+    if contents and contents[-1]["role"] == role:
+        contents[-1]["parts"] += parts
+    else:
+        contents.append({"role": role, "parts": parts})
+
+
+def _model_parts(message: Json, draft: Draft) -> list[Json]:
+    if message.get("reasoning_content"):
+        draft.drop("messages.reasoning_content")
+    parts = _parts(message.get("content"), draft)
+    if message.get("refusal"):
+        parts.append({"text": message["refusal"]})
+    signs = draft.call.target.model.startswith("gemini-3")
+    for place, call in enumerate(calls_of(message)):
+        part: Json = {"functionCall": {"name": call["name"], "args": call["arguments"]}}
+        signature = ((call["extra"] or {}).get("google") or {}).get("thought_signature")
+        if signature:
+            part["thoughtSignature"] = signature
+        elif signs and place == 0:
+            part["thoughtSignature"] = _FOREIGN_SIGNATURE
+        parts.append(part)
+    return parts
+
+
+def _result_parts(message: Json, names: dict[str, str], draft: Draft) -> list[Json]:
+    call_id = message.get("tool_call_id", "")
+    name = message.get("name") or names.get(call_id)
+    if not name:
+        raise draft.refuse(f"messages: the result {call_id!r} belongs to no tool call of the conversation")
+    text = text_of(message.get("content"))
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        value = text
+    response = value if isinstance(value, dict) else {"result": value}
+    rest = [part for part in parts_of(message.get("content")) if part.get("type") != "text"]
+    return [{"functionResponse": {"name": name, "response": response}}, *_parts(rest, draft)]
+
+
+def _parts(content: Any, draft: Draft) -> list[Json]:
+    return [found for part in parts_of(content) if (found := _part(part, draft)) is not None]
+
+
+def _part(part: Json, draft: Draft) -> Json | None:
+    match part.get("type"):
+        case "text" | "refusal":
+            text = part.get("text") or part.get("refusal")
+            return {"text": text} if text else None
+        case "image_url":
+            image = part["image_url"]
+            return _media(image["url"] if isinstance(image, dict) else image, "image/png")
+        case "input_audio":
+            sound = audio_data(part)
+            return {"inlineData": {"mimeType": sound.media_type, "data": sound.data}}
+        case "file":
+            data = part["file"].get("file_data")
+            if not data:
+                raise draft.refuse("a file by id belongs to another provider's account; send its data")
+            return _media(data, "application/pdf")
+        case other:
+            raise draft.refuse(f"messages: this provider takes no content of type {other}")
+
+
+def _media(url: str, default_type: str) -> Json:
+    inline = inline_data(url, default_type)
+    if inline is None:
+        return {"fileData": {"fileUri": url, "mimeType": default_type}}
+    return {"inlineData": {"mimeType": inline.media_type, "data": inline.data}}
+
+
+def _config(chat: Json, draft: Draft) -> Json:
+    config: Json = {theirs: chat[ours] for ours, theirs in _CONFIG.items() if chat.get(ours) is not None}
+    limit = output_limit(chat)
+    if limit:
+        config["maxOutputTokens"] = limit
+    if (chat.get("n") or 1) > 1:
+        config["candidateCount"] = chat["n"]
+    stops = stops_of(chat)
+    if stops:
+        config["stopSequences"] = stops
+    wanted = schema_of(chat)
+    if wanted is not None:
+        config["responseMimeType"] = "application/json"
+        if wanted[1]:
+            config["responseSchema"] = reduced(wanted[1])
+    effort = effort_of(chat)
+    if effort is not None:
+        if Capability.REASONING not in draft.call.target.offering.capabilities:
+            draft.drop("reasoning_effort")
+        elif draft.call.target.model.startswith("gemini-3"):
+            config["thinkingConfig"] = {"includeThoughts": True, "thinkingLevel": _LEVELS.get(effort, "high")}
+        else:
+            budget = min(THINKING_TOKENS.get(effort, THINKING_TOKENS["medium"]), 24_576)
+            config["thinkingConfig"] = {"includeThoughts": True, "thinkingBudget": budget}
+    return config
+
+
+def _add_tools(body: Json, chat: Json, draft: Draft) -> None:
+    functions, others = functions_of(chat)
+    for kind in others:
+        draft.drop(f"tools.{kind}")
+    if not functions:
+        return
+    declarations: list[Json] = []
+    for function in functions:
+        declaration: Json = {"name": function.name}
+        if function.description:
+            declaration["description"] = function.description
+        if function.parameters.get("properties"):
+            # An object without properties is refused; a function without parameters says nothing.
+            declaration["parameters"] = reduced(function.parameters)
+        declarations.append(declaration)
+    body["tools"] = [{"functionDeclarations": declarations}]
+    chosen = tool_choice_of(chat)
+    if chosen is not None:
+        mode, names = chosen
+        calling: Json = {"mode": _MODES.get(mode, "AUTO")}
+        if names:
+            calling |= {
+                "mode": "ANY" if mode == "required" else "VALIDATED",
+                "allowedFunctionNames": list(names),
+            }
+        body["toolConfig"] = {"functionCallingConfig": calling}

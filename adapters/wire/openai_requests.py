@@ -1,0 +1,53 @@
+"""Pivot bodies at providers that speak OpenAI's chat: the last finish for what other families asked."""
+
+from typing import Final
+
+from adapters.wire.openai import PREFIX_FLAG_PROVIDERS
+from adapters.wire.pivot_codec import Draft, Json
+from domain.llm.capabilities import Capability
+
+CHAT_FIELDS: Final = frozenset(
+    {
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "n",
+        "stop",
+        "stream",
+        "stream_options",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "reasoning_effort",
+        "presence_penalty",
+        "frequency_penalty",
+        "seed",
+        "user",
+        "logit_bias",
+    }
+)
+"""Fields that translations into a chat body may use; `top_k` is not among them."""
+
+_NEW_LIMIT_PROVIDERS: Final = frozenset({"openai", "azure"})
+
+
+def from_chat(chat: Json, draft: Draft) -> Json:
+    """The body with the target's model, usage asked for, and the limit under the name it is known by."""
+    target = draft.call.target
+    body = {name: value for name, value in chat.items() if name in CHAT_FIELDS and value is not None}
+    body["model"] = target.model
+    if body.get("stream"):
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    else:
+        body.pop("stream_options", None)
+    reasons = Capability.REASONING in target.offering.capabilities
+    if "max_tokens" in body and (reasons or target.offering.provider in _NEW_LIMIT_PROVIDERS):
+        # Reasoning models refuse the older name; older servers know no other.
+        body["max_completion_tokens"] = body.pop("max_tokens")
+    if draft.call.continue_from is not None and target.offering.provider in PREFIX_FLAG_PROVIDERS:
+        body["messages"][-1]["prefix"] = True
+    return body

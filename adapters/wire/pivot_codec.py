@@ -1,0 +1,210 @@
+"""A codec between any two families: a caller's side, a provider's side, and the pivot between them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
+from adapters.wire.errors import bad_response
+from adapters.wire.openai import unreadable
+from adapters.wire.openai_stream import is_whole
+from adapters.wire.pivot import (
+    ALIVE,
+    Answer,
+    ChoiceEnded,
+    Counted,
+    Ended,
+    StreamPiece,
+    StreamReader,
+    StreamWriter,
+    event_of,
+)
+from adapters.wire.sse import Frame, SseSplitter
+from application.ports.llm import Block, UpstreamCall, UpstreamFailed
+from domain.llm.failures import Failure, FailureKind
+from domain.llm.stream import Faulted, Finished, StreamEvent, UsageReported
+from domain.llm.usage import Usage
+
+Json = dict[str, Any]
+
+
+class Draft:
+    """A request on its way between dialects; translators add to `dropped` what they cannot carry."""
+
+    __slots__ = ("call", "dropped")
+
+    def __init__(self, call: UpstreamCall) -> None:
+        self.call = call
+        self.dropped: list[str] = []
+
+    def drop(self, name: str) -> None:
+        """Notes a field, or a value of it, that does not reach the provider."""
+        if name not in self.dropped:
+            self.dropped.append(name)
+
+    def refuse(self, message: str) -> UpstreamFailed:
+        """What to raise for something that cannot be said at all in the provider's dialect."""
+        return UpstreamFailed(Failure(kind=FailureKind.CALLER_FAULT, message=message, status=400))
+
+
+class CallerSide(NamedTuple):
+    """One caller's dialect: its bodies to the pivot, the pivot's answers to its own."""
+
+    to_chat: Callable[[Json, Draft], Json]
+    write_answer: Callable[[Answer], bytes]
+    writer: Callable[[UpstreamCall], StreamWriter]
+
+
+class ProviderSide(NamedTuple):
+    """One provider's dialect: the pivot's bodies to its own, its answers to the pivot.
+
+    `read_answer` raises msgspec.DecodeError for what is no answer, UpstreamFailed for a refused prompt.
+    """
+
+    dialect: str
+    from_chat: Callable[[Json, Draft], Json]
+    read_answer: Callable[[bytes], Answer]
+    reader: Callable[[], StreamReader]
+
+
+class PivotCodec(Codec):
+    """Translates through the pivot. `kept` are the caller's top-level fields that have a counterpart."""
+
+    def __init__(self, caller: CallerSide, provider: ProviderSide, kept: frozenset[str]) -> None:
+        self.upstream_dialect = provider.dialect
+        self._caller = caller
+        self._provider = provider
+        self._kept = kept
+
+    def request(self, call: UpstreamCall) -> EncodedRequest:
+        draft = Draft(call)
+        for name in sorted(call.request.fields - self._kept):
+            draft.drop(name)
+        body: Json = msgspec.json.decode(call.request.body)
+        try:
+            chat = self._caller.to_chat(body, draft)
+            if call.continue_from is not None:
+                chat["messages"].append({"role": "assistant", "content": call.continue_from})
+            encoded = self._provider.from_chat(chat, draft)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # Policies read only a few fields of the body; what else is wrong in it shows here.
+            detail = f"{type(error).__name__}: {error}"
+            raise draft.refuse(f"the request cannot be translated for this provider ({detail})") from error
+        return EncodedRequest(msgspec.json.encode(encoded), tuple(draft.dropped))
+
+    def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:
+        try:
+            answer = self._provider.read_answer(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise unreadable(body, error) from None
+        if not answer.choices:
+            raise UpstreamFailed(bad_response("the answer has no choices"))
+        answer = answer._replace(
+            id=answer.id or (call.request_id if call else "") or "answer",
+            model=answer.model or (call.target.model if call else ""),
+        )
+        return DecodedResponse(
+            self._caller.write_answer(answer), answer.usage, answer.choices[0].finish_reason
+        )
+
+    def stream(self, call: UpstreamCall) -> StreamDecoder:
+        return PivotStream(self._provider.reader(), self._caller.writer(call), call.request.choices)
+
+
+class PivotStream(StreamDecoder):
+    """Reads frames with `reader`; writes them anew with `writer`, or forwards them when there is none."""
+
+    __slots__ = ("_choices", "_done", "_ended", "_reader", "_reason", "_splitter", "_usage", "_writer")
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter | None, choices: int) -> None:
+        self._splitter = SseSplitter()
+        self._reader = reader
+        self._writer = writer
+        self._choices = choices
+        self._ended: set[int] = set()
+        self._reason = ""
+        self._usage: Usage | None = None
+        self._done = False
+
+    def feed(self, data: bytes) -> Block:
+        raws: list[bytes] = []
+        events: list[StreamEvent] = []
+        if not self._done:
+            for frame in self._splitter.feed(data):
+                self._take(frame, raws, events)
+                if self._done:
+                    break
+            if self._splitter.overflowed and not self._done:
+                self._fault("a stream frame is larger than 16 MiB", events)
+        return Block(b"".join(raws), tuple(events))
+
+    def end(self) -> Block:
+        raws: list[bytes] = []
+        events: list[StreamEvent] = []
+        if not self._done:
+            frame = self._splitter.end()
+            if frame is not None and is_whole(frame):
+                self._take(frame, raws, events)
+            self._finish(raws, events)
+            self._done = True
+        return Block(b"".join(raws), tuple(events))
+
+    def _take(self, frame: Frame, raws: list[bytes], events: list[StreamEvent]) -> None:
+        if frame.data is None:
+            pieces: list[StreamPiece] = [ALIVE]
+        else:
+            try:
+                pieces = self._reader.read(frame.event, frame.data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                self._fault(f"a stream chunk cannot be read: {error}", events)
+                return
+        for piece in pieces:
+            self._take_piece(piece, raws, events)
+            if self._done:
+                return
+        if self._writer is None:
+            raws.append(frame.raw)
+
+    def _take_piece(self, piece: StreamPiece, raws: list[bytes], events: list[StreamEvent]) -> None:
+        kind = type(piece)
+        if kind is Faulted:
+            self._done = True
+        elif kind is Ended:
+            self._finish(raws, events)
+            self._done = True
+        elif kind is Counted:
+            self._usage = piece.usage  # type: ignore[union-attr]
+            if len(self._ended) >= self._choices:
+                self._finish(raws, events)
+        elif kind is ChoiceEnded:
+            self._note_end(piece.choice, piece.reason, events)  # type: ignore[union-attr]
+        if self._writer is not None and not self._done and kind is not Counted:
+            raws.append(self._writer.write(piece))
+        event = event_of(piece)
+        if event is not None:
+            events.append(event)
+
+    def _note_end(self, choice: int, reason: str, events: list[StreamEvent]) -> None:
+        if choice in self._ended:
+            return
+        self._ended.add(choice)
+        if choice == 0 or not self._reason:
+            self._reason = reason
+        if len(self._ended) == self._choices:
+            events.append(Finished(self._reason))
+
+    def _finish(self, raws: list[bytes], events: list[StreamEvent]) -> None:
+        """What the writer still owes, once every choice has ended; a cut stream is owed nothing."""
+        if self._writer is None or len(self._ended) < self._choices:
+            return
+        raw = self._writer.finish(self._usage)
+        if raw:
+            raws.append(raw)
+            if self._usage is not None:
+                # The frame that shows usage and the event that reports it travel in one block.
+                events.append(UsageReported(self._usage))
+
+    def _fault(self, message: str, events: list[StreamEvent]) -> None:
+        self._done = True
+        events.append(Faulted(bad_response(message)))

@@ -46,9 +46,10 @@ anyscale: * -audio -metadata -modalities -parallel_tool_calls -prediction -promp
     -web_search_options
 azure-ai github: * -function_call -functions -parallel_tool_calls -service_tier
 azure-openai: * -parallel_tool_calls -service_tier
-bedrock: additionalModelRequestFields additionalModelResponseFieldPaths additional_model_request_fields
-    additional_model_response_field_paths guardrailConfig guardrail_config max_completion_tokens max_tokens
-    messages performance_config stop temperature tool_choice tools top_p
+bedrock bedrock/amazon bedrock/meta bedrock/mistral: additionalModelRequestFields
+    additionalModelResponseFieldPaths additional_model_request_fields additional_model_response_field_paths
+    guardrailConfig guardrail_config max_completion_tokens max_tokens messages performance_config stop
+    temperature tool_choice tools top_p
 bedrock/ai21: additionalModelRequestFields additionalModelResponseFieldPaths additional_model_request_fields
     additional_model_response_field_paths countPenalty frequencyPenalty frequency_penalty guardrailConfig
     guardrail_config max_completion_tokens max_tokens messages performance_config presencePenalty
@@ -110,9 +111,9 @@ sambanova: * -frequency_penalty -function_call -functions -logit_bias -logprobs 
     -response_format -seed -tool_choice -tools -user
 together-ai: frequency_penalty logprobs max_completion_tokens max_tokens messages response_format stop
     temperature tool_choice tools top_k top_p
-vertex-ai: labels logprobs max_completion_tokens max_tokens messages modalities reasoning_effort
-    response_format safety_settings seed stop temperature thinking tool_choice tools top_k top_logprobs
-    top_p
+vertex-ai vertex-ai/google: labels logprobs max_completion_tokens max_tokens messages modalities
+    reasoning_effort response_format safety_settings seed stop temperature thinking tool_choice tools top_k
+    top_logprobs top_p
 vertex-ai/anthropic: anthropic_version max_completion_tokens max_tokens messages stop temperature thinking
     tool_choice tools top_k top_p user
 vertex-ai/meta: image_config max_completion_tokens max_tokens messages temperature top_k top_p
@@ -157,14 +158,15 @@ google mistral-ai ollama palm together-ai workers-ai zhipu: input
 jina: * -user
 nomic: input task_type
 siliconflow: * -dimensions -user
-vertex-ai: dimensions input parameters
+vertex-ai vertex-ai/google: dimensions input parameters
 voyage: encoding_format input input_type truncation
 """
 
 _MESSAGES = """
 anthropic azure-ai: container max_tokens mcp_servers messages metadata service_tier stop_sequences system
     temperature thinking tool_choice tools top_k top_p
-bedrock: * -container -mcp_servers -service_tier -thinking -top_k +performance_config
+bedrock bedrock/ai21 bedrock/amazon bedrock/cohere bedrock/meta bedrock/mistral: * -container -mcp_servers
+    -service_tier -thinking -top_k +performance_config
 bedrock/anthropic: * -container -mcp_servers -service_tier +additional_model_request_fields +anthropic_beta
     +anthropic_version +performance_config +user
 vertex-ai/anthropic: * +anthropic_version
@@ -173,7 +175,8 @@ vertex-ai/anthropic: * +anthropic_version
 _COUNT_TOKENS = """
 anthropic vertex-ai/anthropic: container max_tokens mcp_servers messages metadata service_tier
     stop_sequences system temperature thinking tool_choice tools top_k top_p
-bedrock: * -container -max_tokens -mcp_servers -service_tier -thinking -top_k
+bedrock bedrock/ai21 bedrock/amazon bedrock/cohere bedrock/meta bedrock/mistral: * -container -max_tokens
+    -mcp_servers -service_tier -thinking -top_k
 bedrock/anthropic: * -max_tokens
 """
 
@@ -218,10 +221,7 @@ def model_family(slug: str, model: str) -> str:
 
 def forwarded_fields(route: GatewayRoute, slug: str, model: str) -> frozenset[str] | None:
     """The body fields that reach this model; None when Portkey does not offer the route for it."""
-    rows = _FORWARDED[route]
-    fields = rows.get(model_family(slug, model))
-    if fields is None:
-        fields = rows.get(slug)
+    fields = _FORWARDED[route].get(model_family(slug, model))
     if fields is None:
         return None
     extra = frozenset({"stream_options"}) if slug in USAGE_UNASKED else frozenset()

@@ -20,6 +20,8 @@ from application.stream import OpenedStream, Recovery, open_attempt
 from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
 from domain.llm.continuation import ContinuationMode
 from domain.llm.failures import Failure
+from domain.llm.request import Operation
+from domain.llm.usage import NO_USAGE
 from domain.resilience.breaker import Permit, Refused
 from domain.resilience.retry_budget import RetryBudget
 from domain.routing.failover import GiveUp, RetrySame, TryNext, next_step
@@ -228,7 +230,7 @@ class AttemptLoop:
             outcome="ok",
             started=attempt.started,
             ended=ended,
-            usage=answer.usage,
+            usage=NO_USAGE if job.request.operation is Operation.COUNT_TOKENS else answer.usage,
             answer_chars=len(answer.body),
         )
         job.answered_by = target

@@ -53,6 +53,8 @@ class Job:
     """Delivered text, kept only by faces whose closing event repeats the whole answer."""
     finish_reason: str = ""
     recorded: bool = False
+    trace: bool = False
+    """Whether the caller asked to see the decision in a header."""
 
     @property
     def cost_nano_usd(self) -> int | None:

@@ -128,6 +128,7 @@ class OpenedStream:
         self._recoveries = 0
         self._sent: list[str] = []
         self._sent_chars = 0
+        self._idle_s = job.plan.route.timeouts.idle_s
         self._broken: Target = first.attempt.target
         self.headers = first.stream.headers
         job.answered_by = first.attempt.target
@@ -182,13 +183,13 @@ class OpenedStream:
             return None
         waiting_since = self._clock.monotonic()
         try:
-            if machine.complete:
-                async with asyncio.timeout(TRAILER_WAIT_S):
-                    block = await opened.stream.next_block()
-            else:
+            async with asyncio.timeout(TRAILER_WAIT_S if machine.complete else self._idle_s):
                 block = await opened.stream.next_block()
         except TimeoutError:
-            return None
+            if machine.complete:
+                return None
+            message = f"the stream was silent for {self._idle_s:g} s"
+            raise UpstreamFailed(Failure(kind=FailureKind.TIMEOUT, message=message)) from None
         finally:
             self._job.upstream_s += self._clock.monotonic() - waiting_since
         if block is None:

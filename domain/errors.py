@@ -86,6 +86,18 @@ class Conflict(InterchangeError):
     code = "conflict"
 
 
+class RequestInProgress(InterchangeError):
+    """A request with the same idempotency key is still running; SDKs try again, which is wanted."""
+
+    code = "request_in_progress"
+
+
+class IdempotencyKeyReused(InterchangeError):
+    """The idempotency key was used for another body."""
+
+    code = "idempotency_key_reused"
+
+
 class RequestTooLarge(InterchangeError):
     """The body is over the limit."""
 

@@ -33,6 +33,7 @@ from application.ports.wire import (
 )
 from domain.catalog.offering import Catalog
 from domain.errors import StoreUnavailable
+from domain.resilience.idempotency import IdempotencyBook
 from entrypoints.cli.version import version
 from entrypoints.containers import Container, StoreContainer, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes
@@ -197,6 +198,7 @@ def _faces(container: Container, loaded: LoadedSettings, catalog: Catalog) -> Fa
         clock=container.clock(),
         ids=container.ids(),
         body_bytes_max=settings.limits.max_body_bytes,
+        book=IdempotencyBook(),
     )
     complete = CompleteEndpoint(gate)
     hot = {

@@ -1,12 +1,11 @@
 """What would happen to a request, without sending anything (SPEC L6)."""
 
-from domain.routing.explanation import Explanation, explain
-
 from application.ports.system import Clock
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import complete_requirements
 from domain.errors import Forbidden
 from domain.llm.request import LlmRequest
+from domain.routing.explanation import Explanation, explain
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 

@@ -16,9 +16,11 @@ from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.errors import InterchangeError, StreamCut
 from domain.llm.request import LlmRequest
 from domain.money import format_usd, usd_float
+from domain.resilience.idempotency import Answer, Claimed, IdempotencyBook
 from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
+from entrypoints.http import idempotency
 from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, read_body, respond
 from entrypoints.http.callers import (
     Call,
@@ -30,6 +32,7 @@ from entrypoints.http.callers import (
 )
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.errors import render_error, status_of
+from entrypoints.http.idempotency import REPLAYED
 
 CALLER_LEFT_STATUS = 499
 EVENT_STREAM: RawHeaders = [
@@ -49,6 +52,7 @@ class LlmGate(NamedTuple):
     clock: Clock
     ids: IdFactory
     body_bytes_max: int
+    book: IdempotencyBook
 
 
 class LlmEndpoint:
@@ -62,22 +66,34 @@ class LlmEndpoint:
         gate = self._gate
         call = read_headers(scope["headers"])
         request_id = request_id_of(call.headers) or gate.ids.next("req")
+        claimed: Claimed | None = None
         try:
             principal = gate.key_ring.authenticate(credential(call.headers))
             body = await read_body(receive, call.headers, gate.body_bytes_max)
             request, requirements, attribution = self.read(call, body, principal)
+            key = call.headers.get(idempotency.HEADER)
+            if key is not None:
+                now = gate.clock.monotonic()
+                standing = idempotency.claim(gate.book, principal, scope["path"], key, body, now)
+                if isinstance(standing, Answer):
+                    await respond(send, standing.status, [*standing.headers, REPLAYED], standing.body)
+                    return
+                claimed = standing
             job, live = gate.pipeline.begin(
                 principal, request, requirements, attribution, request_id=request_id
             )
         except CallerLeft:
             return
         except InterchangeError as error:
+            if claimed is not None:
+                gate.book.release(claimed)
             await respond(send, *render_error(error, self._dialect, request_id))
             return
+        job.trace = call.has_wishes and call.headers.get(b"x-interchange-trace") == b"1"
         if request.stream:
-            await self._stream(job, live, receive, send)
+            await self._stream(job, live, receive, send, claimed)
         else:
-            await self._unary(job, live, receive, send)
+            await self._unary(job, live, receive, send, claimed)
 
     # What subclasses may change
 
@@ -120,7 +136,9 @@ class LlmEndpoint:
 
     # Unary
 
-    async def _unary(self, job: Job, live: LiveState, receive: Receive, send: Send) -> None:
+    async def _unary(
+        self, job: Job, live: LiveState, receive: Receive, send: Send, claimed: Claimed | None
+    ) -> None:
         pipeline = self._gate.pipeline
         watch = DisconnectWatch(receive)
         try:
@@ -132,6 +150,9 @@ class LlmEndpoint:
             headers = answer_headers(job, self._gate.clock.monotonic())
             headers.append((b"content-type", content_type.encode("latin-1")))
             headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+            if claimed is not None:
+                answered = Answer(200, tuple(headers), body)
+                self._gate.book.complete(claimed, answered, now=self._gate.clock.monotonic())
             await respond(send, 200, headers, body)
         except InterchangeError as error:
             watch.stop()
@@ -143,11 +164,15 @@ class LlmEndpoint:
                 raise
         finally:
             watch.stop()
+            if claimed is not None:
+                self._gate.book.release(claimed)
             pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
 
     # Streamed
 
-    async def _stream(self, job: Job, live: LiveState, receive: Receive, send: Send) -> None:
+    async def _stream(
+        self, job: Job, live: LiveState, receive: Receive, send: Send, claimed: Claimed | None
+    ) -> None:
         pipeline = self._gate.pipeline
         watch = DisconnectWatch(receive)
         opening = asyncio.get_running_loop().create_task(pipeline.open(job, live))
@@ -159,7 +184,7 @@ class LlmEndpoint:
             if not started:
                 await send(_start(200, self._stream_headers(job, stream)))
                 started = True
-            await self._relay(job, stream, send)
+            await self._relay(job, stream, send, claimed)
         except InterchangeError as error:
             await self._refuse_stream(job, error, send, started=started)
         except asyncio.CancelledError:
@@ -170,6 +195,8 @@ class LlmEndpoint:
             await _abandon(opening)
             if stream is not None:
                 stream.close()
+            if claimed is not None:
+                self._gate.book.release(claimed)
             pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
 
     async def _keep_alive_until(self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send) -> bool:
@@ -189,16 +216,23 @@ class LlmEndpoint:
             await send(_part(self._gate.frames.keep_alive(job.request.dialect)))
         return started
 
-    async def _relay(self, job: Job, stream: OpenedStream, send: Send) -> None:
+    async def _relay(self, job: Job, stream: OpenedStream, send: Send, claimed: Claimed | None) -> None:
+        kept: list[bytes] = []
         while (block := await stream.next_block()) is not None:
             data = self.stream_bytes(job, block)
             if data:
                 job.response_bytes += len(data)
+                if claimed is not None:
+                    kept.append(data)
                 await send(_part(data))
         stream.close()
         end = self.stream_end(job)
         job.response_bytes += len(end)
         self._gate.pipeline.end(job, status=200, outcome="ok")
+        if claimed is not None:
+            headers = self._stream_headers(job, stream)
+            answer = Answer(200, tuple(headers), b"".join((*kept, end)))
+            self._gate.book.complete(claimed, answer, now=self._gate.clock.monotonic())
         await send({"type": "http.response.body", "body": end})
 
     async def _refuse_stream(self, job: Job, error: InterchangeError, send: Send, *, started: bool) -> None:
@@ -255,6 +289,8 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
         headers.append((b"x-interchange-cost-estimated", b"true" if job.cost_estimated else b"false"))
     if target.simulated:
         headers.append((b"x-interchange-simulated", b"true"))
+    if job.trace:
+        headers.append(trace_header(job))
     if job.dropped:
         headers.append((b"x-interchange-dropped", ",".join(job.dropped).encode("latin-1", "replace")))
     return headers
@@ -262,10 +298,11 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
 
 def failure_headers(job: Job, now: float) -> RawHeaders:
     """What a failed request tells about what was tried."""
-    return [
+    headers: RawHeaders = [
         (b"x-interchange-attempts", b"%d" % len(job.attempts)),
         (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),
     ]
+    return [*headers, trace_header(job)] if job.trace else headers
 
 
 def trace_header(job: Job) -> tuple[bytes, bytes]:

@@ -1,0 +1,81 @@
+"""The answers of the mocks, made once, and what one of them costs."""
+
+import json
+from decimal import ROUND_CEILING, Decimal
+from typing import NamedTuple
+
+UNARY_BODY_BYTES = 1024
+STREAM_EVENTS = 62
+INPUT_TOKENS = 250
+UNARY_OUTPUT_TOKENS = 150
+STREAM_OUTPUT_TOKENS = STREAM_EVENTS - 4
+"""Every event but the role, the finish reason, the usage and `[DONE]` is one token."""
+
+_CREATED = 1_735_689_600
+
+
+class MockPrice(NamedTuple):
+    """Dollars per million tokens."""
+
+    input_usd_per_mtok: Decimal
+    output_usd_per_mtok: Decimal
+
+    def cost_nano_usd(self, input_tokens: int, output_tokens: int) -> int:
+        """One request's cost, rounded up to a nano-dollar."""
+        dollars_per_million = (
+            input_tokens * self.input_usd_per_mtok + output_tokens * self.output_usd_per_mtok
+        )
+        return int((dollars_per_million * 1000).to_integral_value(rounding=ROUND_CEILING))
+
+
+def unary_body() -> bytes:
+    """A chat completion of exactly `UNARY_BODY_BYTES` bytes, plain ASCII without quotes in its text."""
+
+    def body(text: str) -> bytes:
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        answer = {
+            "id": "chatcmpl-mock",
+            "object": "chat.completion",
+            "created": _CREATED,
+            "model": "mock",
+            "choices": [choice],
+            "usage": _usage(UNARY_OUTPUT_TOKENS),
+        }
+        return json.dumps(answer, separators=(",", ":")).encode()
+
+    return body(
+        "mock " * ((UNARY_BODY_BYTES - len(body(""))) // 5) + "x" * ((UNARY_BODY_BYTES - len(body(""))) % 5)
+    )
+
+
+def stream_events() -> list[bytes]:
+    """The events of one stream, each with its delimiter."""
+    deltas = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": f" token{number}"} for number in range(STREAM_OUTPUT_TOKENS)]
+    chunks = [_chunk([{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
+    chunks.append(_chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+    chunks.append(_chunk([], usage=_usage(STREAM_OUTPUT_TOKENS)))
+    chunks.append(b"data: [DONE]\n\n")
+    assert len(chunks) == STREAM_EVENTS
+    return chunks
+
+
+def _chunk(choices: list[dict[str, object]], *, usage: dict[str, int] | None = None) -> bytes:
+    chunk = {
+        "id": "chatcmpl-mock",
+        "object": "chat.completion.chunk",
+        "created": _CREATED,
+        "model": "mock",
+        "choices": choices,
+        "usage": usage,
+    }
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _usage(output_tokens: int) -> dict[str, int]:
+    return {
+        "prompt_tokens": INPUT_TOKENS,
+        "completion_tokens": output_tokens,
+        "total_tokens": INPUT_TOKENS + output_tokens,
+    }

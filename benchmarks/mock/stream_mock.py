@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from typing import cast
 
 from benchmarks.mock.canned import (
     INPUT_TOKENS,
@@ -137,8 +138,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes, though they have their methods.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[3]
 
 
 class Running:
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, module: str = "entrypoints.simulator") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "entrypoints.simulator", *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -71,6 +71,15 @@ def test_it_stops_with_its_parent_when_asked_to() -> None:
     simulator.process.stdin.close()
 
     assert simulator.end() == 0
+
+
+def test_the_stream_mock_runs_as_a_process_too() -> None:
+    mock = Running("--writes", "separate", module="benchmarks.mock.stream_mock")
+    assert mock.status_of("/v1/chat/completions") == 200
+
+    mock.process.terminate()
+
+    assert mock.end() == 0
 
 
 def test_a_taken_port_is_told_on_stderr(running: Running) -> None:

@@ -162,7 +162,9 @@ class ProcessJournal:
                 segment.descriptor = -1
 
     def remove(self, segment: Segment) -> None:
-        """Forgets a sealed segment whose rows are safe in the database. Raises OSError."""
+        """Forgets a sealed segment whose rows are safe in the database. Idempotent. Raises OSError."""
+        if segment not in self.segments:
+            return
         if segment.descriptor >= 0:
             os.close(segment.descriptor)
             segment.descriptor = -1

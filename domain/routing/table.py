@@ -108,8 +108,13 @@ class RoutingTable:
         self.home_region = home_region
         self._names = ModelNames(self.targets, self.routes)
         self.default_route = default_route
-        if default_route is not None and default_route not in self.routes:
-            raise InvalidRequest(f"no route is named {default_route!r}", param="default_route")
+        if default_route is not None:
+            try:
+                self._names.resolve(default_route)
+            except UnknownModel as error:
+                raise InvalidRequest(
+                    f"the default route is unknown: {error.message}", param="default_route"
+                ) from None
         self._members: dict[int, Members] = {}
         self._allowances: dict[frozenset[str], int] = {}
         self._index_demands()
@@ -129,7 +134,7 @@ class RoutingTable:
         """A table of these targets and routes.
 
         Each target's `index` is its place in `targets`. Regions that targets name are known beside
-        `known_regions`. `default_route` answers an empty model name. `home_region` is where this
+        `known_regions`. `default_route` (any name that resolves) answers an empty one. `home_region` is where this
         installation stands, for the geographic strategy.
 
         Raises:
@@ -154,7 +159,7 @@ class RoutingTable:
             return self._names.resolve(model)
         if self.default_route is None:
             raise UnknownModel("no model was named, and this installation has no default route")
-        return self.routes[self.default_route]
+        return self._names.resolve(self.default_route)
 
     def nearest_names(self, model: str) -> list[str]:
         """The closest names to one, best first, at most five."""
@@ -244,7 +249,8 @@ class RoutingTable:
                 raise InvalidRequest(f"target {target.id!r} has index {target.index}, not {place}")
         for route in self.routes.values():
             for member in route.targets:
-                if self.by_id.get(member.target.id) is not member.target:
+                known = self.by_id.get(member.target.id)
+                if known is None or known.index != member.target.index:
                     raise InvalidRequest(
                         f"route {route.name!r} names {member.target.id!r}, which is not in the table",
                         param=f"routes.{route.name}.targets",

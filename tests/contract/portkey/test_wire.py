@@ -11,7 +11,7 @@ from adapters.portkey.endpoint import PortkeyTarget
 from adapters.portkey.gateway import PortkeyGateway
 from adapters.system.clock import SystemClock
 from application.ports.llm import UpstreamFailed
-from application.ports.wire import OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
+from application.ports.wire import ANTHROPIC_COUNT_TOKENS, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
 from domain.llm.failures import FailureKind
 from domain.llm.stream import StreamMachine
 from domain.llm.usage import Usage
@@ -21,6 +21,7 @@ from tests.contract.portkey.calls import (
     call_to,
     endpoints_at,
     failure_of,
+    messages_call,
     stream_of,
     target_at,
 )
@@ -309,3 +310,48 @@ async def test_what_portkey_does_not_offer_is_lost_as_a_whole_and_refused(portke
     assert portkey.would_drop(call.request, call.target) == ("input", "model")
     failure = await failure_of(portkey, call)
     assert (failure.kind, failure.sent, failure.at_gateway) == (FailureKind.MODEL_MISSING, False, False)
+
+
+async def test_a_caller_of_anthropics_shape_reaches_anthropic_untranslated(
+    portkey: PortkeyGateway, provider: RecordingServer
+) -> None:
+    provider.reply = Reply(body=ANTHROPIC_ANSWER)
+    call = messages_call(system="be brief", thinking={"type": "enabled", "budget_tokens": 1024})
+    call.request.headers = (("anthropic-beta", "tools-1"), ("anthropic-version", "2023-06-01"))
+    answer = await portkey.complete(call)
+    assert provider.last.path == "/v1/messages"
+    assert provider.last.headers["anthropic-beta"] == "tools-1"
+    assert provider.last.json == {**json.loads(call.request.body), "model": "model-x"}
+    assert json.loads(answer.body) == json.loads(ANTHROPIC_ANSWER)
+    assert answer.usage == Usage(70, 3, cached_read_tokens=40, cache_write_tokens=20)
+
+
+async def test_an_untranslated_stream_keeps_its_events(
+    portkey: PortkeyGateway, provider: RecordingServer
+) -> None:
+    provider.reply = Reply(chunks=anthropic_frames(), content_type="text/event-stream")
+    raw, events = await stream_of(portkey, messages_call(stream=True))
+    machine = StreamMachine(keep_text=True)
+    for event in events:
+        machine.feed(event)
+    assert (machine.text, machine.complete, machine.terminated) == ("hello", True, True)
+    assert machine.usage == Usage(70, 3, cached_read_tokens=40, cache_write_tokens=20)
+    assert raw.startswith(b"event: message_start\ndata: ")
+
+
+async def test_anthropics_error_keeps_anthropics_shape(
+    portkey: PortkeyGateway, provider: RecordingServer
+) -> None:
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    provider.reply = Reply(status=529, body=json.dumps(error).encode())
+    failure = await failure_of(portkey, messages_call())
+    assert failure.kind is FailureKind.OVERLOADED
+    assert failure.body is not None
+    assert json.loads(failure.body) == error
+
+
+async def test_tokens_are_counted_by_anthropic(portkey: PortkeyGateway, provider: RecordingServer) -> None:
+    provider.reply = Reply(body=b'{"input_tokens": 12}')
+    answer = await portkey.complete(call_to("anthropic", ANTHROPIC_COUNT_TOKENS, messages=HELLO["messages"]))
+    assert provider.last.path == "/v1/messages/count_tokens"
+    assert json.loads(answer.body) == {"input_tokens": 12}

@@ -14,7 +14,7 @@ import httptools
 from adapters.http.limits import TransportLimits
 from adapters.http.response import WAKE_ON_BYTES, WAKE_ON_END, StreamlinedResponse
 from adapters.http.response_headers import ends_with_connection, idle_timeout_s, lower_name
-from application.ports.http import HttpRequest, TransportStage
+from application.ports.http import HttpRequest, TransportStage, header
 
 _IDLE, _HEAD, _BODY, _DONE = range(4)
 _NEVER: Final = float("inf")
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
         lower = lower_name(name)
         if lower == "transfer-encoding" and value.strip().lower() != b"chunked":
             raise Malformed("a transfer encoding other than chunked")
-        headers.append((lower, value.decode("latin-1")))
+        headers.append((lower, value.rstrip(b" \t").decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         if self._phase != _HEAD:
@@ -259,8 +259,11 @@ class Connection(asyncio.Protocol):
         self._keep_alive = parser.should_keep_alive()
         if self._is_head_request or status in _BODILESS:
             # The parser would wait for a body that never comes; it is replaced after this read.
+            # An empty chunked body after all would go unseen, so chunked ones are not kept.
             self._bodiless = True
             self._phase = _DONE
+            if header(response.headers, "transfer-encoding") is not None:
+                self._keep_alive = False
         else:
             self._phase = _BODY
 

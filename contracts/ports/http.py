@@ -127,7 +127,7 @@ class HttpTransportContract(HttpHoles, PortContract):
         async def script(peer: Peer) -> None:
             await peer.request()
             await peer.answer(
-                b"made", status="201 Created", headers="X-Kind: A\r\nx-kind: B\r\nCafe: \xe9\r\n"
+                b"made", status="201 Created", headers="X-Kind:  A \r\nx-kind: B\r\nCafe: \xe9\r\n"
             )
 
         async with serve(script) as server:

@@ -6,7 +6,8 @@
 //   3. answers only the routes Interchange uses: `/v1/proxy/*` would skip the gateway's own host checks;
 //   4. ends the call to the provider when its caller leaves: the gateway would let it run on and be billed;
 //   5. keeps idle connections for two minutes instead of five seconds, so that a pooled one is rarely dead;
-//   6. exits when its standard input closes, which happens however the parent ends.
+//   6. lets an answer take as long as its caller allows: Node's fetch would give up after five minutes;
+//   7. exits when its standard input closes, which happens however the parent ends.
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const http = require('node:http');
@@ -88,6 +89,12 @@ globalThis.fetch = function fetchForCaller(input, init) {
   const signal = init && init.signal ? either(init.signal, left) : left;
   return fetchAsIs(input, { ...init, signal });
 };
+
+// Node shows the class of its fetch's connection pool only through the pool itself, which the first call makes.
+const DISPATCHER = Symbol.for('undici.globalDispatcher.1');
+fetchAsIs('data:,').catch(() => {});
+const Agent = globalThis[DISPATCHER] && globalThis[DISPATCHER].constructor;
+if (Agent) globalThis[DISPATCHER] = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
 
 process.stdin.on('error', () => process.exit(0));
 process.stdin.on('end', () => process.exit(0));

@@ -13,6 +13,9 @@ NANO: Final = Decimal(1_000_000_000)
 TOKENS_PER_MTOK: Final = Decimal(1_000_000)
 _NOISE_MAX: Final = Decimal("1e-6")
 
+NANO_USD_MAX: Final = 10**18
+"""A billion dollars for one unit is a mistake in the feed; it also keeps prices in 64 bits."""
+
 ROUNDED_UP_TAG: Final = "price_rounded_up"
 """Tag of an offering whose published price is finer than a nano-dollar per million tokens."""
 
@@ -34,6 +37,8 @@ def exact(usd: Decimal) -> Amount:
     if not usd.is_finite() or usd < 0:
         raise BadPrice(f"not a price: {usd}")
     nano = usd * NANO
+    if nano > NANO_USD_MAX:
+        raise BadPrice(f"not a believable price: {usd}")
     whole = nano.to_integral_value(rounding=ROUND_HALF_EVEN)
     if whole == nano or abs(whole - nano) <= whole * _NOISE_MAX:
         return Amount(int(whole), False)

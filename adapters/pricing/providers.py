@@ -266,11 +266,11 @@ _HOSTS: Final = (
         aliases="hf",
     ),
     _provider("replicate", "Replicate", None, "REPLICATE_API_TOKEN", portkey="replicate"),
+    # GITHUB_TOKEN is everywhere and means something else: it must not switch a provider on.
     _provider(
         "github",
         "GitHub Models",
         "https://models.github.ai/inference",
-        "GITHUB_TOKEN",
         portkey="github",
         aliases="github-models",
     ),

@@ -337,7 +337,8 @@ class _Reader:
         return value
 
     def optional_count(self, key: str) -> int | None:
-        value = self._number(key, int, lambda value: value >= 0, "must be a whole number, not negative")
+        must = "must be a whole number from 0 to 2**63 - 1"
+        value = self._number(key, int, lambda value: 0 <= value < 2**63, must)
         return None if value is None else int(value)
 
     def optional_share(self, key: str) -> float | None:

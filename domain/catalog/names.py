@@ -140,6 +140,22 @@ class ModelNames:
                 return tuple(sorted(best.values(), key=lambda offering: offering.id))
         return ()
 
+    def sold_as(self, offering: Offering, asked: str) -> str:
+        """The name to send to the provider when a caller asked for `asked` and got `offering`.
+
+        A snapshot, a fine-tuned name or any alias is sent as asked, since it means something to the provider;
+        a mere spelling becomes the provider's own name.
+        """
+        prefix, slash, rest = asked.partition("/")
+        if slash and self._provider_ids.get(normalise(prefix)) == offering.provider:
+            asked = rest
+        if asked.casefold() == offering.model.casefold():
+            return offering.model
+        if any(matches(alias, asked) for alias in offering.aliases):
+            return asked
+        dated = undated(asked) != normalise(asked) and undated(asked) == normalise(offering.model)
+        return asked if dated and not normalise(asked).endswith("-latest") else offering.model
+
     def nearest(self, name: str, n: int = 3) -> tuple[str, ...]:
         """Names to suggest for an unknown one: models where there is no slash, else `provider/model`."""
         if "/" in name:

@@ -5,6 +5,7 @@ What needs opening (transport, database, thread) comes in as a dependency from t
 """
 
 import random
+from datetime import date
 
 from dependency_injector import containers, providers
 
@@ -12,6 +13,8 @@ from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
 from adapters.portkey.endpoint import HOSTED_GATEWAY_URL, PortkeyTarget
 from adapters.portkey.gateway import PortkeyGateway
+from adapters.pricing.bundled import BundledPriceBook
+from adapters.pricing.feed_sources import PublicFeeds
 from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.sql.catalog import SqlCatalogStore
@@ -29,8 +32,15 @@ from application.ports.http import HttpTransport
 from application.ports.usage import UsageLog
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.catalog_queries import (
+    CatalogUseCases,
+    ListOfferings,
+    ReportCatalogStatistics,
+    ShowOffering,
+)
 from application.use_cases.explain_route import ExplainRoute
 from application.use_cases.list_models import ListModels
+from application.use_cases.load_catalog import LoadCatalog
 from application.use_cases.manage_keys import (
     BootstrapFirstKey,
     CreateKey,
@@ -39,6 +49,7 @@ from application.use_cases.manage_keys import (
     RevokeKey,
 )
 from application.use_cases.report_usage import ReportUsage
+from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.breaker import BreakerPolicy
 from domain.resilience.retry_budget import RetryBudget
@@ -130,6 +141,11 @@ def compiled_runtime(settings: Settings, provision: Provision) -> Runtime:
     return Runtime(table, live)
 
 
+def today(clock: SystemClock) -> date:
+    """The date that decides which prices are in force."""
+    return clock.utc_now().date()
+
+
 class StoreContainer(containers.DeclarativeContainer):
     """What works on the data directory alone; the command line uses it without a running server."""
 
@@ -153,12 +169,27 @@ class StoreContainer(containers.DeclarativeContainer):
     recover_key = providers.Singleton(RecoverKey, key_store, key_hasher, clock, owner_key_file)
     report_usage = providers.Singleton(ReportUsage, usage_query)
 
+    transport: providers.Dependency[HttpTransport] = providers.Dependency()
+    feeds = providers.Singleton(PublicFeeds, transport)
+    bundled_prices = providers.Factory(BundledPriceBook, on=providers.Callable(today, clock))
+    load_catalog = providers.Singleton(LoadCatalog, bundled=bundled_prices, store=catalog_store)
+    catalog_use_cases = providers.Singleton(
+        CatalogUseCases,
+        list_offerings=providers.Singleton(ListOfferings, load_catalog),
+        show_offering=providers.Singleton(ShowOffering, load_catalog),
+        statistics=providers.Singleton(ReportCatalogStatistics, load_catalog),
+        sync=providers.Singleton(SyncCatalog, feeds=feeds, store=catalog_store, clock=clock),
+        import_catalog=providers.Singleton(ImportCatalog, feeds=feeds, store=catalog_store, clock=clock),
+        export_catalog=providers.Singleton(
+            ExportCatalog, load=load_catalog, feeds=feeds, store=catalog_store
+        ),
+    )
+
 
 class Container(StoreContainer):
     """A serving process."""
 
     provision = providers.Dependency(instance_of=Provision)
-    transport: providers.Dependency[HttpTransport] = providers.Dependency()
     usage_log: providers.Dependency[UsageLog] = providers.Dependency()
 
     chance = providers.Singleton(random.Random)
@@ -169,11 +200,14 @@ class Container(StoreContainer):
     retry_budget = providers.Singleton(RetryBudget)
 
     direct = providers.Singleton(
-        DirectProviders, transport, StoreContainer.clock, providers.Callable(direct_endpoints, provision)
+        DirectProviders,
+        StoreContainer.transport,
+        StoreContainer.clock,
+        providers.Callable(direct_endpoints, provision),
     )
     gateway = providers.Singleton(
         PortkeyGateway,
-        transport,
+        StoreContainer.transport,
         StoreContainer.clock,
         providers.Callable(gateway_urls, StoreContainer.settings),
         providers.Callable(gateway_targets, provision),

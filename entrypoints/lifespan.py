@@ -7,7 +7,6 @@ import asyncio
 import gc
 import json
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ from starlette.applications import Starlette
 from adapters.crypto.key_hash import load_peppers
 from adapters.http.tls import TlsPolicy
 from adapters.http.transport import StreamlinedTransport
-from adapters.pricing.bundled import BundledPriceBook
 from adapters.sql.database import SqlDatabase
 from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import upgrade
@@ -81,13 +79,9 @@ async def _open_store_parts(
     database = SqlDatabase(url, thread)
     stack.push_async_callback(database.aclose)
     peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
-    return {"settings": settings, "database": database, "peppers": peppers}
-
-
-async def load_catalog(container: StoreContainer) -> Catalog:
-    """Everything known about models: the bundled book, synced feeds, overrides."""
-    today = container.clock().utc_now().date()
-    return await BundledPriceBook(on=today).load()
+    transport = StreamlinedTransport(tls=TlsPolicy())
+    stack.push_async_callback(transport.aclose)
+    return {"settings": settings, "database": database, "peppers": peppers, "transport": transport}
 
 
 @asynccontextmanager
@@ -97,23 +91,22 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
     async with AsyncExitStack() as stack:
         parts = await _open_store_parts(stack, settings, loaded.environ)
         stores = StoreContainer(**parts)
-        catalog = await load_catalog(stores)
+        catalog = await stores.load_catalog()()
         provided = provision(
-            settings, catalog, loaded.environ, simulator_url=os.environ.get(SIMULATOR_URL_VARIABLE)
+            settings, catalog, loaded.environ, simulator_url=loaded.environ.get(SIMULATOR_URL_VARIABLE)
         )
         thread = BlockingThread("interchange-usage")
         stack.push_async_callback(thread.aclose)
         writer_database = SqlDatabase(database_url(settings), thread)
         stack.push_async_callback(writer_database.aclose)
         usage_log = JournaledUsageLog(SqlUsageWriter(writer_database), thread, settings.data_dir / "journal")
-        transport = StreamlinedTransport(tls=TlsPolicy())
-        container = Container(**parts, provision=provided, transport=transport, usage_log=usage_log)
+        container = Container(**parts, provision=provided, usage_log=usage_log)
         await container.bootstrap_first_key()()
         await container.key_ring().refresh()
         await usage_log.start()
         tasks = BackgroundTasks()
         stack.push_async_callback(usage_log.aclose)
-        stack.push_async_callback(transport.aclose)
+        stack.push_async_callback(parts["transport"].aclose)
         stack.push_async_callback(tasks.aclose)
         tasks.start("usage log", usage_log.run)
         tasks.start("key ring", lambda: _every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))

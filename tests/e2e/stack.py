@@ -1,0 +1,134 @@
+"""The whole of Interchange in one process, on real sockets, for end-to-end tests.
+
+An event loop in a thread of its own runs the simulated provider and the application behind the real web
+server, so that blocking SDKs, asynchronous SDKs and plain sockets can all be pointed at it.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from entrypoints.http.app import Application
+from entrypoints.lifespan import open_faces
+from entrypoints.settings import load_settings
+from entrypoints.simulator.server import SimulatedProvider
+
+T = TypeVar("T")
+START_TIMEOUT_S = 20.0
+
+
+class Stack:
+    """`config` is YAML; `{sim}` in it stands for the simulator's base URL. Use as a context manager."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        config: str = "",
+        *,
+        environ: Mapping[str, str] | None = None,
+        simulator_url: str | None = None,
+    ) -> None:
+        self._data_dir = data_dir
+        self._config = config
+        self._environ = dict(environ or {})
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.simulator = SimulatedProvider()
+        self._simulator_url = simulator_url
+        self._server: Any = None
+        self._serving: asyncio.Task[None] | None = None
+        self.url = ""
+        self.key = ""
+
+    def run(self, work: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
+        """Runs a coroutine on the stack's loop and waits for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self.run(self._start())
+            self._wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        self.key = (self._data_dir / "admin.key").read_text().strip()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self.run(self._stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+            self._loop.close()
+
+    async def _start(self) -> None:
+        await self.simulator.start()
+        environ = {**self._environ, "INTERCHANGE_DATA_DIR": str(self._data_dir)}
+        config_path = None
+        if self._config:
+            config_path = self._data_dir / "interchange.yaml"
+            config_path.parent.mkdir(parents=True, exist_ok=True)
+            config_path.write_text(self._config.replace("{sim}", self.simulator.base_url))
+        else:
+            environ["INTERCHANGE_SIMULATOR_URL"] = self.simulator.base_url
+        loaded = load_settings(environ, config_path=config_path)
+        application = Application(partial(open_faces, loaded))
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._server = Server(
+            application,
+            address="127.0.0.1",
+            port=port,
+            interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
+            websockets=False,
+            backlog=2048,
+            backpressure=4096,
+            log_enabled=False,
+        )
+        self._serving = asyncio.create_task(self._server.serve())
+
+    def _wait_until_ready(self) -> None:
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up:
+            assert self._serving is not None
+            if self._serving.done():
+                self._serving.result()
+                raise RuntimeError("the server ended while starting")
+            try:
+                if httpx.get(f"{self.url}/health/live", timeout=1.0).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.02)
+        raise TimeoutError("the server did not start")
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        if self._serving is not None:
+            await asyncio.wait((self._serving,), timeout=15)
+        await self.simulator.stop()
+
+    def client(self, **headers: str) -> httpx.Client:
+        """A plain HTTP client with the owner's key."""
+        return httpx.Client(
+            base_url=self.url, headers={"authorization": f"Bearer {self.key}", **headers}, timeout=30.0
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

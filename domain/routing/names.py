@@ -21,7 +21,7 @@ _IMPLICIT_ROUTES_MAX = 20_000
 class ModelNames:
     """Every name of one table. Implicit routes are made once and kept, as many as there are names."""
 
-    __slots__ = ("_by_name", "_by_prefix", "_folded", "_implicit", "_names", "_providers", "_routes")
+    __slots__ = ("_by_name", "_by_prefix", "_folded", "_implicit", "_providers", "_routes")
 
     def __init__(self, targets: Sequence[Target], routes: Mapping[str, Route]) -> None:
         self._routes = dict(routes)
@@ -30,14 +30,13 @@ class ModelNames:
         self._by_name: dict[str, list[Target]] = {}
         for target in targets:
             own_names = {target.model, target.offering.model, *target.offering.aliases}
-            for name in {target.id, *(f"{target.provider}/{name}" for name in own_names)}:
+            for name in sorted({target.id, *(f"{target.provider}/{name}" for name in own_names)}):
                 _add(self._by_prefix, name, target)
-            for name in own_names | {target.offering.id}:
+            for name in sorted(own_names | {target.offering.id}):
                 _add(self._by_name, name, target)
-        self._names = sorted({*self._routes, *self._by_prefix, *self._by_name})
         self._folded: dict[str, str] = {}
         for names in (self._by_name, self._by_prefix, self._routes):
-            self._folded.update((name.lower(), name) for name in names)
+            self._folded.update((name.lower(), name) for name in sorted(names))
         self._implicit: dict[str, Route] = {}
 
     def resolve(self, name: str) -> Route:

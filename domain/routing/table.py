@@ -134,8 +134,8 @@ class RoutingTable:
         """A table of these targets and routes.
 
         Each target's `index` is its place in `targets`. Regions that targets name are known beside
-        `known_regions`. `default_route` (any name that resolves) answers an empty one. `home_region` is where this
-        installation stands, for the geographic strategy.
+        `known_regions`. `default_route` (any name that resolves) answers an empty one. `home_region` is
+        where this installation stands, for the geographic strategy.
 
         Raises:
             InvalidRequest: an index or id is wrong or doubled, a route names a target that is not in the

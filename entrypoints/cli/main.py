@@ -43,9 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from domain.errors import InterchangeError
 
     try:
-        interchange.main(args=arguments, prog_name="interchange", standalone_mode=False)
-    except click.exceptions.Exit as ending:
-        sys.exit(ending.exit_code)
+        status = interchange.main(args=arguments, prog_name="interchange", standalone_mode=False)
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -58,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    sys.exit(0)
+    # Outside its own standalone mode, click returns what a command asked to exit with.
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`interchange providers`: what the running server knows about those who answer."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -9,16 +10,23 @@ from entrypoints.cli.api_client import connect, server_options
 from entrypoints.cli.configured import config_option
 
 STATUS_PATH = "/api/v1/providers/status"
-_LIST_COLUMNS = ("provider", "kind", "via", "region", "models", "simulated", "state")
-_STATUS_COLUMNS = (
-    "provider",
-    "state",
-    "success_rate",
-    "average_latency_ms",
-    "consecutive_failures",
-    "availability_percent",
-    "breaker",
-)
+_LIST_COLUMNS = {
+    "provider": "provider",
+    "models": "models",
+    "state": "state",
+    "usable": "usable",
+    "simulated": "simulated",
+}
+_STATUS_COLUMNS = {
+    "provider": "provider",
+    "state": "state",
+    "success_rate": "success rate",
+    "latency_ms": "latency ms",
+    "availability": "availability %",
+    "consecutive_failures": "failures in a row",
+    "samples": "samples",
+    "breaker": "breaker",
+}
 
 
 @click.group()
@@ -44,32 +52,25 @@ def status(config_path: str | None, url: str | None, key: str | None, as_json: b
     _show(connect(config_path, url, key).call("GET", STATUS_PATH), _STATUS_COLUMNS, as_json)
 
 
-def _show(answer: Any, columns: tuple[str, ...], as_json: bool) -> None:
+def _show(answer: Any, columns: Mapping[str, str], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
-    rows = rows_of(answer)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = [column for column in columns if any(column in row for row in rows)] or list(columns)
-    for column in shown:
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*(cell(row.get(column)) for column in shown))
+    for title in columns.values():
+        table.add_column(title, no_wrap=title == "provider")
+    for row in rows_of(answer):
+        table.add_row(*(cell(row.get(key)) for key in columns))
     Console().print(table)
 
 
 def rows_of(answer: Any) -> list[dict[str, Any]]:
-    """One row per provider, its name under `provider`, from a list or a mapping by name."""
-    entries = answer.get("providers", answer.get("data", answer)) if isinstance(answer, dict) else answer
-    if isinstance(entries, dict):
-        entries = [{"provider": name, **entry} for name, entry in entries.items() if isinstance(entry, dict)]
-    rows = [dict(entry) for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    for row in rows:
-        row.setdefault("provider", row.get("name", row.get("id", row.get("provider_id"))))
-    return rows
+    """One row per provider; `models` counts its targets."""
+    entries = answer.get("providers", []) if isinstance(answer, dict) else []
+    return [{**entry, "models": len(entry.get("targets", []))} for entry in entries]
 
 
 def cell(value: Any) -> str:
@@ -81,9 +82,5 @@ def cell(value: Any) -> str:
             return "yes" if value else "no"
         case float():
             return f"{value:.4g}"
-        case dict():
-            return cell(value.get("state"))
-        case list():
-            return str(len(value)) if len(value) > 3 else ", ".join(map(str, value))
         case _:
             return str(value)

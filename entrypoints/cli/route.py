@@ -69,46 +69,32 @@ def show(answer: Any) -> None:
     from rich.table import Table
 
     console = Console()
-    candidates = [c for c in answer.get("candidates", []) if isinstance(c, dict)]
-    candidates.sort(key=lambda c: (c.get("rank") is None, c.get("rank") or 0))
+    candidates: list[dict[str, Any]] = answer["candidates"]
+    candidates.sort(key=lambda c: (c["rank"] is None, c["rank"] or 0))
+    kept = sum(1 for candidate in candidates if candidate["kept"])
     console.print(
-        f"route [bold]{answer.get('route', '')}[/bold], strategy {answer.get('strategy', '')}: "
-        f"{sum(1 for c in candidates if kept(c))} of {len(candidates)} candidates kept",
+        f"route {answer['route']}, strategy {answer['strategy']}: {kept} of {answer['candidates_total']} "
+        f"candidates kept, the first {answer['attempts_max']} would be tried; cache {answer['cache']}",
         highlight=False,
+        markup=False,
     )
+    if refusal := answer.get("refusal"):
+        console.print(f"refused: {refusal['message']} ({refusal['code']})", style="red", markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (
-        ("rank", "right"),
-        ("target", "left"),
-        ("estimate USD", "right"),
-        ("bound USD", "right"),
-        ("p95 ms", "right"),
-        ("health", "left"),
-        ("breaker", "left"),
-        ("why", "left"),
-    ):
-        table.add_column(name, justify="right" if justify == "right" else "left")
+    for title in ("rank", "target", "estimate USD", "bound USD", "p95 ms"):
+        table.add_column(title, justify="left" if title == "target" else "right", no_wrap=True)
+    for title in ("health", "breaker", "why"):
+        table.add_column(title)
     for candidate in candidates:
         table.add_row(
-            cell(candidate.get("rank")),
-            cell(_first(candidate, "target", "id")),
-            cell(_first(candidate, "estimated_cost_usd", "estimate_usd")),
-            cell(_first(candidate, "price_bound_usd", "bound_usd", "worst_cost_usd")),
-            cell(_first(candidate, "predicted_latency_ms", "predicted_p95_ms")),
-            cell(candidate.get("health")),
-            cell(candidate.get("breaker")),
-            cell(_first(candidate, "why", "sentence", "explanation", "reason")),
-            style=None if kept(candidate) else "dim",
+            cell(None if candidate["rank"] is None else candidate["rank"] + 1),
+            candidate["target"],
+            cell(candidate["estimated_cost_usd"]),
+            cell(candidate["price_bound_usd"]),
+            cell(candidate["predicted_p95_ms"]),
+            cell(candidate["health"]),
+            cell(candidate["breaker"]),
+            cell(candidate["explanation"]),
+            style=None if candidate["kept"] else "dim",
         )
     console.print(table)
-    if cache := answer.get("cache"):
-        console.print(f"cache: {cell(cache)}", highlight=False)
-
-
-def kept(candidate: dict[str, Any]) -> bool:
-    """Whether this candidate would be tried."""
-    return bool(candidate.get("kept", candidate.get("rank") is not None))
-
-
-def _first(entry: dict[str, Any], *names: str) -> Any:
-    return next((entry[name] for name in names if entry.get(name) is not None), None)

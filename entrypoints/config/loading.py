@@ -54,7 +54,7 @@ def load_settings(
         ConfigError: with every problem that was found.
     """
     file = _find_file(environ, config_path)
-    origin = "" if file is None else str(file if config_path is not None else _short(file))
+    origin = "" if file is None else str(_short(file))
     document = YamlDocument(data={}) if file is None else _read_file(file, origin, environ)
     environment = read_environment(environ)
     overrides = dict(flags) if flags is not None else _flags_from(environ)

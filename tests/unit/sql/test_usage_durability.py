@@ -3,10 +3,11 @@
 import asyncio
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -352,9 +353,7 @@ async def test_the_background_task_writes_without_being_asked(sql: SqlWorld) -> 
     running = asyncio.create_task(log.run())
     log.record(usage_event(0))
 
-    async with asyncio.timeout(10):
-        while log.waiting_rows:  # noqa: ASYNC110 (the log tells nobody when it is done)
-            await asyncio.sleep(0.005)
+    await until(lambda: not log.waiting_rows)
 
     running.cancel()
     await asyncio.wait([running])
@@ -396,3 +395,96 @@ async def test_a_start_without_database_keeps_old_journals_for_later(sql: SqlWor
     assert log.healthy
     assert (await rows_of(sql))[0] == 2
     await log.aclose()
+
+
+async def test_a_segment_with_rows_still_waiting_is_not_deleted(sql: SqlWorld) -> None:
+    log = log_of(sql, segment_size_bytes_max=1, group_rows_max=1)
+    await log.start()
+    for number in range(4):
+        log.record(usage_event(number))
+
+    await log._drain(groups_max=1)
+    log._journal.close()  # as death does
+
+    heir = log_of(sql)
+    await heir.start()
+    assert (await rows_of(sql))[0] == 4
+    await heir.aclose()
+
+
+async def test_the_background_task_outlives_an_outage(sql: SqlWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RETRY_DATABASE_AFTER_S", "SYNC_EVERY_S", "ADOPT_EVERY_S"):
+        monkeypatch.setattr(f"adapters.sql.usage_log.{name}", 0.005)
+    log = log_of(sql, drain_every_s=0.001)
+    await log.start()
+    sql.lose()
+    running = asyncio.create_task(log.run())
+    log.record(usage_event(0))
+    await until(lambda: not log.healthy)
+
+    sql.restore()
+    await until(lambda: log.healthy and not log.waiting_rows)
+
+    running.cancel()
+    await asyncio.wait([running])
+    await log.aclose()
+    assert (await rows_of(sql))[0] == 1
+
+
+async def test_a_disk_that_does_not_sync_is_not_healthy(sql: SqlWorld) -> None:
+    log = log_of(sql)
+    await log.start()
+    log.record(usage_event(0))
+    sync = log._journal.sync
+
+    def fail() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    log._journal.sync = fail  # type: ignore[method-assign]
+    await log._sync()
+    assert not log.healthy
+
+    log._journal.sync = sync  # type: ignore[method-assign]
+    await log._sync()
+    assert log.healthy
+    await log.aclose()
+
+
+async def test_a_lost_journal_folder_leaves_rows_in_memory_and_then_in_the_database(sql: SqlWorld) -> None:
+    log = log_of(sql)
+    await log.start()
+    assert log._journal._folder is not None
+    shutil.rmtree(log._journal._folder)
+
+    log.record(usage_event(0))
+    assert not log.healthy
+    await log.flush()
+
+    assert (await rows_of(sql))[0] == 1
+    await log.aclose()
+
+
+async def test_the_older_segment_takes_more_when_there_is_no_room_for_another(sql: SqlWorld) -> None:
+    full = False
+
+    def write(descriptor: int, data: bytes) -> int:
+        if full and b"tenant_id" in data:  # only a new segment begins with the names of the fields
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return os.write(descriptor, data)
+
+    log = log_of(sql, segment_size_bytes_max=1, write=write)
+    await log.start()
+    log.record(usage_event(0))
+    full = True
+    log.record(usage_event(1))
+
+    assert log.unjournaled_rows == 0
+    assert len(log._journal.segments) == 1
+    await log.aclose()
+    assert (await rows_of(sql))[0] == 2
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (the log tells nobody when it is done)
+            await asyncio.sleep(0.005)

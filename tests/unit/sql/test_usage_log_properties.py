@@ -63,7 +63,7 @@ class Machine:
             self.directory,
             queue_rows_max=6,
             group_rows_max=3,
-            segment_size_bytes_max=3200,
+            segment_size_bytes_max=1100,
             write=self._write,
         )
 
@@ -85,7 +85,7 @@ class Machine:
                     self.log._rejournal()
                     await self.log._sync()
                     try:
-                        await self.log._drain(groups_max=2, segments_max=1)
+                        await self.log._drain(groups_max=1, segments_max=1)
                     except StoreUnavailable:
                         pass
             case "flush":
@@ -120,27 +120,16 @@ class Machine:
         await self.thread.aclose()
 
 
+FAULTS = ("database", "disk", "checkpoint", "lost answer")
 STEPS = st.lists(
-    st.sampled_from(
-        (
-            "record",
-            "record",
-            "record",
-            "database",
-            "disk",
-            "checkpoint",
-            "lost answer",
-            "drain",
-            "flush",
-            "kill",
-        )
-    ),
+    st.sampled_from(("record",) * 8 + ("drain", "drain", "kill", "flush", *FAULTS)),
+    min_size=25,
     max_size=60,
 )
 
 
 @given(STEPS)
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_row_is_lost_whatever_fails(steps: list[str]) -> None:
     async def live(directory: Path) -> None:
         machine = Machine(directory)

@@ -141,6 +141,7 @@ def _parse_object(value: Any) -> ParsedError:
         codes[:0] = _codes_in(detail)
         if isinstance(delay := detail.get("retryDelay"), str):
             retry_after_s = _seconds(delay)
+            codes.append("rate_limit_exceeded")
     inner = error.get("innererror") or error.get("inner_error")
     if isinstance(inner, dict) and isinstance(inner.get("code"), str):
         codes.insert(0, inner["code"])

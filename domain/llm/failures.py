@@ -99,9 +99,6 @@ _BY_CODE: dict[str, FailureKind] = {
     "billing_not_active": FailureKind.QUOTA,
     "billing_error": FailureKind.QUOTA,
     "rate_limit_exceeded": FailureKind.RATE_LIMIT,
-    "rate_limit_error": FailureKind.RATE_LIMIT,
-    "too_many_requests": FailureKind.RATE_LIMIT,
-    "resource_exhausted": FailureKind.RATE_LIMIT,
     "context_length_exceeded": FailureKind.CONTEXT_LENGTH,
     "string_above_max_length": FailureKind.CONTEXT_LENGTH,
     "request_too_large": FailureKind.CONTEXT_LENGTH,
@@ -119,11 +116,18 @@ _BY_CODE: dict[str, FailureKind] = {
     "not_found_error": FailureKind.MODEL_MISSING,
     "overloaded_error": FailureKind.OVERLOADED,
     "unavailable": FailureKind.OVERLOADED,
-    "server_error": FailureKind.SERVER_ERROR,
-    "api_error": FailureKind.SERVER_ERROR,
     "timeout_error": FailureKind.TIMEOUT,
     "deadline_exceeded": FailureKind.TIMEOUT,
 }
+
+_BY_VAGUE_CODE: dict[str, FailureKind] = {
+    "rate_limit_error": FailureKind.RATE_LIMIT,
+    "too_many_requests": FailureKind.RATE_LIMIT,
+    "resource_exhausted": FailureKind.RATE_LIMIT,
+    "server_error": FailureKind.SERVER_ERROR,
+    "api_error": FailureKind.SERVER_ERROR,
+}
+"""Names that say no more than a status, so text and status come before them."""
 
 _BY_TEXT: tuple[tuple[str, FailureKind], ...] = (
     ("maximum context length", FailureKind.CONTEXT_LENGTH),
@@ -190,6 +194,9 @@ def classify(status: int, *, codes: tuple[str | None, ...] = (), message: str = 
                 return kind
     if kind := _BY_STATUS.get(status):
         return kind
+    for code in codes:
+        if code and (kind := _BY_VAGUE_CODE.get(code.lower())):
+            return kind
     if 400 <= status < 500:
         return FailureKind.CALLER_FAULT
     if status >= 500:

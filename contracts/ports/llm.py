@@ -1,0 +1,527 @@
+"""What every LlmProvider promises, in both of the callers' chat dialects, unary and streamed.
+
+A binding gives a provider that leads to an upstream whose answers and faults it can script (the simulated
+provider, directly or behind a gateway). Each case is told once per dialect and compared by meaning.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import pytest
+
+from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamCall, UpstreamFailed
+from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, RequestReader
+from contracts.ports._base import PortContract
+from contracts.ports.stream_rules import SeenStream, assert_valid_stream
+from domain.llm.failures import Failure, FailureKind
+from domain.llm.stream import (
+    ContentKind,
+    Delta,
+    Faulted,
+    StreamEvent,
+    StreamMachine,
+    UsageReported,
+)
+from domain.routing.target import Target
+from domain.time import Timeouts
+
+CALL_BOUND_S = 10.0
+"""No call of this suite takes longer; a hang is a failure, not a wait."""
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
+    "required": ["city", "degrees"],
+    "additionalProperties": False,
+}
+WEATHER, CLOCK = "get_weather", "get_clock"
+
+
+class Upstream(Protocol):
+    """The scripted other end."""
+
+    def fault(self, fault: dict[str, Any], *, times: int | None = None) -> object: ...
+
+    def heal(self) -> object: ...
+
+    def client_disconnects(self) -> int:
+        """How many callers left before their answer was complete."""
+        ...
+
+
+class Collected(NamedTuple):
+    """A stream read to its end, or to where it broke."""
+
+    raw: bytes
+    events: tuple[StreamEvent, ...]
+    machine: StreamMachine
+    failure: Failure | None
+
+
+class LlmProviderContract(PortContract):
+    """Bind by filling `provider`, `unreachable_provider`, `upstream`, `reader` and `target`."""
+
+    @pytest.fixture
+    def provider(self) -> LlmProvider:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def unreachable_provider(self) -> LlmProvider:
+        """The same adapter with nobody listening at the other end."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def upstream(self) -> Upstream:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def reader(self) -> RequestReader:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def target(self) -> Callable[[str], Target]:
+        """A target for a model name; a name with `think` in it reasons."""
+        raise NotImplementedError
+
+    @pytest.fixture(params=[OPENAI_CHAT, ANTHROPIC_MESSAGES])
+    def dialect(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def ask(
+        self, dialect: str, reader: RequestReader, target: Callable[[str], Target]
+    ) -> Callable[..., UpstreamCall]:
+        def ask(
+            content: Any = "hello there",
+            *,
+            model: str = "small",
+            stream: bool = False,
+            headers_s: float = 5.0,
+            total_s: float = CALL_BOUND_S,
+            **fields: Any,
+        ) -> UpstreamCall:
+            body: dict[str, Any] = {"model": "route", "messages": [{"role": "user", "content": content}]}
+            body |= {"max_tokens": 4096, **fields}
+            if stream:
+                body["stream"] = True
+                if dialect == OPENAI_CHAT:
+                    body["stream_options"] = {"include_usage": True}
+            request = reader.read(dialect, json.dumps(body).encode())
+            timeouts = Timeouts(headers_s=headers_s)
+            return UpstreamCall(request, target(model), timeouts, total_s, "req_contract")
+
+        return ask
+
+    # -- behaviour ------------------------------------------------------------------------------------
+
+    async def test_a_text_answer_is_in_the_callers_dialect_with_usage(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        answer = await complete(provider, ask())
+        said = seen_in(dialect, answer)
+        assert said.text and not said.tools and said.reason == natural_end(dialect)
+        assert answer.finish_reason == "stop"
+        assert answer.usage is not None
+        assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0
+        assert answer.usage.repaired() == answer.usage, "parts never exceed their whole"
+        assert answer.content_type.startswith("application/json")
+
+    async def test_a_stream_says_the_same_as_the_unary_answer(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        unary = await complete(provider, ask())
+        streamed = await collect(provider, ask(stream=True))
+        seen = assert_valid_stream(dialect, streamed.raw, streamed.events)
+        assert seen.text == seen_in(dialect, unary).text == text_of(streamed.events)
+        assert streamed.machine.complete and streamed.machine.finish_reason == "stop"
+        assert streamed.machine.usage is not None and unary.usage is not None
+        assert streamed.machine.usage.input_tokens == unary.usage.input_tokens
+        assert streamed.machine.usage.output_tokens == unary.usage.output_tokens
+        assert seen.usage is not None
+
+    async def test_a_tool_call_comes_with_its_name_and_arguments(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        fields = tools_in(dialect, WEATHER)
+        answer = await complete(provider, ask(f"call {WEATHER}", **fields))
+        said = seen_in(dialect, answer)
+        assert [name for name, _ in said.tools] == [WEATHER]
+        assert set(said.tools[0][1]) == {"city", "degrees"}
+        assert answer.finish_reason == "tool_calls"
+
+    async def test_parallel_tool_calls_are_streamed_in_pieces(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        fields = tools_in(dialect, WEATHER, CLOCK)
+        wanted = f"call {WEATHER} and {CLOCK}"
+        unary = await complete(provider, ask(wanted, **fields))
+        streamed = await collect(provider, ask(wanted, stream=True, **fields))
+        seen = assert_valid_stream(dialect, streamed.raw, streamed.events)
+        assert [name for name, _ in seen.tools] == [WEATHER, CLOCK]
+        assert seen.tools == seen_in(dialect, unary).tools
+        assert streamed.machine.finish_reason == "tool_calls"
+        assert ContentKind.TOOL_CALL in kinds_of(streamed.events)
+
+    async def test_the_result_of_a_tool_reaches_the_model(
+        self,
+        provider: LlmProvider,
+        reader: RequestReader,
+        target: Callable[[str], Target],
+        dialect: str,
+    ) -> None:
+        body = {"model": "route", "max_tokens": 4096, **tools_in(dialect, WEATHER)}
+        body["messages"] = tool_conversation(dialect)
+        request = reader.read(dialect, json.dumps(body).encode())
+        call = UpstreamCall(request, target("small"), Timeouts(), CALL_BOUND_S)
+        assert "17 degrees" in seen_in(dialect, await complete(provider, call)).text
+
+    async def test_an_image_reaches_the_model(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        answer = await complete(provider, ask(image_in(dialect)))
+        assert "1x1" in seen_in(dialect, answer).text
+
+    async def test_structured_output_follows_the_schema(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        answer = await complete(provider, ask("weather as json", **schema_in(dialect)))
+        assert set(json.loads(seen_in(dialect, answer).text)) == {"city", "degrees"}
+
+    async def test_thinking_is_kept_apart_from_the_text(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        fields = thinking_in(dialect)
+        unary = await complete(provider, ask(model="thinker", **fields))
+        assert seen_in(dialect, unary).reasoning and seen_in(dialect, unary).text
+        streamed = await collect(provider, ask(model="thinker", stream=True, **fields))
+        seen = assert_valid_stream(dialect, streamed.raw, streamed.events)
+        assert seen.reasoning == seen_in(dialect, unary).reasoning
+        first = next(event for event in streamed.events if isinstance(event, Delta))
+        assert first.kind is ContentKind.REASONING
+
+    async def test_an_answer_cut_by_its_limit_says_so(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        answer = await complete(provider, ask(max_tokens=2))
+        assert answer.finish_reason == "length"
+        streamed = await collect(provider, ask(max_tokens=2, stream=True))
+        assert streamed.machine.finish_reason == "length"
+
+    async def test_usage_and_the_frame_that_shows_it_come_in_one_block(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall]
+    ) -> None:
+        stream = await provider.open_stream(ask(stream=True))
+        blocks = []
+        async with asyncio.timeout(CALL_BOUND_S):
+            while (block := await stream.next_block()) is not None:
+                blocks.append(block)
+        stream.close()
+        last = [block for block in blocks if b'"usage":{' in block.raw.replace(b'": {', b'":{')][-1]
+        assert any(isinstance(event, UsageReported) for event in last.events)
+
+    # -- errors ---------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    @pytest.mark.parametrize(
+        ("fault", "kind"),
+        [
+            ({"status": 429, "retry_after_s": 7}, FailureKind.RATE_LIMIT),
+            ({"status": 429, "code": "insufficient_quota"}, FailureKind.QUOTA),
+            ({"status": 401}, FailureKind.AUTH),
+            ({"status": 400, "code": "context_length_exceeded"}, FailureKind.CONTEXT_LENGTH),
+            ({"status": 400, "code": "content_policy_violation"}, FailureKind.CONTENT_POLICY),
+            ({"status": 404}, FailureKind.MODEL_MISSING),
+            ({"status": 400, "message": "temperature must be a number"}, FailureKind.CALLER_FAULT),
+            ({"status": 503}, FailureKind.OVERLOADED),
+            ({"status": 500}, FailureKind.SERVER_ERROR),
+        ],
+        ids=lambda value: value.value if isinstance(value, FailureKind) else "",
+    )
+    async def test_an_error_answer_is_a_typed_failure(
+        self,
+        provider: LlmProvider,
+        ask: Callable[..., UpstreamCall],
+        upstream: Upstream,
+        fault: dict[str, Any],
+        kind: FailureKind,
+        stream: bool,
+    ) -> None:
+        upstream.fault({"kind": "status", **fault})
+        failure = await failed(provider, ask(stream=stream))
+        assert failure.kind is kind
+        assert failure.status == fault["status"]
+        assert failure.message
+        assert failure.retry_after_s == fault.get("retry_after_s")
+
+    @pytest.mark.parametrize("fault", ["empty_200", "html_200", "wrong_json"])
+    async def test_a_2xx_that_is_no_answer_is_a_bad_response(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream, fault: str
+    ) -> None:
+        upstream.fault({"kind": fault})
+        assert (await failed(provider, ask())).kind is FailureKind.BAD_RESPONSE
+
+    @pytest.mark.parametrize("fault", ["empty_200", "html_200", "wrong_json"])
+    async def test_a_2xx_that_is_no_stream_never_completes(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream, fault: str
+    ) -> None:
+        upstream.fault({"kind": fault})
+        try:
+            streamed = await collect(provider, ask(stream=True))
+        except UpstreamFailed as error:
+            assert error.failure.kind in (FailureKind.BAD_RESPONSE, FailureKind.NETWORK)
+        else:
+            assert not streamed.machine.complete and not streamed.machine.committed
+
+    @pytest.mark.parametrize("fault", ["reset_before_headers", "close_before_headers"])
+    async def test_a_connection_lost_before_the_answer_is_a_network_failure(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream, fault: str
+    ) -> None:
+        upstream.fault({"kind": fault})
+        assert (await failed(provider, ask())).kind is FailureKind.NETWORK
+
+    async def test_a_truncated_body_is_a_network_failure(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream
+    ) -> None:
+        upstream.fault({"kind": "truncated_body"})
+        assert (await failed(provider, ask())).kind is FailureKind.NETWORK
+
+    async def test_silence_is_a_timeout(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream
+    ) -> None:
+        upstream.fault({"kind": "silence"})
+        assert (await failed(provider, ask(total_s=0.15))).kind is FailureKind.TIMEOUT
+        call = ask(stream=True, headers_s=0.15)
+        assert (await failed(provider, call)).kind is FailureKind.TIMEOUT
+
+    # -- broken streams -------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "cut_after", "tokens": 2},
+            {"kind": "cut_after", "tokens": 2, "how": "close"},
+            {"kind": "cut_after", "tokens": 2, "how": "close", "terminator": True},
+            {"kind": "no_finish"},
+        ],
+        ids=["reset", "closed", "closed in order", "no finish"],
+    )
+    async def test_a_cut_stream_is_never_complete(
+        self,
+        provider: LlmProvider,
+        ask: Callable[..., UpstreamCall],
+        upstream: Upstream,
+        fault: dict[str, Any],
+    ) -> None:
+        upstream.fault(fault)
+        streamed = await collect(provider, ask(stream=True))
+        assert streamed.machine.committed and not streamed.machine.complete
+        assert text_of(streamed.events)
+
+    async def test_a_malformed_chunk_is_a_fault_inside_the_stream(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream
+    ) -> None:
+        upstream.fault({"kind": "malformed_chunk_after", "tokens": 2})
+        streamed = await collect(provider, ask(stream=True))
+        assert not streamed.machine.complete
+        last = streamed.events[-1]
+        assert isinstance(last, Faulted) and last.failure.kind is FailureKind.BAD_RESPONSE
+
+    async def test_an_error_frame_is_a_fault_and_not_passed_on(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream
+    ) -> None:
+        upstream.fault({"kind": "error_frame_after", "tokens": 2})
+        streamed = await collect(provider, ask(stream=True))
+        assert not streamed.machine.complete
+        assert isinstance(streamed.events[-1], Faulted)
+        assert b'"error"' not in streamed.raw
+
+    async def test_a_finish_without_the_end_marker_is_complete(
+        self,
+        provider: LlmProvider,
+        ask: Callable[..., UpstreamCall],
+        upstream: Upstream,
+        dialect: str,
+    ) -> None:
+        upstream.fault({"kind": "no_done"})
+        streamed = await collect(provider, ask(stream=True))
+        assert streamed.machine.complete
+        assert assert_valid_stream(dialect, streamed.raw, streamed.events).text
+
+    # -- concurrency and cancellation -----------------------------------------------------------------
+
+    async def test_many_calls_at_once_get_their_own_answers(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        calls = [ask(f"question number {number}") for number in range(20)]
+        answers = await asyncio.gather(*(complete(provider, call) for call in calls))
+        for number, answer in enumerate(answers):
+            assert f"question number {number}" in seen_in(dialect, answer).text
+
+    async def test_closing_a_stream_ends_the_call_at_the_provider(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream
+    ) -> None:
+        upstream.fault({"kind": "stall_after", "tokens": 1}, times=1)
+        stream = await provider.open_stream(ask(stream=True))
+        async with asyncio.timeout(CALL_BOUND_S):
+            assert await stream.next_block() is not None
+        stream.close()
+        stream.close()
+        await until(lambda: upstream.client_disconnects() == 1)
+        assert await stream.next_block() is None
+        assert await complete(provider, ask())
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    async def test_cancelling_a_call_ends_it_at_the_provider(
+        self,
+        provider: LlmProvider,
+        ask: Callable[..., UpstreamCall],
+        upstream: Upstream,
+        stream: bool,
+    ) -> None:
+        upstream.fault({"kind": "silence"}, times=1)
+        call = ask(stream=stream)
+        task = asyncio.ensure_future(provider.open_stream(call) if stream else provider.complete(call))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: upstream.client_disconnects() == 1)
+        assert await complete(provider, ask())
+
+    # -- unreachable ----------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    async def test_an_unreachable_provider_is_a_network_failure(
+        self, unreachable_provider: LlmProvider, ask: Callable[..., UpstreamCall], stream: bool
+    ) -> None:
+        failure = await failed(unreachable_provider, ask(stream=stream))
+        assert failure.kind is FailureKind.NETWORK
+
+
+async def complete(provider: LlmProvider, call: UpstreamCall) -> UpstreamAnswer:
+    """A unary answer within the suite's bound."""
+    async with asyncio.timeout(CALL_BOUND_S):
+        return await provider.complete(call)
+
+
+async def collect(provider: LlmProvider, call: UpstreamCall) -> Collected:
+    """The whole stream, also when it breaks."""
+    machine = StreamMachine(keep_text=True)
+    raws: list[bytes] = []
+    events: list[StreamEvent] = []
+    failure: Failure | None = None
+    async with asyncio.timeout(CALL_BOUND_S):
+        stream = await provider.open_stream(call)
+        try:
+            while (block := await stream.next_block()) is not None:
+                raws.append(block.raw)
+                events += block.events
+                for event in block.events:
+                    machine.feed(event)
+        except UpstreamFailed as error:
+            failure = error.failure
+        finally:
+            stream.close()
+    machine.interrupt(failure)
+    return Collected(b"".join(raws), tuple(events), machine, failure)
+
+
+async def failed(provider: LlmProvider, call: UpstreamCall) -> Failure:
+    """The failure of a call that must fail before any content."""
+    with pytest.raises(UpstreamFailed) as caught:
+        async with asyncio.timeout(CALL_BOUND_S):
+            if call.request.stream:
+                (await provider.open_stream(call)).close()
+            else:
+                await provider.complete(call)
+    return caught.value.failure
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits, bounded, for something the other end notices a moment later."""
+    async with asyncio.timeout(CALL_BOUND_S):
+        while not condition():  # noqa: ASYNC110 - the other end counts, it signals nothing
+            await asyncio.sleep(0.01)
+
+
+def text_of(events: tuple[StreamEvent, ...]) -> str:
+    return "".join(e.text for e in events if isinstance(e, Delta) and e.kind is ContentKind.TEXT)
+
+
+def kinds_of(events: tuple[StreamEvent, ...]) -> set[ContentKind]:
+    return {event.kind for event in events if isinstance(event, Delta)}
+
+
+def natural_end(dialect: str) -> str:
+    return "stop" if dialect == OPENAI_CHAT else "end_turn"
+
+
+def seen_in(dialect: str, answer: UpstreamAnswer) -> SeenStream:
+    """What a client reads out of a unary answer."""
+    body = json.loads(answer.body)
+    if dialect == OPENAI_CHAT:
+        choice = body["choices"][0]
+        said = choice["message"]
+        tools = tuple(
+            (call["function"]["name"], json.loads(call["function"]["arguments"]))
+            for call in said.get("tool_calls") or ()
+        )
+        reasoning = said.get("reasoning_content") or ""
+        return SeenStream(said["content"] or "", reasoning, tools, choice["finish_reason"], body["usage"])
+    blocks = body["content"]
+    return SeenStream(
+        "".join(block["text"] for block in blocks if block["type"] == "text"),
+        "".join(block["thinking"] for block in blocks if block["type"] == "thinking"),
+        tuple((block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"),
+        body["stop_reason"],
+        body["usage"],
+    )
+
+
+def tools_in(dialect: str, *names: str) -> dict[str, Any]:
+    """Tools of these names, in the dialect's shape."""
+    if dialect == OPENAI_CHAT:
+        functions = [{"name": name, "parameters": SCHEMA} for name in names]
+        return {"tools": [{"type": "function", "function": function} for function in functions]}
+    return {"tools": [{"name": name, "input_schema": SCHEMA} for name in names]}
+
+
+def tool_conversation(dialect: str) -> list[dict[str, Any]]:
+    """A question, the model's call, and its result."""
+    question = {"role": "user", "content": f"call {WEATHER}"}
+    if dialect == OPENAI_CHAT:
+        function = {"name": WEATHER, "arguments": '{"city":"Bern"}'}
+        call = {"id": "call_7", "type": "function", "function": function}
+        return [
+            question,
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_7", "content": "17 degrees"},
+        ]
+    use = {"type": "tool_use", "id": "call_7", "name": WEATHER, "input": {"city": "Bern"}}
+    result = {"type": "tool_result", "tool_use_id": "call_7", "content": "17 degrees"}
+    return [question, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+
+
+def image_in(dialect: str) -> list[dict[str, Any]]:
+    """A question with a picture of one pixel."""
+    text = {"type": "text", "text": "what is this"}
+    if dialect == OPENAI_CHAT:
+        return [text, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]
+    return [text, {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}]
+
+
+def schema_in(dialect: str) -> dict[str, Any]:
+    """A wish for JSON of one schema."""
+    if dialect == OPENAI_CHAT:
+        form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA}}
+        return {"response_format": form}
+    return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+
+
+def thinking_in(dialect: str) -> dict[str, Any]:
+    """A wish for reasoning."""
+    if dialect == OPENAI_CHAT:
+        return {"reasoning_effort": "low"}
+    return {"thinking": {"type": "enabled", "budget_tokens": 1024}}

@@ -1,0 +1,129 @@
+"""What every stream in a caller's dialect looks like, whoever made it. Independent of the adapters' code."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from domain.llm.stream import Finished, StreamEvent, Terminated
+
+
+class SeenFrame(NamedTuple):
+    """One frame as a client sees it."""
+
+    event: str | None
+    data: dict[str, Any]
+
+
+class SeenStream(NamedTuple):
+    """What a client would put together from the frames."""
+
+    text: str
+    reasoning: str
+    tools: tuple[tuple[str, Any], ...]
+    """(name, parsed arguments) in order."""
+    reason: str | None
+    usage: dict[str, Any] | None
+
+
+def frames_of(raw: bytes) -> list[SeenFrame]:
+    """The frames; comments left out. Asserts that nothing is half."""
+    text = raw.decode()
+    assert not text or text.endswith(("\n\n", "\r\n\r\n")), "a block holds whole frames"
+    found: list[SeenFrame] = []
+    for part in text.replace("\r\n", "\n").split("\n\n"):
+        lines = [line for line in part.split("\n") if line and not line.startswith(":")]
+        if lines:
+            fields = dict(line.split(": ", 1) for line in lines)
+            assert fields["data"] != "[DONE]", "the terminator is the relay's to write"
+            found.append(SeenFrame(fields.get("event"), json.loads(fields["data"])))
+    return found
+
+
+def assert_valid_stream(dialect: str, raw: bytes, events: Sequence[StreamEvent]) -> SeenStream:
+    """Asserts the grammar of a complete stream and returns what it says."""
+    assert sum(isinstance(event, Finished) for event in events) == 1, "one finish"
+    assert sum(isinstance(event, Terminated) for event in events) <= 1, "at most one terminator"
+    frames = frames_of(raw)
+    return _anthropic(frames) if dialect == "anthropic.messages" else _openai(frames)
+
+
+def _openai(frames: list[SeenFrame]) -> SeenStream:
+    chunks = [frame.data for frame in frames]
+    assert all(frame.event is None for frame in frames)
+    named = [(chunk["id"], chunk["model"], chunk["created"]) for chunk in chunks]
+    assert len(set(named)) == 1, "one id, model and time"
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert all(type(chunk["created"]) is int for chunk in chunks)
+    text, reasoning, calls = "", "", {}
+    reason: str | None = None
+    usage: dict[str, Any] | None = None
+    for place, chunk in enumerate(chunks):
+        usage = chunk.get("usage") or usage
+        for choice in chunk["choices"]:
+            assert reason is None, "nothing follows the finish but usage"
+            delta = choice["delta"]
+            assert place > 0 or delta.get("role") == "assistant", "the first chunk names the role"
+            text += delta.get("content") or ""
+            reasoning += delta.get("reasoning_content") or ""
+            for call in delta.get("tool_calls") or ():
+                if call["index"] not in calls:
+                    assert call["id"] and call["function"]["name"] and call["type"] == "function"
+                    assert call["index"] == len(calls)
+                    calls[call["index"]] = [call["function"]["name"], ""]
+                calls[call["index"]][1] += call["function"].get("arguments") or ""
+            reason = choice.get("finish_reason")
+    tools = tuple((name, json.loads(arguments or "{}")) for name, arguments in calls.values())
+    return SeenStream(text, reasoning, tools, reason, usage)
+
+
+def _anthropic(frames: list[SeenFrame]) -> SeenStream:
+    frames = [frame for frame in frames if frame.event != "ping"]
+    assert all(frame.event == frame.data["type"] for frame in frames), "event and type agree"
+    kinds = [frame.data["type"] for frame in frames]
+    assert kinds[0] == "message_start" and kinds[-1] == "message_delta"
+    assert kinds.count("message_start") == kinds.count("message_delta") == 1
+    message = frames[0].data["message"]
+    assert message["id"] and message["model"] and message["role"] == "assistant" and message["content"] == []
+    blocks: list[dict[str, Any]] = []
+    is_open = False
+    for frame in frames[1:-1]:
+        data = frame.data
+        match data["type"]:
+            case "content_block_start":
+                assert not is_open and data["index"] == len(blocks), "blocks come one after the other"
+                blocks.append({**data["content_block"], "partial": ""})
+                is_open = True
+            case "content_block_delta":
+                assert is_open and data["index"] == len(blocks) - 1
+                _add(blocks[-1], data["delta"])
+            case "content_block_stop":
+                assert is_open and data["index"] == len(blocks) - 1
+                is_open = False
+            case other:
+                raise AssertionError(f"unexpected {other}")
+    assert not is_open, "every block is closed"
+    end = frames[-1].data
+    return SeenStream(
+        "".join(block["text"] for block in blocks if block["type"] == "text"),
+        "".join(block["thinking"] for block in blocks if block["type"] == "thinking"),
+        tuple((b["name"], json.loads(b["partial"] or "{}")) for b in blocks if b["type"] == "tool_use"),
+        end["delta"]["stop_reason"],
+        {**(message["usage"]), **end["usage"]},
+    )
+
+
+def _add(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    match delta["type"]:
+        case "text_delta":
+            assert block["type"] == "text"
+            block["text"] += delta["text"]
+        case "thinking_delta":
+            assert block["type"] == "thinking"
+            block["thinking"] += delta["thinking"]
+        case "input_json_delta":
+            assert block["type"] == "tool_use"
+            block["partial"] += delta["partial_json"]
+        case "signature_delta":
+            assert block["type"] == "thinking"
+        case other:
+            raise AssertionError(f"unexpected {other}")

@@ -30,7 +30,7 @@ class Application:
 
     def __init__(self, open_faces: Callable[[], AbstractAsyncContextManager[Faces]]) -> None:
         self._open_faces = open_faces
-        self._faces: Faces | None = None
+        self.faces: Faces | None = None
         self._hot: Mapping[tuple[str, str], Endpoint] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,8 +39,8 @@ class Application:
             try:
                 if endpoint is not None:
                     await endpoint(scope, receive, send)
-                elif self._faces is not None:
-                    await self._faces.rest(scope, receive, send)
+                elif self.faces is not None:
+                    await self.faces.rest(scope, receive, send)
                 else:
                     await _refuse(send, 503, "starting", "Interchange is starting")
             except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
@@ -61,7 +61,7 @@ class Application:
             log.exception("start-up failed")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._faces, self._hot = faces, faces.hot
+        self.faces, self._hot = faces, faces.hot
         await send({"type": "lifespan.startup.complete"})
         await receive()
         try:

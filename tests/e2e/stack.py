@@ -83,7 +83,7 @@ class Stack:
         else:
             environ["INTERCHANGE_SIMULATOR_URL"] = self.simulator.base_url
         loaded = load_settings(environ, config_path=config_path)
-        application = Application(partial(open_faces, loaded))
+        application = self.application = Application(partial(open_faces, loaded))
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._server = Server(
@@ -120,6 +120,18 @@ class Stack:
         if self._serving is not None:
             await asyncio.wait((self._serving,), timeout=15)
         await self.simulator.stop()
+
+    def routes(self) -> set[tuple[str, str]]:
+        """Every (method, path) the application answers, HEAD aside."""
+        faces = self.application.faces
+        assert faces is not None
+        rest = {
+            (method, route.path)
+            for route in faces.rest.routes  # type: ignore[attr-defined]
+            for method in route.methods
+            if method != "HEAD"
+        }
+        return rest | set(faces.hot)
 
     def client(self, **headers: str) -> httpx.Client:
         """A plain HTTP client with the owner's key."""

@@ -4,6 +4,7 @@ It is made from the same ranking as the plan: for the same inputs, the kept cand
 with exactly the plan's targets.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from domain.errors import InterchangeError
@@ -52,13 +53,16 @@ class CandidateExplanation:
 class Explanation:
     """The decision on one request. `refusal` is the error a real request would get; None: it would be sent.
 
-    `candidates` are the kept ones by rank, then the dropped ones as the route declares them.
-    `attempts_max` is how many of the kept a request would try at most.
+    `candidates` are the kept ones by rank, then the dropped ones as the route declares them; when a limit was
+    asked for, the first of these. `kept` and `dropped` count all. `attempts_max` is how many of the kept a
+    request would try at most. The sizes are those at which prices are compared.
     """
 
     route: str
     strategy: str
     candidates: tuple[CandidateExplanation, ...]
+    kept: int
+    dropped: dict[DropReason, int]
     attempts_max: int
     input_tokens: int
     output_tokens: int
@@ -76,11 +80,13 @@ def explain(
     reachable: Reachable | None = None,
     input_bytes: int | None = None,
     max_output_tokens: int | None = None,
+    limit: int | None = None,
 ) -> Explanation:
     """What `make_plan` would do with the same arguments, and why.
 
     `input_bytes` and `max_output_tokens` are of the final body, for the price bound; without `input_bytes`
-    the estimated tokens are taken at a typical length.
+    the estimated tokens are taken at a typical length. `limit` bounds how many candidates are described:
+    describing one takes some 10 us, which a route over a whole catalogue multiplies.
 
     Raises:
         InvalidRequirements: unknown region or strategy. Any other refusal is part of the explanation.
@@ -103,7 +109,7 @@ def explain(
     sizes = sizes_of(requirements)
     if input_bytes is None:
         input_bytes = sizes.input_tokens * BYTES_PER_TOKEN_TYPICAL
-    ordered = kept + [index for index in members.indices if index in reasons]
+    ordered = (kept + [index for index in members.indices if index in reasons])[:limit]
     costs = table.costs(ordered, *sizes)
     return Explanation(
         route=route.name,
@@ -126,6 +132,8 @@ def explain(
             )
             for place, (index, cost) in enumerate(zip(ordered, costs, strict=True))
         ),
+        kept=len(kept),
+        dropped=dict(Counter(reasons.values())),
         attempts_max=min(len(kept), 1 + max(0, route.max_fallbacks)),
         input_tokens=sizes.input_tokens,
         output_tokens=sizes.output_tokens,

@@ -25,7 +25,7 @@ from domain.routing.plan import Plan, make_plan
 from domain.routing.requirements import REGIONS, Requirements
 from domain.routing.strategies import STRATEGIES
 from domain.routing.table import RoutingTable
-from domain.routing.target import Target
+from domain.routing.target import Route, Target
 from tests.unit.routing._world import TEXT, USD_PER_MTOK, live_of, open_breaker, priced, table_of, target
 
 
@@ -410,3 +410,17 @@ def test_an_explanation_gives_reasons_costs_and_states():
     assert (far.reason, far.estimated_cost_nano_usd) == (DropReason.RESIDENCY, None)
     assert far.sentence == "dropped: not known to answer from eu-west"
     assert (told.input_tokens, told.output_tokens, told.attempts_max) == (100, 50, 1)
+
+
+def test_an_explanation_may_be_limited_and_still_counts_all():
+    table = table_of(*(target(f"p/{n}", region="eu-west" if n < 5 else "apac") for n in range(12)))
+    route, needs = table.resolve("auto"), Requirements(residency="eu-west")
+    told = explain(table, route, needs, live_of(table), now=0.0, draw=0.0, limit=3)
+    assert [one.rank for one in told.candidates] == [0, 1, 2]
+    assert (told.kept, told.dropped) == (5, {DropReason.RESIDENCY: 7})
+
+
+def test_a_route_without_targets_can_satisfy_nobody():
+    table = RoutingTable.compile([], {"empty": Route(name="empty", targets=())})
+    with pytest.raises(InvalidRequirements, match="has no targets"):
+        plan(table, model="empty")

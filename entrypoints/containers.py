@@ -151,6 +151,7 @@ class StoreContainer(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     database: providers.Dependency[SqlDatabase] = providers.Dependency()
+    reports: providers.Dependency[SqlDatabase] = providers.Dependency()
     peppers: providers.Dependency[dict[int, bytes]] = providers.Dependency()
 
     clock = providers.Singleton(SystemClock)
@@ -159,7 +160,7 @@ class StoreContainer(containers.DeclarativeContainer):
     key_hasher = providers.Singleton(PepperedKeyHasher, peppers)
     owner_key_file = providers.Singleton(PrivateOwnerKeyFile, settings.provided.key_file)
     catalog_store = providers.Singleton(SqlCatalogStore, database)
-    usage_query = providers.Singleton(SqlUsageQuery, database)
+    usage_query = providers.Singleton(SqlUsageQuery, reports)
 
     key_ring = providers.Singleton(KeyRing, key_store, key_hasher, clock)
     bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)

@@ -72,16 +72,27 @@ async def _open_store_parts(
     stack: AsyncExitStack, settings: Settings, environ: Mapping[str, str]
 ) -> dict[str, Any]:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    thread = BlockingThread("interchange-sql")
-    stack.push_async_callback(thread.aclose)
     url = database_url(settings)
-    await thread.call(lambda: upgrade(url))
-    database = SqlDatabase(url, thread)
-    stack.push_async_callback(database.aclose)
+    database = await _open_database(stack, "interchange-sql", url, upgrade_first=True)
+    # Reports read many rows; keys and usage must never wait behind them.
+    reports = await _open_database(stack, "interchange-reports", url)
     peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
     transport = StreamlinedTransport(tls=TlsPolicy())
     stack.push_async_callback(transport.aclose)
     return {"settings": settings, "database": database, "peppers": peppers, "transport": transport}
+
+
+async def _open_database(
+    stack: AsyncExitStack, name: str, url: str, *, upgrade_first: bool = False
+) -> SqlDatabase:
+    """A database with a thread of its own; both are closed by the stack."""
+    thread = BlockingThread(name)
+    stack.push_async_callback(thread.aclose)
+    if upgrade_first:
+        await thread.call(lambda: upgrade(url))
+    database = SqlDatabase(url, thread)
+    stack.push_async_callback(database.aclose)
+    return database
 
 
 @asynccontextmanager

@@ -143,6 +143,22 @@ class HealthWindow:
         """What an operator forced, or what traffic shows. Nothing seen is healthy."""
         return self.forced or self._judged(now)
 
+    def spotless(self, now: float) -> bool:
+        """Whether nothing at all speaks against it: no failure in the window, no verdict, no latency limit.
+
+        The usual case, told apart cheaply, because plans ask for every candidate's provider.
+        """
+        counts = self._counts
+        if now >= counts.ends_at:
+            counts.rotate(now)
+        past, current = counts.past, counts.current
+        return (
+            self._consecutive == 0
+            and self.forced is None
+            and self.policy.degraded_latency_ms is None
+            and past[_CALLS] + current[_CALLS] == past[_GOOD] + current[_GOOD]
+        )
+
     def held_for_s(self, now: float) -> float:
         """How long an unavailable provider is still left alone; 0 when it may be tried."""
         if self.failures_in_a_row(now) < self.policy.unavailable_consecutive_failures:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 
 from domain.errors import InvalidRequirements
-from domain.routing.cheapest import Rank, cheapest_first, sorted_lazily
+from domain.routing.cheapest import cheapest_first, sorted_lazily
 from domain.routing.draws import Draws
 from domain.routing.filters import Eligible
-from domain.routing.health import HealthState
+from domain.routing.health import HealthState, HealthWindow
 from domain.routing.live import LiveState
 from domain.routing.masks import mask_of
 from domain.routing.requirements import Requirements
@@ -267,14 +267,12 @@ def _balanced(field: Field, shortlist: Sequence[int]) -> Iterator[int]:
     if not field.members.level:
         low, high = min(priority.values()), max(priority.values())
     of_provider: dict[int, float] = {}
-    scores: list[Rank] = []
+    scores: list[float] = []
     for index, cost, wait_s in zip(shortlist, costs, waits_s, strict=True):
         provider = targets[index].provider
-        health = of_provider.get(id(provider))
-        if health is None:
-            seen = provider.health
-            health = of_provider[id(provider)] = health_part(seen.state(now), seen.success_rate(now))
-        score = _HEALTH_WEIGHT * health
+        score = of_provider.get(id(provider), -1.0)
+        if score < 0:
+            score = of_provider[id(provider)] = _HEALTH_WEIGHT * health_part(provider.health, now)
         if high > low:
             score += _PRIORITY_WEIGHT * (priority[index] - low) / (high - low)
         if cost > least_cost:
@@ -283,10 +281,13 @@ def _balanced(field: Field, shortlist: Sequence[int]) -> Iterator[int]:
             score += _LATENCY_WEIGHT * (1 - least_wait_s / wait_s)
         # Rounded, so that noise in the last digits does not decide between equals.
         scores.append(round(score, 6))
-    return sorted_lazily(shortlist, scores)
+    return iter([shortlist[place] for place in sorted(range(len(scores)), key=scores.__getitem__)])
 
 
-def health_part(state: HealthState, success_rate: float | None) -> float:
+def health_part(health: HealthWindow, now: float) -> float:
     """A provider's health in a balanced score: 0 is spotless, 1 the worst."""
-    failing = 0.0 if success_rate is None else min(1.0, (1 - success_rate) * _FAILURE_RATE_FACTOR)
-    return max(_HEALTH_PART.get(state, 1.0), failing)
+    if health.spotless(now):
+        return 0.0
+    rate = health.success_rate(now)
+    failing = 0.0 if rate is None else min(1.0, (1 - rate) * _FAILURE_RATE_FACTOR)
+    return max(_HEALTH_PART.get(health.state(now), 1.0), failing)

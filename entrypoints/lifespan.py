@@ -79,7 +79,13 @@ async def _open_store_parts(
     peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
     transport = StreamlinedTransport(tls=TlsPolicy())
     stack.push_async_callback(transport.aclose)
-    return {"settings": settings, "database": database, "peppers": peppers, "transport": transport}
+    return {
+        "settings": settings,
+        "database": database,
+        "reports": reports,
+        "peppers": peppers,
+        "transport": transport,
+    }
 
 
 async def _open_database(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from entrypoints.simulator import anthropic_shape, gemini_shape, openai_shape, vectors
+from entrypoints.simulator import anthropic_shape, gemini_shape, openai_shape, side_operations, vectors
 from entrypoints.simulator.answers import answer_to
 from entrypoints.simulator.connection import EVENT_STREAM, JSON, Connection, Request
 from entrypoints.simulator.conversation import Answer, Ask, Embedded, Frame, Rejected, Tokens
@@ -34,6 +34,7 @@ class _Unary(NamedTuple):
     tokens: Tokens | None
     """None for what providers do not charge, such as lists of models."""
     id: str = "0"
+    media: bytes = JSON
 
 
 class Answering:
@@ -50,6 +51,9 @@ class Answering:
         if route.operation == "control":
             self._control(connection, request, route)
             return
+        if route.operation == "models" and request.header(b"anthropic-version"):
+            # The one path that two shapes share.
+            route = route._replace(shape="anthropic")
         state = self._state
         counters = state.counters_of(route.provider)
         state.total.enter()
@@ -72,7 +76,7 @@ class Answering:
                 return
         try:
             _admit(request, route, key, broken)
-            self._answer(connection, route, body or {}, facts, fault, profile)
+            self._answer(connection, route, body or {}, request.body, facts, fault, profile)
         except Rejected as rejected:
             self._reject(connection, route, rejected)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -131,17 +135,18 @@ class Answering:
         connection: Connection,
         route: Route,
         body: dict[str, Any],
+        raw: bytes,
         facts: RequestFacts,
         fault: Fault | None,
         profile: LatencyProfile | None,
     ) -> None:
         generation = GENERATIONS.get(route.operation)
         if generation is None:
-            unary = self._not_generated(route, body)
+            unary = self._not_generated(route, body, raw)
         else:
             if route.model is not None and "model" not in body:
                 body["model"] = route.model
-            ask = generation.parse(route, body)
+            ask = self._state.responses.continued(facts, generation.parse(route, body))
             answer = self._answered(ask, facts)
             if ask.stream:
                 frames = generation.frames(route, ask, answer)
@@ -156,6 +161,8 @@ class Answering:
         if len(state.answers):
             scripted = state.answers.effect_for(facts, now_s=asyncio.get_running_loop().time())
         answer = answer_to(ask, seed=state.seed, scripted=scripted)
+        if ask.stored:
+            state.responses.remember(facts, ask, answer)
         return answer._replace(tokens=state.prompt_cache.counted(facts.provider, ask, answer.tokens))
 
     def _unary(
@@ -167,7 +174,7 @@ class Answering:
         fault: Fault | None,
         profile: LatencyProfile | None,
     ) -> None:
-        headers = JSON + ERRORS[route.shape].request_id_header % unary.id.encode()
+        headers = unary.media + ERRORS[route.shape].request_id_header % unary.id.encode()
         account = Account(self._state.bill, route.provider, model, unary.tokens)
         if fault is None and profile is None:
             account.told = True
@@ -200,7 +207,10 @@ class Answering:
         streaming = partial(emit, connection, route, headers, frames, fault, profile, account)
         self._run(connection, streaming, account)
 
-    def _not_generated(self, route: Route, body: dict[str, Any]) -> _Unary:
+    def _not_generated(self, route: Route, body: dict[str, Any], raw: bytes) -> _Unary:
+        if route.operation in side_operations.OPERATIONS:
+            side = side_operations.side_answer(route.operation, body, raw)
+            return _Unary(side.body, side.tokens, media=b"content-type: %b\r\n" % side.content_type)
         match route.operation:
             case "embeddings":
                 model = body.get("model")
@@ -273,7 +283,7 @@ def _admit(request: Request, route: Route, key: str, broken: bool) -> None:
         raise Rejected(401, "Incorrect API key provided: API key not valid.")
     if request.method != route.method:
         raise Rejected(405, f"Not allowed to {request.method} on {route.path}", kind="invalid_request_error")
-    if broken:
+    if broken and route.operation != "transcriptions":
         raise Rejected(400, "We could not parse the JSON body of your request.", kind=None)
 
 

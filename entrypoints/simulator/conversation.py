@@ -68,6 +68,10 @@ class Ask(NamedTuple):
     cacheable_prompt: str | None = None
     """The part of the prompt marked for caching; None where the provider caches by itself."""
     cache_long: bool = False
+    previous: str | None = None
+    """Id of a stored response this continues."""
+    stored: bool = False
+    """Whether the answer can be continued by its id."""
 
 
 class ToolCall(NamedTuple):

@@ -5,13 +5,29 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _NO_PROVIDER = frozenset(
-    {"v1", "v1beta", "v1beta1", "v1alpha", "_sim", "chat", "completions", "embeddings", "messages", "models"}
+    {
+        "v1",
+        "v1beta",
+        "v1beta1",
+        "v1alpha",
+        "_sim",
+        "chat",
+        "completions",
+        "embeddings",
+        "messages",
+        "models",
+        "responses",
+        "moderations",
+        "rerank",
+        "images",
+        "audio",
+    }
 )
 
 
 class Route(NamedTuple):
-    """`operation` is `chat`, `completion`, `embeddings`, `messages`, `count_tokens`, `models`, `generate`,
-    `embed`, `batch_embed`, `gemini_count`, `control` or empty for a path that means nothing."""
+    """`operation` is one of the table below, `generate`, `embed`, `batch_embed`, `gemini_count`, `models`,
+    `control`, or empty for a path that means nothing."""
 
     provider: str
     path: str
@@ -31,6 +47,12 @@ _SUFFIXES = (
     ("/chat/completions", "openai", "chat"),
     ("/completions", "openai", "completion"),
     ("/embeddings", "openai", "embeddings"),
+    ("/responses", "responses", "responses"),
+    ("/moderations", "openai", "moderations"),
+    ("/rerank", "openai", "rerank"),
+    ("/images/generations", "openai", "images"),
+    ("/audio/speech", "openai", "speech"),
+    ("/audio/transcriptions", "openai", "transcriptions"),
     ("/messages/count_tokens", "anthropic", "count_tokens"),
     ("/messages", "anthropic", "messages"),
 )

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from entrypoints.simulator import anthropic_shape, gemini_shape, openai_requests, openai_shape
+from entrypoints.simulator import (
+    anthropic_shape,
+    gemini_shape,
+    openai_requests,
+    openai_shape,
+    responses_shape,
+)
 from entrypoints.simulator.conversation import Answer, Ask, Frame
 from entrypoints.simulator.routes import Route
 
@@ -26,6 +32,11 @@ GENERATIONS: dict[str, Generation] = {
         lambda _route, body: openai_requests.parse_completion(body),
         openai_shape.completion_body,
         lambda _route, ask, answer: openai_shape.completion_frames(ask, answer),
+    ),
+    "responses": Generation(
+        lambda _route, body: responses_shape.parse_responses(body),
+        responses_shape.responses_body,
+        lambda _route, ask, answer: responses_shape.responses_frames(ask, answer),
     ),
     "messages": Generation(
         lambda _route, body: anthropic_shape.parse_messages(body),
@@ -50,6 +61,9 @@ class ErrorShape(NamedTuple):
 
 ERRORS: dict[str, ErrorShape] = {
     "openai": ErrorShape(openai_shape.error_of, openai_shape.error_frame, b"x-request-id: req_sim%b\r\n"),
+    "responses": ErrorShape(
+        openai_shape.error_of, responses_shape.error_frame, b"x-request-id: req_sim%b\r\n"
+    ),
     "anthropic": ErrorShape(
         anthropic_shape.error_of, anthropic_shape.error_frame, b"request-id: req_sim%b\r\n"
     ),

@@ -12,6 +12,7 @@ from entrypoints.simulator.connection import Request
 from entrypoints.simulator.faults import Fault, LatencyProfile
 from entrypoints.simulator.prompt_cache import PromptCache
 from entrypoints.simulator.rules import RuleBook
+from entrypoints.simulator.stored_responses import StoredResponses
 
 RECORDED_REQUESTS_MAX = 200
 RECORDED_BODY_BYTES_MAX = 256 * 1024
@@ -105,6 +106,7 @@ class SimulationState:
         self.answers: RuleBook[ScriptedAnswer] = RuleBook()
         self.bill = Bill()
         self.prompt_cache = PromptCache()
+        self.responses = StoredResponses()
         self.models: tuple[str, ...] = MODELS_DEFAULT
         self.total = Counters()
         self.by_provider: dict[str, Counters] = {}

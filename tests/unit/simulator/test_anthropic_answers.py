@@ -1,4 +1,6 @@
+import base64
 import json
+import struct
 from typing import Any
 
 from tests.unit.simulator.conftest import WEATHER, Caller, Reply
@@ -151,3 +153,45 @@ async def test_errors_have_anthropics_shape(caller: Caller) -> None:
     assert (missing.status, missing.json["error"]["type"]) == (400, "invalid_request_error")
     assert (no_key.status, no_key.json["error"]["type"]) == (401, "authentication_error")
     assert no_key.json["type"] == "error"
+
+
+async def test_images_given_as_data_or_by_address_are_seen(caller: Caller) -> None:
+    gif = base64.b64encode(b"GIF89a" + struct.pack("<HH", 3, 2)).decode()
+    content = [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": gif}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "?"}},
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        {"type": "text", "text": "look"},
+    ]
+
+    text = (await ask(caller, content)).json["content"][0]["text"]
+
+    assert "3 images (gif 3x2, 10 bytes, unreadable image/png, at https://example.com/a.png)" in text
+
+
+async def test_a_tool_call_cut_by_max_tokens_has_no_half_input(caller: Caller) -> None:
+    message = (await ask(caller, "use get_weather", tools=[TOOL], max_tokens=1)).json
+
+    assert message["stop_reason"] == "max_tokens"
+    assert message["content"][0]["input"] == {}
+
+
+async def test_tool_choice_decides(caller: Caller) -> None:
+    for choice, called in (
+        ({"type": "any"}, True),
+        ({"type": "tool", "name": "get_weather"}, True),
+        (None, False),
+    ):
+        extra = {} if choice is None else {"tool_choice": choice}
+        message = (await ask(caller, "nothing special", tools=[TOOL], **extra)).json
+        assert (message["stop_reason"] == "tool_use") is called
+
+
+async def test_models_are_listed_in_anthropics_shape(caller: Caller) -> None:
+    caller.provider.set_models("small", "large")
+
+    listed = (
+        await caller.send("GET", "/beta/v1/models", key=None, **{"x-api-key": "k", "anthropic-version": "1"})
+    ).json
+
+    assert (listed["first_id"], listed["last_id"], listed["has_more"]) == ("small", "large", False)

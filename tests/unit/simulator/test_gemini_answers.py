@@ -117,3 +117,43 @@ async def test_models_are_listed_in_geminis_shape(caller: Caller) -> None:
 
     assert [model["name"] for model in listed["models"]] == ["models/small"]
     assert (await caller.send("GET", MODEL)).json["name"] == "models/small"
+
+
+async def test_images_and_function_responses_are_read_in_both_spellings(caller: Caller) -> None:
+    image = {"inline_data": {"mime_type": "image/webp", "data": "AAAA"}}
+    file = {"fileData": {"fileUri": "gs://bucket/a.png"}}
+    seen = (await ask(caller, contents=[{"parts": [image, file, {"text": "look"}]}])).json
+    answered = (
+        await ask(
+            caller,
+            tools=TOOLS,
+            contents=[
+                {"role": "user", "parts": [{"text": "use get_weather"}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "get_weather", "args": {}}}]},
+                {
+                    "role": "user",
+                    "parts": [{"functionResponse": {"name": "get_weather", "response": {"t": 21}}}],
+                },
+            ],
+        )
+    ).json
+
+    assert "2 images (webp, 3 bytes, at gs://bucket/a.png)" in json.dumps(seen)
+    assert '{"t":21}' in answered["candidates"][0]["content"]["parts"][0]["text"]
+
+
+async def test_a_trailing_model_turn_is_continued(caller: Caller) -> None:
+    whole = (await ask(caller)).json["candidates"][0]["content"]["parts"][0]["text"]
+    turns = [*contents(), {"role": "model", "parts": [{"text": whole[:25]}]}]
+
+    rest = (await ask(caller, contents=turns)).json["candidates"][0]["content"]["parts"][0]["text"]
+
+    assert whole[:25] + rest == whole
+
+
+async def test_log_probabilities_are_given_when_asked_for(caller: Caller) -> None:
+    config = {"responseLogprobs": True, "logprobs": 1, "maxOutputTokens": 2}
+
+    candidate = (await ask(caller, generationConfig=config)).json["candidates"][0]
+
+    assert len(candidate["logprobsResult"]["chosenCandidates"]) == 2

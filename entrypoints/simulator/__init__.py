@@ -8,10 +8,11 @@ A first path segment may name the provider, so one server serves several: `/alph
 Control, as JSON under `/_sim` or as methods of `server.SimulatedProvider`:
 
     PUT    /_sim/faults    {"match": {"provider", "model", "path", "provider_key", "stream"},
-                            "fault": {"kind": …, …}, "times": n, "for_s": seconds}; GET, DELETE {"provider" | "id"}
+                            "fault": {"kind": …, …}, "times": n, "for_s": seconds}
+                           GET; DELETE all or {"provider"} or {"id"}
     PUT    /_sim/latency   {"match": …, "latency": {"ttft_ms", "per_token_ms", "sigma", "seed"}}; GET, DELETE
     PUT    /_sim/answers   {"match": …, "answer": {"text"} | {"tokens"}, "times": n}; GET, DELETE
-    PUT    /_sim/prices    {"provider/model" | "model" | "*": {"input_usd_per_mtok", "output_usd_per_mtok", …}}
+    PUT    /_sim/prices    {"provider/model" | "model" | "*": {"input_usd_per_mtok", …}}
     PUT    /_sim/models    ["name", …]; GET
     GET    /_sim/bill      what was charged; DELETE starts anew, as for the next two
     GET    /_sim/stats     requests, answered, faults, in flight and its peak, callers who left

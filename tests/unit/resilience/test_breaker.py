@@ -33,7 +33,7 @@ def opened(policy: BreakerPolicy | None = None, *, now: float = 0.0) -> CircuitB
     return breaker
 
 
-def test_it_opens_at_exactly_the_threshold_of_consecutive_failures():
+def test_it_opens_at_exactly_the_threshold_of_consecutive_failures() -> None:
     breaker = CircuitBreaker(BreakerPolicy(consecutive_failures=5))
     report(breaker, ok=False, now=0.0, times=4)
     assert breaker.state(0.0) is BreakerState.CLOSED
@@ -41,7 +41,7 @@ def test_it_opens_at_exactly_the_threshold_of_consecutive_failures():
     assert breaker.try_acquire(now=10.0) == Refused(20.0)
 
 
-def test_a_success_ends_a_run_of_failures():
+def test_a_success_ends_a_run_of_failures() -> None:
     breaker = CircuitBreaker(BreakerPolicy(consecutive_failures=5))
     for _ in range(3):
         report(breaker, ok=False, now=0.0, times=4)
@@ -49,7 +49,7 @@ def test_a_success_ends_a_run_of_failures():
     assert breaker.state(0.0) is BreakerState.CLOSED
 
 
-def test_it_opens_when_half_of_enough_calls_fail_though_never_in_a_row():
+def test_it_opens_when_half_of_enough_calls_fail_though_never_in_a_row() -> None:
     breaker = CircuitBreaker(BreakerPolicy(failure_rate=0.5, minimum_calls=20))
     for _ in range(9):
         report(breaker, ok=True, now=1.0)
@@ -60,7 +60,7 @@ def test_it_opens_when_half_of_enough_calls_fail_though_never_in_a_row():
     assert breaker.state(1.0) is BreakerState.OPEN
 
 
-def test_failures_older_than_the_window_do_not_count_towards_the_rate():
+def test_failures_older_than_the_window_do_not_count_towards_the_rate() -> None:
     breaker = CircuitBreaker(BreakerPolicy(window_s=60))
     for _ in range(9):
         report(breaker, ok=True, now=0.0)
@@ -70,7 +70,7 @@ def test_failures_older_than_the_window_do_not_count_towards_the_rate():
     assert breaker.state(100.0) is BreakerState.CLOSED
 
 
-def test_it_opens_when_most_calls_are_slow_though_none_fails():
+def test_it_opens_when_most_calls_are_slow_though_none_fails() -> None:
     breaker = CircuitBreaker(BreakerPolicy(slow_call_s=10.0, slow_rate=0.8, minimum_calls=10))
     assert breaker.policy.is_slow(10.1)
     assert not BreakerPolicy().is_slow(1e6)
@@ -81,7 +81,7 @@ def test_it_opens_when_most_calls_are_slow_though_none_fails():
     assert breaker.state(0.0) is BreakerState.OPEN
 
 
-def test_after_its_time_one_probe_goes_through_and_its_success_closes_it():
+def test_after_its_time_one_probe_goes_through_and_its_success_closes_it() -> None:
     breaker = opened()
     assert breaker.state(30.0) is BreakerState.HALF_OPEN
     assert breaker.would_admit(30.0)
@@ -95,13 +95,13 @@ def test_after_its_time_one_probe_goes_through_and_its_success_closes_it():
 
 
 @pytest.mark.parametrize(("ok", "slow"), [(False, False), (True, True)])
-def test_a_failed_or_slow_probe_opens_it_for_twice_as_long(ok: bool, slow: bool):
+def test_a_failed_or_slow_probe_opens_it_for_twice_as_long(ok: bool, slow: bool) -> None:
     breaker = opened()
     breaker.record(acquired(breaker, 30.0), ok=ok, slow=slow, now=30.0)
     assert breaker.reopen_after_s(30.0) == 60.0
 
 
-def test_repeated_openings_back_off_up_to_the_cap():
+def test_repeated_openings_back_off_up_to_the_cap() -> None:
     breaker, now, waits = opened(BreakerPolicy(open_s=30, open_s_max=100)), 0.0, []
     for _ in range(4):
         waits.append(breaker.reopen_after_s(now))
@@ -110,7 +110,7 @@ def test_repeated_openings_back_off_up_to_the_cap():
     assert waits == [30.0, 60.0, 100.0, 100.0]
 
 
-def test_a_lasting_recovery_forgets_the_back_off_and_a_short_one_does_not():
+def test_a_lasting_recovery_forgets_the_back_off_and_a_short_one_does_not() -> None:
     flapping = opened()
     flapping.record(acquired(flapping, 30.0), ok=True, now=30.0)
     report(flapping, ok=False, now=40.0, times=5)
@@ -121,7 +121,7 @@ def test_a_lasting_recovery_forgets_the_back_off_and_a_short_one_does_not():
     assert steady.reopen_after_s(100.0) == 30.0
 
 
-def test_a_late_result_from_an_older_generation_is_ignored():
+def test_a_late_result_from_an_older_generation_is_ignored() -> None:
     breaker = CircuitBreaker()
     late = acquired(breaker, 0.0)
     report(breaker, ok=False, now=0.0, times=5)
@@ -134,7 +134,7 @@ def test_a_late_result_from_an_older_generation_is_ignored():
     assert breaker.state(30.0) is BreakerState.CLOSED
 
 
-def test_a_probe_whose_caller_left_frees_its_slot():
+def test_a_probe_whose_caller_left_frees_its_slot() -> None:
     breaker = opened()
     probe = acquired(breaker, 30.0)
     breaker.forget(probe)
@@ -143,7 +143,7 @@ def test_a_probe_whose_caller_left_frees_its_slot():
     assert isinstance(breaker.try_acquire(now=30.0), Refused)
 
 
-def test_several_probes_must_all_succeed_to_close_it():
+def test_several_probes_must_all_succeed_to_close_it() -> None:
     breaker = opened(BreakerPolicy(half_open_probes=2))
     first, second = acquired(breaker, 30.0), acquired(breaker, 30.0)
     breaker.record(first, ok=True, now=30.0)
@@ -152,7 +152,7 @@ def test_several_probes_must_all_succeed_to_close_it():
     assert breaker.state(30.0) is BreakerState.CLOSED
 
 
-def test_an_operator_can_hold_it_open_hold_it_closed_and_let_go():
+def test_an_operator_can_hold_it_open_hold_it_closed_and_let_go() -> None:
     breaker = CircuitBreaker()
     breaker.force_open()
     assert breaker.held
@@ -167,7 +167,7 @@ def test_an_operator_can_hold_it_open_hold_it_closed_and_let_go():
     assert breaker.state(0.0) is BreakerState.OPEN
 
 
-def test_a_closed_breaker_hands_out_one_shared_permit():
+def test_a_closed_breaker_hands_out_one_shared_permit() -> None:
     breaker = CircuitBreaker()
     assert acquired(breaker, 0.0) is acquired(breaker, 1.0)
 
@@ -183,7 +183,7 @@ def test_a_closed_breaker_hands_out_one_shared_permit():
         {"slow_call_s": 0.0},
     ],
 )
-def test_a_policy_without_sense_is_refused(wrong: dict[str, float]):
+def test_a_policy_without_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         BreakerPolicy(**wrong)  # type: ignore[arg-type]
 
@@ -213,7 +213,7 @@ class BreakerHistories(RuleBasedStateMachine):
         self.now += seconds
 
     @rule(target=permits)
-    def ask(self) -> object:
+    def ask(self) -> Permit:
         would = self.breaker.would_admit(self.now)
         answer = self.breaker.try_acquire(now=self.now)
         assert would == isinstance(answer, Permit)

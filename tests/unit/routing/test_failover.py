@@ -31,11 +31,11 @@ def after(kind: FailureKind, *, retry_after_s: float | None = None, **settings: 
 
 
 @pytest.mark.parametrize("kind", [FailureKind.CALLER_FAULT, FailureKind.CONTENT_POLICY])
-def test_the_callers_fault_and_content_policy_are_never_tried_again(kind: FailureKind):
+def test_the_callers_fault_and_content_policy_are_never_tried_again(kind: FailureKind) -> None:
     assert after(kind) == GiveUp("not_retryable")
 
 
-def test_a_too_long_prompt_asks_for_a_larger_window():
+def test_a_too_long_prompt_asks_for_a_larger_window() -> None:
     assert after(FailureKind.CONTEXT_LENGTH) == TryNext(larger_context=True)
     assert after(FailureKind.CONTEXT_LENGTH, more_targets=False) == TryNext(larger_context=True)
 
@@ -43,29 +43,29 @@ def test_a_too_long_prompt_asks_for_a_larger_window():
 @pytest.mark.parametrize(
     "kind", [FailureKind.AUTH, FailureKind.QUOTA, FailureKind.TIMEOUT, FailureKind.MODEL_MISSING]
 )
-def test_what_a_repeat_cannot_help_goes_to_the_next_target(kind: FailureKind):
+def test_what_a_repeat_cannot_help_goes_to_the_next_target(kind: FailureKind) -> None:
     assert after(kind) == TryNext()
     assert after(kind, more_targets=False) == GiveUp("targets_spent")
 
 
-def test_a_passing_failure_is_retried_with_backoff_then_moved_on():
+def test_a_passing_failure_is_retried_with_backoff_then_moved_on() -> None:
     assert after(FailureKind.OVERLOADED) == RetrySame(0.125)
     assert after(FailureKind.OVERLOADED, attempt=2) == RetrySame(0.5)
     assert after(FailureKind.OVERLOADED, retries_left=0) == TryNext()
     assert after(FailureKind.OVERLOADED, retries_left=0, more_targets=False) == GiveUp("retries_spent")
 
 
-def test_a_spent_retry_budget_stops_repeats_but_not_moving_on():
+def test_a_spent_retry_budget_stops_repeats_but_not_moving_on() -> None:
     assert after(FailureKind.NETWORK, retry_allowed=False) == TryNext()
     assert after(FailureKind.NETWORK, retry_allowed=False, more_targets=False) == GiveUp("retries_spent")
 
 
-def test_a_long_retry_after_goes_to_the_next_target_or_is_waited_out_when_there_is_none():
+def test_a_long_retry_after_goes_to_the_next_target_or_is_waited_out_when_there_is_none() -> None:
     assert after(FailureKind.RATE_LIMIT, retry_after_s=30.0) == TryNext()
     assert after(FailureKind.RATE_LIMIT, retry_after_s=30.0, more_targets=False) == RetrySame(31.5)
 
 
-def test_a_wait_past_the_deadline_is_never_begun():
+def test_a_wait_past_the_deadline_is_never_begun() -> None:
     assert after(FailureKind.RATE_LIMIT, retry_after_s=3.0, deadline_remaining_s=2.0) == TryNext()
     late = after(FailureKind.RATE_LIMIT, retry_after_s=3.0, deadline_remaining_s=2.0, more_targets=False)
     assert late == GiveUp("deadline")
@@ -82,7 +82,7 @@ def test_a_wait_past_the_deadline_is_never_begun():
     draw=st.floats(0, 1, exclude_max=True),
     more_targets=st.booleans(),
 )
-def test_no_step_breaks_a_rule(kind: FailureKind, retry_after_s: float | None, **facts: Any):
+def test_no_step_breaks_a_rule(kind: FailureKind, retry_after_s: float | None, **facts: Any) -> None:
     step = after(kind, retry_after_s=retry_after_s, **facts)
     allowed = DISPOSITIONS[kind]
     match step:

@@ -1,5 +1,7 @@
 """Peak EWMA for ranking, p95 for ceilings."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from domain.routing.latency import COLD_START_S, LatencyWindow, PeakEwma
 
 
-def test_a_peak_counts_at_once_and_recovery_takes_time():
+def test_a_peak_counts_at_once_and_recovery_takes_time() -> None:
     ewma = PeakEwma(tau_s=10.0)
     ewma.observe(0.2, 0.0)
     ewma.observe(3.0, 1.0)
@@ -18,7 +20,7 @@ def test_a_peak_counts_at_once_and_recovery_takes_time():
     assert ewma.value_s(60.0) == pytest.approx(0.2, abs=0.02)
 
 
-def test_a_cold_target_is_assumed_average_and_queues_count():
+def test_a_cold_target_is_assumed_average_and_queues_count() -> None:
     ewma = PeakEwma()
     assert not ewma.known
     assert ewma.value_s(5.0) == COLD_START_S
@@ -26,7 +28,7 @@ def test_a_cold_target_is_assumed_average_and_queues_count():
     assert ewma.load(3, 5.0) == 4 * COLD_START_S
 
 
-def test_a_bad_estimate_is_forgiven_without_news_and_a_good_one_kept():
+def test_a_bad_estimate_is_forgiven_without_news_and_a_good_one_kept() -> None:
     slow, fast = PeakEwma(), PeakEwma()
     slow.observe(9.0, 0.0)
     fast.observe(0.1, 0.0)
@@ -38,7 +40,9 @@ def test_a_bad_estimate_is_forgiven_without_news_and_a_good_one_kept():
 
 @settings(max_examples=60)
 @given(latencies=st.lists(st.floats(0.001, 600.0), min_size=10, max_size=200))
-def test_the_predicted_p95_is_never_below_the_true_one_and_at_most_a_tenth_above(latencies: list[float]):
+def test_the_predicted_p95_is_never_below_the_true_one_and_at_most_a_tenth_above(
+    latencies: list[float],
+) -> None:
     window = LatencyWindow()
     for latency_s in latencies:
         window.observe(latency_s, 1.0)
@@ -48,7 +52,7 @@ def test_the_predicted_p95_is_never_below_the_true_one_and_at_most_a_tenth_above
     assert true_ms * 0.999 <= predicted_ms <= max(true_ms, 1.0) * 1.1001
 
 
-def test_a_few_answers_predict_nothing():
+def test_a_few_answers_predict_nothing() -> None:
     window = LatencyWindow()
     assert window.predicted_p95_ms() is None
     for _ in range(9):
@@ -56,7 +60,7 @@ def test_a_few_answers_predict_nothing():
     assert window.predicted_p95_ms() is None
 
 
-def test_old_answers_fade_as_a_generation():
+def test_old_answers_fade_as_a_generation() -> None:
     window = LatencyWindow(window_s=300.0)
     for _ in range(50):
         window.observe(20.0, 0.0)
@@ -68,7 +72,7 @@ def test_old_answers_fade_as_a_generation():
     assert (window.predicted_p95_ms() or 0) < 1_000
 
 
-def test_a_prediction_from_long_ago_is_none():
+def test_a_prediction_from_long_ago_is_none() -> None:
     window = LatencyWindow(window_s=300.0)
     for _ in range(50):
         window.observe(20.0, 0.0)
@@ -79,6 +83,6 @@ def test_a_prediction_from_long_ago_is_none():
 
 
 @pytest.mark.parametrize("make", [lambda: PeakEwma(0), lambda: LatencyWindow(0)])
-def test_a_time_constant_must_be_positive(make):
+def test_a_time_constant_must_be_positive(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match="positive"):
         make()

@@ -9,14 +9,14 @@ from domain.routing.live import LiveState
 from tests.unit.routing._world import live_of, open_breaker, table_of, target
 
 
-def test_a_fresh_target_is_usable():
+def test_a_fresh_target_is_usable() -> None:
     state = live_of(table_of(target("a/b"))).targets[0]
     assert state.usable(0.0)
     assert state.why_not(0.0) is None
     assert state.back_after_s(0.0) == 0.0
 
 
-def test_each_cause_has_its_reason():
+def test_each_cause_has_its_reason() -> None:
     live = live_of(table_of(target("a/b")))
     state = live.targets[0]
     state.cool_down(5.0)
@@ -42,7 +42,7 @@ def test_each_cause_has_its_reason():
         (HealthState.MAINTENANCE, False),
     ],
 )
-def test_an_operators_verdict_admits_or_not_whatever_traffic_says(forced: HealthState, usable: bool):
+def test_an_operators_verdict_admits_or_not_whatever_traffic_says(forced: HealthState, usable: bool) -> None:
     state = live_of(table_of(target("a/b"))).targets[0]
     for _ in range(20):
         state.provider.health.record(False, 1.0, 0.0)
@@ -50,13 +50,13 @@ def test_an_operators_verdict_admits_or_not_whatever_traffic_says(forced: Health
     assert state.usable(0.0) is usable
 
 
-def test_targets_of_one_provider_share_its_state():
+def test_targets_of_one_provider_share_its_state() -> None:
     live = live_of(table_of(target("a/b"), target("a/c"), target("d/e")))
     live.providers["a"].disabled = True
     assert [state.usable(0.0) for state in live.targets] == [False, False, True]
 
 
-def test_a_new_table_keeps_states_by_id_and_forgets_what_is_gone():
+def test_a_new_table_keeps_states_by_id_and_forgets_what_is_gone() -> None:
     old_table = table_of(target("a/gone"), target("a/kept"))
     old = live_of(old_table)
     open_breaker(old, 1, 0.0)
@@ -71,7 +71,7 @@ def test_a_new_table_keeps_states_by_id_and_forgets_what_is_gone():
     assert new.targets[0].breaker.policy == old.targets[1].breaker.policy
 
 
-def test_a_changed_policy_makes_a_new_breaker_and_keeps_the_rest():
+def test_a_changed_policy_makes_a_new_breaker_and_keeps_the_rest() -> None:
     table = table_of(target("a/b"))
     old = live_of(table)
     open_breaker(old, 0, 0.0)
@@ -86,13 +86,13 @@ def test_a_changed_policy_makes_a_new_breaker_and_keeps_the_rest():
     assert new.providers["a"].health.forced is HealthState.DEGRADED
 
 
-def test_a_targets_own_breaker_policy_goes_before_its_providers():
+def test_a_targets_own_breaker_policy_goes_before_its_providers() -> None:
     own, shared = BreakerPolicy(open_s=2.0), BreakerPolicy(open_s=3.0)
     live = LiveState(table_of(target("a/b"), target("a/c")), breaker_policies={"a": shared, "a/c": own})
     assert [state.breaker.policy for state in live.targets] == [shared, own]
 
 
-def test_latency_predictions_of_a_large_route_are_gathered_at_most_once_a_second():
+def test_latency_predictions_of_a_large_route_are_gathered_at_most_once_a_second() -> None:
     table = table_of(*(target(f"p/{n}") for n in range(120)))
     live, members = live_of(table), table.members(table.resolve("auto"))
     assert live.quick_enough(members, 100, 0.0) == members.mask

@@ -51,7 +51,7 @@ def ids(made: Plan) -> list[str]:
 # Hard demands
 
 
-def test_a_demanded_capability_drops_those_without_it():
+def test_a_demanded_capability_drops_those_without_it() -> None:
     table = table_of(target("a/text"), target("b/eyes", capabilities=TEXT | Capability.VISION))
     assert ids(plan(table, capabilities=Capability.VISION)) == ["b/eyes"]
     with pytest.raises(InvalidRequirements, match="not capable of audio_out") as caught:
@@ -60,7 +60,7 @@ def test_a_demanded_capability_drops_those_without_it():
     assert caught.value.details["reason"] == "capability"
 
 
-def test_a_request_must_fit_the_context_window_and_an_unknown_window_is_tried():
+def test_a_request_must_fit_the_context_window_and_an_unknown_window_is_tried() -> None:
     table = table_of(
         target("a/short", context=8_000), target("b/long", context=100_000), target("c/x", context=None)
     )
@@ -70,7 +70,7 @@ def test_a_request_must_fit_the_context_window_and_an_unknown_window_is_tried():
         plan(table, model="a/short", input_tokens=7_000, output_tokens=2_000)
 
 
-def test_residency_is_where_the_target_is_known_to_answer_from():
+def test_residency_is_where_the_target_is_known_to_answer_from() -> None:
     table = table_of(
         target("a/eu", region="eu-west"),
         target("b/us", region="us-east", regions=["eu-west"]),
@@ -85,21 +85,21 @@ def test_residency_is_where_the_target_is_known_to_answer_from():
     assert caught.value.param == "data_residency"
 
 
-def test_an_unknown_region_lists_the_known_ones_an_operators_own_included():
+def test_an_unknown_region_lists_the_known_ones_an_operators_own_included() -> None:
     table = table_of(target("a/b", region="mars-north"))
     with pytest.raises(InvalidRequirements, match=r"us-east.*mars-north"):
         plan(table, residency="atlantis")
     assert ids(plan(table, residency="mars-north")) == ["a/b"]
 
 
-def test_compliance_tags_must_all_be_there():
+def test_compliance_tags_must_all_be_there() -> None:
     table = table_of(target("a/b", compliance=["hipaa"]), target("c/d", compliance=["HIPAA", "pci-dss"]))
     assert ids(plan(table, compliance=frozenset({"hipaa", "PCI-DSS"}))) == ["c/d"]
     with pytest.raises(ResidencyViolation, match="marked for fedramp"):
         plan(table, compliance=frozenset({"fedramp"}))
 
 
-def test_tags_and_quality_floor_drop_the_unknown():
+def test_tags_and_quality_floor_drop_the_unknown() -> None:
     table = table_of(target("a/b", tags=["fast"], quality=0.5), target("c/d", quality=0.9), target("e/f"))
     assert ids(plan(table, tags=frozenset({"fast"}))) == ["a/b"]
     assert ids(plan(table, quality_floor=0.6)) == ["c/d"]
@@ -107,13 +107,13 @@ def test_tags_and_quality_floor_drop_the_unknown():
         plan(table, quality_floor=0.95)
 
 
-def test_a_cost_ceiling_drops_the_dear_and_the_unpriced():
+def test_a_cost_ceiling_drops_the_dear_and_the_unpriced() -> None:
     table = table_of(
         target("a/cheap", prices=priced(1, 1)),
         target("b/dear", prices=priced(30, 60)),
         target("c/unpriced", prices=UNKNOWN_PRICES),
     )
-    needs = {"input_tokens": 1000, "output_tokens": 1000}
+    needs: Any = {"input_tokens": 1000, "output_tokens": 1000}
     assert ids(plan(table, max_cost_nano_usd_per_mtok=2 * USD_PER_MTOK, **needs)) == ["a/cheap"]
     assert ids(plan(table, max_cost_nano_usd=2_000_000, **needs)) == ["a/cheap"]
     with pytest.raises(InvalidRequirements, match="dearer than the ceiling") as caught:
@@ -123,7 +123,7 @@ def test_a_cost_ceiling_drops_the_dear_and_the_unpriced():
         plan(table, model="c/unpriced", max_cost_nano_usd_per_mtok=10**15)
 
 
-def test_a_latency_ceiling_drops_those_predicted_to_be_slower_and_keeps_the_unknown():
+def test_a_latency_ceiling_drops_those_predicted_to_be_slower_and_keeps_the_unknown() -> None:
     table = table_of(target("a/slow"), target("b/new"))
     live = live_of(table)
     for _ in range(20):
@@ -136,14 +136,14 @@ def test_a_latency_ceiling_drops_those_predicted_to_be_slower_and_keeps_the_unkn
 
 
 @pytest.mark.parametrize("allowed", [{"auto"}, {"*"}, {"a/*", "c/d"}, {"a/b", "c/d"}])
-def test_an_allow_list_names_routes_targets_and_providers(allowed: set[str]):
+def test_an_allow_list_names_routes_targets_and_providers(allowed: set[str]) -> None:
     table = table_of(target("a/b"), target("c/d"), target("c/e"))
     made = plan(table, allowed_models=frozenset(allowed))
     assert {"a/b", "c/d"} <= set(ids(made))
     assert made.candidates == (3 if allowed & {"auto", "*"} else 2)
 
 
-def test_a_key_that_may_use_none_of_it_is_forbidden():
+def test_a_key_that_may_use_none_of_it_is_forbidden() -> None:
     table = table_of(target("a/b"), target("c/d", capabilities=TEXT | Capability.VISION))
     with pytest.raises(Forbidden, match="may not use 'auto'"):
         plan(table, allowed_models=frozenset({"x/*"}))
@@ -153,13 +153,13 @@ def test_a_key_that_may_use_none_of_it_is_forbidden():
         plan(table, allowed_models=frozenset({"a/*"}), capabilities=Capability.IMAGE)
 
 
-def test_a_capability_missing_everywhere_is_no_residency_matter():
+def test_a_capability_missing_everywhere_is_no_residency_matter() -> None:
     table = table_of(target("a/b", region="us-east"))
     with pytest.raises(InvalidRequirements):
         plan(table, residency="eu-west", capabilities=Capability.IMAGE)
 
 
-def test_an_unknown_strategy_lists_the_known_ones():
+def test_an_unknown_strategy_lists_the_known_ones() -> None:
     with pytest.raises(InvalidRequirements, match="balanced, cost, cost_per_quality, geographic"):
         plan(table_of(target("a/b")), strategy="astrology")
 
@@ -167,7 +167,7 @@ def test_an_unknown_strategy_lists_the_known_ones():
 # The present
 
 
-def test_an_open_breaker_is_left_out_and_alone_it_is_a_refusal_with_its_reopening():
+def test_an_open_breaker_is_left_out_and_alone_it_is_a_refusal_with_its_reopening() -> None:
     table = table_of(target("a/b"), target("c/d"))
     live = live_of(table)
     open_breaker(live, 0, 0.0)
@@ -178,7 +178,7 @@ def test_an_open_breaker_is_left_out_and_alone_it_is_a_refusal_with_its_reopenin
     assert ids(plan(table, live, model="a/b", now=30.0)) == ["a/b"]
 
 
-def test_the_earliest_return_is_what_a_refused_caller_is_told():
+def test_the_earliest_return_is_what_a_refused_caller_is_told() -> None:
     table = table_of(target("a/b"), target("c/d"), target("e/f"))
     live = live_of(table)
     open_breaker(live, 0, 0.0)
@@ -195,7 +195,7 @@ def test_the_earliest_return_is_what_a_refused_caller_is_told():
     assert caught.value.retry_after_s is None
 
 
-def test_an_unavailable_provider_is_left_alone_for_its_hold_only():
+def test_an_unavailable_provider_is_left_alone_for_its_hold_only() -> None:
     table = table_of(target("a/b"))
     live = live_of(table)
     for _ in range(10):
@@ -206,7 +206,7 @@ def test_an_unavailable_provider_is_left_alone_for_its_hold_only():
     assert ids(plan(table, live, now=30.0)) == ["a/b"]
 
 
-def test_a_target_that_no_way_leads_to_is_left_out():
+def test_a_target_that_no_way_leads_to_is_left_out() -> None:
     table = table_of(target("a/b"), target("c/d"))
     assert ids(plan(table, reachable=lambda one: one.provider == "c")) == ["c/d"]
     with pytest.raises(NoProviderAvailable, match="2 unreachable"):
@@ -216,7 +216,7 @@ def test_a_target_that_no_way_leads_to_is_left_out():
 # Fallbacks and spares
 
 
-def test_a_plan_holds_the_first_choice_and_the_routes_fallbacks():
+def test_a_plan_holds_the_first_choice_and_the_routes_fallbacks() -> None:
     table = table_of(
         *(target(f"p/{n}", prices=priced(n, n)) for n in range(1, 8)), strategy="cost", max_fallbacks=2
     )
@@ -225,7 +225,7 @@ def test_a_plan_holds_the_first_choice_and_the_routes_fallbacks():
     assert (made.strategy, made.candidates, made.route.name) == ("cost", 7, "auto")
 
 
-def test_spares_have_a_larger_window_than_the_first_choice():
+def test_spares_have_a_larger_window_than_the_first_choice() -> None:
     table = table_of(
         target("a/first", prices=priced(1, 1), context=8_000),
         target("b/same", prices=priced(2, 2), context=8_000),
@@ -240,14 +240,14 @@ def test_spares_have_a_larger_window_than_the_first_choice():
     assert [one.id for one in made.spares] == ["c/larger", "e/largest"]
 
 
-def test_far_down_the_ranking_the_largest_windows_are_spares():
+def test_far_down_the_ranking_the_largest_windows_are_spares() -> None:
     small = [target(f"p/{n}", prices=priced(n, n), context=8_000) for n in range(1, 40)]
     large = [target(f"q/{n}", prices=priced(99, 99), context=n * 100_000) for n in range(1, 6)]
     made = plan(table_of(*small, *large, strategy="cost"))
     assert [one.id for one in made.spares] == ["q/5", "q/4", "q/3"]
 
 
-def test_without_a_known_window_there_are_no_spares():
+def test_without_a_known_window_there_are_no_spares() -> None:
     table = table_of(target("a/b", context=None), target("c/d"), strategy="priority", max_fallbacks=0)
     assert plan(table).spares == ()
 
@@ -343,7 +343,7 @@ def violates(one: Target, needs: Requirements, live: LiveState, now: float) -> b
 @given(situation=situations())
 def test_a_plan_holds_only_what_satisfies_every_demand_and_misses_nothing(
     situation: tuple[RoutingTable, LiveState, Requirements, float],
-):
+) -> None:
     table, live, needs, draw = situation
     now = 10.0
     fitting = {one.id for one in table.targets if not violates(one, needs, live, now)}
@@ -369,7 +369,7 @@ def test_a_plan_holds_only_what_satisfies_every_demand_and_misses_nothing(
 @given(situation=situations())
 def test_an_explanation_tells_the_plans_story(
     situation: tuple[RoutingTable, LiveState, Requirements, float],
-):
+) -> None:
     table, live, needs, draw = situation
     route = table.resolve("auto")
     told = explain(table, route, needs, live, now=10.0, draw=draw)
@@ -389,7 +389,7 @@ def test_an_explanation_tells_the_plans_story(
     assert told.strategy == made.strategy
 
 
-def test_an_explanation_gives_reasons_costs_and_states():
+def test_an_explanation_gives_reasons_costs_and_states() -> None:
     table = table_of(
         target("a/good", prices=priced(1, 2), region="eu-west"),
         target("b/open", region="eu-west"),
@@ -412,7 +412,7 @@ def test_an_explanation_gives_reasons_costs_and_states():
     assert (told.input_tokens, told.output_tokens, told.attempts_max) == (100, 50, 1)
 
 
-def test_an_explanation_may_be_limited_and_still_counts_all():
+def test_an_explanation_may_be_limited_and_still_counts_all() -> None:
     table = table_of(*(target(f"p/{n}", region="eu-west" if n < 5 else "apac") for n in range(12)))
     route, needs = table.resolve("auto"), Requirements(residency="eu-west")
     told = explain(table, route, needs, live_of(table), now=0.0, draw=0.0, limit=3)
@@ -420,7 +420,7 @@ def test_an_explanation_may_be_limited_and_still_counts_all():
     assert (told.kept, told.dropped) == (5, {DropReason.RESIDENCY: 7})
 
 
-def test_a_route_without_targets_can_satisfy_nobody():
+def test_a_route_without_targets_can_satisfy_nobody() -> None:
     table = RoutingTable.compile([], {"empty": Route(name="empty", targets=())})
     with pytest.raises(InvalidRequirements, match="has no targets"):
         plan(table, model="empty")

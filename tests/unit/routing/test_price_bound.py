@@ -38,7 +38,7 @@ def tables(draw: st.DrawFn) -> PriceTable:
 )
 def test_no_usage_within_the_bounds_costs_more(
     prices: PriceTable, input_bytes: int, max_output: int, data: st.DataObject
-):
+) -> None:
     input_tokens = data.draw(st.integers(0, input_bytes))
     output_tokens = data.draw(st.integers(0, max_output))
     cuts = sorted(data.draw(st.lists(st.integers(0, input_tokens), min_size=5, max_size=5)))
@@ -60,18 +60,18 @@ def test_no_usage_within_the_bounds_costs_more(
     assert cost <= bound
 
 
-def test_without_any_output_limit_nothing_bounds_the_cost():
+def test_without_any_output_limit_nothing_bounds_the_cost() -> None:
     prices = PriceTable(base=Rates(input=1, output=1))
     assert worst_cost(prices, 10, None) is None
     assert worst_cost(prices, 1_000_000, None, 1_000_000) == 2
 
 
-def test_the_requests_own_limit_goes_before_the_models():
+def test_the_requests_own_limit_goes_before_the_models() -> None:
     prices = PriceTable(base=Rates(input=0, output=1_000_000))
     assert worst_cost(prices, 10, 5, 100) == 5
 
 
-def test_an_unknown_price_is_no_bound():
+def test_an_unknown_price_is_no_bound() -> None:
     unpriced_output = PriceTable(base=Rates(input=1_000_000))
     assert worst_cost(unpriced_output, 10, 5) is None
     assert worst_cost(unpriced_output, 10, 0) == 10

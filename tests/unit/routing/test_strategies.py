@@ -39,7 +39,7 @@ def shares(
     return {name: count / draws for name, count in firsts.items()}
 
 
-def test_cost_ranks_at_the_requests_sizes_and_the_unpriced_last():
+def test_cost_ranks_at_the_requests_sizes_and_the_unpriced_last() -> None:
     table = table_of(
         target("a/unpriced", prices=UNKNOWN_PRICES),
         target("b/cheap-in", prices=priced(1, 100)),
@@ -57,7 +57,7 @@ def test_cost_ranks_at_the_requests_sizes_and_the_unpriced_last():
     ]
 
 
-def test_cost_sees_the_tier_a_long_prompt_falls_into_and_the_price_per_request():
+def test_cost_sees_the_tier_a_long_prompt_falls_into_and_the_price_per_request() -> None:
     dear_when_long = Tier(above_input_tokens=50_000, rates=priced(9, 9).base)
     table = table_of(
         target("a/tiered", prices=priced(1, 1, dear_when_long)),
@@ -69,7 +69,7 @@ def test_cost_sees_the_tier_a_long_prompt_falls_into_and_the_price_per_request()
     assert order(table, "cost", input_tokens=100_000)[0] == "c/per-call"
 
 
-def test_quality_ranks_the_best_first_then_the_cheaper_and_the_unknown_last():
+def test_quality_ranks_the_best_first_then_the_cheaper_and_the_unknown_last() -> None:
     table = table_of(
         target("a/unknown", prices=priced(0, 0)),
         target("b/good-dear", quality=0.9, prices=priced(9, 9)),
@@ -79,7 +79,7 @@ def test_quality_ranks_the_best_first_then_the_cheaper_and_the_unknown_last():
     assert order(table, "quality") == ["c/good-cheap", "b/good-dear", "d/poor", "a/unknown"]
 
 
-def test_cost_per_quality_weighs_both():
+def test_cost_per_quality_weighs_both() -> None:
     table = table_of(
         target("a/unknown", prices=priced(0, 0)),
         target("b/worthless", quality=0.0, prices=priced(0, 0)),
@@ -89,26 +89,26 @@ def test_cost_per_quality_weighs_both():
     assert order(table, "cost_per_quality")[:2] == ["c/bargain", "d/dear"]
 
 
-def test_priority_goes_in_the_declared_order_of_each_priority():
+def test_priority_goes_in_the_declared_order_of_each_priority() -> None:
     table = table_of(
         target("a/1"), target("b/2"), target("c/3"), members=[(2, 1.0, 1), (0, 1.0, 1), (1, 1.0, 0)]
     )
     assert order(table, "priority") == ["b/2", "c/3", "a/1"]
 
 
-def test_weights_share_the_traffic():
+def test_weights_share_the_traffic() -> None:
     table = table_of(target("a/1"), target("b/2"), target("c/3"), members=[(0, 6.0), (1, 3.0), (2, 1.0)])
     assert shares(table, "weighted") == pytest.approx({"a/1": 0.6, "b/2": 0.3, "c/3": 0.1}, abs=0.002)
 
 
-def test_even_weights_share_evenly():
+def test_even_weights_share_evenly() -> None:
     table = table_of(*(target(f"p/{n}") for n in range(4)))
     assert shares(table, "weighted") == pytest.approx({f"p/{n}": 0.25 for n in range(4)}, abs=0.002)
 
 
-def test_what_is_left_after_a_weighted_draw_keeps_its_proportions():
+def test_what_is_left_after_a_weighted_draw_keeps_its_proportions() -> None:
     table = table_of(target("a/1"), target("b/2"), target("c/3"), members=[(0, 8.0), (1, 3.0), (2, 1.0)])
-    seconds = Counter()
+    seconds: Counter[str] = Counter()
     for place in range(4000):
         first, second, _ = order(table, "weighted", draw=(place + 0.5) / 4000)
         if first == "a/1":
@@ -116,7 +116,7 @@ def test_what_is_left_after_a_weighted_draw_keeps_its_proportions():
     assert seconds["b/2"] / seconds.total() == pytest.approx(0.75, abs=0.03)
 
 
-def test_weight_zero_and_a_later_priority_stand_behind():
+def test_weight_zero_and_a_later_priority_stand_behind() -> None:
     table = table_of(
         target("a/zero"), target("b/some"), target("c/later"), members=[(0, 0.0, 0), (1, 1.0, 0), (2, 9.0, 1)]
     )
@@ -125,7 +125,7 @@ def test_weight_zero_and_a_later_priority_stand_behind():
     }
 
 
-def test_latency_takes_the_less_loaded_of_two():
+def test_latency_takes_the_less_loaded_of_two() -> None:
     table = table_of(target("a/slow"), target("b/fast"))
     live = live_of(table)
     live.targets[0].ttft.observe(0.9, 0.0)
@@ -135,7 +135,7 @@ def test_latency_takes_the_less_loaded_of_two():
     assert shares(table, "latency", live, draws=50) == {"a/slow": 1.0}
 
 
-def test_latency_spreads_over_the_better_ones_and_never_starts_with_the_worst():
+def test_latency_spreads_over_the_better_ones_and_never_starts_with_the_worst() -> None:
     table = table_of(*(target(f"p/{n}") for n in range(6)))
     live = live_of(table)
     for place, state in enumerate(live.targets):
@@ -146,14 +146,14 @@ def test_latency_spreads_over_the_better_ones_and_never_starts_with_the_worst():
     assert first == pytest.approx(expected, abs=0.03)
 
 
-def test_latency_respects_priorities():
+def test_latency_respects_priorities() -> None:
     table = table_of(
         target("a/1"), target("b/2"), target("c/3"), members=[(0, 1.0, 1), (1, 1.0, 1), (2, 1.0, 0)]
     )
     assert shares(table, "latency", draws=50) == {"c/3": 1.0}
 
 
-def test_geographic_goes_by_distance_from_home_then_by_cost():
+def test_geographic_goes_by_distance_from_home_then_by_cost() -> None:
     table = table_of(
         target("a/far", region="apac"),
         target("b/unknown"),
@@ -168,12 +168,12 @@ def test_geographic_goes_by_distance_from_home_then_by_cost():
     assert order(table, "geographic", residency="global")[0] == "e/here"
 
 
-def test_geographic_without_any_home_goes_by_cost():
+def test_geographic_without_any_home_goes_by_cost() -> None:
     table = table_of(target("a/far", region="apac", prices=priced(9, 9)), target("b/x"))
     assert order(table, "geographic") == ["b/x", "a/far"]
 
 
-def test_distance_is_symmetric_and_nothing_is_nearer_than_here():
+def test_distance_is_symmetric_and_nothing_is_nearer_than_here() -> None:
     assert distance_ms("eu-west", "eu-west") == 0
     assert distance_ms("eu-west", "us-east") == distance_ms("us-east", "eu-west") > 0
     assert (
@@ -181,12 +181,12 @@ def test_distance_is_symmetric_and_nothing_is_nearer_than_here():
     )
 
 
-def test_balanced_prefers_the_cheaper_when_all_else_is_equal():
+def test_balanced_prefers_the_cheaper_when_all_else_is_equal() -> None:
     table = table_of(target("a/dear", prices=priced(3, 15)), target("b/cheap", prices=priced(0.1, 0.4)))
     assert order(table, "balanced") == ["b/cheap", "a/dear"]
 
 
-def test_balanced_leaves_a_cheap_provider_that_fails():
+def test_balanced_leaves_a_cheap_provider_that_fails() -> None:
     table = table_of(target("a/dear", prices=priced(2, 2)), target("b/cheap"))
     live = live_of(table)
     for place in range(20):
@@ -194,7 +194,7 @@ def test_balanced_leaves_a_cheap_provider_that_fails():
     assert order(table, "balanced", live=live) == ["a/dear", "b/cheap"]
 
 
-def test_balanced_weighs_priority_and_first_token_latency():
+def test_balanced_weighs_priority_and_first_token_latency() -> None:
     table = table_of(target("a/1"), target("b/2"), members=[(0, 1.0, 1), (1, 1.0, 0)])
     assert order(table, "balanced") == ["b/2", "a/1"]
     level = table_of(target("a/1"), target("b/2"))
@@ -203,7 +203,7 @@ def test_balanced_weighs_priority_and_first_token_latency():
     assert order(level, "balanced", live=live) == ["b/2", "a/1"]
 
 
-def test_balanced_goes_on_past_its_first_shortlist():
+def test_balanced_goes_on_past_its_first_shortlist() -> None:
     many = [target(f"p/{n}", prices=priced(n, n)) for n in range(1, 81)]
     for members in (None, [(n, 1.0, n % 2) for n in range(80)]):
         table = table_of(*many, members=members)
@@ -217,7 +217,7 @@ def test_balanced_goes_on_past_its_first_shortlist():
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 @pytest.mark.parametrize("count", [1, 2, 7, 150])
-def test_every_strategy_yields_every_candidate_once_and_the_same_again(strategy: str, count: int):
+def test_every_strategy_yields_every_candidate_once_and_the_same_again(strategy: str, count: int) -> None:
     table = table_of(
         *(
             target(
@@ -247,7 +247,7 @@ def test_every_strategy_yields_every_candidate_once_and_the_same_again(strategy:
 )
 def test_a_large_route_is_ranked_exactly_by_the_bill(
     rates: list[tuple[int, int, int]], input_tokens: int, output_tokens: int
-):
+) -> None:
     cheaper_when_long = Tier(above_input_tokens=2_000, rates=Rates(input=10**9, output=10**9))
     table = table_of(
         *(
@@ -271,7 +271,7 @@ def test_a_large_route_is_ranked_exactly_by_the_bill(
     assert list(zip(exact, ranked, strict=True)) == sorted(zip(exact, ranked, strict=True))
 
 
-def test_the_orders_a_large_route_keeps_are_bounded():
+def test_the_orders_a_large_route_keeps_are_bounded() -> None:
     table = table_of(*(target(f"p/{n}", context=None) for n in range(100)))
     for exponent in range(20):
         for sixth in range(4, 8):
@@ -280,12 +280,12 @@ def test_the_orders_a_large_route_keeps_are_bounded():
 
 
 @given(tokens=st.integers(0, 10**9))
-def test_rounded_sizes_are_at_most_a_fifth_lower(tokens: int):
+def test_rounded_sizes_are_at_most_a_fifth_lower(tokens: int) -> None:
     assert tokens * 4 <= rounded_down(tokens) * 5 <= tokens * 5
 
 
 @given(draw=st.floats(0, 1, exclude_max=True), count=st.integers(1, 50))
-def test_draws_out_of_one_draw_are_in_range_and_repeatable(draw: float, count: int):
+def test_draws_out_of_one_draw_are_in_range_and_repeatable(draw: float, count: int) -> None:
     draws = Draws(draw)
     first, places = draws.next(), [draws.below(count) for _ in range(20)]
     assert first == draw

@@ -20,5 +20,7 @@ from domain.routing.way import Way, choose_way
         (Via.DIRECT, True, False, (), None),
     ],
 )
-def test_the_way_follows_via(via: Via, gateway: bool, direct: bool, drops: tuple[str, ...], way: Way | None):
+def test_the_way_follows_via(
+    via: Via, gateway: bool, direct: bool, drops: tuple[str, ...], way: Way | None
+) -> None:
     assert choose_way(via, gateway_reaches=gateway, direct_reaches=direct, gateway_drops=drops) is way

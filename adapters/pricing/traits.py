@@ -40,14 +40,17 @@ _KINDS: Final[tuple[tuple[re.Pattern[str], Capability], ...]] = tuple(
             r"embed|(^|[/-])(bge|gte|e5|uae|m2-bert)-|(^|/)voyage-|minilm|mpnet|text-similarity",
             Capability.EMBEDDINGS,
         ),
-        (r"whisper|transcri|voxtral-.*-(stt|asr)|parakeet|canary-|nova-[23]$|scribe", Capability.AUDIO_IN),
+        (
+            r"whisper|transcri|voxtral-.*-(stt|asr)|parakeet|canary-|(^|/)nova-[23]$|(^|/|-)scribe",
+            Capability.AUDIO_IN,
+        ),
         (
             r"(^|[/-])tts($|-)|orpheus|(^|/)eleven|playai|speech-0|kokoro|(^|/)sonic-[0-9]",
             Capability.AUDIO_OUT,
         ),
-        (r"sora|(^|/|-)veo-|kling|(^|/)wan-|hailuo|seedance", NO_CAPABILITY),
+        (r"(^|/|-)(sora|veo|kling|hailuo|seedance)(-|$)|(^|/)wan-", NO_CAPABILITY),
         (
-            r"dall-e|gpt-image|chatgpt-image|imagen|flux|stable-diffusion|sdxl|ming-image|seedream",
+            r"dall-e|gpt-image|chatgpt-image|(^|/|-)(imagen|flux)|stable-diffusion|sdxl|ming-image|seedream",
             Capability.IMAGE,
         ),
         (

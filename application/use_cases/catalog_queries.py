@@ -6,8 +6,7 @@ from application.use_cases.load_catalog import LoadCatalog
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from domain.catalog.names import ModelNames
 from domain.catalog.offering import Offering
-from domain.catalog.prices import blended_nano_usd_per_mtok
-from domain.catalog.statistics import CatalogStatistics, statistics
+from domain.catalog.statistics import CatalogStatistics, priced, statistics
 from domain.errors import UnknownModel
 from domain.llm.capabilities import NO_CAPABILITY, Capability
 
@@ -86,8 +85,12 @@ class CatalogUseCases:
 
 
 def _within(offering: Offering, max_nano_usd_per_mtok: int | None) -> bool:
+    """Equal parts of input and output, so that the answer does not hang on an assumed size of prompts."""
     if max_nano_usd_per_mtok is None:
         return True
-    # Equal parts, so that the answer does not hang on an assumed size of prompts.
-    mean = blended_nano_usd_per_mtok(offering.prices, 1, 1)
-    return mean is not None and mean <= max_nano_usd_per_mtok
+    rates = offering.prices.base
+    if rates.input is None or not priced(offering):
+        return False
+    # What gives no tokens back, such as an embedding, is judged by its input price.
+    output = rates.input if rates.output is None else rates.output
+    return rates.input + output <= 2 * max_nano_usd_per_mtok

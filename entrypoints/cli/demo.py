@@ -52,7 +52,12 @@ def make_group(data_dir: Callable[[], Path] | None = None) -> click.Group:
         """Make PROVIDER fail for a while."""
         match = {"provider": provider} | ({"model": model} if model else {})
         wanted = {"match": match, "fault": _FAULTS[how], "for_s": for_s}
-        _call(url or _url_in(find_data_dir()), "PUT", "/_sim/faults", wanted)
+        address = url or _url_in(find_data_dir())
+        _call(address, "PUT", "/_sim/faults", wanted)
+        seen = [name for name in _call(address, "GET", "/_sim/stats").get("providers", {}) if name]
+        if provider not in seen:
+            others = f" (seen: {', '.join(seen)})" if seen else ""
+            click.echo(f"note: no request for {provider} has been seen yet{others}", err=True)
         what = f"{provider} ({model})" if model else provider
         click.echo(f"{what} now fails with '{how}' for {for_s:g} s. `demo heal {provider}` ends it.")
 

@@ -59,8 +59,11 @@ class Job:
     @property
     def cost_nano_usd(self) -> int | None:
         """The bill of all attempts; None when any of them has an unknown cost."""
+        attempts = self.attempts
+        if len(attempts) == 1:
+            return attempts[0].cost_nano_usd
         total = 0
-        for attempt in self.attempts:
+        for attempt in attempts:
             if attempt.cost_nano_usd is None:
                 return None
             total += attempt.cost_nano_usd
@@ -68,11 +71,16 @@ class Job:
 
     @property
     def cost_estimated(self) -> bool:
-        return any(attempt.estimated for attempt in self.attempts)
+        attempts = self.attempts
+        if len(attempts) == 1:
+            return attempts[0].estimated
+        return any(attempt.estimated for attempt in attempts)
 
     @property
     def fallbacks(self) -> int:
         """How many other targets were tried or passed over before the one that answered."""
         first = self.plan.targets[0] if self.plan.targets else None
+        if len(self.attempts) <= 1 and self.answered_by is first:
+            return 0
         tried = {(attempt.provider, attempt.model) for attempt in self.attempts}
         return max(0, len(tried) - 1) + (self.skipped if first is not self.answered_by else 0)

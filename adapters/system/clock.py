@@ -7,8 +7,8 @@ from application.ports.system import Clock
 
 
 class SystemClock(Clock):
-    def monotonic(self) -> float:
-        return time.monotonic()
+    # The clock's own function, without a Python frame around it: a request reads it about ten times.
+    monotonic = staticmethod(time.monotonic)
 
     def utc_now(self) -> datetime:
         return datetime.now(UTC)

@@ -17,6 +17,7 @@ from application.runtime import Runtime
 from application.stream import OpenedStream
 from domain.analytics.event import RequestEvent
 from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavailable
+from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest
 from domain.llm.usage import estimate_tokens
 from domain.routing.live import LiveState
@@ -35,7 +36,11 @@ def complete_requirements(
     requirements: Requirements, request: LlmRequest, principal: Principal
 ) -> Requirements:
     """Adds to the caller's demands what the body shows and what the key allows."""
-    requirements.capabilities |= request.needs
+    # Flag arithmetic is slow, and most callers demand nothing beyond what their body shows.
+    if requirements.capabilities is NO_CAPABILITY:
+        requirements.capabilities = request.needs
+    else:
+        requirements.capabilities |= request.needs
     requirements.input_tokens = estimate_tokens(request.size_bytes)
     requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
     requirements.allowed_models = principal.allowed_models
@@ -155,6 +160,7 @@ class AnswerLlmRequest:
     def _event(self, job: Job, status: int, outcome: str, error_code: str) -> RequestEvent:
         request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by
         tokens_in = tokens_out = cached = written = reasoning = 0
+        now = self._clock.monotonic()
         for attempt in job.attempts:
             tokens_in += attempt.input_tokens
             tokens_out += attempt.output_tokens
@@ -183,7 +189,7 @@ class AnswerLlmRequest:
             request.stream,
             target.simulated if target else False,
             job.started_at_us,
-            int((self._clock.monotonic() - job.started) * 1e6),
+            int((now - job.started) * 1e6),
             int(job.upstream_s * 1e6),
             int(job.plan_s * 1e6),
             0,

@@ -286,7 +286,8 @@ def _broken(error: Exception, *, connected: bool) -> TransportFailed:
     if not connected:  # a proxy that did not open its tunnel
         return TransportFailed(TransportStage.CONNECT, f"no connection ({type(error).__name__})")
     if isinstance(error, aiohttp.ClientResponseError):
-        return TransportFailed(TransportStage.BODY, f"malformed response: {error.message[:200]}")
+        # Its own message quotes what was received, which may be anything.
+        return TransportFailed(TransportStage.BODY, f"malformed response (status {error.status})")
     if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
         return TransportFailed(
             TransportStage.BODY, "the peer closed the connection in the middle of the response"

@@ -81,14 +81,27 @@ class HttpTransportFaultContract(HttpHoles, PortContract):
     async def test_a_slow_reader_is_not_a_silent_peer(self, transport: Any, serve: Serve) -> None:
         async def script(peer: Peer) -> None:
             await peer.request()
-            await peer.send(OK + b"Content-Length: 6\r\n\r\none")
+            await peer.send(OK + b"Content-Length: 6\r\n\r\n")
+            await asyncio.sleep(0.01)
+            await peer.send(b"one")
             await asyncio.sleep(0.12)
             await peer.send(b"two")
 
         async with serve(script) as server:
             response = await transport.send(post(server.endpoint, body_idle_timeout_s=0.1))
+            assert await response.next_chunk() == b"one"
             await asyncio.sleep(0.15)
-            assert await response.read() == b"onetwo"
+            assert await response.read() == b"two"
+
+    async def test_the_headers_timeout_does_not_bound_the_body(self, transport: Any, serve: Serve) -> None:
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(OK + b"Content-Length: 4\r\n\r\n")
+            await asyncio.sleep(0.12)
+            await peer.send(b"late")
+
+        async with serve(script) as server:
+            assert await fetch(transport, post(server.endpoint, headers_timeout_s=0.06)) == b"late"
 
     @pytest.mark.parametrize("call", [fetch, chunks_of])
     @pytest.mark.parametrize("ending", ["close", "reset"])

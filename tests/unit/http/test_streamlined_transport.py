@@ -1,6 +1,7 @@
 """What the hot-path transport promises beyond the port: pool, limits, idle time, statistics."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -163,6 +164,41 @@ async def test_the_warmest_connection_is_used_first(open_transport: Open) -> Non
         for _ in range(5):
             await fetch(transport, post(server.endpoint))
         assert server.connections == 3
+
+
+async def test_a_connection_the_peer_closes_while_idle_is_forgotten_at_once(open_transport: Open) -> None:
+    gate, transport, leave = Gate(), open_transport(), asyncio.Event()
+
+    async def script(peer: ScriptedPeer) -> None:
+        await peer.request()
+        gate.asked.release()
+        await gate.turns.acquire()
+        await peer.answer()
+        if peer.number == 0:
+            await leave.wait()
+        else:
+            await peer.gone()
+
+    async with ScriptedServer(script) as server:
+        calls = [await _asked(transport, server, gate, body) for body in (b"1", b"2")]
+        gate.open(2)
+        await asyncio.gather(*calls)
+        assert transport.stats == (2, 2, 0)
+        leave.set()
+        await asyncio.sleep(0.02)
+        assert transport.stats == (1, 1, 0)
+
+
+async def test_a_pool_emptied_by_a_stale_connection_still_counts_the_next(open_transport: Open) -> None:
+    transport = open_transport(idle_timeout_s=0.01)
+    async with ScriptedServer() as server:
+        await fetch(transport, post(server.endpoint))
+        # The loop is busy for longer than the idle time, so no timer could close the connection.
+        time.sleep(0.02)  # noqa: ASYNC251
+        response = await transport.send(post(server.endpoint))
+        assert transport.stats.open == 1
+        await response.read()
+        assert server.connections == 2
 
 
 async def test_what_comes_while_idle_closes_the_connection(open_transport: Open) -> None:

@@ -146,18 +146,18 @@ def _prices(entry: Entry) -> PriceTable:
         Tier(above_input_tokens=thousands * 1000, rates=_rates(entry, f"_above_{thousands}k_tokens", rates))
         for thousands in thresholds
     )
+    if not tiers:
+        rates, tiers = _ranged_tiers(entry, rates)
     variants = tuple(
-        Variant(name=name, base=changed)
+        variant
         for suffix, name in _VARIANT_OF_SUFFIX.items()
-        if (changed := _rates(entry, suffix, rates)) != rates
+        if (variant := _variant(entry, suffix, name, rates, tiers)) is not None
     )
     extras = tuple(
         (key, nano_usd)
         for key in sorted(entry.keys())
         if _PER_UNIT_KEY.match(key) and (nano_usd := entry.per_unit(key))
     )
-    if not tiers:
-        rates, tiers = _ranged_tiers(entry, rates)
     return PriceTable(
         base=rates,
         tiers=tiers,
@@ -166,6 +166,29 @@ def _prices(entry: Entry) -> PriceTable:
         variants=variants,
         extras=extras,
     )
+
+
+def _variant(entry: Entry, suffix: str, name: str, base: Rates, tiers: tuple[Tier, ...]) -> Variant | None:
+    """The prices under one suffix, None when there are none.
+
+    A tier that the map does not price for this variant costs the dearer of tier and variant: too much rather
+    than too little.
+    """
+    changed = _rates(entry, suffix, base)
+    if changed == base:
+        return None
+    tiered = tuple(
+        Tier(
+            above_input_tokens=tier.above_input_tokens,
+            rates=_rates(
+                entry,
+                f"_above_{tier.above_input_tokens // 1000}k_tokens{suffix}",
+                _dearest(tier.rates, changed),
+            ),
+        )
+        for tier in tiers
+    )
+    return Variant(name=name, base=changed, tiers=tiered)
 
 
 def _rates(entry: Entry, suffix: str = "", inherited: Rates | None = None) -> Rates:

@@ -120,6 +120,23 @@ class ModelNames:
                 )
         return None
 
+    def sold_by(self, provider: str) -> tuple[Offering, ...]:
+        """Everything `provider` (an id or alias) sells by itself or at another's prices, in order of id.
+
+        A model of a price fallback is only likely to be there: `provider` alone knows what it deployed.
+        """
+        provider_id = self._provider_ids.get(normalise(provider), provider)
+        known = self._providers.get(provider_id)
+        models = {offering.model for offering in self._offerings.values() if offering.provider == provider_id}
+        for fallback in known.price_fallbacks if known else ():
+            models |= {
+                offering.model for offering in self._offerings.values() if offering.provider == fallback
+            }
+        sold = (self.at(provider_id, model) for model in sorted(models))
+        # A fallback's model may be what an alias of the provider's own offering means already.
+        unique = {offering.id: offering for offering in sold if offering is not None}
+        return tuple(unique[offering_id] for offering_id in sorted(unique))
+
     def find(self, name: str) -> tuple[Offering, ...]:
         """Everything a caller may mean by `name`, best level only, in order of id; empty: unknown.
 

@@ -161,6 +161,18 @@ class TestFinding:
         assert found.compliance == frozenset({"soc2"})
         assert "openai" in found.source
 
+    def test_a_reseller_sells_its_own_models_and_those_of_its_fallbacks(self) -> None:
+        own = Offering(provider="azure", model="phi-4")
+        names = ModelNames(catalog_of(GPT_4O, GPT_4O_MAY, SONNET, own, providers=(OPENAI, AZURE)))
+
+        assert [offering.id for offering in names.sold_by("azure-openai")] == [
+            "azure/gpt-4o",
+            "azure/gpt-4o-2024-05-13",
+            "azure/phi-4",
+        ]
+        assert names.sold_by("openai") == (GPT_4O, GPT_4O_MAY)
+        assert names.sold_by("nobody") == ()
+
     def test_a_name_that_is_too_long_matches_nothing(self) -> None:
         assert NAMES_KNOWN.find("x" * (NAME_CHARS_MAX + 1)) == ()
         assert NAMES_KNOWN.at("openai", "x" * (NAME_CHARS_MAX + 1)) is None

@@ -1,5 +1,6 @@
 """`openai.chat` bodies said in Anthropic's messages."""
 
+import re
 from typing import Any, Final
 
 from adapters.wire.chat_parts import (
@@ -45,9 +46,9 @@ CHAT_FIELDS: Final = frozenset(
 )
 """Fields of a chat body that have a counterpart here."""
 
-_COPIED: Final = ("top_p", "stream")
-_ADAPTIVE_PREFIXES: Final = ("claude-opus-4-6", "claude-opus-4-7", "claude-sonnet-4-6", "claude-mythos")
-"""Models that want adaptive thinking and an effort instead of a budget."""
+_MODEL_VERSION: Final = re.compile(r"claude-[a-z]+-(\d)(?:-(\d{1,2}))?(?!\d)")
+_ADAPTIVE_SINCE: Final = (4, 6)
+"""From this version on models want adaptive thinking and an effort instead of a budget."""
 
 
 def from_chat(chat: Json, draft: Draft) -> Json:
@@ -60,9 +61,8 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     body: Json = {"model": target.model, "max_tokens": limit, "messages": messages}
     if system:
         body["system"] = system[0]["text"] if _plain(system) else system
-    for name in _COPIED:
-        if chat.get(name) is not None:
-            body[name] = chat[name]
+    if chat.get("stream"):
+        body["stream"] = True
     if chat.get("user"):
         body["metadata"] = {"user_id": chat["user"]}
     stops = [stop for stop in stops_of(chat) if stop.strip()]
@@ -71,7 +71,7 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     _add_tools(body, chat, draft)
     _add_format(body, chat, draft)
     _add_thinking(body, chat, draft)
-    _add_temperature(body, chat, draft)
+    _add_sampling(body, chat, draft)
     return body
 
 
@@ -215,7 +215,7 @@ def _add_thinking(body: Json, chat: Json, draft: Draft) -> None:
     if effort is None:
         return
     target = draft.call.target
-    if target.model.startswith(_ADAPTIVE_PREFIXES):
+    if _thinks_adaptively(target.model):
         body["thinking"] = {"type": "adaptive"}
         body.setdefault("output_config", {})["effort"] = "low" if effort == "minimal" else effort
         return
@@ -230,11 +230,25 @@ def _add_thinking(body: Json, chat: Json, draft: Draft) -> None:
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _add_temperature(body: Json, chat: Json, draft: Draft) -> None:
-    temperature = chat.get("temperature")
-    if temperature is None:
+def _thinks_adaptively(model: str) -> bool:
+    found = _MODEL_VERSION.match(model)
+    return found is not None and (int(found.group(1)), int(found.group(2) or 0)) >= _ADAPTIVE_SINCE
+
+
+def _add_sampling(body: Json, chat: Json, draft: Draft) -> None:
+    """Temperature or `top_p`: newer models refuse both at once, and either beside thinking."""
+    temperature, top_p = chat.get("temperature"), chat.get("top_p")
+    if "thinking" in body:
+        for name in ("temperature", "top_p"):
+            if chat.get(name) is not None:
+                draft.drop(name)
         return
-    if "thinking" in body or temperature > TEMPERATURE_MAX:
-        draft.drop("temperature")
-    if "thinking" not in body:
+    if temperature is not None:
         body["temperature"] = min(temperature, TEMPERATURE_MAX)
+        if temperature > TEMPERATURE_MAX:
+            draft.drop("temperature")
+    if top_p is not None:
+        if temperature is None:
+            body["top_p"] = top_p
+        elif top_p != 1:
+            draft.drop("top_p")

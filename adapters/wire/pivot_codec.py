@@ -79,9 +79,10 @@ class PivotCodec(Codec):
 
     def request(self, call: UpstreamCall) -> EncodedRequest:
         draft = Draft(call)
-        for name in sorted(call.request.fields - self._kept):
-            draft.drop(name)
         body: Json = msgspec.json.decode(call.request.body)
+        for name in sorted(call.request.fields - self._kept):
+            if body.get(name) is not None:
+                draft.drop(name)
         try:
             chat = self._caller.to_chat(body, draft)
             if call.continue_from is not None:

@@ -216,6 +216,8 @@ def with_cost(dialect: str, raw: bytes, cost_usd: float) -> bytes:  # noqa: ARG0
         if priced is not None:
             head = b"" if frame.event is None else b"event: " + frame.event.encode() + b"\n"
             raws = [other.raw for other in frames]
+            if sum(map(len, raws)) != len(raw):
+                return raw  # not whole frames: better without a cost than with a byte missing
             raws[place] = head + b"data: " + priced + b"\n\n"
             return b"".join(raws)
     return raw

@@ -1,16 +1,33 @@
 """A response on its way in: what has arrived, what the reader waits for, and how it ended."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final, NoReturn
+from abc import abstractmethod
+from typing import Final, NoReturn, Protocol
 
 from application.ports.http import HttpResponse, TransportFailed, TransportStage
-
-if TYPE_CHECKING:
-    from adapters.http.connection import Connection
 
 WAKE_ON_HEADERS: Final = 0
 WAKE_ON_BYTES: Final = 1
 WAKE_ON_END: Final = 2
+
+
+class ResponseSource(Protocol):
+    """The connection, as its response sees it."""
+
+    @abstractmethod
+    def expect_body(self) -> None:
+        """A reader starts to wait for body bytes."""
+        ...
+
+    @abstractmethod
+    def resume(self) -> None:
+        """There is room for more of the body."""
+        ...
+
+    @abstractmethod
+    def abandon(self, stage: TransportStage, reason: str) -> None:
+        """Nobody wants the rest; never waits."""
+        ...
 
 
 class StreamlinedResponse(HttpResponse):
@@ -39,13 +56,13 @@ class StreamlinedResponse(HttpResponse):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        connection: "Connection",
+        connection: ResponseSource,
         body_idle_timeout_s: float | None,
         total_deadline: float,
         collected_bytes_max: int,
     ) -> None:
         self._loop = loop
-        self.connection: Connection | None = connection
+        self.connection: ResponseSource | None = connection
         self.status = 0
         self.headers: list[tuple[str, str]] = []
         self.chunks: list[bytes] = []

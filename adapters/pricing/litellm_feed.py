@@ -143,8 +143,10 @@ def _prices(entry: Entry) -> PriceTable:
     rates = _rates(entry)
     thresholds = sorted({int(found[1]) for key in entry.keys() if (found := _TIER_KEY.search(key))})  # noqa: SIM118
     tiers = tuple(
-        Tier(above_input_tokens=thousands * 1000, rates=_rates(entry, f"_above_{thousands}k_tokens", rates))
+        Tier(above_input_tokens=thousands * 1000, rates=above)
         for thousands in thresholds
+        # The map lists thresholds with null prices: such a tier is the base.
+        if (above := _rates(entry, f"_above_{thousands}k_tokens", rates)) != rates
     )
     if not tiers:
         rates, tiers = _ranged_tiers(entry, rates)

@@ -40,6 +40,7 @@ LITELLM: dict[str, Any] = {
         "mode": "chat",
         "input_cost_per_token": 8.8e-07,
         "output_cost_per_token": 8.8e-07,
+        "input_cost_per_token_above_128k_tokens": None,
         "supports_function_calling": False,
     },
     "vertex_ai/claude-y": {
@@ -106,6 +107,9 @@ class TestLiteLlm:
         assert tier.above_input_tokens == 200_000
         assert (tier.rates.input, tier.rates.output) == (6 * USD, 22_500_000_000)
         assert tier.rates.cached_read == 300_000_000
+
+    def test_a_threshold_without_prices_is_no_tier(self) -> None:
+        assert self.catalog.offerings["together/meta-llama/Llama-X"].prices.tiers == ()
 
     def test_batch_and_priority_become_variants(self) -> None:
         prices = self.catalog.offerings["anthropic/acme-large"].prices

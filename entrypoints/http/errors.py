@@ -93,6 +93,7 @@ _ANTHROPIC_TYPE = {
     429: "rate_limit_error",
     503: "overloaded_error",
     504: "timeout_error",
+    529: "overloaded_error",
 }
 
 

@@ -171,12 +171,12 @@ def offering_from(
 ) -> Offering:
     """An offering from what a feed says, completed by what the name tells.
 
-    `kind` replaces what the name tells about the sort of model; `can` and `cannot` are the feed's own words
-    on single abilities and win over it.
+    `kind` is the feed's word on the sort of model; where it contradicts the name, what the name tells goes.
+    `can` and `cannot` are the feed's own words on single abilities and win over both.
     """
     traits = traits_of(provider, model)
     context = traits.context_tokens if context_tokens is None else context_tokens
-    told = traits.capabilities if kind is None else kind | (traits.capabilities & _NOT_A_KIND)
+    told = _told(traits.capabilities, kind)
     capabilities = (told | can | seen_in_prices(prices)) & ~(cannot & ~can)
     if traits.prefix_flag:
         entry.tags.add(PREFIX_FLAG_TAG)
@@ -195,6 +195,13 @@ def offering_from(
         deprecated_on=deprecated_on,
         source=source,
     )
+
+
+def _told(by_name: Capability, kind: Capability | None) -> Capability:
+    if kind is None:
+        return by_name
+    both_chat = kind & by_name & Capability.TEXT
+    return kind | (by_name if both_chat else by_name & _NOT_A_KIND)
 
 
 _NOT_A_KIND: Final = Capability.CODE | Capability.FINE_TUNED

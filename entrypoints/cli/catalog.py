@@ -33,6 +33,7 @@ from domain.money import InvalidAmount, format_usd, parse_usd
 Opener = Callable[[], AbstractContextManager[CatalogUseCases]]
 
 LIST_ROWS_DEFAULT = 50
+PIPE_COLUMNS = 200
 FILE_BYTES_MAX = 64 * 1024 * 1024
 
 _Answer = TypeVar("_Answer")
@@ -69,7 +70,7 @@ def _list(open_use_cases: Opener) -> click.Command:
             _print_json([offering_to_document(offering) for offering in offerings])
             return
         shown = offerings[:limit] if limit else offerings
-        Console().print(_offering_table(shown))
+        _console().print(_offering_table(shown))
         if len(shown) < len(offerings):
             click.echo(f"{len(shown)} of {len(offerings)}; --limit 0 shows all", err=True)
 
@@ -88,7 +89,7 @@ def _show(open_use_cases: Opener) -> click.Command:
             _print_json([offering_to_document(offering) for offering in offerings])
             return
         for offering in offerings:
-            Console().print(_detail_table(offering))
+            _console().print(_detail_table(offering))
 
     return show_command
 
@@ -113,7 +114,7 @@ def _stats(open_use_cases: Opener) -> click.Command:
         providers = Table("provider", "offerings", "priced", "with context")
         for name, share in counted.by_provider.items():
             providers.add_row(name, str(share.offerings), str(share.priced), str(share.with_context))
-        console = Console()
+        console = _console()
         for table in (totals, capabilities, providers):
             console.print(table)
 
@@ -178,6 +179,12 @@ def _export(open_use_cases: Opener) -> click.Command:
     return export_command
 
 
+def _console() -> Console:
+    """As wide as the terminal; in a pipe wide enough that no name is cut."""
+    found = Console()
+    return found if found.is_terminal else Console(width=PIPE_COLUMNS)
+
+
 def _run(answer: Coroutine[Any, Any, _Answer]) -> _Answer:
     return asyncio.run(answer)
 
@@ -225,7 +232,11 @@ def _count(tokens: int | None) -> str:
 
 
 def _offering_table(offerings: list[Offering]) -> Table:
-    table = Table("id", "in $/M", "out $/M", "context", "capabilities")
+    table = Table()
+    table.add_column("id", overflow="fold", min_width=32)
+    for heading in ("in $/M", "out $/M", "context"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("capabilities", overflow="fold")
     for offering in offerings:
         rates = offering.prices.base
         table.add_row(

@@ -144,6 +144,15 @@ class TestLiteLlm:
         assert "vertex/claude-y" in self.catalog.offerings
         assert set(self.catalog.providers) >= {"together", "vertex", "dashscope", "hosted"}
 
+    def test_a_flag_that_is_missing_leaves_what_the_name_tells(self) -> None:
+        """Else a sync would take abilities away from models the bundled book knows well."""
+        entry = {"litellm_provider": "openai", "mode": "chat", "supports_vision": False}
+
+        gpt_4o = litellm_feed.parse(encoded({"gpt-4o": entry})).offerings["openai/gpt-4o"]
+
+        assert gpt_4o.capabilities & Capability.FUNCTION_CALLING
+        assert not gpt_4o.capabilities & Capability.VISION
+
     def test_a_denied_ability_is_denied(self) -> None:
         llama = self.catalog.offerings["together/meta-llama/Llama-X"]
 

@@ -64,7 +64,7 @@ class HttpTransportFaultContract(HttpHoles, PortContract):
             await server.left()
 
     @pytest.mark.parametrize("call", [fetch, chunks_of])
-    @pytest.mark.parametrize("limits", [{"body_idle_timeout_s": 0.08}, {"total_timeout_s": 0.08}])
+    @pytest.mark.parametrize("limits", [{"body_idle_timeout_s": 0.08}, {"total_timeout_s": 0.2}])
     async def test_a_body_that_stalls_is_a_body_timeout_and_hangs_up(
         self, transport: Any, serve: Serve, call: Any, limits: dict[str, Any]
     ) -> None:
@@ -97,11 +97,11 @@ class HttpTransportFaultContract(HttpHoles, PortContract):
         async def script(peer: Peer) -> None:
             await peer.request()
             await peer.send(OK + b"Content-Length: 4\r\n\r\n")
-            await asyncio.sleep(0.12)
+            await asyncio.sleep(0.2)
             await peer.send(b"late")
 
         async with serve(script) as server:
-            assert await fetch(transport, post(server.endpoint, headers_timeout_s=0.06)) == b"late"
+            assert await fetch(transport, post(server.endpoint, headers_timeout_s=0.13)) == b"late"
 
     @pytest.mark.parametrize("call", [fetch, chunks_of])
     @pytest.mark.parametrize("ending", ["close", "reset"])

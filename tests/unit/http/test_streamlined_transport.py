@@ -323,7 +323,11 @@ async def test_faults_of_the_network_are_told_apart(open_transport: Open) -> Non
 
     async def stage(fault: Fault, size: int = 1000) -> TransportStage:
         async with ScriptedServer() as server, FaultProxy("127.0.0.1", server.port, fault) as proxy:
-            request = post(Endpoint("http", "127.0.0.1", proxy.port), b"x" * size, headers_timeout_s=0.05)
+            request = post(
+                Endpoint("http", "127.0.0.1", proxy.port),
+                b"x" * size,
+                headers_timeout_s=0.05 if fault.black_hole else 2.0,
+            )
             return (await failure_of(fetch(transport, request))).stage
 
     assert await stage(Fault(black_hole=True)) is TransportStage.HEADERS_TIMEOUT

@@ -7,36 +7,35 @@ provider, directly or behind a gateway). Each case is told once per dialect and 
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import pytest
 
-from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamCall, UpstreamFailed
+from application.ports.llm import LlmProvider, UpstreamCall, UpstreamFailed
 from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, RequestReader
 from contracts.ports._base import PortContract
-from contracts.ports.stream_rules import SeenStream, assert_valid_stream
-from domain.llm.failures import Failure, FailureKind
+from contracts.ports.llm_calls import CALL_BOUND_S, collect, complete, failed, kinds_of, text_of, until
+from contracts.ports.llm_dialects import (
+    CLOCK,
+    WEATHER,
+    image_in,
+    natural_end,
+    schema_in,
+    seen_in,
+    thinking_in,
+    tool_conversation,
+    tools_in,
+)
+from contracts.ports.stream_rules import assert_valid_stream
+from domain.llm.failures import FailureKind
 from domain.llm.stream import (
     ContentKind,
     Delta,
     Faulted,
-    StreamEvent,
-    StreamMachine,
     UsageReported,
 )
 from domain.routing.target import Target
 from domain.time import Timeouts
-
-CALL_BOUND_S = 10.0
-"""No call of this suite takes longer; a hang is a failure, not a wait."""
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-SCHEMA = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
-    "required": ["city", "degrees"],
-    "additionalProperties": False,
-}
-WEATHER, CLOCK = "get_weather", "get_clock"
 
 
 class Upstream(Protocol):
@@ -49,15 +48,6 @@ class Upstream(Protocol):
     def client_disconnects(self) -> int:
         """How many callers left before their answer was complete."""
         ...
-
-
-class Collected(NamedTuple):
-    """A stream read to its end, or to where it broke."""
-
-    raw: bytes
-    events: tuple[StreamEvent, ...]
-    machine: StreamMachine
-    failure: Failure | None
 
 
 class LlmProviderContract(PortContract):
@@ -398,130 +388,3 @@ class LlmProviderContract(PortContract):
     ) -> None:
         failure = await failed(unreachable_provider, ask(stream=stream))
         assert failure.kind is FailureKind.NETWORK
-
-
-async def complete(provider: LlmProvider, call: UpstreamCall) -> UpstreamAnswer:
-    """A unary answer within the suite's bound."""
-    async with asyncio.timeout(CALL_BOUND_S):
-        return await provider.complete(call)
-
-
-async def collect(provider: LlmProvider, call: UpstreamCall) -> Collected:
-    """The whole stream, also when it breaks."""
-    machine = StreamMachine(keep_text=True)
-    raws: list[bytes] = []
-    events: list[StreamEvent] = []
-    failure: Failure | None = None
-    async with asyncio.timeout(CALL_BOUND_S):
-        stream = await provider.open_stream(call)
-        try:
-            while (block := await stream.next_block()) is not None:
-                raws.append(block.raw)
-                events += block.events
-                for event in block.events:
-                    machine.feed(event)
-        except UpstreamFailed as error:
-            failure = error.failure
-        finally:
-            stream.close()
-    machine.interrupt(failure)
-    return Collected(b"".join(raws), tuple(events), machine, failure)
-
-
-async def failed(provider: LlmProvider, call: UpstreamCall) -> Failure:
-    """The failure of a call that must fail before any content."""
-    with pytest.raises(UpstreamFailed) as caught:
-        async with asyncio.timeout(CALL_BOUND_S):
-            if call.request.stream:
-                (await provider.open_stream(call)).close()
-            else:
-                await provider.complete(call)
-    return caught.value.failure
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits, bounded, for something the other end notices a moment later."""
-    async with asyncio.timeout(CALL_BOUND_S):
-        while not condition():  # noqa: ASYNC110 - the other end counts, it signals nothing
-            await asyncio.sleep(0.01)
-
-
-def text_of(events: tuple[StreamEvent, ...]) -> str:
-    return "".join(e.text for e in events if isinstance(e, Delta) and e.kind is ContentKind.TEXT)
-
-
-def kinds_of(events: tuple[StreamEvent, ...]) -> set[ContentKind]:
-    return {event.kind for event in events if isinstance(event, Delta)}
-
-
-def natural_end(dialect: str) -> str:
-    return "stop" if dialect == OPENAI_CHAT else "end_turn"
-
-
-def seen_in(dialect: str, answer: UpstreamAnswer) -> SeenStream:
-    """What a client reads out of a unary answer."""
-    body = json.loads(answer.body)
-    if dialect == OPENAI_CHAT:
-        choice = body["choices"][0]
-        said = choice["message"]
-        tools = tuple(
-            (call["function"]["name"], json.loads(call["function"]["arguments"]))
-            for call in said.get("tool_calls") or ()
-        )
-        reasoning = said.get("reasoning_content") or ""
-        return SeenStream(said["content"] or "", reasoning, tools, choice["finish_reason"], body["usage"])
-    blocks = body["content"]
-    return SeenStream(
-        "".join(block["text"] for block in blocks if block["type"] == "text"),
-        "".join(block["thinking"] for block in blocks if block["type"] == "thinking"),
-        tuple((block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"),
-        body["stop_reason"],
-        body["usage"],
-    )
-
-
-def tools_in(dialect: str, *names: str) -> dict[str, Any]:
-    """Tools of these names, in the dialect's shape."""
-    if dialect == OPENAI_CHAT:
-        functions = [{"name": name, "parameters": SCHEMA} for name in names]
-        return {"tools": [{"type": "function", "function": function} for function in functions]}
-    return {"tools": [{"name": name, "input_schema": SCHEMA} for name in names]}
-
-
-def tool_conversation(dialect: str) -> list[dict[str, Any]]:
-    """A question, the model's call, and its result."""
-    question = {"role": "user", "content": f"call {WEATHER}"}
-    if dialect == OPENAI_CHAT:
-        function = {"name": WEATHER, "arguments": '{"city":"Bern"}'}
-        call = {"id": "call_7", "type": "function", "function": function}
-        return [
-            question,
-            {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": "call_7", "content": "17 degrees"},
-        ]
-    use = {"type": "tool_use", "id": "call_7", "name": WEATHER, "input": {"city": "Bern"}}
-    result = {"type": "tool_result", "tool_use_id": "call_7", "content": "17 degrees"}
-    return [question, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
-
-
-def image_in(dialect: str) -> list[dict[str, Any]]:
-    """A question with a picture of one pixel."""
-    text = {"type": "text", "text": "what is this"}
-    if dialect == OPENAI_CHAT:
-        return [text, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]
-    return [text, {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}]
-
-
-def schema_in(dialect: str) -> dict[str, Any]:
-    """A wish for JSON of one schema."""
-    if dialect == OPENAI_CHAT:
-        form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA}}
-        return {"response_format": form}
-    return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
-
-
-def thinking_in(dialect: str) -> dict[str, Any]:
-    """A wish for reasoning."""
-    if dialect == OPENAI_CHAT:
-        return {"reasoning_effort": "low"}
-    return {"thinking": {"type": "enabled", "budget_tokens": 1024}}

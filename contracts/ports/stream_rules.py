@@ -54,7 +54,8 @@ def _openai(frames: list[SeenFrame]) -> SeenStream:
     assert len(set(named)) == 1, "one id, model and time"
     assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
     assert all(type(chunk["created"]) is int for chunk in chunks)
-    text, reasoning, calls = "", "", {}
+    text, reasoning = "", ""
+    calls: dict[int, list[str]] = {}
     reason: str | None = None
     usage: dict[str, Any] | None = None
     for place, chunk in enumerate(chunks):

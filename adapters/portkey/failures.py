@@ -27,6 +27,12 @@ _NOT_CONNECTED: Final = re.compile(
     r"ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ConnectTimeoutError|CERT_|self-signed"
 )
 _TOO_SLOW: Final = re.compile(r"HeadersTimeoutError|BodyTimeoutError|UND_ERR_(HEADERS|BODY)_TIMEOUT")
+PROVIDER_FAULT_HEADER: Final = "x-interchange-provider-fault"
+"""Set by our preload in the gateway we run ourselves; other gateways leave the question open."""
+_PROVIDER_FAULTS: Final = {
+    "cut": Failure(kind=FailureKind.NETWORK, message="the provider's answer was cut off"),
+    "unreadable": Failure(kind=FailureKind.BAD_RESPONSE, message="the provider's answer is not JSON"),
+}
 _UNREADABLE: Final = re.compile(r"Invalid response received from [\w-]+: (\{.*)", re.DOTALL)
 _NOT_OFFERED: Final = re.compile(r"is not supported by ")
 
@@ -48,6 +54,8 @@ def read_gateway_failure(
     """
     said = _object(body)
     error = said.get("error")
+    if fault := _PROVIDER_FAULTS.get(header(headers, PROVIDER_FAULT_HEADER) or ""):
+        return fault
     if header(headers, "x-portkey-gateway-exception") == "true" or said.get("status") == "failure":
         return _gateway_fault(status, said, secrets)
     if said.get("ok") is False and "error" not in said:

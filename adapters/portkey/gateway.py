@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from adapters.portkey.corrections import CorrectedCodec, prompt_count
+from adapters.portkey.corrections import CorrectedCodec, translation
 from adapters.portkey.endpoint import GatewayAddress, PortkeyTarget, gateway_address
 from adapters.portkey.failures import (
     GATEWAY_ERROR,
@@ -161,6 +161,10 @@ class PortkeyGateway(LlmProvider):
         encoded = road.codec.request(call)
         headers_timeout_s = min(call.timeouts.headers_s, call.total_timeout_s)
         request = self._request(call, road, gateway, encoded, headers_timeout_s=headers_timeout_s)
+        if call.timeouts.first_token_s > headers_timeout_s:
+            # The gateway keeps the provider to the bound; its own headers may come with the first chunk.
+            patience_s = min(call.timeouts.first_token_s, call.total_timeout_s)
+            request = request._replace(headers_timeout_s=patience_s)
         dropped = _dropped(call.request, encoded, road)
         try:
             stream = await road.exchange.open_stream(road.codec, call, request, dropped)
@@ -241,10 +245,10 @@ class PortkeyGateway(LlmProvider):
                 codec = codec_for(dialect, upstream_dialect)
             except LookupError:
                 continue
-            counted = prompt_count(family) if route is GatewayRoute.CHAT else None
+            told = translation(family) if route is GatewayRoute.CHAT else None
             return _Road(
                 path=route.value,
-                codec=codec if counted is None else CorrectedCodec(codec, counted),
+                codec=codec if told is None else CorrectedCodec(codec, told),
                 forwarded=forwarded,
                 translated=dialect != upstream_dialect,
                 same_family=FAMILY[dialect] == _vendor_family(family),

@@ -1,5 +1,6 @@
 """Calls through the real gateway to a recording provider."""
 
+import asyncio
 import json
 import socket
 from typing import Any
@@ -355,3 +356,70 @@ async def test_tokens_are_counted_by_anthropic(portkey: PortkeyGateway, provider
     answer = await portkey.complete(call_to("anthropic", ANTHROPIC_COUNT_TOKENS, messages=HELLO["messages"]))
     assert provider.last.path == "/v1/messages/count_tokens"
     assert json.loads(answer.body) == {"input_tokens": 12}
+
+
+async def test_a_stream_is_accepted_before_its_first_token(
+    portkey: PortkeyGateway, provider: RecordingServer
+) -> None:
+    """A thinking model takes its time; the caller may know already that it is at work."""
+    provider.reply = Reply(chunks=[b": thinking\n"], content_type="text/event-stream", hang=True)
+    async with asyncio.timeout(5):
+        stream = await portkey.open_stream(call_to("openai", stream=True, **HELLO))
+    stream.close()
+    await asyncio.wait_for(provider.caller_left.wait(), 5)
+
+
+def gemini_stream(*parts: dict[str, Any]) -> list[bytes]:
+    """Gemini's own framing of a streamed array, which Portkey asks for."""
+    last = len(parts) - 1
+    return [
+        (b"[" if place == 0 else b",\r\n") + json.dumps(part).encode() + (b"\n]" if place == last else b"\n")
+        for place, part in enumerate(parts)
+    ]
+
+
+def gemini_part(part: dict[str, Any], finish: str | None = None, **usage: int) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": [part]}, "index": 0}
+    if finish:
+        candidate["finishReason"] = finish
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m"}
+
+
+async def test_portkey_translates_for_gemini_with_thinking_counted_as_output(
+    portkey: PortkeyGateway, provider: RecordingServer
+) -> None:
+    counts = {
+        "promptTokenCount": 10,
+        "candidatesTokenCount": 4,
+        "thoughtsTokenCount": 6,
+        "totalTokenCount": 20,
+    }
+    provider.reply = Reply(body=json.dumps(gemini_part({"text": "hi"}, "STOP", **counts)).encode())
+    answer = await portkey.complete(call_to("google"))
+    assert provider.last.path.startswith("/v1/v1beta/models/model-x:generateContent")
+    assert answer.usage is not None
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (10, 10)
+    assert answer.usage.reasoning_tokens == 6
+    provider.reply = Reply(
+        chunks=gemini_stream(gemini_part({"text": "h"}), gemini_part({"text": "i"}, "STOP", **counts))
+    )
+    _, events = await stream_of(portkey, call_to("google", stream=True, **HELLO))
+    machine = StreamMachine(keep_text=True)
+    for event in events:
+        machine.feed(event)
+    assert (machine.text, machine.finish_reason, machine.complete) == ("hi", "stop", True)
+    assert machine.usage == answer.usage
+
+
+async def test_geminis_tool_calls_finish_as_tool_calls(
+    portkey: PortkeyGateway, provider: RecordingServer
+) -> None:
+    part = gemini_part({"functionCall": {"name": "f", "args": {"a": 1}}}, "STOP", promptTokenCount=1)
+    provider.reply = Reply(body=json.dumps(part).encode())
+    assert (await portkey.complete(call_to("google"))).finish_reason == "tool_calls"
+    provider.reply = Reply(chunks=gemini_stream(part, gemini_part({"text": ""}, "STOP")))
+    _, events = await stream_of(portkey, call_to("google", stream=True, **HELLO))
+    machine = StreamMachine()
+    for event in events:
+        machine.feed(event)
+    assert machine.finish_reason == "tool_calls"

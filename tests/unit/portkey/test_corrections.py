@@ -3,16 +3,20 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.portkey.corrections import CorrectedCodec, PromptCount, corrected_body, prompt_count
+from adapters.portkey.corrections import CorrectedCodec, PromptCount, Translation, corrected_body, translation
 from adapters.wire.openai import CHAT
 from application.ports.wire import OPENAI_CHAT
+from domain.llm.failures import FailureKind
 from domain.llm.stream import Delta, Faulted, Finished, StreamMachine, UsageReported
 from domain.llm.usage import Usage
 from tests.contract.portkey.calls import call_to
 
+ANTHROPIC = Translation(counted=PromptCount.WITHOUT_CACHE)
+GEMINI = Translation(tools_finish_with_stop=True)
 counts = st.integers(min_value=0, max_value=10**7)
 
 
@@ -39,7 +43,7 @@ def completion(usage: dict[str, Any]) -> bytes:
 def test_every_token_of_an_anthropic_answer_is_counted_once_and_in_its_place(
     fresh: int, read: int, written: int, out: int
 ) -> None:
-    codec = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE)
+    codec = CorrectedCodec(CHAT, ANTHROPIC)
     answer = codec.response(completion(as_portkey_says(fresh, read, written, out)))
     assert answer.usage == Usage(
         input_tokens=fresh + read + written,
@@ -53,7 +57,7 @@ def test_every_token_of_an_anthropic_answer_is_counted_once_and_in_its_place(
 
 def test_bedrock_counts_the_cache_already_and_only_the_written_part_is_named() -> None:
     usage = as_portkey_says(100, 30, 20, 7) | {"prompt_tokens": 150}
-    answer = CorrectedCodec(CHAT, PromptCount.WITH_CACHE).response(completion(usage))
+    answer = CorrectedCodec(CHAT, Translation(counted=PromptCount.WITH_CACHE)).response(completion(usage))
     assert answer.usage == Usage(150, 7, cached_read_tokens=30, cache_write_tokens=20)
 
 
@@ -85,7 +89,7 @@ def chunks(usage: dict[str, Any] | None, finish: str) -> bytes:
 @given(cut=st.integers(min_value=1, max_value=200))
 def test_a_stream_is_corrected_however_it_was_cut(cut: int) -> None:
     data = chunks(as_portkey_says(10, 4, 2, 3), "stop")
-    decoder = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE).stream(call_to("anthropic", OPENAI_CHAT))
+    decoder = CorrectedCodec(CHAT, ANTHROPIC).stream(call_to("anthropic", OPENAI_CHAT))
     events = [
         event
         for start in range(0, len(data), cut)
@@ -99,7 +103,7 @@ def test_a_stream_is_corrected_however_it_was_cut(cut: int) -> None:
 
 
 def test_an_error_dressed_as_a_finish_reason_is_an_error_again() -> None:
-    decoder = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE).stream(call_to("anthropic", OPENAI_CHAT))
+    decoder = CorrectedCodec(CHAT, ANTHROPIC).stream(call_to("anthropic", OPENAI_CHAT))
     machine = StreamMachine()
     block = decoder.feed(chunks(None, "overloaded_error"))
     for event in block.events + decoder.end().events:
@@ -112,14 +116,63 @@ def test_an_error_dressed_as_a_finish_reason_is_an_error_again() -> None:
 
 
 def test_a_last_frame_without_its_blank_line_is_read() -> None:
-    decoder = CorrectedCodec(CHAT, PromptCount.WITHOUT_CACHE).stream(call_to("anthropic", OPENAI_CHAT))
+    decoder = CorrectedCodec(CHAT, ANTHROPIC).stream(call_to("anthropic", OPENAI_CHAT))
     data = chunks(as_portkey_says(10, 4, 2, 3), "stop").removesuffix(b"data: [DONE]\n\n").rstrip(b"\n")
     events = decoder.feed(data).events + decoder.end().events
     assert any(isinstance(event, UsageReported) for event in events)
 
 
+def test_a_stream_that_ends_without_a_finish_is_a_fault() -> None:
+    decoder = CorrectedCodec(CHAT, ANTHROPIC).stream(call_to("anthropic", OPENAI_CHAT))
+    machine = StreamMachine()
+    cut = chunks(None, "stop").split(b"\n\n")[0] + b"\n\n"
+    for event in decoder.feed(cut).events + decoder.end().events:
+        machine.feed(event)
+    assert machine.committed
+    assert not machine.complete
+    assert machine.failure is not None
+    assert machine.failure.kind is FailureKind.BAD_RESPONSE
+
+
+def tool_call(finish: str | None) -> bytes:
+    called = [{"index": 0, "id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    choice = {"index": 0, "delta": {"role": "assistant", "tool_calls": called}, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "x", "choices": [choice]}, separators=(",", ":")).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one chunk", "two chunks"])
+def test_geminis_tool_calls_finish_as_tool_calls(together: bool) -> None:
+    decoder = CorrectedCodec(CHAT, GEMINI).stream(call_to("google", OPENAI_CHAT))
+    end = {"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    last = b"data: " + json.dumps(end, separators=(",", ":")).encode() + b"\n\n"
+    data = tool_call("stop") if together else tool_call(None) + last
+    block = decoder.feed(data)
+    assert [event.reason for event in block.events if isinstance(event, Finished)] == ["tool_calls"]
+    assert b'"finish_reason":"tool_calls"' in block.raw
+
+
+def test_geminis_plain_answers_keep_their_finish() -> None:
+    decoder = CorrectedCodec(CHAT, GEMINI).stream(call_to("google", OPENAI_CHAT))
+    data = chunks(None, "stop")
+    block = decoder.feed(data)
+    assert [event.reason for event in block.events if isinstance(event, Finished)] == ["stop"]
+
+
+def test_geminis_unary_tool_calls_finish_as_tool_calls() -> None:
+    called = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    message = {"role": "assistant", "content": 'say "finish_reason":"stop"', "tool_calls": called}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    body = json.dumps({"id": "x", "choices": [choice]}, separators=(",", ":")).encode()
+    answer = CorrectedCodec(CHAT, GEMINI).response(body)
+    assert answer.finish_reason == "tool_calls"
+    assert json.loads(answer.body)["choices"][0]["message"] == message
+
+
 def test_only_families_that_need_it_are_corrected() -> None:
-    assert prompt_count("openai") is None
-    assert prompt_count("google") is None
-    assert prompt_count("anthropic") is PromptCount.WITHOUT_CACHE
-    assert prompt_count("bedrock/anthropic") is PromptCount.WITH_CACHE
+    assert translation("openai") is None
+    assert translation("groq") is None
+    assert translation("anthropic") == ANTHROPIC
+    assert translation("google") == GEMINI
+    bedrock = translation("bedrock/anthropic")
+    assert bedrock is not None
+    assert bedrock.counted is PromptCount.WITH_CACHE

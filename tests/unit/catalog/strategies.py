@@ -1,11 +1,18 @@
 """Random catalogues, prices and usage for the property tests of this room."""
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.catalog.prices import BUCKETS, PriceTable, Rates, Tier, Variant
 from domain.llm.capabilities import Capability
 from domain.llm.usage import Usage
+
+
+def modest(examples: int) -> settings:
+    """So many examples, without limits on elapsed time: the machine may be busy."""
+    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 NAMES = st.text(alphabet="abcdefgh0123456789-_./:@", min_size=1, max_size=24).filter(
     lambda text: text.strip()
@@ -115,7 +122,7 @@ catalogs = st.builds(
         offerings={offering.id: offering for offering in listed},
         version=version,
     ),
-    st.lists(catalog_providers, max_size=3),
-    st.lists(offerings(), max_size=5),
+    st.lists(catalog_providers, max_size=2),
+    st.lists(offerings(), max_size=3),
     st.sampled_from(["v1", "v2"]),
 )

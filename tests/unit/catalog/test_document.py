@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from contracts.ports.catalog import EVERYTHING, catalog_of
 from domain.catalog.document import (
@@ -18,23 +18,23 @@ from domain.catalog.document import (
 from domain.catalog.offering import Catalog, Offering
 from domain.catalog.prices import PriceTable
 from domain.errors import InvalidRequest
-from tests.unit.catalog.strategies import catalogs, offerings, price_tables
+from tests.unit.catalog.strategies import catalogs, modest, offerings, price_tables
 
 
 @given(catalogs)
-@settings(max_examples=80)
+@modest(40)
 def test_a_catalogue_comes_back_as_it_was(catalog: Catalog) -> None:
     assert from_document(json.loads(json.dumps(to_document(catalog)))) == catalog
 
 
 @given(offerings())
-@settings(max_examples=60)
+@modest(30)
 def test_an_offering_comes_back_as_it_was(offering: Offering) -> None:
     assert offering_from_document(offering_to_document(offering)) == offering
 
 
 @given(price_tables)
-@settings(max_examples=60)
+@modest(30)
 def test_prices_come_back_as_they_were(prices: PriceTable) -> None:
     assert prices_from_document(prices_to_document(prices)) == prices
 

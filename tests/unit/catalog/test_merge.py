@@ -2,7 +2,7 @@
 
 from dataclasses import fields, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.catalog.merge import (
@@ -16,7 +16,7 @@ from domain.catalog.merge import (
 from domain.catalog.offering import Catalog, Offering
 from domain.catalog.prices import BUCKETS, PriceTable, Rates, Tier, Variant
 from domain.llm.capabilities import NO_CAPABILITY, Capability
-from tests.unit.catalog.strategies import catalogs, offerings, price_tables
+from tests.unit.catalog.strategies import catalogs, modest, offerings, price_tables
 
 USD = 1_000_000_000
 CHAT = Capability.TEXT | Capability.STREAMING
@@ -83,14 +83,14 @@ class TestMerge:
         assert merge([]).version == "empty"
 
     @given(catalogs)
-    @settings(max_examples=60)
+    @modest(30)
     def test_merging_with_itself_or_with_nothing_changes_no_offering(self, catalog: Catalog) -> None:
         for merged in (merge([catalog, catalog]), merge([Catalog(), catalog]), merge([catalog, Catalog()])):
             assert merged.offerings == catalog.offerings
             assert merged.providers == catalog.providers
 
     @given(catalogs, catalogs)
-    @settings(max_examples=60)
+    @modest(30)
     def test_nothing_is_lost_and_nothing_is_invented(self, lower: Catalog, higher: Catalog) -> None:
         merged = merge([lower, higher])
 
@@ -98,7 +98,7 @@ class TestMerge:
         assert merged.providers.keys() == lower.providers.keys() | higher.providers.keys()
 
     @given(same_offering, same_offering)
-    @settings(max_examples=100)
+    @modest(50)
     def test_what_the_higher_source_knows_wins(self, lower: Offering, higher: Offering) -> None:
         merged = merged_offering(lower, higher)
 
@@ -110,7 +110,7 @@ class TestMerge:
                 assert getattr(merged.prices.base, bucket) == rate
 
     @given(same_offering, same_offering)
-    @settings(max_examples=100)
+    @modest(50)
     def test_what_the_higher_source_does_not_know_is_not_erased(
         self, lower: Offering, higher: Offering
     ) -> None:
@@ -124,7 +124,7 @@ class TestMerge:
                 assert getattr(merged.prices.base, bucket) is not None
 
     @given(price_tables, price_tables)
-    @settings(max_examples=100)
+    @modest(50)
     def test_merging_prices_again_changes_nothing(self, lower: PriceTable, higher: PriceTable) -> None:
         once = merged_prices(lower, higher)
 
@@ -175,7 +175,7 @@ class TestOverrides:
         assert not shrunk.capabilities & Capability.LONG_CONTEXT
 
     @given(catalogs, same_offering)
-    @settings(max_examples=60)
+    @modest(30)
     def test_an_empty_override_changes_nothing_but_the_source(
         self, catalog: Catalog, known: Offering
     ) -> None:

@@ -3,12 +3,12 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.catalog.names import NAME_CHARS_MAX, ModelNames, matches, nearest, normalise, undated
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
-from tests.unit.catalog.strategies import NAMES, catalogs
+from tests.unit.catalog.strategies import NAMES, catalogs, modest
 
 
 def catalog_of(*offerings: Offering, providers: tuple[CatalogProvider, ...] = ()) -> Catalog:
@@ -55,12 +55,12 @@ class TestNormalise:
         assert normalise(name) == expected
 
     @given(st.text(max_size=40))
-    @settings(max_examples=150)
+    @modest(75)
     def test_it_is_idempotent(self, name: str) -> None:
         assert normalise(normalise(name)) == normalise(name)
 
     @given(NAMES)
-    @settings(max_examples=80)
+    @modest(40)
     def test_case_does_not_matter(self, name: str) -> None:
         assert normalise(name.upper()) == normalise(name)
 
@@ -98,7 +98,7 @@ class TestPatterns:
         assert matches(pattern, name) is expected
 
     @given(st.lists(st.text(alphabet="ab*", max_size=4), max_size=4), st.text(alphabet="ab", max_size=8))
-    @settings(max_examples=150)
+    @modest(75)
     def test_it_agrees_with_the_standard_librarys_wildcards(self, parts: list[str], name: str) -> None:
         import fnmatch
 
@@ -178,7 +178,7 @@ class TestFinding:
         assert NAMES_KNOWN.at("openai", "x" * (NAME_CHARS_MAX + 1)) is None
 
     @given(catalogs)
-    @settings(max_examples=60)
+    @modest(30)
     def test_every_offering_is_found_under_its_own_name(self, catalog: Catalog) -> None:
         names = ModelNames(catalog)
 
@@ -189,7 +189,7 @@ class TestFinding:
     @given(
         catalogs, st.randoms(use_true_random=False), st.sampled_from(["alpha", "beta", "first", "second-x"])
     )
-    @settings(max_examples=60)
+    @modest(30)
     def test_the_order_of_the_catalogue_does_not_matter(
         self, catalog: Catalog, shuffler: random.Random, name: str
     ) -> None:
@@ -232,7 +232,7 @@ class TestNearest:
         assert nearest("", ["gpt-4o"]) == ()
 
     @given(st.lists(NAMES, max_size=8), NAMES, st.integers(0, 5), st.randoms(use_true_random=False))
-    @settings(max_examples=80)
+    @modest(40)
     def test_it_is_bounded_deterministic_and_blind_to_order(
         self, known: list[str], name: str, n: int, shuffler: random.Random
     ) -> None:
@@ -246,7 +246,7 @@ class TestNearest:
         assert set(found) <= set(known)
 
     @given(st.lists(NAMES, min_size=1, max_size=8))
-    @settings(max_examples=60)
+    @modest(30)
     def test_a_known_name_is_nearest_to_itself(self, known: list[str]) -> None:
         if normalise(known[0]):
             assert nearest(known[0], known, 1) == (known[0],)

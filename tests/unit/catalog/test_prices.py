@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.catalog.prices import (
@@ -21,7 +21,7 @@ from domain.catalog.prices import (
     worst_cost,
 )
 from domain.llm.usage import NO_USAGE, Usage
-from tests.unit.catalog.strategies import known_rates, price_tables, usages
+from tests.unit.catalog.strategies import known_rates, modest, price_tables, usages
 
 USD = 1_000_000_000
 SONNET = PriceTable(
@@ -100,7 +100,7 @@ class TestBuckets:
         assert bill(prices, usage) == 100 * (1 + 10 + 4 + 2 + 20 + 40) * 1_000
 
     @given(known_rates, usages(), st.integers(0, 10**9))
-    @settings(max_examples=100)
+    @modest(50)
     def test_the_bill_is_the_sum_of_disjoint_buckets_rounded_up_once(
         self, base: Rates, usage: Usage, per_request: int
     ) -> None:
@@ -155,7 +155,7 @@ class TestUnknown:
         assert bill(prices, Usage(1_000, 0, cached_read_tokens=1_000)) == 0
 
     @given(price_tables, usages())
-    @settings(max_examples=100)
+    @modest(50)
     def test_unknown_means_that_a_used_bucket_has_neither_a_price_nor_a_fallback(
         self, prices: PriceTable, usage: Usage
     ) -> None:
@@ -264,7 +264,7 @@ class TestBatchAndVariants:
         assert bill(SONNET, Usage(1_000, 0), variant="speed=warp") == bill(SONNET, Usage(1_000, 0))
 
     @given(price_tables, usages())
-    @settings(max_examples=100)
+    @modest(50)
     def test_a_multiplier_up_to_a_hundred_never_makes_batch_dearer(
         self, prices: PriceTable, usage: Usage
     ) -> None:
@@ -277,7 +277,7 @@ class TestBatchAndVariants:
 
 class TestMonotony:
     @given(known_rates, usages(), st.integers(0, 10**6), st.integers(0, 10**6))
-    @settings(max_examples=100)
+    @modest(50)
     def test_more_plain_tokens_never_cost_less(
         self, base: Rates, usage: Usage, more_in: int, more_out: int
     ) -> None:
@@ -293,7 +293,7 @@ class TestMonotony:
         assert before <= after
 
     @given(known_rates, usages(), st.sampled_from(BUCKETS), st.integers(0, 10**12))
-    @settings(max_examples=100)
+    @modest(50)
     def test_a_dearer_bucket_never_makes_the_bill_smaller(
         self, base: Rates, usage: Usage, bucket: str, rise: int
     ) -> None:
@@ -308,7 +308,7 @@ class TestMonotony:
 
 class TestWorstCost:
     @given(price_tables, usages(), st.integers(0, 10**5), st.integers(0, 10**5))
-    @settings(max_examples=150)
+    @modest(75)
     def test_no_bill_within_the_bounds_passes_it(
         self, prices: PriceTable, usage: Usage, slack_in: int, slack_out: int
     ) -> None:
@@ -319,13 +319,13 @@ class TestWorstCost:
             assert billed <= bound
 
     @given(price_tables, usages())
-    @settings(max_examples=100)
+    @modest(50)
     def test_a_known_bound_means_a_known_bill(self, prices: PriceTable, usage: Usage) -> None:
         if worst_cost(prices, usage.input_tokens, usage.output_tokens) is not None:
             assert bill(prices, usage) is not None
 
     @given(price_tables, usages())
-    @settings(max_examples=100)
+    @modest(50)
     def test_a_variant_is_bounded_by_its_own_prices(self, prices: PriceTable, usage: Usage) -> None:
         bound = worst_cost(prices, usage.input_tokens, usage.output_tokens, variant="speed=fast")
         billed = bill(prices, usage, variant="speed=fast")

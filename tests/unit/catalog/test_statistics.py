@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from contracts.ports.catalog import EVERYTHING, UNKNOWN_AND_FREE, catalog_of
 from domain.catalog.changes import CatalogChanges, changes, dated
@@ -10,7 +10,7 @@ from domain.catalog.offering import Catalog, Offering
 from domain.catalog.prices import PriceTable, Rates
 from domain.catalog.statistics import priced, statistics
 from domain.llm.capabilities import Capability
-from tests.unit.catalog.strategies import catalogs
+from tests.unit.catalog.strategies import catalogs, modest
 
 EMBEDDER = Offering(
     provider="bolt",
@@ -44,7 +44,7 @@ def test_everything_is_counted_by_provider_capability_and_source() -> None:
 
 
 @given(catalogs)
-@settings(max_examples=50)
+@modest(25)
 def test_counts_add_up(catalog: Catalog) -> None:
     counted = statistics(catalog)
 
@@ -69,7 +69,7 @@ class TestChanges:
         )
 
     @given(catalogs)
-    @settings(max_examples=40)
+    @modest(25)
     def test_nothing_changes_from_a_catalogue_to_itself(self, catalog: Catalog) -> None:
         assert changes(catalog, catalog).none
 

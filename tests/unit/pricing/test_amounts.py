@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.pricing.amounts import Amount, BadPrice, decimal_of, exact
+from tests.unit.catalog.strategies import modest
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,13 @@ def test_what_is_no_number_is_refused(value: object) -> None:
 
 
 @given(st.integers(0, 10**15))
-@settings(max_examples=80)
+@modest(40)
 def test_a_float_that_was_a_whole_number_of_nano_dollars_comes_back_whole(nano_usd: int) -> None:
     assert exact(decimal_of(nano_usd / 10**9)).nano_usd == pytest.approx(nano_usd, rel=1e-6, abs=1)
     assert exact(Decimal(nano_usd) / 10**9) == Amount(nano_usd, False)
 
 
 @given(st.decimals(0, 10**6, allow_nan=False, allow_infinity=False))
-@settings(max_examples=80)
+@modest(40)
 def test_a_price_is_never_lowered_by_more_than_noise(usd: Decimal) -> None:
     assert exact(usd).nano_usd >= usd * 10**9 * (1 - Decimal("1e-6"))

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.pricing import genai_feed, litellm_feed, models_dev_feed, openrouter_feed, portable
@@ -12,7 +12,7 @@ from adapters.pricing.providers import PROVIDERS, canonical_id
 from contracts.ports.catalog import EVERYTHING, catalog_of
 from domain.catalog.offering import Catalog
 from domain.errors import InvalidRequest
-from tests.unit.catalog.strategies import catalogs
+from tests.unit.catalog.strategies import catalogs, modest
 from tests.unit.pricing.feed_bytes import encoded
 
 ON = date(2026, 11, 20)
@@ -20,7 +20,7 @@ ON = date(2026, 11, 20)
 
 class TestOwnExport:
     @given(catalogs)
-    @settings(max_examples=60)
+    @modest(30)
     def test_an_export_comes_back_as_it_was(self, catalog: Catalog) -> None:
         assert portable.parse(portable.export_catalog(catalog)) == catalog
 
@@ -53,7 +53,7 @@ JSON_VALUES = st.recursive(
 
 @pytest.mark.parametrize("name", list(PARSERS))
 @given(value=JSON_VALUES)
-@settings(max_examples=60)
+@modest(30)
 def test_whatever_json_comes_it_is_read_or_refused(name: str, value: object) -> None:
     try:
         read = PARSERS[name](encoded(value))

@@ -15,13 +15,14 @@ from domain.routing.requirements import Requirements
 
 CREDENTIAL_HEADERS = (
     b"x-interchange-key",
+    b"x-portkey-api-key",
     b"authorization",
     b"x-api-key",
     b"api-key",
     b"x-goog-api-key",
-    b"x-portkey-api-key",
 )
-"""In order of trust: our own header leaves `authorization` to the caller where that is allowed."""
+"""In order of trust: our own header leaves `authorization` to the caller where that is allowed, and so does
+Portkey's, whose SDK always sends some `authorization` of the provider's beside it."""
 
 ATTRIBUTION_CHARS_MAX = 256
 METADATA_BYTES_MAX = 4096

@@ -161,6 +161,8 @@ def render_error(error: InterchangeError, dialect: str, request_id: str) -> tupl
     headers: RawHeaders = [(b"x-request-id", request_id.encode())]
     if isinstance(error, UpstreamError):
         headers.append((b"x-should-retry", b"false"))
+        # The portkey SDK does not read that one; it leaves a 5xx alone only when a gateway's id is on it.
+        headers.append((b"x-portkey-request-id", request_id.encode()))
         failure = error.failure
         if (
             failure.body

@@ -24,6 +24,7 @@ from entrypoints.http.callers import (
         ({b"x-portkey-api-key": b"k5"}, "k5"),
         ({b"x-interchange-key": b"ours", b"authorization": b"Bearer theirs"}, "ours"),
         ({b"authorization": b"Basic abc", b"x-api-key": b"k6"}, "k6"),
+        ({b"authorization": b"Bearer of-a-provider", b"x-portkey-api-key": b"k7"}, "k7"),
     ],
 )
 def test_a_key_is_found_in_any_of_its_headers(headers: dict[bytes, bytes], key: str) -> None:

@@ -1,7 +1,7 @@
 """Providers the catalogue knows before anyone configures them: how each is reached, and by which names.
 
 Ids are those of the bundled price book, so that prices and providers meet. Key variables are the ones the
-provider's own tools or documents use. Portkey slugs are those the open-source Portkey gateway accepts.
+provider's own tools or documents use. An address is only given where we are sure of it: a key goes there. Portkey slugs are those the open-source Portkey gateway accepts.
 Compliance tags are only given to clouds that publish them. `hipaa-eligible` says what the name says:
 the operator's own agreement decides, so it does not satisfy a demand for `hipaa` by itself.
 """
@@ -127,7 +127,7 @@ _MAKERS: Final = (
     ),
     _provider("elevenlabs", "ElevenLabs", "https://api.elevenlabs.io/v1", "ELEVENLABS_API_KEY"),
     _provider("meta", "Meta", None, "", aliases="meta-llama"),
-    _provider("arcee", "Arcee AI", "https://api.arcee.ai/api/v1", "", aliases="arcee-ai"),
+    _provider("arcee", "Arcee AI", None, "", aliases="arcee-ai"),
 )
 _CLOUDS: Final = (
     _provider(
@@ -228,7 +228,7 @@ _HOSTS: Final = (
     _provider(
         "nebius",
         "Nebius AI Studio",
-        "https://api.studio.nebius.ai/v1",
+        None,
         "NEBIUS_API_KEY",
         portkey="nebius",
     ),

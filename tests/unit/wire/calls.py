@@ -12,7 +12,7 @@ from domain.routing.target import Target
 from domain.time import Timeouts
 
 READER = DialectReader()
-HELLO = [{"role": "user", "content": "hello"}]
+HELLO: Any = [{"role": "user", "content": "hello"}]
 
 
 def target(model: str = "m", *, provider: str = "acme", wire: str = "openai", **offering: Any) -> Target:

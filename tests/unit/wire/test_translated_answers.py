@@ -66,6 +66,9 @@ ANTHROPIC_STREAM = (
         "message_start",
         message={
             "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "content": [],
             "model": "claude",
             "usage": {"input_tokens": 5, "cache_read_input_tokens": 3, "output_tokens": 1},
         },

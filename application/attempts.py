@@ -8,6 +8,7 @@ cost whatever its end, and a permit is always given back, also when the caller l
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import NamedTuple, TypeVar, assert_never
 
 from application.accounting import note_attempt
@@ -19,13 +20,12 @@ from application.ports.wire import FrameWriter
 from application.stream import OpenedStream, Recovery, open_attempt
 from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
 from domain.llm.continuation import ContinuationMode
-from domain.llm.failures import Failure
+from domain.llm.failures import BreakerVote, Failure
 from domain.llm.request import Operation
 from domain.llm.usage import NO_USAGE
 from domain.resilience.breaker import Permit, Refused
 from domain.resilience.retry_budget import RetryBudget
 from domain.routing.failover import GiveUp, RetrySame, TryNext, next_step
-from domain.routing.filters import DropReason
 from domain.routing.live import LiveState
 from domain.routing.target import Target
 from domain.routing.way import Way, choose_way
@@ -34,6 +34,8 @@ Result = TypeVar("Result")
 
 GATEWAY_HOPS_MAX = 3
 """Failed gateway hops for one target before the loop treats it as the target's failure."""
+TIMER_GRAIN_S = 0.002
+"""Timers may fire a millisecond early, which must not make a retry come before its Retry-After."""
 
 
 class FailoverHappened(NamedTuple):
@@ -99,13 +101,14 @@ class AttemptLoop:
             target = queue.pop(0)
             retries_left = job.plan.route.retries
             tries = hops = 0
+            waited_s = 0.0
             while True:
                 now = clock.monotonic()
                 if job.deadline.passed(now):
                     raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s")
-                attempt = self._admit(job, live, target, now, retrying=tries > 0)
+                attempt = self._admit(job, live, target, now)
                 if attempt is None:
-                    job.skipped += 1
+                    job.skipped += tries == 0 and hops == 0
                     break
                 try:
                     return await call(job, live, attempt)
@@ -119,12 +122,15 @@ class AttemptLoop:
                     # The hop failed, not the provider: another way to it is no retry of the target.
                     hops += 1
                     continue
+                last = self._as_everybody_was_told(last, attempt)
+                more_targets = bool(queue or job.plan.spares)
+                step = self._next_step(job, last, retries_left, tries, more_targets, waited_s)
                 tries += 1
-                step = self._next_step(job, last, retries_left, tries, bool(queue or job.plan.spares))
                 match step:
                     case RetrySame(wait_s):
                         retries_left -= 1
-                        await asyncio.sleep(wait_s)
+                        waited_s += wait_s
+                        await asyncio.sleep(wait_s + TIMER_GRAIN_S)
                         continue
                     case TryNext():
                         if last.disposition.larger_context_only:
@@ -142,8 +148,22 @@ class AttemptLoop:
             retry_after_s=earliest_reopening_s(job.plan.targets, live, clock.monotonic()),
         )
 
+    def _as_everybody_was_told(self, failure: Failure, attempt: Attempt) -> Failure:
+        """The failure with the target's whole cool-down as Retry-After: another caller may have been told
+        to stay away for longer, or the provider may not have said for how long."""
+        if failure.disposition.breaker is not BreakerVote.COOL_DOWN or failure.at_gateway:
+            return failure
+        left_s = attempt.state.cool_until - self._clock.monotonic()
+        return failure if left_s <= (failure.retry_after_s or 0.0) else replace(failure, retry_after_s=left_s)
+
     def _next_step(
-        self, job: Job, failure: Failure, retries_left: int, tries: int, more_targets: bool
+        self,
+        job: Job,
+        failure: Failure,
+        retries_left: int,
+        attempt: int,
+        more_targets: bool,
+        waited_s: float,
     ) -> RetrySame | TryNext | GiveUp:
         now = self._clock.monotonic()
         remaining_s, draw = job.deadline.remaining_s(now), self._chance.random()
@@ -154,9 +174,10 @@ class AttemptLoop:
                 retries_left=retries_left,
                 retry_allowed=retry_allowed,
                 deadline_remaining_s=remaining_s,
-                attempt=tries - 1,
+                attempt=attempt,
                 draw=draw,
                 more_targets=more_targets,
+                waited_s=waited_s,
             )
 
         step = decide(True)
@@ -164,13 +185,9 @@ class AttemptLoop:
             return decide(False)
         return step
 
-    def _admit(
-        self, job: Job, live: LiveState, target: Target, now: float, *, retrying: bool = False
-    ) -> Attempt | None:
+    def _admit(self, job: Job, live: LiveState, target: Target, now: float) -> Attempt | None:
         state = live.targets[target.index]
-        reason = state.why_not(now)
-        # A retry has waited out its own Retry-After already.
-        if reason is not None and not (retrying and reason is DropReason.COOLING_DOWN):
+        if state.why_not(now) is not None:
             return None
         way = self._way(job, target)
         if way is None:
@@ -254,6 +271,8 @@ class AttemptLoop:
             now = self._clock.monotonic()
             if number < skip or job.deadline.passed(now):
                 continue
+            if mode is ContinuationMode.PREFILL and not sent.strip():
+                continue  # nobody continues an empty text
             attempt = self._admit(job, live, target, now)
             if attempt is None:
                 continue

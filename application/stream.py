@@ -21,6 +21,7 @@ from domain.llm.failures import Failure, FailureKind
 from domain.llm.stream import ContentKind, Delta, StreamMachine, UsageReported
 from domain.llm.usage import Usage
 from domain.money import usd_float
+from domain.resilience.breaker import Permit
 from domain.routing.live import LiveState
 from domain.routing.target import StreamRecovery, Target
 
@@ -28,6 +29,9 @@ TRAILER_WAIT_S = 5.0
 """How long usage and the end marker may trail the finish reason before the stream is taken as over."""
 CONTINUABLE_CHARS_MAX = 1_000_000
 """Text kept for a possible continuation; a longer answer can no longer be continued."""
+_NEVER_CONTINUED = (ContentKind.TOOL_CALL, ContentKind.REFUSAL)
+_SPENT_PERMIT = Permit(-1, False)
+"""Of a probe that has been answered: whatever follows says nothing to the breaker any more."""
 
 
 class Opened(NamedTuple):
@@ -70,10 +74,11 @@ async def open_attempt(
     held: list[Block] = []
     stream: UpstreamStream | None = None
     attempt.state.in_flight += 1
-    done = False
+    outcome = "cancelled"
+    call = upstream_call(job, attempt.target, attempt.started, continue_from)
+    limit_s = min(timeouts.first_token_s, call.total_timeout_s)
     try:
-        call = upstream_call(job, attempt.target, attempt.started, continue_from)
-        async with asyncio.timeout(min(timeouts.first_token_s, call.total_timeout_s)):
+        async with asyncio.timeout(limit_s):
             stream = await attempt.provider.open_stream(call)
             while not (machine.committed or machine.complete):
                 block = await stream.next_block()
@@ -84,17 +89,27 @@ async def open_attempt(
                 if machine.failure is not None and machine.may_fail_over:
                     raise UpstreamFailed(machine.failure)
                 held.append(block)
-        done = True
+        outcome = "ok"
+    except UpstreamFailed:
+        outcome = "failed"
+        raise
     except TimeoutError:
-        message = f"no first token within {timeouts.first_token_s:g} s"
+        outcome = "failed"
+        message = f"no first token within {limit_s:g} s"
         raise UpstreamFailed(Failure(kind=FailureKind.TIMEOUT, message=message)) from None
     finally:
-        first_token_s = clock.monotonic() - attempt.started
-        if not done:
+        ended = clock.monotonic()
+        first_token_s = ended - attempt.started
+        if outcome != "ok":
             job.upstream_s += first_token_s
             attempt.state.in_flight -= 1
             if stream is not None:
                 stream.close()
+        if outcome == "cancelled":
+            note_attempt(
+                job, attempt.target, via=attempt.way.value, outcome=outcome, started=attempt.started,
+                ended=ended, usage=None,
+            )  # fmt: skip
     job.upstream_s += first_token_s
     return Opened(attempt, stream, machine, held, first_token_s)
 
@@ -128,6 +143,9 @@ class OpenedStream:
         self._recoveries = 0
         self._sent: list[str] = []
         self._sent_chars = 0
+        self._continuable = (
+            job.plan.route.stream_recovery is StreamRecovery.CONTINUE and job.request.plain_text
+        )
         self._idle_s = job.plan.route.timeouts.idle_s
         self._broken: Target = first.attempt.target
         self.headers = first.stream.headers
@@ -135,7 +153,7 @@ class OpenedStream:
         job.via = first.attempt.way.value
         job.dropped = first.stream.dropped
         job.first_token_s = clock.monotonic() - job.started
-        self._note_probe(first.attempt)
+        self._note_probe()
 
     async def next_block(self) -> Block | None:
         """Frames for the caller, terminator excluded; None when the answer is complete.
@@ -148,11 +166,10 @@ class OpenedStream:
             try:
                 block = await self._read(opened)
             except UpstreamFailed as error:
-                if opened.machine.complete:
-                    self._settle("ok", None)
-                    break
-                await self._recover(error.failure)
-                continue
+                if not opened.machine.complete:
+                    await self._recover(error.failure)
+                    continue
+                block = None  # what breaks after the finish reason takes nothing away
             if block is None:
                 last = await self._finish(opened)
                 if last is None and self._current is not None:
@@ -204,15 +221,13 @@ class OpenedStream:
         for event in block.events:
             if type(event) is Delta:
                 self._sent_chars += len(event.text)
-                if self._may_continue() and event.kind is ContentKind.TEXT:
+                if event.kind in _NEVER_CONTINUED:
+                    self._continuable = False
+                elif event.kind is ContentKind.TEXT and self._may_continue():
                     self._sent.append(event.text)
 
     def _may_continue(self) -> bool:
-        return (
-            self._job.plan.route.stream_recovery is StreamRecovery.CONTINUE
-            and self._job.request.plain_text
-            and self._sent_chars <= CONTINUABLE_CHARS_MAX
-        )
+        return self._continuable and self._sent_chars <= CONTINUABLE_CHARS_MAX
 
     @staticmethod
     def _reports_usage(block: Block) -> bool:
@@ -238,7 +253,7 @@ class OpenedStream:
             if type(event) is Delta and event.kind is ContentKind.TEXT:
                 outcome = aligner.feed(event.text)
                 if isinstance(outcome, Misaligned):
-                    await self._recover(Failure(kind=FailureKind.BAD_RESPONSE, message=outcome.reason))
+                    await self._recover(_misfit(outcome), blameless=True)
                     return None
                 texts.append(outcome.text)
         return self._text_block("".join(texts), opened)
@@ -264,7 +279,7 @@ class OpenedStream:
             return None
         outcome = aligner.end()
         if isinstance(outcome, Misaligned):
-            await self._recover(Failure(kind=FailureKind.BAD_RESPONSE, message=outcome.reason))
+            await self._recover(_misfit(outcome), blameless=True)
             return None
         rest = self._text_block(outcome.text, opened)
         machine, job = opened.machine, self._job
@@ -280,13 +295,11 @@ class OpenedStream:
         self._settle("ok", None)
         return Block((rest.raw if rest else b"") + raw, rest.events if rest else ())
 
-    async def _recover(self, failure: Failure) -> None:
+    async def _recover(self, failure: Failure, *, blameless: bool = False) -> None:
         """Settles the broken attempt and puts another in its place, or raises StreamCut."""
-        opened = self._current
-        assert opened is not None
-        self._settle(failure.kind.value, failure)
-        if self._may_continue():
-            sent = "".join(self._sent)
+        self._settle(failure.kind.value, failure, blameless=blameless)
+        sent = "".join(self._sent) if self._may_continue() else ""
+        if sent:
             recovery = await self._resumer.resume(
                 self._job, self._live, self._broken, sent, skip=self._recoveries
             )
@@ -296,19 +309,26 @@ class OpenedStream:
                 self._current = recovery.opened
                 self._job.continued = True
                 self._job.answered_by = recovery.opened.attempt.target
-                self._note_probe(recovery.opened.attempt)
+                self._job.via = recovery.opened.attempt.way.value
+                self._note_probe()
                 return
         raise StreamCut(
             f"the answer was interrupted: {failure.message}", details={"kind": failure.kind.value}
         )
 
-    def _note_probe(self, attempt: Attempt) -> None:
+    def _note_probe(self) -> None:
         # A probe is answered by the first content: a long stream must not keep the breaker half open.
-        if attempt.permit.probe:
+        opened = self._current
+        if opened is not None and opened.attempt.permit.probe:
+            attempt = opened.attempt
             attempt.state.breaker.record(attempt.permit, ok=True, now=self._clock.monotonic())
+            self._current = opened._replace(attempt=attempt._replace(permit=_SPENT_PERMIT))
 
-    def _settle(self, outcome: str, failure: Failure | None) -> None:
-        """Ends the current upstream call and writes its row; the one place where a stream is billed."""
+    def _settle(self, outcome: str, failure: Failure | None, *, blameless: bool = False) -> None:
+        """Ends the current upstream call and writes its row; the one place where a stream is billed.
+
+        `blameless`: the provider did nothing wrong, its answer is just of no use here.
+        """
         opened, self._current = self._current, None
         if opened is None:
             return
@@ -319,14 +339,14 @@ class OpenedStream:
         now = self._clock.monotonic()
         took_s = now - attempt.started
         if outcome == "ok":
-            if not attempt.permit.probe:
-                slow = state.breaker.policy.is_slow(took_s)
-                state.breaker.record(attempt.permit, ok=True, now=now, slow=slow)
+            # How long the whole takes is up to the answer and the caller; slow is a late first token.
+            slow = state.breaker.policy.is_slow(opened.first_token_s)
+            state.breaker.record(attempt.permit, ok=True, now=now, slow=slow)
             state.ttft.observe(opened.first_token_s, now)
             state.latency.observe(took_s, now)
             self._live.providers[attempt.target.provider].health.record(True, took_s, now)
             job.finish_reason = machine.finish_reason or "stop"
-        elif failure is not None:
+        elif failure is not None and not blameless:
             vote(self._live, attempt, failure, now)
         else:
             state.breaker.forget(attempt.permit)
@@ -348,6 +368,10 @@ class OpenedStream:
         if self._current is not None:
             complete = self._current.machine.complete and not self._current.held
             self._settle("ok" if complete else "cancelled", None)
+
+
+def _misfit(misaligned: Misaligned) -> Failure:
+    return Failure(kind=FailureKind.BAD_RESPONSE, message=misaligned.reason)
 
 
 def _joined(blocks: list[Block]) -> Block:

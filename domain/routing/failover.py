@@ -2,11 +2,14 @@
 
 from typing import NamedTuple
 
-from domain.llm.failures import Failure
+from domain.llm.failures import BreakerVote, Failure
 from domain.resilience.backoff import retry_wait_s
 
-RETRY_SAME_WAIT_MAX_S = 5.0
-"""The longest wait for one target while another could answer at once."""
+QUICK_RETRY_WAIT_MAX_S = 0.05
+"""The longest wait for one target while another could answer at once: failover is due by then (SPEC P6)."""
+SAME_TARGET_WAIT_MAX_S = 15.0
+"""All waits of one request for one target together. Who is told to stay away for longer is not kept
+waiting: the caller learns at once when to come back."""
 
 
 class RetrySame(NamedTuple):
@@ -39,12 +42,16 @@ def next_step(
     attempt: int,
     draw: float,
     more_targets: bool,
+    waited_s: float = 0.0,
 ) -> NextStep:
-    """The step after `failure`. `attempt` counts failed attempts on this target from 0.
+    """The step after `failure`. `attempt` counts failed attempts on this target from 0, `waited_s` is how
+    long this request has waited for it already.
 
     `retry_allowed` is the retry budget's word; it bounds repeats on one target. Moving on is not bounded by
-    it, because the breakers already take a failing target out of later plans. A wait never reaches the
-    deadline. A too-long prompt always asks for a larger window; whether there is one, the plan's spares know.
+    it, because the breakers already take a failing target out of later plans. While another target could
+    answer, one is repeated once, almost at once, and never when it asked for a pause. A wait never reaches
+    the deadline. A too-long prompt always asks for a larger window; whether there is one, the plan's spares
+    know.
     """
     disposition = failure.disposition
     if not disposition.retry_same and not disposition.try_next:
@@ -54,13 +61,21 @@ def next_step(
     if disposition.larger_context_only:
         return TryNext(larger_context=True)
     onward = more_targets and disposition.try_next
-    if disposition.retry_same and retries_left > 0 and retry_allowed:
-        wait_s = retry_wait_s(attempt, retry_after_s=failure.retry_after_s, draw=draw)
-        too_long = wait_s >= deadline_remaining_s or (onward and wait_s > RETRY_SAME_WAIT_MAX_S)
-        if not too_long:
-            return RetrySame(wait_s)
-        if not onward:
-            return GiveUp("deadline")
+    may_repeat = disposition.retry_same and retries_left > 0 and retry_allowed
     if onward:
+        asked_for_a_pause = disposition.breaker is BreakerVote.COOL_DOWN or failure.retry_after_s is not None
+        if may_repeat and attempt == 0 and not asked_for_a_pause:
+            wait_s = draw * QUICK_RETRY_WAIT_MAX_S
+            if wait_s < deadline_remaining_s:
+                return RetrySame(wait_s)
         return TryNext()
+    if may_repeat:
+        wait_s = retry_wait_s(attempt, retry_after_s=failure.retry_after_s, draw=draw)
+        # The clamped wait would come back sooner than the provider wants.
+        longest_s = max(wait_s, failure.retry_after_s or 0.0)
+        if longest_s >= deadline_remaining_s:
+            return GiveUp("deadline")
+        if waited_s + longest_s > SAME_TARGET_WAIT_MAX_S:
+            return GiveUp("wait_too_long")
+        return RetrySame(wait_s)
     return GiveUp("retries_spent" if disposition.retry_same else "targets_spent")

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.llm.failures import DISPOSITIONS, Failure, FailureKind
-from domain.resilience.backoff import RETRY_AFTER_MAX_S
 from domain.routing.failover import (
-    RETRY_SAME_WAIT_MAX_S,
+    QUICK_RETRY_WAIT_MAX_S,
+    SAME_TARGET_WAIT_MAX_S,
     GiveUp,
     NextStep,
     RetrySame,
@@ -48,11 +48,22 @@ def test_what_a_repeat_cannot_help_goes_to_the_next_target(kind: FailureKind) ->
     assert after(kind, more_targets=False) == GiveUp("targets_spent")
 
 
-def test_a_passing_failure_is_retried_with_backoff_then_moved_on() -> None:
-    assert after(FailureKind.OVERLOADED) == RetrySame(0.125)
-    assert after(FailureKind.OVERLOADED, attempt=2) == RetrySame(0.5)
-    assert after(FailureKind.OVERLOADED, retries_left=0) == TryNext()
+def test_the_only_target_is_retried_with_backoff_until_the_retries_are_spent() -> None:
+    assert after(FailureKind.OVERLOADED, more_targets=False) == RetrySame(0.125)
+    assert after(FailureKind.OVERLOADED, attempt=2, more_targets=False) == RetrySame(0.5)
     assert after(FailureKind.OVERLOADED, retries_left=0, more_targets=False) == GiveUp("retries_spent")
+
+
+def test_with_another_target_at_hand_one_is_repeated_once_and_quickly_then_left() -> None:
+    assert after(FailureKind.OVERLOADED) == RetrySame(0.5 * QUICK_RETRY_WAIT_MAX_S)
+    assert after(FailureKind.OVERLOADED, attempt=1) == TryNext()
+    assert after(FailureKind.OVERLOADED, retries_left=0) == TryNext()
+
+
+def test_with_another_target_at_hand_nobody_who_asked_for_a_pause_is_repeated() -> None:
+    assert after(FailureKind.RATE_LIMIT) == TryNext()
+    assert after(FailureKind.RATE_LIMIT, retry_after_s=0.01) == TryNext()
+    assert after(FailureKind.OVERLOADED, retry_after_s=1.0) == TryNext()
 
 
 def test_a_spent_retry_budget_stops_repeats_but_not_moving_on() -> None:
@@ -60,9 +71,16 @@ def test_a_spent_retry_budget_stops_repeats_but_not_moving_on() -> None:
     assert after(FailureKind.NETWORK, retry_allowed=False, more_targets=False) == GiveUp("retries_spent")
 
 
-def test_a_long_retry_after_goes_to_the_next_target_or_is_waited_out_when_there_is_none() -> None:
-    assert after(FailureKind.RATE_LIMIT, retry_after_s=30.0) == TryNext()
-    assert after(FailureKind.RATE_LIMIT, retry_after_s=30.0, more_targets=False) == RetrySame(31.5)
+def test_a_retry_after_of_the_only_target_is_waited_out_up_to_a_limit_in_total() -> None:
+    assert after(FailureKind.RATE_LIMIT, retry_after_s=10.0, more_targets=False) == RetrySame(10.5)
+    too_long = after(FailureKind.RATE_LIMIT, retry_after_s=10.0, more_targets=False, waited_s=10.5)
+    assert too_long == GiveUp("wait_too_long")
+
+
+@pytest.mark.parametrize("retry_after_s", [15.0, 30.0, 3600.0])
+def test_a_longer_retry_after_ends_the_request_at_once(retry_after_s: float) -> None:
+    step = after(FailureKind.RATE_LIMIT, retry_after_s=retry_after_s, more_targets=False)
+    assert step in (GiveUp("wait_too_long"), GiveUp("deadline"))
 
 
 def test_a_wait_past_the_deadline_is_never_begun() -> None:
@@ -81,6 +99,7 @@ def test_a_wait_past_the_deadline_is_never_begun() -> None:
     attempt=st.integers(0, 20),
     draw=st.floats(0, 1, exclude_max=True),
     more_targets=st.booleans(),
+    waited_s=st.floats(0, 15),
 )
 def test_no_step_breaks_a_rule(kind: FailureKind, retry_after_s: float | None, **facts: Any) -> None:
     step = after(kind, retry_after_s=retry_after_s, **facts)
@@ -91,8 +110,11 @@ def test_no_step_breaks_a_rule(kind: FailureKind, retry_after_s: float | None, *
             assert facts["retry_allowed"]
             assert facts["retries_left"] > 0
             assert wait_s < facts["deadline_remaining_s"]
-            assert wait_s >= min(retry_after_s or 0.0, RETRY_AFTER_MAX_S)
-            assert not facts["more_targets"] or wait_s <= RETRY_SAME_WAIT_MAX_S
+            assert wait_s >= (retry_after_s or 0.0), "nobody comes back sooner than asked"
+            if facts["more_targets"]:
+                assert wait_s <= QUICK_RETRY_WAIT_MAX_S
+            else:
+                assert facts["waited_s"] + wait_s <= SAME_TARGET_WAIT_MAX_S
         case TryNext(larger_context):
             assert allowed.try_next
             assert larger_context == allowed.larger_context_only

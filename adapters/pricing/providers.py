@@ -1,7 +1,8 @@
 """Providers the catalogue knows before anyone configures them: how each is reached, and by which names.
 
 Ids are those of the bundled price book, so that prices and providers meet. Key variables are the ones the
-provider's own tools or documents use. An address is only given where we are sure of it: a key goes there. Portkey slugs are those the open-source Portkey gateway accepts.
+provider's own tools or documents use. An address is only given where we are sure of it: a key goes there.
+Portkey slugs are those the open-source Portkey gateway accepts.
 Compliance tags are only given to clouds that publish them. `hipaa-eligible` says what the name says:
 the operator's own agreement decides, so it does not satisfy a demand for `hipaa` by itself.
 """

@@ -15,6 +15,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from adapters.crypto.key_hash import load_peppers
+from adapters.http.limits import TransportLimits
 from adapters.http.tls import TlsPolicy
 from adapters.http.transport import StreamlinedTransport
 from adapters.sql.database import SqlDatabase
@@ -77,7 +78,13 @@ async def _open_store_parts(
     # Reports read many rows; keys and usage must never wait behind them.
     reports = await _open_database(stack, "interchange-reports", url)
     peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
-    transport = StreamlinedTransport(tls=TlsPolicy())
+    # One request in flight holds one connection; all of them may go to the same provider.
+    connections_max = max(
+        TransportLimits().connections_per_endpoint_max, settings.limits.max_concurrent_requests
+    )
+    transport = StreamlinedTransport(
+        limits=TransportLimits(connections_per_endpoint_max=connections_max), tls=TlsPolicy()
+    )
     stack.push_async_callback(transport.aclose)
     return {
         "settings": settings,

@@ -1,53 +1,22 @@
 """Requests said in another family's dialect: what arrives, what is dropped by name, what is refused."""
 
-import json
 from typing import Any
 
 import pytest
 
 from adapters.wire.registry import codec_for, would_drop
-from application.ports.llm import UpstreamCall, UpstreamFailed
-from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_COMPLETIONS
-from domain.llm.failures import FailureKind
-from domain.routing.target import Target
+from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_COMPLETIONS
 from tests.unit.wire.calls import HELLO, call, target, thinker
-
-FUNCTION = {"name": "f", "description": "does f", "parameters": {"type": "object", "properties": {"a": {}}}}
-TOOL = {"type": "function", "function": FUNCTION}
-CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
-CONVERSATION = [
-    {"role": "system", "content": "be kind"},
-    {"role": "user", "content": "hi"},
-    {"role": "assistant", "content": "well", "tool_calls": [CALL, {**CALL, "id": "c2"}]},
-    {"role": "tool", "tool_call_id": "c1", "content": '{"r":2}'},
-    {"role": "tool", "tool_call_id": "c2", "content": "plain"},
-    {"role": "user", "content": "and?"},
-]
-
-
-def encoded(upstream: str, asked: UpstreamCall) -> tuple[dict[str, Any], tuple[str, ...]]:
-    found = codec_for(asked.request.dialect, upstream).request(asked)
-    return json.loads(found.body), found.dropped
-
-
-def to_anthropic(to: Target | None = None, **fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    return encoded(ANTHROPIC_MESSAGES, call(to=to, **fields))
-
-
-def to_gemini(to: Target | None = None, **fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    return encoded(GEMINI_GENERATE, call(to=to, **fields))
-
-
-def to_chat(to: Target | None = None, **fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    return encoded(OPENAI_CHAT, call(ANTHROPIC_MESSAGES, to=to, **fields))
-
-
-def refusal(upstream: str, asked: UpstreamCall) -> str:
-    with pytest.raises(UpstreamFailed) as caught:
-        codec_for(asked.request.dialect, upstream).request(asked)
-    assert caught.value.failure.kind is FailureKind.CALLER_FAULT
-    return caught.value.failure.message
-
+from tests.unit.wire.translations import (
+    CALL,
+    CONVERSATION,
+    FUNCTION,
+    TOOL,
+    encoded,
+    refusal,
+    to_anthropic,
+    to_chat,
+)
 
 # -- openai.chat -> anthropic.messages ----------------------------------------------------------------
 
@@ -286,123 +255,6 @@ def test_a_schema_of_anthropic_becomes_a_response_format() -> None:
     wanted = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
     body, dropped = to_chat(output_config=wanted)
     assert body["response_format"]["json_schema"]["schema"] == {"type": "object"} and dropped == ()
-
-
-# -- openai.chat -> gemini.generate -------------------------------------------------------------------
-
-
-def test_a_conversation_with_tools_reads_like_geminis_own() -> None:
-    body, dropped = to_gemini(messages=CONVERSATION, tools=[TOOL], tool_choice="required")
-    assert body["systemInstruction"] == {"parts": [{"text": "be kind"}]}
-    assert body["contents"] == [
-        {"role": "user", "parts": [{"text": "hi"}]},
-        {
-            "role": "model",
-            "parts": [
-                {"text": "well"},
-                {"functionCall": {"name": "f", "args": {"a": 1}}},
-                {"functionCall": {"name": "f", "args": {"a": 1}}},
-            ],
-        },
-        {
-            "role": "user",
-            "parts": [
-                {"functionResponse": {"name": "f", "response": {"r": 2}}},
-                {"functionResponse": {"name": "f", "response": {"result": "plain"}}},
-                {"text": "and?"},
-            ],
-        },
-    ]
-    assert body["tools"][0]["functionDeclarations"][0]["name"] == "f"
-    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
-    assert "model" not in body and "stream" not in body and dropped == ()
-
-
-def test_sampling_and_limits_go_into_the_generation_config() -> None:
-    body, dropped = to_gemini(temperature=1.7, top_p=0.5, stop="x", n=2, seed=3, max_tokens=9, user="u")
-    assert body["generationConfig"] == {
-        "temperature": 1.7,
-        "topP": 0.5,
-        "seed": 3,
-        "maxOutputTokens": 9,
-        "candidateCount": 2,
-        "stopSequences": ["x"],
-    }
-    assert dropped == ("user",)
-
-
-def test_media_become_inline_or_linked_data() -> None:
-    parts = [
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
-        {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
-        {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "mp3"}},
-    ]
-    body, _ = to_gemini(messages=[{"role": "user", "content": parts}])
-    inline, linked, sound = body["contents"][0]["parts"]
-    assert inline["inlineData"] == {"mimeType": "image/png", "data": "QUJD"}
-    assert linked["fileData"]["fileUri"] == "https://example.org/a.png"
-    assert sound["inlineData"]["mimeType"] == "audio/mpeg"
-
-
-def test_a_signature_of_gemini_travels_with_its_call_and_back() -> None:
-    signed = {**CALL, "extra_content": {"google": {"thought_signature": "sig"}}}
-    said = [*HELLO, {"role": "assistant", "tool_calls": [signed]}]
-    body, _ = to_gemini(messages=said)
-    assert body["contents"][1]["parts"][0]["thoughtSignature"] == "sig"
-    unsigned = [*HELLO, {"role": "assistant", "tool_calls": [CALL]}]
-    body, _ = to_gemini(target("gemini-3-pro"), messages=unsigned)
-    assert "skip" in body["contents"][1]["parts"][0]["thoughtSignature"]
-
-
-def test_a_schema_is_reduced_to_what_gemini_understands() -> None:
-    schema = {
-        "type": "object",
-        "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}},
-        "properties": {
-            "maybe": {"type": ["string", "null"], "format": "uri"},
-            "one": {"const": "x"},
-            "either": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
-            "list": {"type": "array", "items": {"$ref": "#/$defs/node"}},
-        },
-        "additionalProperties": False,
-    }
-    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    config = to_gemini(response_format=form)[0]["generationConfig"]
-    assert config["responseMimeType"] == "application/json"
-    assert config["responseSchema"] == {
-        "type": "object",
-        "properties": {
-            "maybe": {"type": "string", "nullable": True},
-            "one": {"enum": ["x"], "type": "string"},
-            "either": {"type": "integer", "nullable": True},
-            "list": {
-                "type": "array",
-                "items": {"type": "object", "properties": {"next": {"type": "object"}}},
-            },
-        },
-    }
-
-
-def test_an_effort_becomes_a_thinking_config() -> None:
-    able = thinker().offering.capabilities
-    body, _ = to_gemini(target("gemini-2.5-pro", capabilities=able), reasoning_effort="high")
-    assert body["generationConfig"]["thinkingConfig"] == {"includeThoughts": True, "thinkingBudget": 16384}
-    body, _ = to_gemini(target("gemini-3-pro", capabilities=able), reasoning_effort="minimal")
-    assert body["generationConfig"]["thinkingConfig"]["thinkingLevel"] == "low"
-    assert to_gemini(reasoning_effort="high")[1] == ("reasoning_effort",)
-
-
-def test_a_result_without_its_call_is_refused() -> None:
-    said = [*HELLO, {"role": "tool", "tool_call_id": "lost", "content": "x"}]
-    assert "lost" in refusal(GEMINI_GENERATE, call(messages=said))
-
-
-def test_anthropic_reaches_gemini_through_the_pivot() -> None:
-    asked = call(ANTHROPIC_MESSAGES, system="be kind", top_k=5, service_tier="auto")
-    body, dropped = encoded(GEMINI_GENERATE, asked)
-    assert body["systemInstruction"] == {"parts": [{"text": "be kind"}]}
-    assert body["generationConfig"] == {"topK": 5, "maxOutputTokens": 100}
-    assert dropped == ("service_tier",)
 
 
 # -- text completions ---------------------------------------------------------------------------------

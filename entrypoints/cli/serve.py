@@ -1,6 +1,7 @@
 """`interchange serve`."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from typing import Any
@@ -60,5 +61,7 @@ def flags_of(
 
 
 def _say(line: str) -> None:
-    click.echo(line)
-    sys.stdout.flush()
+    """Whoever read our output may be gone; that is no reason to stop serving, nor to go on when told to."""
+    with contextlib.suppress(OSError):
+        click.echo(line)
+        sys.stdout.flush()

@@ -114,8 +114,8 @@ class Supervisor:
         """The first asks politely; the second ends what still runs."""
         self._signals += 1
         if self._signals == 1:
-            self._say("Stopping: running requests may finish (again to stop at once) …")
             self._stop.set()
+            self._say("Stopping: running requests may finish (again to stop at once) …")
             return
         for child in (self._web, self._simulator):
             if child is not None:

@@ -1,5 +1,6 @@
 """`interchange`: what it prints, where it prints it, and how it ends."""
 
+import contextlib
 import json
 import os
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrypoints.cli.main import COMMANDS, main
-from entrypoints.cli.serve import flags_of
+from entrypoints.cli.serve import _say, flags_of
 from tests.unit.cli.fake_server import fake_server
 
 REPOSITORY = Path(__file__).parents[3]
@@ -340,6 +341,19 @@ def test_flags_say_only_what_was_given() -> None:
         "simulator": {"enabled": False},
         "portkey": {"managed": False},
     }
+
+
+def test_a_server_whose_output_nobody_reads_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as broken:
+        monkeypatch.setattr(sys, "stdout", broken)
+
+        _say("is anybody there?")
+
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            broken.close()
 
 
 def test_serve_refuses_a_bad_configuration_before_anything_starts(run: type[Runner], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from adapters.portkey.forwarded_fields import FAITHFUL_SLUGS
 from application.ports.http import Endpoint
 
 HOSTED_GATEWAY_URL = "https://api.portkey.ai"
@@ -26,6 +27,32 @@ class PortkeyTarget:
 
     def __repr__(self) -> str:
         return f"PortkeyTarget(slug={self.slug!r}, custom_host={self.custom_host!r}, wire={self.wire!r})"
+
+
+def portkey_target(
+    slug: str,
+    *,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    wire: str = "openai",
+    headers: Sequence[tuple[str, str]] = (),
+    own_host: bool = False,
+) -> PortkeyTarget:
+    """The most faithful way to tell Portkey of a provider.
+
+    For many vendors of OpenAI's shape Portkey rewrites answers field by field and loses tool calls,
+    reasoning and token details; told that they are `openai` at another host, it passes everything on.
+    `base_url` is the provider's, with its version; `own_host` says that the operator chose it, so that it
+    is also named where the slug stays. Gemini's version is Portkey's to add.
+    """
+    if wire == "openai" and base_url and slug not in FAITHFUL_SLUGS:
+        slug, own_host = "openai", True
+    custom_host = base_url if own_host and base_url else None
+    if custom_host and slug == "google":
+        custom_host = custom_host.rstrip("/").removesuffix("/v1beta").removesuffix("/v1")
+    return PortkeyTarget(
+        slug=slug, api_key=api_key, custom_host=custom_host, wire=wire, headers=tuple(headers)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 Derived from the gateway itself: the keys of its parameter maps, and every field that changes what its
 request transforms produce (a conformance test repeats this through the real gateway). `model` and
-`stream` always arrive, though often not as fields. Only the top level is listed.
+`stream` always arrive, though often not as fields. Only the top level is listed. A last table names what
+arrives in vain, because Portkey drops the answer to it.
 
 In the tables a row is `providers: fields`; `*` stands for the fields of the first row, `-x` and `+x` change
 them. `bedrock/anthropic` is a family of models at a provider, told by the model's name.
@@ -181,6 +182,20 @@ bedrock/anthropic: * -max_tokens
 """
 
 
+_UNANSWERED = """
+302ai deepinfra deepseek lingyi moonshot ncompass perplexity-ai zhipu: audio function_call functions logprobs
+    modalities parallel_tool_calls reasoning_effort thinking tool_choice tools top_logprobs
+novita-ai sambanova together-ai: audio function_call functions logprobs modalities parallel_tool_calls
+    reasoning_effort thinking tool_choice tools top_logprobs
+fireworks-ai groq mistral-ai openrouter: audio logprobs modalities reasoning_effort thinking top_logprobs
+aibadgr lemonfox-ai lepton predibase: logprobs top_logprobs
+reka-ai: tool_choice tools
+anthropic google vertex-ai vertex-ai/anthropic vertex-ai/google: reasoning_effort thinking
+bedrock bedrock/ai21 bedrock/amazon bedrock/anthropic bedrock/cohere bedrock/meta
+    bedrock/mistral: reasoning_effort thinking
+"""
+
+
 def _parsed(table: str) -> Mapping[str, frozenset[str]]:
     rows: dict[str, frozenset[str]] = {}
     first: frozenset[str] | None = None
@@ -206,6 +221,36 @@ _FORWARDED: Final[Mapping[GatewayRoute, Mapping[str, frozenset[str]]]] = {
     GatewayRoute.COUNT_TOKENS: _parsed(_COUNT_TOKENS),
 }
 
+_UNANSWERED_FIELDS: Final = _parsed(_UNANSWERED)
+
+FAITHFUL_SLUGS: Final = frozenset(
+    {
+        "azure-ai",
+        "azure-openai",
+        "cerebras",
+        "dashscope",
+        "deepbricks",
+        "featherless-ai",
+        "github",
+        "inference-net",
+        "iointelligence",
+        "kluster-ai",
+        "krutrim",
+        "lambda",
+        "matterai",
+        "modal",
+        "nebius",
+        "nextbit",
+        "nscale",
+        "openai",
+        "siliconflow",
+        "upstage",
+        "x-ai",
+        "z-ai",
+    }
+)
+"""OpenAI-shaped providers whose answers and chunks Portkey passes on untouched."""
+
 _REGION_PREFIX: Final = re.compile(r"^(us|eu|apac|au|ca|jp|global)\.")
 
 
@@ -226,6 +271,12 @@ def forwarded_fields(route: GatewayRoute, slug: str, model: str) -> frozenset[st
         return None
     extra = frozenset({"stream_options"}) if slug in USAGE_UNASKED else frozenset()
     return fields | ALWAYS_FORWARDED | extra
+
+
+def unanswered_fields(slug: str, model: str) -> frozenset[str]:
+    """Fields of a chat that arrive, but whose effect Portkey leaves out of the answer or of its stream: tool
+    calls, reasoning, log probabilities, sound."""
+    return _UNANSWERED_FIELDS.get(model_family(slug, model), frozenset())
 
 
 def known_slugs() -> frozenset[str]:

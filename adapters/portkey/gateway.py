@@ -20,7 +20,13 @@ from adapters.portkey.failures import (
     read_gateway_failure,
     transport_failure,
 )
-from adapters.portkey.forwarded_fields import GatewayRoute, forwarded_fields, known_slugs, model_family
+from adapters.portkey.forwarded_fields import (
+    GatewayRoute,
+    forwarded_fields,
+    known_slugs,
+    model_family,
+    unanswered_fields,
+)
 from adapters.portkey.gateways import Gateway, GatewayHealth, GatewayPool
 from adapters.portkey.headers import TargetHeaders
 from adapters.wire.codec import Codec, EncodedRequest
@@ -245,7 +251,10 @@ class PortkeyGateway(LlmProvider):
                 codec = codec_for(dialect, upstream_dialect)
             except LookupError:
                 continue
-            told = translation(family) if route is GatewayRoute.CHAT else None
+            told = None
+            if route is GatewayRoute.CHAT:
+                told = translation(family)
+                forwarded -= unanswered_fields(endpoint.slug, target.model)
             return _Road(
                 path=route.value,
                 codec=codec if told is None else CorrectedCodec(codec, told),

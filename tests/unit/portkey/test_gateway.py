@@ -236,6 +236,27 @@ def test_fields_lost_behind_a_translation_are_named_too(portkey: PortkeyGateway)
     assert portkey.would_drop(native.request, native.target) == ()
 
 
+def test_a_field_whose_answer_is_lost_counts_as_lost(portkey: PortkeyGateway) -> None:
+    wanted = {"tools": [{"type": "function", "function": {"name": "f"}}], **HELLO}
+    for provider, lost in (("deepseek", ("tools",)), ("together-ai", ("tools",)), ("openai", ())):
+        call = call_to(provider, **wanted)
+        assert portkey.would_drop(call.request, call.target) == lost
+    thinking = call_to("anthropic", thinking={"type": "enabled", "budget_tokens": 1024}, **HELLO)
+    assert portkey.would_drop(thinking.request, thinking.target) == ("thinking",)
+
+
+async def test_a_streams_headers_may_come_with_its_first_token(
+    portkey: PortkeyGateway, transport: ScriptedTransport
+) -> None:
+    """A gateway without our preload sends them only then; the provider is still kept to the shorter bound."""
+    call = call_to("openai", total_timeout_s=200.0, stream=True, **HELLO)
+    with pytest.raises(UpstreamFailed, match="one JSON document"):
+        await portkey.open_stream(call)
+    request = transport.requests[-1]
+    assert dict(request.headers)["x-portkey-request-timeout"] == "29950"
+    assert (request.headers_timeout_s, request.total_timeout_s) == (120.0, 200.0)
+
+
 async def test_the_gateway_is_told_a_shorter_time_than_we_wait(
     portkey: PortkeyGateway, transport: ScriptedTransport
 ) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.portkey.endpoint import GatewayAddress, PortkeyTarget, gateway_address
+from adapters.portkey.endpoint import GatewayAddress, PortkeyTarget, gateway_address, portkey_target
 from adapters.portkey.forwarded_fields import (
     GatewayRoute,
     forwarded_fields,
@@ -142,3 +142,23 @@ def test_every_row_of_every_table_forwards_its_essential_field() -> None:
             fields = forwarded_fields(route, slug, "m")
             if fields is not None:
                 assert needed <= fields, (route, slug)
+
+
+@pytest.mark.parametrize(
+    ("slug", "base_url", "own_host", "wire", "told"),
+    [
+        ("openai", "https://api.openai.com/v1", False, "openai", ("openai", None)),
+        ("openai", "http://127.0.0.1:9/v1", True, "openai", ("openai", "http://127.0.0.1:9/v1")),
+        ("deepseek", "https://api.deepseek.com", False, "openai", ("openai", "https://api.deepseek.com")),
+        ("deepseek", None, False, "openai", ("deepseek", None)),
+        ("x-ai", "https://api.x.ai/v1", False, "openai", ("x-ai", None)),
+        ("no-such-slug", "http://h/v1", True, "openai", ("openai", "http://h/v1")),
+        ("anthropic", "https://api.anthropic.com/v1", False, "anthropic", ("anthropic", None)),
+        ("google", "http://h:1/v1beta", True, "gemini", ("google", "http://h:1")),
+    ],
+)
+def test_a_provider_is_told_in_the_way_that_loses_least(
+    slug: str, base_url: str | None, own_host: bool, wire: str, told: tuple[str, str | None]
+) -> None:
+    target = portkey_target(slug, base_url=base_url, own_host=own_host, wire=wire)
+    assert (target.slug, target.custom_host) == told

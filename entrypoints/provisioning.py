@@ -7,6 +7,7 @@ decided in `containers.py` from the `wire` each one is given here.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from domain.catalog.names import ModelNames
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.routing.target import Route, RouteTarget, Target
@@ -25,6 +26,15 @@ class ProvisioningError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedOffering:
+    """An offering under the name and aliases that callers of this installation use."""
+
+    name: str
+    offering: Offering
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +60,27 @@ def provision(
         ProvisioningError: an unknown kind, a missing base_url or a route to an unknown target.
     """
     problems: list[str] = []
+    names = ModelNames(catalog)
     providers: dict[str, ProvisionedProvider] = {}
-    offerings: dict[str, list[Offering]] = {}
+    offerings: dict[str, list[NamedOffering]] = {}
     for name, section in settings.providers.items():
-        made = _configured(name, section, catalog, problems)
+        made = _configured(name, section, names, problems)
         if made is not None:
             providers[name] = made
-            offerings[name] = _offerings(name, section, catalog)
+            offerings[name] = _offerings(name, section, names)
     if settings.profile == "embedded":
-        for made in _from_environment(catalog, environ, providers):
+        public = {section.kind for section in settings.providers.values() if section.base_url is None}
+        for made in _from_environment(catalog, environ, providers, public):
             providers[made.name] = made
-            offerings[made.name] = [o for o in catalog.offerings.values() if o.provider == made.name]
+            offerings[made.name] = _as_known(made.name, names)
     if settings.runs_simulator and simulator_url is not None:
         for made in simulated_providers(simulator_url):
             if made.name not in providers:
                 providers[made.name] = made
-                offerings[made.name] = simulated_offerings(made.name)
+                offerings[made.name] = [
+                    NamedOffering(name=offering.model, offering=offering)
+                    for offering in simulated_offerings(made.name)
+                ]
     targets = _targets(settings, providers, offerings)
     routes = _routes(settings, {target.id: target for target in targets}, problems)
     if problems:
@@ -81,9 +96,9 @@ def provision(
 
 
 def _configured(
-    name: str, section: ProviderSettings, catalog: Catalog, problems: list[str]
+    name: str, section: ProviderSettings, names: ModelNames, problems: list[str]
 ) -> ProvisionedProvider | None:
-    known = catalog.providers.get(section.kind)
+    known = names.provider(section.kind)
     wire = known.wire if known is not None else section.kind
     if known is None and wire not in DIRECT_WIRES:
         problems.append(
@@ -110,26 +125,33 @@ def _configured(
     )
 
 
-def _offerings(name: str, section: ProviderSettings, catalog: Catalog) -> list[Offering]:
+def _as_known(provider: str, names: ModelNames, kind: str | None = None) -> list[NamedOffering]:
+    """Everything the catalogue says a provider of this kind sells, under the operator's provider name."""
+    return [
+        NamedOffering(name=offering.model, offering=replace(offering, provider=provider))
+        for offering in names.sold_by(kind or provider)
+    ]
+
+
+def _offerings(name: str, section: ProviderSettings, names: ModelNames) -> list[NamedOffering]:
     """Catalogue models of this kind with the file's overrides.
 
     Behind an address of the operator's own, with models declared, only the declared ones exist: nobody
     knows what else that server would answer to.
     """
-    known = {
-        offering.model: replace(offering, provider=name)
-        for offering in catalog.offerings.values()
-        if offering.provider == section.kind
-    }
+    known = {entry.name: entry for entry in _as_known(name, names, section.kind)}
     own_address = section.base_url is not None
     result = {} if own_address and section.models else dict(known)
-    for model, declared in section.models.items():
-        wanted = declared.model or model
-        base = known.get(wanted) or Offering(provider=name, model=wanted, capabilities=CHAT, source="config")
-        offering = _overridden(base, declared)
-        if wanted != model:
-            offering = replace(offering, aliases=(*offering.aliases, model))
-        result[model] = offering
+    for shown, declared in section.models.items():
+        model = declared.model or shown
+        base = (
+            known[model].offering
+            if model in known
+            else Offering(provider=name, model=model, capabilities=CHAT, source="config")
+        )
+        result[shown] = NamedOffering(
+            name=shown, offering=_overridden(base, declared), aliases=tuple(declared.aliases or ())
+        )
     return list(result.values())
 
 
@@ -147,7 +169,6 @@ def _overridden(base: Offering, declared: ModelSettings) -> Offering:
         regions=base.regions if declared.regions is None else frozenset(declared.regions),
         compliance=base.compliance if declared.compliance is None else frozenset(declared.compliance),
         tags=base.tags if declared.tags is None else frozenset(declared.tags),
-        aliases=base.aliases if declared.aliases is None else tuple(declared.aliases),
         prefill=base.prefill if declared.prefill is None else declared.prefill,
         version=declared.version or base.version,
         deprecated_on=declared.deprecated_on or base.deprecated_on,
@@ -158,13 +179,18 @@ def _overridden(base: Offering, declared: ModelSettings) -> Offering:
 
 
 def _from_environment(
-    catalog: Catalog, environ: Mapping[str, str], taken: Mapping[str, ProvisionedProvider]
+    catalog: Catalog,
+    environ: Mapping[str, str],
+    taken: Mapping[str, ProvisionedProvider],
+    public: set[str],
 ) -> Iterable[ProvisionedProvider]:
-    """Providers that a key in the environment switches on (embedded profile)."""
-    used = {provider.portkey_slug for provider in taken.values()}
+    """Providers that a key in the environment switches on (embedded profile).
+
+    `public` are the kinds that the file already reaches at their public address.
+    """
     seen: set[str] = set()
     for known in catalog.providers.values():
-        if known.id in taken or known.portkey_slug in used or not _reachable(known):
+        if known.id in taken or known.id in public or not _reachable(known):
             continue
         for variable in known.key_variables:
             key = environ.get(variable, "").strip()
@@ -188,18 +214,17 @@ def _reachable(known: CatalogProvider) -> bool:
 def _targets(
     settings: Settings,
     providers: Mapping[str, ProvisionedProvider],
-    offerings: Mapping[str, list[Offering]],
+    offerings: Mapping[str, list[NamedOffering]],
 ) -> list[Target]:
     targets: list[Target] = []
     for name, provider in providers.items():
         section = settings.providers.get(name)
-        for offering in offerings[name]:
-            # The name an operator gave a model is the one callers use; the provider's own is sent.
-            shown = next((a for a in offering.aliases if section and a in section.models), offering.model)
+        for entry in offerings[name]:
+            offering = entry.offering
             targets.append(
                 Target(
                     index=len(targets),
-                    id=f"{name}/{shown}",
+                    id=f"{name}/{entry.name}",
                     provider=name,
                     model=offering.model,
                     offering=offering,
@@ -209,6 +234,7 @@ def _targets(
                     compliance=offering.compliance | frozenset(section.compliance if section else ()),
                     tags=offering.tags | frozenset(section.tags if section else ()),
                     simulated=provider.simulated,
+                    aliases=tuple(dict.fromkeys((entry.name, *entry.aliases))),
                 )
             )
     return targets

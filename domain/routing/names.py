@@ -3,12 +3,15 @@
 In this order: a route's name; `provider/model` (or `provider/alias`) of a configured provider; a model's
 name or alias, which means all targets that offer it; an offering's id in the catalogue. A prefix that names
 a configured provider means that provider and nobody else; one that names nobody is unknown, never a default.
-Spelling in another case is accepted only when nothing matches exactly.
+Spelling in another case is accepted only when nothing matches exactly. Last comes what a provider itself
+calls a model beside its name (a dated snapshot, a fine-tuned name): it is sent on as it was asked for.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
+from domain.catalog.names import matches, normalise, undated
 from domain.errors import UnknownModel
 from domain.routing.target import Route, RouteTarget, Target
 
@@ -21,7 +24,16 @@ _IMPLICIT_ROUTES_MAX = 20_000
 class ModelNames:
     """Every name of one table. Implicit routes are made once and kept, as many as there are names."""
 
-    __slots__ = ("_by_name", "_by_prefix", "_folded", "_implicit", "_providers", "_routes")
+    __slots__ = (
+        "_by_name",
+        "_by_prefix",
+        "_by_undated",
+        "_folded",
+        "_implicit",
+        "_patterns",
+        "_providers",
+        "_routes",
+    )
 
     def __init__(self, targets: Sequence[Target], routes: Mapping[str, Route]) -> None:
         self._routes = dict(routes)
@@ -29,11 +41,15 @@ class ModelNames:
         self._by_prefix: dict[str, list[Target]] = {}
         self._by_name: dict[str, list[Target]] = {}
         for target in targets:
-            own_names = {target.model, target.offering.model, *target.offering.aliases}
+            own_names = {target.model, target.offering.model, *target.aliases}
             for name in sorted({target.id, *(f"{target.provider}/{name}" for name in own_names)}):
                 _add(self._by_prefix, name, target)
             for name in sorted(own_names | {target.offering.id}):
                 _add(self._by_name, name, target)
+        self._patterns = [(alias, target) for target in targets for alias in target.offering.aliases]
+        self._by_undated: dict[str, list[Target]] = {}
+        for target in targets:
+            _add(self._by_undated, normalise(target.model), target)
         self._folded: dict[str, str] = {}
         for names in (self._by_name, self._by_prefix, self._routes):
             self._folded.update((name.lower(), name) for name in sorted(names))
@@ -44,7 +60,11 @@ class ModelNames:
         route = self._routes.get(name) or self._implicit.get(name)
         if route is not None:
             return route
-        route = self._exact(name) or self._exact(self._folded.get(name[:_NAME_CHARS_MAX].lower(), ""))
+        route = (
+            self._exact(name)
+            or self._exact(self._folded.get(name[:_NAME_CHARS_MAX].lower(), ""))
+            or self._as_the_provider_says(name)
+        )
         if route is None:
             raise self._unknown(name)
         if len(self._implicit) >= _IMPLICIT_ROUTES_MAX:
@@ -70,6 +90,30 @@ class ModelNames:
         if targets is None and not self._names_a_provider(name):
             targets = self._by_name.get(name)
         return None if targets is None else implicit_route(name, targets)
+
+    def _as_the_provider_says(self, name: str) -> Route | None:
+        """Targets whose provider knows the model by this name too, standing in under it."""
+        if not name or len(name) > _NAME_CHARS_MAX:
+            return None
+        provider, slash, rest = name.partition("/")
+        own = bool(slash) and provider.lower() in self._providers
+        asked = rest if own else name
+        found: dict[int, Target] = {}
+        for pattern, target in self._patterns:
+            if matches(pattern, asked):
+                found[target.index] = target
+        plain = undated(asked)
+        if not found and plain != normalise(asked) and not normalise(asked).endswith("-latest"):
+            found = {target.index: target for target in self._by_undated.get(plain, ())}
+        if own:
+            found = {i: target for i, target in found.items() if target.provider.lower() == provider.lower()}
+        if not found:
+            return None
+        stand_ins = {
+            index: replace(target, id=f"{target.provider}/{asked}", model=asked)
+            for index, target in found.items()
+        }
+        return replace(implicit_route(name, found.values()), stand_ins=stand_ins)
 
     def _names_a_provider(self, name: str) -> bool:
         provider, slash, _ = name.partition("/")

@@ -64,10 +64,14 @@ def make_plan(
     targets = tuple(islice(usable, 1 + max(0, route.max_fallbacks)))
     if not targets:
         raise refusal_now(ranking, reachable)
+    spares = _spares(ranking, targets, usable, reachable)
+    if route.stand_ins:
+        targets = tuple(route.stand_ins.get(target.index, target) for target in targets)
+        spares = tuple(route.stand_ins.get(target.index, target) for target in spares)
     return Plan(
         route=route,
         targets=targets,
-        spares=_spares(ranking, targets, usable, reachable),
+        spares=spares,
         strategy=ranking.strategy_name,
         candidates=ranking.field.eligible.count,
     )

@@ -1,6 +1,7 @@
 """Targets and routes: offerings that an operator made callable, and how a request chooses among them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.catalog.offering import Offering
@@ -34,6 +35,8 @@ class Target:
     compliance: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     simulated: bool = False
+    aliases: tuple[str, ...] = ()
+    """Names the operator gave it. The offering's aliases, unlike these, mean something to the provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,5 +69,7 @@ class Route:
     retries: int = 2
     timeouts: Timeouts = Timeouts()  # noqa: RUF009 - an immutable value
     stream_recovery: StreamRecovery = StreamRecovery.ERROR
+    stand_ins: Mapping[int, Target] = field(default_factory=dict)
+    """By `Target.index`: the same target under the snapshot or fine-tuned name that was asked for."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

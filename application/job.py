@@ -83,4 +83,7 @@ class Job:
         if len(self.attempts) <= 1 and self.answered_by is first:
             return 0
         tried = {(attempt.provider, attempt.model) for attempt in self.attempts}
+        if self.answered_by is not None:
+            # A stream's attempt has its row only when it ends.
+            tried.add((self.answered_by.provider, self.answered_by.model))
         return max(0, len(tried) - 1) + (self.skipped if first is not self.answered_by else 0)

@@ -1,6 +1,7 @@
 """`POST /api/v1/llm/complete`: our own published interface (SPEC section 9), over the same pipeline."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -27,6 +28,8 @@ from entrypoints.http.llm import LlmEndpoint, LlmGate
 
 INTERCHANGE_COMPLETE = "interchange.complete"
 DEFAULT_ROUTE = "auto"
+ABSENT = msgspec.Raw(b"null")
+PASSED_ON = ("messages", "tools", "tool_choice", "response_format")
 
 
 class ModelRequirements(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,10 +49,10 @@ class CompletionRequest(msgspec.Struct):
     temperature: float | None = None
     stream: bool = False
     model: str | None = None
-    messages: msgspec.Raw | None = None
-    tools: msgspec.Raw | None = None
-    tool_choice: msgspec.Raw | None = None
-    response_format: msgspec.Raw | None = None
+    messages: msgspec.Raw = ABSENT
+    tools: msgspec.Raw = ABSENT
+    tool_choice: msgspec.Raw = ABSENT
+    response_format: msgspec.Raw = ABSENT
 
 
 class CompletionContext(msgspec.Struct):
@@ -76,6 +79,18 @@ _DECODER = msgspec.json.Decoder(CompleteBody)
 class CompleteEndpoint(LlmEndpoint):
     """Speaks section 9 to the caller and `openai.chat` to the pipeline."""
 
+    params: ClassVar[Mapping[str, str]] = {
+        "model": "request.model",
+        "messages": "request.messages",
+        "capabilities": "model_requirements.capabilities",
+        "data_residency": "model_requirements.data_residency",
+        "max_cost_per_token": "model_requirements.max_cost_per_token",
+        "max_latency_ms": "model_requirements.max_latency_ms",
+        "max_cost_usd": "x-interchange-max-cost-usd",
+        "quality_floor": "x-interchange-quality-floor",
+        "strategy": "x-interchange-strategy",
+    }
+
     def __init__(self, gate: LlmGate) -> None:
         super().__init__(gate, INTERCHANGE_COMPLETE)
 
@@ -95,7 +110,14 @@ class CompleteEndpoint(LlmEndpoint):
             raise InvalidRequest("context.agent_id must not be empty", param="context.agent_id")
         requirements = read_requirements(call.headers) if call.has_wishes else Requirements()
         _demand(asked.model_requirements, requirements)
-        request = self._gate.reader.read(OPENAI_CHAT, _chat_body(asked.request))
+        chat = _chat_body(asked.request)
+        try:
+            request = self._gate.reader.read(OPENAI_CHAT, chat)
+        except InvalidRequest as error:
+            if error.param == "body":
+                raise
+            # The reader speaks of the chat body, which is what `request` became.
+            raise InvalidRequest(f"request.{error.message}", param=f"request.{error.param}") from None
         attribution = read_attribution(call.headers) if call.has_wishes else Attribution()
         context = asked.context
         attribution.agent_id = context.agent_id[:ATTRIBUTION_CHARS_MAX]
@@ -184,21 +206,23 @@ def _demand(asked: ModelRequirements, wanted: Requirements) -> None:
 
 
 def _chat_body(asked: CompletionRequest) -> bytes:
-    if asked.prompt is None and asked.messages is None:
+    has_messages = bytes(asked.messages) != b"null"
+    if asked.prompt is None and not has_messages:
         raise InvalidRequest(
             "request.prompt is required unless request.messages is given", param="request.prompt"
         )
-    if asked.prompt is not None and asked.messages is not None:
+    if asked.prompt is not None and has_messages:
         raise InvalidRequest(
             "give either request.prompt or request.messages, not both", param="request.prompt"
         )
-    body: dict[str, Any] = {
-        "model": asked.model or DEFAULT_ROUTE,
-        "messages": asked.messages
-        if asked.messages is not None
-        else [{"role": "user", "content": asked.prompt}],
-    }
-    for name in ("max_tokens", "temperature", "tools", "tool_choice", "response_format"):
+    body: dict[str, Any] = {"model": DEFAULT_ROUTE if asked.model is None else asked.model}
+    if not has_messages:
+        body["messages"] = [{"role": "user", "content": asked.prompt}]
+    for name in PASSED_ON:
+        value = getattr(asked, name)
+        if bytes(value) != b"null":
+            body[name] = value
+    for name in ("max_tokens", "temperature"):
         value = getattr(asked, name)
         if value is not None:
             body[name] = value

@@ -4,7 +4,8 @@ The order is fixed: authenticate, read, begin, answer, end (which records), and 
 """
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
@@ -58,6 +59,16 @@ class LlmGate(NamedTuple):
 class LlmEndpoint:
     """One route of one dialect. Subclasses change what is read and how the answer looks, nothing else."""
 
+    params: ClassVar[Mapping[str, str]] = {
+        "data_residency": "x-interchange-residency",
+        "max_cost_per_token": "x-interchange-max-cost-per-token",
+        "max_cost_usd": "x-interchange-max-cost-usd",
+        "max_latency_ms": "x-interchange-max-latency-ms",
+        "quality_floor": "x-interchange-quality-floor",
+        "strategy": "x-interchange-strategy",
+    }
+    """Where this route's callers state a demand that an error names."""
+
     def __init__(self, gate: LlmGate, dialect: str) -> None:
         self._gate = gate
         self._dialect = dialect
@@ -87,6 +98,8 @@ class LlmEndpoint:
         except InterchangeError as error:
             if claimed is not None:
                 gate.book.release(claimed)
+            if error.param is not None:
+                error.param = self.params.get(error.param, error.param)
             await respond(send, *render_error(error, self._dialect, request_id))
             return
         job.trace = call.has_wishes and call.headers.get(b"x-interchange-trace") == b"1"
@@ -273,12 +286,14 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
     """What every answer tells about itself (SPEC section 9, response headers)."""
     target = job.answered_by
     assert target is not None
+    # The attempt of a running stream has no row yet.
+    attempts = len(job.attempts) + (0 if with_cost or job.recorded else 1)
     headers: RawHeaders = [
         (b"x-request-id", job.request_id.encode()),
         (b"x-interchange-provider", target.provider.encode("latin-1", "replace")),
         (b"x-interchange-model", target.model.encode("latin-1", "replace")),
         (b"x-interchange-cache", b"off"),
-        (b"x-interchange-attempts", b"%d" % max(1, len(job.attempts))),
+        (b"x-interchange-attempts", b"%d" % max(1, attempts)),
         (b"x-interchange-fallback", b"true" if job.fallbacks else b"false"),
         (b"x-interchange-via", job.via.encode()),
         (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),

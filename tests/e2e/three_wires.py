@@ -5,6 +5,7 @@ for faults: each is a target of its own, whose breaker and cool-down trouble no 
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -88,6 +89,14 @@ def sse_events(text: str) -> list[Any]:
     """The JSON of each `data:` line of a stream; `[DONE]` stays text."""
     datas = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
     return [data if data == "[DONE]" else json.loads(data) for data in datas]
+
+
+def eventually(look: Callable[[], T], within_s: float = 5.0) -> T:
+    """The first thing seen that is not empty; usage rows reach the database in groups, a little later."""
+    give_up = time.monotonic() + within_s
+    while not (seen := look()) and time.monotonic() < give_up:
+        time.sleep(0.02)
+    return seen
 
 
 def pixel() -> str:

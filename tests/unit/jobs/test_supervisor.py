@@ -33,7 +33,7 @@ class Served:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.unit.jobs.serve_placeholder", factory, json.dumps(flags)],
             cwd=REPOSITORY,
-            env={"PATH": os.environ["PATH"], "INTERCHANGE_DATA_DIR": str(data_dir)},
+            env={**passed_on(), "INTERCHANGE_DATA_DIR": str(data_dir)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -58,6 +58,11 @@ class Served:
 
     def output(self) -> str:
         return self.process.communicate(timeout=PATIENCE_S)[0]
+
+
+def passed_on() -> dict[str, str]:
+    """Our environment without settings of the server, but with what measures coverage."""
+    return {name: os.environ[name] for name in os.environ if name == "PATH" or name.startswith("COVERAGE_")}
 
 
 def eventually(condition: Callable[[], bool]) -> None:

@@ -11,7 +11,7 @@ from dependency_injector import containers, providers
 
 from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
-from adapters.portkey.endpoint import HOSTED_GATEWAY_URL, PortkeyTarget
+from adapters.portkey.endpoint import HOSTED_GATEWAY_URL, PortkeyTarget, portkey_target
 from adapters.portkey.gateway import PortkeyGateway
 from adapters.pricing.bundled import BundledPriceBook
 from adapters.pricing.feed_sources import PublicFeeds
@@ -78,12 +78,13 @@ def direct_endpoints(provision: Provision) -> dict[str, ProviderEndpoint]:
 def gateway_targets(provision: Provision) -> dict[str, PortkeyTarget]:
     """Providers that Portkey knows, as its adapter wants them."""
     return {
-        name: PortkeyTarget(
-            slug=provider.portkey_slug,
+        name: portkey_target(
+            provider.portkey_slug,
             api_key=provider.api_key,
-            custom_host=_custom_host(provider),
+            base_url=_versioned(provider),
             wire=provider.wire,
             headers=provider.headers,
+            own_host=not provider.public_base_url,
         )
         for name, provider in provision.providers.items()
         if provider.portkey_slug is not None
@@ -102,11 +103,12 @@ def gateway_urls(settings: Settings) -> tuple[str, ...]:
     return (*settings.portkey.gateways, *hosted)
 
 
-def _custom_host(provider: ProvisionedProvider) -> str | None:
-    if provider.public_base_url or provider.base_url is None:
-        return None
+def _versioned(provider: ProvisionedProvider) -> str | None:
+    """The base URL with its version, as Portkey wants it."""
     base = provider.base_url
-    return f"{base}/v1" if provider.wire == "anthropic" and not base.endswith("/v1") else base
+    if base is None or provider.wire != "anthropic" or base.endswith("/v1"):
+        return base
+    return f"{base}/v1"
 
 
 def breaker_policy(settings: BreakerSettings) -> BreakerPolicy:

@@ -250,7 +250,7 @@ def generate_frames(ask: Ask, answer: Answer, *, as_array: bool) -> list[Frame]:
         Frame(kind, (b"[" if number == 0 else b",\r\n") + _encode(payload))
         for number, (kind, payload) in enumerate(parts)
     ]
-    return [*frames, Frame(FrameKind.DONE, b"]")]
+    return [*frames, Frame(FrameKind.DONE, b"\n]")]
 
 
 def _parts(answer: Answer, choice: Choice) -> list[tuple[int, dict[str, Any]]]:

@@ -26,24 +26,24 @@ TEXT, REASONING = ContentKind.TEXT, ContentKind.REASONING
 TOOL_CALL, REFUSAL = ContentKind.TOOL_CALL, ContentKind.REFUSAL
 
 
-class FunctionDelta(Struct):
+class FunctionDelta(Struct, gc=False):
     name: str | None = None
     arguments: str | None = None
 
 
-class ToolCallDelta(Struct):
+class ToolCallDelta(Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: FunctionDelta | None = None
     extra_content: dict[str, Any] | None = None
 
 
-class AudioDelta(Struct):
+class AudioDelta(Struct, gc=False):
     data: str | None = None
     transcript: str | None = None
 
 
-class DeltaBody(Struct):
+class DeltaBody(Struct, gc=False):
     role: str | None = None
     content: str | list[Any] | None = None
     """A list where a vendor streams typed parts (Mistral's thinking models)."""
@@ -55,7 +55,7 @@ class DeltaBody(Struct):
     audio: AudioDelta | None = None
 
 
-class ChunkChoice(Struct):
+class ChunkChoice(Struct, gc=False):
     index: int = 0
     delta: DeltaBody | None = None
     text: str | None = None
@@ -63,7 +63,7 @@ class ChunkChoice(Struct):
     finish_reason: str | None = None
 
 
-class Chunk(Struct):
+class Chunk(Struct, gc=False):
     """One `data` of a chat or text completion stream."""
 
     id: str | None = None
@@ -77,6 +77,7 @@ class Chunk(Struct):
 _CHUNK = msgspec.json.Decoder(Chunk)
 _OPENED = Opened()
 _PINGED = Pinged()
+_new = tuple.__new__
 _TERMINATED = Terminated()
 
 
@@ -139,24 +140,26 @@ class SameFamilyStream(StreamDecoder):
         if chunk.error is not None:
             self._refuse(events, chunk.error, data)
             return False
-        usage_only = False
-        if chunk.choices:
-            for choice in chunk.choices:
-                self._take_choice(choice, events)
-        else:
-            usage_only = chunk.usage is not None
-            if not usage_only:
+        choices = chunk.choices
+        if not choices:
+            if chunk.usage is None:
                 events.append(_OPENED)
+                return True
+            if (usage := usage_of(chunk.usage)) is not None:
+                events.append(UsageReported(usage))
+            return not self._drop_usage
+        for choice in choices:
+            self._take_choice(choice, events)
         if chunk.usage is not None and (usage := usage_of(chunk.usage)) is not None:
             events.append(UsageReported(usage))
-        return not (usage_only and self._drop_usage)
+        return True
 
     def _take_choice(self, choice: ChunkChoice, events: list[StreamEvent]) -> None:
         delta = choice.delta
         if delta is not None:
             content = delta.content
             if type(content) is str and content:
-                events.append(Delta(TEXT, content))
+                events.append(_new(Delta, (TEXT, content)))
             else:
                 _take_rare(delta, events)
         elif choice.text:

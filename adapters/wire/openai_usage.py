@@ -5,20 +5,20 @@ from msgspec import Struct
 from domain.llm.usage import Usage
 
 
-class PromptDetails(Struct):
+class PromptDetails(Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     audio_tokens: int | None = None
     image_tokens: int | None = None
 
 
-class CompletionDetails(Struct):
+class CompletionDetails(Struct, gc=False):
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
     image_tokens: int | None = None
 
 
-class OpenAiUsage(Struct):
+class OpenAiUsage(Struct, gc=False):
     """`usage` of an answer or of a stream's last chunk; fields other vendors add to it included."""
 
     prompt_tokens: int | None = None

@@ -15,9 +15,11 @@ from adapters.wire.pivot import (
     ChoiceEnded,
     Counted,
     Ended,
+    Piece,
     StreamPiece,
     StreamReader,
     StreamWriter,
+    ToolStarted,
     event_of,
 )
 from adapters.wire.sse import Frame, SseSplitter
@@ -116,7 +118,17 @@ class PivotCodec(Codec):
 class PivotStream(StreamDecoder):
     """Reads frames with `reader`; writes them anew with `writer`, or forwards them when there is none."""
 
-    __slots__ = ("_choices", "_done", "_ended", "_reader", "_reason", "_splitter", "_usage", "_writer")
+    __slots__ = (
+        "_choices",
+        "_done",
+        "_ended",
+        "_reader",
+        "_reason",
+        "_seen",
+        "_splitter",
+        "_usage",
+        "_writer",
+    )
 
     def __init__(self, reader: StreamReader, writer: StreamWriter | None, choices: int) -> None:
         self._splitter = SseSplitter()
@@ -124,6 +136,7 @@ class PivotStream(StreamDecoder):
         self._writer = writer
         self._choices = choices
         self._ended: set[int] = set()
+        self._seen: set[int] = set()
         self._reason = ""
         self._usage: Usage | None = None
         self._done = False
@@ -147,7 +160,12 @@ class PivotStream(StreamDecoder):
             frame = self._splitter.end()
             if frame is not None and is_whole(frame):
                 self._take(frame, raws, events)
-            self._finish(raws, events)
+            if not self._done and self._ended and self._ended >= self._seen:
+                # Fewer choices than asked for, but each that began has ended.
+                if len(self._ended) < self._choices:
+                    events.append(Finished(self._reason))
+                    self._choices = len(self._ended)
+                self._finish(raws, events)
             self._done = True
         return Block(b"".join(raws), tuple(events))
 
@@ -178,6 +196,8 @@ class PivotStream(StreamDecoder):
             self._usage = piece.usage  # type: ignore[union-attr]
             if len(self._ended) >= self._choices:
                 self._finish(raws, events)
+        elif kind is Piece or kind is ToolStarted:
+            self._seen.add(piece.choice)  # type: ignore[union-attr]
         elif kind is ChoiceEnded:
             self._note_end(piece.choice, piece.reason, events)  # type: ignore[union-attr]
         if self._writer is not None and not self._done and kind is not Counted:

@@ -304,3 +304,15 @@ def test_what_is_no_answer_is_a_bad_response(upstream: str, body: bytes) -> None
 def test_there_is_no_codec_for_what_cannot_be_translated() -> None:
     with pytest.raises(LookupError, match="count_tokens"):
         codec_for("anthropic.count_tokens", OPENAI_CHAT)
+
+
+@pytest.mark.parametrize(("second", "complete"), [(None, True), ("", False), ("STOP", True)])
+def test_a_stream_with_fewer_choices_than_asked_is_complete_when_all_that_began_ended(
+    second: str | None, complete: bool
+) -> None:
+    chunks = [gemini({"text": "a"}), gemini({"text": "b"}, finish="STOP")]
+    if second is not None:
+        other = {"index": 1, "content": {"parts": [{"text": "c"}]}, "finishReason": second or None}
+        chunks.insert(1, data({"candidates": [other]}))
+    block = run(OPENAI_CHAT, GEMINI_GENERATE, *chunks, n=2)
+    assert (Finished("stop") in block.events) is complete

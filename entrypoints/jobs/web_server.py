@@ -7,6 +7,7 @@ it; nobody else needs to.
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
@@ -59,8 +60,10 @@ class DrainingServer(MPServer):
         for worker in workers:
             worker.join(max(0.0, over_at - time.monotonic()))
         for worker in workers:
+            # One that just ended may still count as alive until granian's own watcher has noticed.
             if worker.is_alive():
-                os.kill(worker.inner.pid, CANCEL_SIGNAL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.inner.pid, CANCEL_SIGNAL)
         super()._stop_workers()  # type: ignore[no-untyped-call]
 
 

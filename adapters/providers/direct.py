@@ -165,6 +165,8 @@ def _fixed_headers(endpoint: ProviderEndpoint, stream: bool) -> tuple[tuple[str,
     headers = [
         ("content-type", "application/json"),
         ("accept", "text/event-stream" if stream else "application/json"),
+        # Some providers' front ends refuse requests that do not say who they are.
+        ("user-agent", "interchange"),
     ]
     key = endpoint.api_key
     match endpoint.wire:

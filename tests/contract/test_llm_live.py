@@ -1,0 +1,100 @@
+"""The direct adapters against real providers; runs only for those whose key is in the environment.
+
+A model is named by `<VENDOR>_LIVE_MODEL`; `<VENDOR>_BASE_URL` leads elsewhere, as the vendors' SDKs have it.
+"""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from adapters.http.transport import StreamlinedTransport
+from adapters.providers.direct import DirectProviders
+from adapters.providers.endpoint import ProviderEndpoint
+from adapters.system.clock import SystemClock
+from adapters.wire.heads import DialectReader
+from application.ports.llm import UpstreamCall
+from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT
+from contracts.ports.llm_calls import collect, complete
+from contracts.ports.llm_dialects import WEATHER, seen_in, tools_in
+from contracts.ports.stream_rules import assert_valid_stream
+from domain.catalog.offering import Offering
+from domain.routing.target import Target
+from domain.time import Timeouts
+
+pytestmark = pytest.mark.live
+
+
+class Vendor(NamedTuple):
+    wire: str
+    variable: str
+    base_url: str
+    model: str
+
+
+VENDORS = {
+    "OPENAI": Vendor("openai", "OPENAI_API_KEY", "https://api.openai.com/v1", "gpt-4o-mini"),
+    "ANTHROPIC": Vendor("anthropic", "ANTHROPIC_API_KEY", "https://api.anthropic.com", "claude-haiku-4-5"),
+    "GEMINI": Vendor(
+        "gemini", "GEMINI_API_KEY", "https://generativelanguage.googleapis.com", "gemini-2.5-flash"
+    ),
+}
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    name = str(request.param)
+    found = VENDORS[name]
+    if not os.environ.get(found.variable):
+        pytest.skip(f"{found.variable} is not set")
+    return found._replace(
+        base_url=os.environ.get(f"{name}_BASE_URL", found.base_url),
+        model=os.environ.get(f"{name}_LIVE_MODEL", found.model),
+    )
+
+
+@pytest.fixture
+async def provider(vendor: Vendor) -> AsyncIterator[DirectProviders]:
+    transport = StreamlinedTransport()
+    endpoint = ProviderEndpoint(
+        wire=vendor.wire, base_url=vendor.base_url, api_key=os.environ[vendor.variable]
+    )
+    yield DirectProviders(transport, SystemClock(), {"live": endpoint})
+    await transport.aclose()
+
+
+def asked(vendor: Vendor, dialect: str, content: str, **fields: Any) -> UpstreamCall:
+    body = {"model": "x", "max_tokens": 200, "messages": [{"role": "user", "content": content}], **fields}
+    known = Offering(provider="live", model=vendor.model)
+    target = Target(
+        index=0, id=known.id, provider="live", model=vendor.model, offering=known, wire=vendor.wire
+    )
+    return UpstreamCall(DialectReader().read(dialect, json.dumps(body).encode()), target, Timeouts(), 60.0)
+
+
+@pytest.mark.parametrize("dialect", [OPENAI_CHAT, ANTHROPIC_MESSAGES])
+async def test_a_short_answer_has_text_and_usage(
+    provider: DirectProviders, vendor: Vendor, dialect: str
+) -> None:
+    answer = await complete(provider, asked(vendor, dialect, "Answer with one word: hello."))
+    assert seen_in(dialect, answer).text
+    assert answer.usage is not None and answer.usage.input_tokens > 0
+
+
+@pytest.mark.parametrize("dialect", [OPENAI_CHAT, ANTHROPIC_MESSAGES])
+async def test_a_short_stream_is_valid_and_complete(
+    provider: DirectProviders, vendor: Vendor, dialect: str
+) -> None:
+    call = asked(vendor, dialect, "Answer with one word: hello.", stream=True)
+    streamed = await collect(provider, call)
+    assert streamed.machine.complete and streamed.machine.usage is not None
+    assert assert_valid_stream(dialect, streamed.raw, streamed.events).text
+
+
+@pytest.mark.parametrize("dialect", [OPENAI_CHAT, ANTHROPIC_MESSAGES])
+async def test_a_tool_is_called(provider: DirectProviders, vendor: Vendor, dialect: str) -> None:
+    question = f"Use {WEATHER} for Bern; degrees: 0."
+    answer = await complete(provider, asked(vendor, dialect, question, **tools_in(dialect, WEATHER)))
+    assert [name for name, _ in seen_in(dialect, answer).tools] == [WEATHER]

@@ -5,6 +5,8 @@ read from or written to the prompt cache, but counts both in `total_tokens`; who
 output bills it at several times its price. Its answers are edited here so that `prompt_tokens` holds
 everything, and the written part is told where OpenAI's shape has a place for it.
 
+Limits: Anthropic's models want a maximum of output tokens, OpenAI's callers need not name one.
+
 Truth: an error inside an Anthropic stream becomes a chunk with `finish_reason: "overloaded_error"` and a
 `[DONE]`, which looks like a complete answer; here it becomes an error frame again. A stream that ends
 without a finish was cut, or held a chunk Portkey could not read: it ends its own answer cleanly in both
@@ -19,6 +21,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
+from adapters.wire.anthropic_requests import MAX_TOKENS_DEFAULT
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
 from adapters.wire.errors import bad_response
 from adapters.wire.sse import Frame, SseSplitter
@@ -45,9 +48,11 @@ class Translation(NamedTuple):
 
     counted: PromptCount | None = None
     tools_finish_with_stop: bool = False
+    needs_output_limit: bool = False
+    """The provider refuses a request without a maximum, and Portkey adds none."""
 
 
-_ANTHROPIC: Final = Translation(counted=PromptCount.WITHOUT_CACHE)
+_ANTHROPIC: Final = Translation(counted=PromptCount.WITHOUT_CACHE, needs_output_limit=True)
 _BEDROCK: Final = Translation(counted=PromptCount.WITH_CACHE)
 _GEMINI: Final = Translation(tools_finish_with_stop=True)
 _BY_FAMILY: Final[dict[str, Translation]] = {
@@ -123,7 +128,12 @@ class CorrectedCodec(Codec):
         self._translated = translated
 
     def request(self, call: UpstreamCall) -> EncodedRequest:
-        return self._codec.request(call)
+        encoded = self._codec.request(call)
+        if not self._translated.needs_output_limit or call.request.max_output_tokens is not None:
+            return encoded
+        limit = call.target.offering.max_output_tokens or MAX_TOKENS_DEFAULT
+        fields = _FIELDS.decode(encoded.body)
+        return encoded._replace(body=msgspec.json.encode({**fields, "max_tokens": limit}))
 
     def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:
         if self._translated.counted is not None:

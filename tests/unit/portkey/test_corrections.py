@@ -176,3 +176,12 @@ def test_only_families_that_need_it_are_corrected() -> None:
     bedrock = translation("bedrock/anthropic")
     assert bedrock is not None
     assert bedrock.counted is PromptCount.WITH_CACHE
+
+
+def test_an_output_limit_is_named_where_the_provider_insists_on_one() -> None:
+    codec = CorrectedCodec(CHAT, Translation(needs_output_limit=True))
+    messages = [{"role": "user", "content": "hi"}]
+    open_ended = codec.request(call_to("acme", messages=messages))
+    assert json.loads(open_ended.body)["max_tokens"] > 0
+    limited = codec.request(call_to("acme", messages=messages, max_completion_tokens=7))
+    assert "max_tokens" not in json.loads(limited.body)

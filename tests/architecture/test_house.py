@@ -70,6 +70,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
     long = {
         f"{name_of(path)}:{node.lineno} {node.name}": lines
         for path in modules(*TOP_LEVEL_PYTHON)
+        if "migrations/versions" not in name_of(path)  # one table after the other, never edited again
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX

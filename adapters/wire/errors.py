@@ -23,7 +23,8 @@ ERROR_BODY_BYTES_MAX: Final = 64 * 1024
 Headers = Sequence[tuple[str, str]]
 
 _SECRETS: Final = re.compile(
-    r"(?i)\b(?:bearer\s+\S{8,}|(?:sk|pk|rk|gsk|xai|pplx|hf|r8|key|ik)[-_][\w*.\-]{8,}|AIza[\w\-*]{10,})"
+    r"(?i)\b(?:bearer\s+(?=\S*\d)\S{8,}|(?:sk|pk|rk|gsk|xai|pplx|hf|r8|ik)[-_](?=[\w.\-]*[\d*])[\w*.\-]{8,}"
+    r"|AIza[\w\-*]{10,})"
 )
 _TAGS: Final = re.compile(r"(?is)<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]{0,1000}>")
 _TITLE: Final = re.compile(r"(?is)<title[^>]{0,200}>(.{0,300}?)</title>")

@@ -121,12 +121,17 @@ def test_the_wait_a_provider_asks_for_is_read(
 
 
 def test_no_key_survives_in_message_or_body() -> None:
-    said = "Incorrect API key provided: sk-proj-abcdefgh1234. Also Bearer abcdefghijkl and plain-secret-1."
+    said = "Incorrect API key provided: sk-proj-abcdefgh1234. Also Bearer abcdefghijkl1 and plain-secret-1."
     failure = read(401, {"error": {"message": said}}, secrets=("plain-secret-1",))
     for secret in ("sk-proj", "abcdefghijkl", "plain-secret-1"):
         assert secret not in failure.message
         assert secret.encode() not in (failure.body or b"")
     assert "Incorrect API key provided" in failure.message
+
+
+def test_ordinary_words_are_not_taken_for_keys() -> None:
+    said = "Bearer authentication required; unknown field sk_parameters or key_value_pairs1"
+    assert read(401, {"error": {"message": said}}).message == said
 
 
 def test_the_body_is_kept_for_callers_of_the_same_family() -> None:

@@ -66,8 +66,8 @@ bench: $(DEV) ## Measure (needs wrk and nginx; see benchmarks/)
 	@benchmarks/run $(BENCHMARKS)
 
 .PHONY: simulate
-simulate: $(DEV) ## Seeded simulation of the whole system (SEED=7)
-	@$(BIN)/python -m pytest tests/simulation $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
+simulate: $(DEV) ## Simulate whole installations in virtual time (SEED=7, ARGS="--seeds 500")
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: wheel
 wheel: $(RUNTIME) ## Build dist/*.whl

@@ -42,7 +42,7 @@ ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
 PAGE_MAX = 1000
 
 Handler = Callable[[Request, Principal], Awaitable[Any]]
-AnyBody = TypeVar("AnyBody", bound="Body")
+AnyBody = TypeVar("AnyBody")
 
 
 class AdminUseCases(NamedTuple):
@@ -179,10 +179,7 @@ class _Admin:
     async def explain(self, request: Request, by: Principal) -> Any:
         body = await read_bounded(request)
         call = read_headers(request.scope["headers"])
-        try:
-            fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        except msgspec.MsgspecError as error:
-            raise InvalidRequest(f"the body is not a JSON object: {error}", param="body") from None
+        fields = decode(body, dict[str, msgspec.Raw])
         if "model_requirements" in fields:
             asked, requirements, _ = self._use.complete_endpoint.read(call, body, by)
         else:
@@ -346,8 +343,10 @@ def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
         if not field and "`" in message:
             field = message.split("`")[-2]
         raise InvalidRequest(message, param=field or "body") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
+    except RecursionError:
+        raise InvalidRequest("the body is nested too deeply", param="body") from None
 
 
 def _page(text: str, name: str) -> int:

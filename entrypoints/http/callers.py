@@ -26,6 +26,8 @@ Portkey's, whose SDK always sends some `authorization` of the provider's beside 
 
 ATTRIBUTION_CHARS_MAX = 256
 METADATA_BYTES_MAX = 4096
+USD_MAX = 10**9
+WHOLE_NUMBER_MAX = 10**9
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
 
 
@@ -139,23 +141,28 @@ def usd_to_nano(value: object, param: str, *, scale: int = 1) -> int:
     """A positive amount of dollars times `scale` in nano-dollars, rounded down so that a ceiling holds.
 
     Raises:
-        InvalidRequirements: not a number above zero.
+        InvalidRequirements: not a number above zero and up to USD_MAX.
     """
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
         amount = Decimal(0)
-    if not amount.is_finite() or amount <= 0 or isinstance(value, bool):
-        raise InvalidRequirements(f"{param} must be a number above 0, got {value!r}", param=param)
+    if not amount.is_finite() or not 0 < amount <= USD_MAX or isinstance(value, bool):
+        raise InvalidRequirements(
+            f"{param} must be a number above 0, at most {USD_MAX}, got {_shown(value)}", param=param
+        )
     return int(amount * NANO_PER_USD * scale)
 
 
 def positive_int(value: object, param: str) -> int:
-    """Raises InvalidRequirements unless the value is a whole number above zero."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    """Raises InvalidRequirements unless the value is a whole number above zero and up to WHOLE_NUMBER_MAX."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise InvalidRequirements(f"{param} must be a whole number above 0, got {value!r}", param=param)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= WHOLE_NUMBER_MAX:
+        raise InvalidRequirements(
+            f"{param} must be a whole number above 0, at most {WHOLE_NUMBER_MAX}, got {_shown(value)}",
+            param=param,
+        )
     return value
 
 
@@ -166,8 +173,16 @@ def share(value: object, param: str) -> float:
     except ValueError:
         number = -1.0
     if not 0.0 <= number <= 1.0:
-        raise InvalidRequirements(f"{param} must be a number from 0 to 1, got {value!r}", param=param)
+        raise InvalidRequirements(f"{param} must be a number from 0 to 1, got {_shown(value)}", param=param)
     return number
+
+
+def _shown(value: object) -> str:
+    """A value as an error may repeat it."""
+    if isinstance(value, int) and abs(value) > WHOLE_NUMBER_MAX:
+        return "a larger number"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "…"
 
 
 def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:

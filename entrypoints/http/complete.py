@@ -102,8 +102,10 @@ class CompleteEndpoint(LlmEndpoint):
             asked = _DECODER.decode(body)
         except msgspec.ValidationError as error:
             raise _invalid(str(error)) from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
+        except RecursionError:
+            raise InvalidRequest("the body is nested too deeply", param="body") from None
         if asked.context.tenant_id != principal.tenant_id:
             raise Forbidden("context.tenant_id is not the tenant of this key", param="context.tenant_id")
         if not asked.context.agent_id:

@@ -13,32 +13,45 @@ from entrypoints.http.errors import error_payload
 from entrypoints.http.permissions import ROUTE_PERMISSIONS
 
 Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
+ANTHROPIC_PATHS = "/v1/messages"
 
 
 def not_found_handlers(ids: IdFactory) -> Handlers:
-    """Handlers for what Starlette itself raises: unknown paths and methods."""
+    """Handlers for what Starlette itself raises (unknown paths and methods) and for bugs of ours."""
 
     async def handle(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         path, method = request.url.path[:200], request.method
-        if error.status_code == 404:
+        status, headers = error.status_code, dict(error.headers or {})
+        # The hot routes stand before the router, which therefore does not know their methods.
+        allowed = headers.get("Allow") or ", ".join(sorted(m for m, p in ROUTE_PERMISSIONS if p == path))
+        if status == 404 and not allowed:
             code, message = "route_not_found", f"no route {method} {path}; the list is at /openapi.json"
-        elif error.status_code == 405:
-            allowed = sorted(m for m, p in ROUTE_PERMISSIONS if p == request.url.path)
-            names = ", ".join(allowed) or "other methods"
-            code, message = "method_not_allowed", f"{method} is not allowed on {path}; allowed: {names}"
+        elif status in (404, 405):
+            status, headers = 405, {**headers, "Allow": allowed}
+            code, message = "method_not_allowed", f"{method} is not allowed on {path}; allowed: {allowed}"
         else:
             code, message = "http_error", str(error.detail)
+        return _rendered(request, status, code, message, headers)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        # Raised again afterwards, so that the application logs it.
+        return _rendered(request, 500, "internal_error", "an unexpected error happened; it was logged", {})
+
+    def _rendered(
+        request: Request, status: int, code: str, message: str, headers: dict[str, str]
+    ) -> Response:
         request_id = ids.next("req")
+        anthropic = "anthropic-version" in request.headers or request.url.path.startswith(ANTHROPIC_PATHS)
         body = error_payload(
-            ANTHROPIC_MESSAGES if "anthropic-version" in request.headers else OPENAI_CHAT,
-            error.status_code,
+            ANTHROPIC_MESSAGES if anthropic else OPENAI_CHAT,
+            status,
             code=code,
             message=message,
             param=None,
             request_id=request_id,
         )
-        headers = {**(error.headers or {}), "x-request-id": request_id}
-        return Response(body, error.status_code, headers, media_type="application/json")
+        headers = {**headers, "x-request-id": request_id}
+        return Response(body, status, headers, media_type="application/json")
 
-    return {HTTPException: handle}
+    return {HTTPException: handle, Exception: unexpected}

@@ -1,0 +1,492 @@
+"""Whatever a caller sends, the answer is the right 4xx in the caller's family's shape: never a 500."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.e2e.stack import Stack
+from tests.e2e.three_wires import WIRES
+
+CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
+EMBEDDINGS = "/v1/embeddings"
+MESSAGES = "/v1/messages"
+COUNT = "/v1/messages/count_tokens"
+COMPLETE = "/api/v1/llm/complete"
+EXPLAIN = "/api/v1/routing/explain"
+KEYS = "/api/v1/keys"
+HELLO = [{"role": "user", "content": "hello"}]
+GOOD: dict[str, dict[str, Any]] = {
+    CHAT: {"model": "alpha/small", "messages": HELLO},
+    COMPLETIONS: {"model": "alpha/small", "prompt": "hello"},
+    EMBEDDINGS: {"model": "alpha/embed", "input": "hello"},
+    MESSAGES: {"model": "beta/small", "max_tokens": 50, "messages": HELLO},
+    COUNT: {"model": "beta/small", "messages": HELLO},
+    COMPLETE: {
+        "model_requirements": {"capabilities": ["text"]},
+        "request": {"prompt": "hello"},
+        "context": {"agent_id": "a", "tenant_id": "default"},
+    },
+    EXPLAIN: {"model": "alpha/small"},
+    KEYS: {"tenant_id": "default", "name": "n", "role": "agent"},
+}
+LLM = [CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, COUNT, COMPLETE]
+ANTHROPIC = {MESSAGES, COUNT}
+
+
+@pytest.fixture(scope="module")
+def client(module_stack: Stack) -> Iterator[httpx.Client]:
+    with module_stack.client() as http:
+        yield http
+
+
+def refused(answer: httpx.Response, path: str, status: int, code: str, param: str | None) -> dict[str, Any]:
+    """Asserts the error in the shape of the path's family, and returns it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    whole = answer.json()
+    error: dict[str, Any] = whole["error"]
+    request_id = whole["request_id"] if path in ANTHROPIC else error["request_id"]
+    if path in ANTHROPIC:
+        assert whole["type"] == "error"
+    assert error["code"] == code
+    assert error["param"] == param
+    assert error["type"].endswith("error") or error["type"] == "request_too_large"
+    assert request_id == answer.headers["x-request-id"]
+    assert "Traceback" not in answer.text
+    return error
+
+
+@pytest.mark.parametrize("path", [*LLM, EXPLAIN, KEYS])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"model": "alpha/small",',
+        b"nonsense",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"7",
+        b"\xff\xfe\x00",
+        b'{"model": "\xff"}',
+        b'{"model": 1e999}',
+        b'{"a": NaN}',
+        b"{} {}",
+        b'{"model": "\\ud800"}',
+    ],
+)
+def test_what_is_no_json_object_is_400(client: httpx.Client, path: str, body: bytes) -> None:
+    answer = client.post(path, content=body)
+    assert answer.status_code == 400, answer.text
+    error = answer.json()["error"]
+    assert error["code"] in ("invalid_request", "invalid_model_requirements")
+    assert error["param"]
+    assert error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "param"),
+    [
+        (CHAT, {"model": None}, "model"),
+        (CHAT, {"model": 7}, "model"),
+        (CHAT, {"model": ""}, "model"),
+        (CHAT, {"model": "m" * 600}, "model"),
+        (CHAT, {"messages": []}, "messages"),
+        (CHAT, {"messages": "hello"}, "messages"),
+        (CHAT, {"messages": ["hello"]}, "messages[0]"),
+        (CHAT, {"messages": [{"content": "x"}]}, "messages[0].role"),
+        (CHAT, {"messages": [{"role": 7, "content": "x"}]}, "messages[0].role"),
+        (CHAT, {"messages": [{"role": "user", "content": [7]}]}, "messages[0].content[0]"),
+        (CHAT, {"messages": [{"role": "user", "content": [{"text": "x"}]}]}, "messages[0].content[0].type"),
+        (CHAT, {"stream": "yes"}, "stream"),
+        (CHAT, {"n": 0}, "n"),
+        (CHAT, {"n": 1000}, "n"),
+        (CHAT, {"max_tokens": -1}, "max_tokens"),
+        (CHAT, {"max_tokens": "many"}, "max_tokens"),
+        (CHAT, {"max_completion_tokens": 0}, "max_completion_tokens"),
+        (CHAT, {"tools": "all"}, "tools"),
+        (CHAT, {"response_format": "json"}, "response_format"),
+        (CHAT, {"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage"),
+        (COMPLETIONS, {"prompt": 7}, "prompt"),
+        (COMPLETIONS, {"prompt": [{"a": 1}]}, "prompt[0]"),
+        (EMBEDDINGS, {"input": []}, "input"),
+        (EMBEDDINGS, {"input": ""}, "input"),
+        (EMBEDDINGS, {"input": {"a": 1}}, "input"),
+        (EMBEDDINGS, {"input": ["a", 7]}, "input[1]"),
+        (MESSAGES, {"max_tokens": 0}, "max_tokens"),
+        (MESSAGES, {"max_tokens": None}, "max_tokens"),
+        (MESSAGES, {"messages": []}, "messages"),
+        (MESSAGES, {"messages": [{"role": "user", "content": [{}]}]}, "messages[0].content[0].type"),
+        (MESSAGES, {"stream": 1}, "stream"),
+        (COUNT, {"messages": 7}, "messages"),
+    ],
+)
+def test_a_wrong_type_names_its_field(
+    client: httpx.Client, path: str, change: dict[str, Any], param: str
+) -> None:
+    refused(client.post(path, json={**GOOD[path], **change}), path, 400, "invalid_request", param)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (CHAT, "model"),
+        (CHAT, "messages"),
+        (COMPLETIONS, "prompt"),
+        (EMBEDDINGS, "input"),
+        (MESSAGES, "model"),
+        (MESSAGES, "max_tokens"),
+        (COUNT, "messages"),
+        (KEYS, "role"),
+        (EXPLAIN, "model"),
+    ],
+)
+def test_a_missing_field_is_named(client: httpx.Client, path: str, name: str) -> None:
+    body = {key: value for key, value in GOOD[path].items() if key != name}
+    refused(client.post(path, json=body), path, 400, "invalid_request", name)
+
+
+@pytest.mark.parametrize("path", [CHAT, COMPLETIONS, MESSAGES, COUNT])
+@pytest.mark.parametrize(
+    ("model", "nearest"), [("alpha/smal", "alpha/small"), ("asistant", "assistant"), ("small2", "small")]
+)
+def test_an_unknown_model_is_404_with_the_nearest_names(
+    client: httpx.Client, path: str, model: str, nearest: str
+) -> None:
+    answer = client.post(path, json={**GOOD[path], "model": model})
+    error = refused(answer, path, 404, "model_not_found", "model")
+    assert nearest in error["message"]
+
+
+def test_an_unknown_provider_never_falls_back_to_a_default(client: httpx.Client) -> None:
+    answer = client.post(CHAT, json={**GOOD[CHAT], "model": "nobody/small"})
+    error = refused(answer, CHAT, 404, "model_not_found", "model")
+    assert "no provider 'nobody'" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("x-interchange-capabilities", "telepathy"),
+        ("x-interchange-capabilities", ",,"),
+        ("x-interchange-max-cost-per-token", "cheap"),
+        ("x-interchange-max-cost-per-token", "-1"),
+        ("x-interchange-max-cost-usd", "0"),
+        ("x-interchange-max-cost-usd", "NaN"),
+        ("x-interchange-max-cost-usd", "1e-12"),
+        ("x-interchange-max-cost-usd", "1e500"),
+        ("x-interchange-max-cost-usd", "1e999999"),
+        ("x-interchange-max-cost-per-token", "1e-9999999"),
+        ("x-interchange-max-latency-ms", "soon"),
+        ("x-interchange-max-latency-ms", "-5"),
+        ("x-interchange-max-latency-ms", "9" * 30),
+        ("x-interchange-max-latency-ms", "9" * 5000),
+        ("x-interchange-quality-floor", "2"),
+        ("x-interchange-quality-floor", "high"),
+        ("x-interchange-strategy", "coin-flip"),
+        ("x-interchange-residency", "atlantis"),
+    ],
+)
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_demand_that_cannot_be_read_names_its_header(
+    client: httpx.Client, path: str, header: str, value: str
+) -> None:
+    answer = client.post(path, json=GOOD[path], headers={header: value})
+    refused(answer, path, 400, "invalid_model_requirements", header)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_cost_per_token", b"1e308"),
+        ("max_cost_per_token", b"1e400"),
+        ("max_cost_per_token", b"0"),
+        ("max_cost_per_token", b"true"),
+        ("max_latency_ms", b"9" * 30),
+        ("max_latency_ms", b"9" * 5000),
+    ],
+)
+def test_numbers_beyond_reason_are_400(client: httpx.Client, field: str, value: bytes) -> None:
+    body = (
+        json.dumps(GOOD[COMPLETE])
+        .encode()
+        .replace(b'["text"]', b'["text"],"%s":%s' % (field.encode(), value))
+    )
+    answer = client.post(COMPLETE, content=body)
+    assert answer.status_code == 400, answer.text
+    assert len(answer.text) < 1000
+
+
+def test_what_is_allowed_is_in_the_message(client: httpx.Client) -> None:
+    def message(header: str, value: str) -> str:
+        answer = client.post(CHAT, json=GOOD[CHAT], headers={header: value})
+        text: str = answer.json()["error"]["message"]
+        return text
+
+    assert "eu-west" in message("x-interchange-residency", "atlantis")
+    assert "balanced" in message("x-interchange-strategy", "coin-flip")
+    assert "function_calling" in message("x-interchange-capabilities", "telepathy")
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_impossible_demands_are_400_with_the_reason(client: httpx.Client, path: str) -> None:
+    answer = client.post(path, json=GOOD[path], headers={"x-interchange-capabilities": "rerank"})
+    error = refused(answer, path, 400, "invalid_model_requirements", "capabilities")
+    assert "rerank" in error["message"]
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_known_place_nobody_answers_from_is_403(client: httpx.Client, path: str) -> None:
+    answer = client.post(path, json=GOOD[path], headers={"x-interchange-residency": "apac"})
+    refused(answer, path, 403, "residency_violation", "x-interchange-residency")
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, COMPLETE, EXPLAIN, KEYS])
+@pytest.mark.parametrize("opening", [b'{"a":', b"["])
+def test_a_deeply_nested_body_is_400(client: httpx.Client, path: str, opening: bytes) -> None:
+    closing = b"1" + (b"}" if opening.startswith(b"{") else b"]") * 100_000
+    answer = client.post(path, content=b'{"deep":' + opening * 100_000 + closing + b"}")
+    assert answer.status_code == 400, answer.text[:300]
+    assert answer.json()["error"]["message"]
+
+
+def test_a_deeply_nested_field_of_an_admin_body_is_400(client: httpx.Client) -> None:
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    answer = client.post(
+        KEYS, content=b'{"tenant_id":"default","name":"n","role":"agent","budget":' + deep + b"}"
+    )
+    refused(answer, KEYS, 400, "invalid_request", "body")
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_nesting_a_parser_would_bear_is_bounded_too(client: httpx.Client, path: str) -> None:
+    deep: Any = 1
+    for _ in range(100):
+        deep = [deep]
+    error = refused(
+        client.post(path, json={**GOOD[path], "metadata_like": deep}), path, 400, "invalid_request", "body"
+    )
+    assert "64" in error["message"]
+
+
+def test_an_over_long_context_is_400(client: httpx.Client) -> None:
+    long = [{"role": "user", "content": "word " * 200_000}]
+    answer = client.post(CHAT, json={**GOOD[CHAT], "messages": long})
+    refused(answer, CHAT, 400, "invalid_model_requirements", "messages")
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, COMPLETE])
+def test_an_over_long_body_is_413_before_it_is_read(module_stack: Stack, path: str) -> None:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {module_stack.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {64 * 1024 * 1024}\r\n\r\n"
+    )
+    port = int(module_stack.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head.encode() + b'{"model":')
+        reply = connection.recv(65536).decode()
+    assert " 413 " in reply.splitlines()[0]
+    assert "request_too_large" in reply
+
+
+def test_a_body_without_declared_length_is_bounded_too(client: httpx.Client) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * (1024 * 1024)
+
+    answer = client.post(CHAT, content=pieces())
+    refused(answer, CHAT, 413, "request_too_large", "body")
+
+
+def test_an_over_long_admin_body_is_413(client: httpx.Client) -> None:
+    answer = client.post(KEYS, content=b" " * (5 * 1024 * 1024))
+    refused(answer, KEYS, 413, "request_too_large", "body")
+
+
+def test_a_compressed_body_is_refused_with_what_is_accepted(client: httpx.Client) -> None:
+    answer = client.post(CHAT, content=b"\x1f\x8b", headers={"content-encoding": "gzip"})
+    error = refused(answer, CHAT, 400, "invalid_request", "content-encoding")
+    assert "identity" in error["message"]
+
+
+@pytest.mark.parametrize("path", LLM)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer"},
+        {"authorization": "Basic abc"},
+        {"authorization": "Bearer sk-of-somebody"},
+        {"x-api-key": "ik_live_AAAAAAAAAAAA_BBBBBBBBBBBBBBBB_CCCCCC"},
+        {"x-api-key": "k" * 5000},
+        {"authorization": "Bearer caf\xe9"},
+    ],
+)
+def test_a_bad_key_is_401(module_stack: Stack, path: str, headers: dict[str, str]) -> None:
+    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    answer = httpx.post(module_stack.url + path, json=GOOD[path], headers=raw)  # type: ignore[arg-type]
+    error = refused(answer, path, 401, "invalid_api_key", None)
+    for value in headers.values():
+        secret = value.removeprefix("Bearer ").strip()
+        assert secret in ("Bearer", "Basic abc") or secret not in error["message"]
+
+
+def test_a_foreign_tenant_in_the_context_is_403(client: httpx.Client) -> None:
+    body = {**GOOD[COMPLETE], "context": {"agent_id": "a", "tenant_id": "other"}}
+    refused(client.post(COMPLETE, json=body), COMPLETE, 403, "forbidden", "context.tenant_id")
+
+
+@pytest.mark.parametrize("value", ["[1]", "{", "x" * 5000, '"text"'])
+def test_metadata_that_is_no_small_object_is_400(client: httpx.Client, value: str) -> None:
+    answer = client.post(CHAT, json=GOOD[CHAT], headers={"x-interchange-metadata": value})
+    refused(answer, CHAT, 400, "invalid_request", "x-interchange-metadata")
+
+
+def test_unknown_paths_and_methods_have_the_same_shape(client: httpx.Client) -> None:
+    refused(client.get("/v1/nothing"), "/v1/nothing", 404, "route_not_found", None)
+    wrong = client.get(CHAT)
+    error = refused(wrong, CHAT, 405, "method_not_allowed", None)
+    assert "POST" in error["message"]
+    assert wrong.headers["allow"] == "POST"
+    theirs = client.get("/v1/nothing", headers={"anthropic-version": "2023-06-01"}).json()
+    assert theirs["type"] == "error"
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_anthropics_routes_speak_its_shape_for_wrong_methods_too(client: httpx.Client, path: str) -> None:
+    refused(client.get(path), path, 405, "method_not_allowed", None)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_odd_contents_of_a_message_are_never_a_500(client: httpx.Client, wire: str) -> None:
+    """What is well-formed but meaningless is for the provider, or the translation, to refuse."""
+    odd: list[Any] = [
+        {"role": "wizard", "content": "x"},
+        {"role": "user", "content": None},
+        {"role": "user", "content": 7},
+        {"role": "user", "content": {"text": "x"}},
+        {"role": "user", "content": []},
+        {"role": "user", "content": [{"type": "hologram"}]},
+        {"role": "user", "content": [{"type": "text"}]},
+        {"role": "user", "content": [{"type": "text", "text": 7}]},
+        {"role": "user", "content": [{"type": "image_url"}]},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 7}}]},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]},
+        {"role": "tool", "content": "x"},
+        {"role": "tool", "tool_call_id": 7, "content": "x"},
+        {"role": "assistant", "content": "x", "tool_calls": 7},
+        {"role": "assistant", "tool_calls": [{}]},
+        {"role": "assistant", "tool_calls": [{"function": {"name": 7, "arguments": 7}}]},
+        {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}]},
+    ]
+    for message in odd:
+        answer = client.post(CHAT, json={"model": f"{wire}/small", "messages": [message]})
+        assert answer.status_code in (200, 400), (message, answer.text)
+    extras: list[dict[str, Any]] = [
+        {"tools": [7]},
+        {"tools": [{}]},
+        {"tools": [{"type": "function"}]},
+        {"tools": [{"type": "function", "function": {"name": 7, "parameters": 7}}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": []}}}]},
+        {"tool_choice": 7},
+        {"tool_choice": {"type": "function"}},
+        {"response_format": {"type": "json_schema"}},
+        {"response_format": {"type": "json_schema", "json_schema": 7}},
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": 7}}},
+        {"stop": 7},
+        {"stop": [7]},
+        {"temperature": "hot"},
+        {"temperature": 99},
+        {"top_p": []},
+        {"user": 7},
+        {"stream_options": 7},
+        {"reasoning_effort": "vast"},
+        {"functions": [7]},
+        {"logit_bias": 7},
+    ]
+    for extra in extras:
+        answer = client.post(CHAT, json={"model": f"{wire}/small", "messages": HELLO, **extra})
+        assert answer.status_code in (200, 400), (extra, answer.text)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_odd_contents_of_anthropics_messages_are_never_a_500(client: httpx.Client, wire: str) -> None:
+    odd: list[Any] = [
+        {"role": "wizard", "content": "x"},
+        {"role": "user", "content": None},
+        {"role": "user", "content": 7},
+        {"role": "user", "content": []},
+        {"role": "user", "content": [{"type": "hologram"}]},
+        {"role": "user", "content": [{"type": "text"}]},
+        {"role": "user", "content": [{"type": "image"}]},
+        {"role": "user", "content": [{"type": "image", "source": 7}]},
+        {"role": "user", "content": [{"type": "image", "source": {"type": "base64"}}]},
+        {"role": "user", "content": [{"type": "tool_result"}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": 7, "content": 7}]},
+        {"role": "assistant", "content": [{"type": "tool_use"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": 7, "name": 7, "input": 7}]},
+        {"role": "assistant", "content": [{"type": "thinking"}]},
+    ]
+    for message in odd:
+        answer = client.post(
+            MESSAGES, json={"model": f"{wire}/small", "max_tokens": 20, "messages": [message]}
+        )
+        assert answer.status_code in (200, 400), (message, answer.text)
+    extras: list[dict[str, Any]] = [
+        {"system": 7},
+        {"system": [7]},
+        {"system": [{"type": "text"}]},
+        {"tools": [7]},
+        {"tools": [{}]},
+        {"tools": [{"name": 7, "input_schema": 7}]},
+        {"tool_choice": 7},
+        {"tool_choice": {"type": "wizard"}},
+        {"stop_sequences": 7},
+        {"stop_sequences": [7]},
+        {"temperature": "hot"},
+        {"metadata": 7},
+        {"output_config": {"format": {"type": "json_schema", "schema": 7}}},
+        {"thinking": {"type": "enabled", "budget_tokens": "much"}},
+    ]
+    for extra in extras:
+        answer = client.post(
+            MESSAGES, json={"model": f"{wire}/small", "max_tokens": 20, "messages": HELLO, **extra}
+        )
+        assert answer.status_code in (200, 400), (extra, answer.text)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(sorted(GOOD)),
+    field=st.sampled_from(
+        ["model", "messages", "prompt", "input", "max_tokens", "tools", "stop", "system", "request",
+         "context", "model_requirements", "response_format", "tool_choice", "role", "scopes", "expires_at"]
+    ),
+    value=json_values,
+    wire=st.sampled_from(WIRES),
+)  # fmt: skip
+def test_any_value_in_any_field_is_answered_in_order(
+    client: httpx.Client, path: str, field: str, value: Any, wire: str
+) -> None:
+    body = {**GOOD[path], field: value}
+    if field != "model" and path in (CHAT, MESSAGES):
+        body["model"] = f"{wire}/small"
+    answer = client.post(path, content=json.dumps(body).encode())
+    assert answer.status_code < 500, (path, body, answer.text)
+    if answer.status_code >= 400:
+        assert answer.json()["error"]["message"]

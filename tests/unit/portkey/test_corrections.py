@@ -15,7 +15,7 @@ from domain.llm.stream import Delta, Faulted, Finished, StreamMachine, UsageRepo
 from domain.llm.usage import Usage
 from tests.contract.portkey.calls import call_to
 
-ANTHROPIC = Translation(counted=PromptCount.WITHOUT_CACHE)
+ANTHROPIC = Translation(counted=PromptCount.WITHOUT_CACHE, needs_output_limit=True)
 GEMINI = Translation(tools_finish_with_stop=True)
 counts = st.integers(min_value=0, max_value=10**7)
 

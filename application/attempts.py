@@ -27,7 +27,7 @@ from domain.resilience.breaker import Permit, Refused
 from domain.resilience.retry_budget import RetryBudget
 from domain.routing.failover import GiveUp, RetrySame, TryNext, next_step
 from domain.routing.live import LiveState
-from domain.routing.target import Target
+from domain.routing.target import Target, Via
 from domain.routing.way import Way, choose_way
 
 Result = TypeVar("Result")
@@ -69,9 +69,16 @@ class AttemptLoop:
         self._retry_budget = retry_budget
         self._on_failover = on_failover
 
-    def reachable(self, target: Target) -> bool:
-        """Whether any way leads to the target now."""
-        return self._direct.reaches(target) or (self._gateway is not None and self._gateway.reaches(target))
+    def reachable(self, target: Target, dialect: str) -> bool:
+        """Whether any way carries a request of this dialect to the target now."""
+        return self._direct_reaches(target, dialect) or self._gateway_reaches(target, dialect)
+
+    def _direct_reaches(self, target: Target, dialect: str) -> bool:
+        return self._direct.reaches(target) and self._direct.speaks(dialect, target)
+
+    def _gateway_reaches(self, target: Target, dialect: str) -> bool:
+        gateway = self._gateway
+        return gateway is not None and gateway.reaches(target) and gateway.speaks(dialect, target)
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
         """A whole answer.
@@ -200,19 +207,16 @@ class AttemptLoop:
         return Attempt(target, state, permit, way, provider, now)
 
     def _way(self, job: Job, target: Target) -> Way | None:
-        gateway = self._gateway
-        if gateway is None or not gateway.reaches(target):
-            return choose_way(
-                target.via,
-                gateway_reaches=False,
-                direct_reaches=self._direct.reaches(target),
-                gateway_drops=(),
-            )
+        via, dialect = target.via, job.request.dialect
+        gateway_reaches = via is not Via.DIRECT and self._gateway_reaches(target, dialect)
+        drops: tuple[str, ...] = ()
+        if gateway_reaches and self._gateway is not None:
+            drops = self._gateway.would_drop(job.request, target)
         return choose_way(
-            target.via,
-            gateway_reaches=True,
-            direct_reaches=self._direct.reaches(target),
-            gateway_drops=gateway.would_drop(job.request, target),
+            via,
+            gateway_reaches=gateway_reaches,
+            direct_reaches=via is not Via.PORTKEY and self._direct_reaches(target, dialect),
+            gateway_drops=drops,
         )
 
     async def _complete_once(self, job: Job, live: LiveState, attempt: Attempt) -> UpstreamAnswer:

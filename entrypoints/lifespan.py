@@ -216,6 +216,7 @@ def _faces(container: Container, loaded: LoadedSettings, catalog: Catalog) -> Fa
         ids=container.ids(),
         body_bytes_max=settings.limits.max_body_bytes,
         book=IdempotencyBook(),
+        running=set(),
     )
     complete = CompleteEndpoint(gate)
     hot = {
@@ -260,7 +261,7 @@ def _faces(container: Container, loaded: LoadedSettings, catalog: Catalog) -> Fa
         ],
         exception_handlers=not_found_handlers(container.ids()),
     )
-    return Faces(hot, rest)
+    return Faces(hot, rest, gate.running)
 
 
 def gateway_status(container: Container) -> dict[str, Any]:

@@ -149,6 +149,9 @@ class PortkeyGateway(LlmProvider):
             return False
         return self._pool.any_up(now)
 
+    def speaks(self, dialect: str, target: Target) -> bool:
+        return self._road(dialect, target) is not None
+
     async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
         road, gateway = self._way(call)
         encoded = road.codec.request(call)

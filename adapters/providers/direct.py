@@ -95,6 +95,10 @@ class DirectProviders(LlmProvider):
     def reaches(self, target: Target) -> bool:
         return target.provider in self._endpoints
 
+    def speaks(self, dialect: str, target: Target) -> bool:
+        endpoint = self._endpoints.get(target.provider)
+        return endpoint is not None and _upstream_dialect(endpoint, dialect, target) is not None
+
     async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
         way = self._way(call, False)
         encoded = way.codec.request(call)

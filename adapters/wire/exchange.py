@@ -39,12 +39,17 @@ _KIND_BY_STAGE: Final[dict[TransportStage, FailureKind]] = {
     TransportStage.HEADERS_TIMEOUT: FailureKind.TIMEOUT,
     TransportStage.BODY_TIMEOUT: FailureKind.TIMEOUT,
 }
+_NOTHING_SENT: Final = frozenset({TransportStage.REFUSED, TransportStage.CONNECT})
 _JSON: Final = "application/json"
 
 
 def transport_failure(error: TransportFailed) -> Failure:
     """A connection's failure in the domain's words."""
-    return Failure(kind=_KIND_BY_STAGE[error.stage], message=f"{error.stage.value}: {error.message}")
+    return Failure(
+        kind=_KIND_BY_STAGE[error.stage],
+        message=f"{error.stage.value}: {error.message}",
+        sent=error.stage not in _NOTHING_SENT,
+    )
 
 
 class Exchange:

@@ -94,6 +94,10 @@ class LlmProvider(Protocol):
         """Whether this way leads to the target now (configured, and for a gateway: up). Never waits."""
         ...
 
+    def speaks(self, dialect: str, target: Target) -> bool:  # noqa: ARG002 - the default speaks everything
+        """Whether this way can carry a request of this dialect to the target at all. Pure."""
+        return True
+
     @abstractmethod
     async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
         """A unary answer. Raises UpstreamFailed."""

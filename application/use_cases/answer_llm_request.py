@@ -115,7 +115,7 @@ class AnswerLlmRequest:
                 live,
                 now=started,
                 draw=self._chance.random(),
-                reachable=self._attempts.reachable,
+                reachable=lambda target: self._attempts.reachable(target, request.dialect),
             )
         except InterchangeError as error:
             self.end(job, status=0, outcome="refused", error_code=error.code)

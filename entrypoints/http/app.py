@@ -3,6 +3,7 @@
 The table costs one dictionary look-up where a router would try its routes one after the other.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -18,11 +19,15 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Faces:
     """The opened application: hot endpoints by (method, path), and everything else."""
 
-    __slots__ = ("hot", "rest")
+    __slots__ = ("hot", "rest", "running")
 
-    def __init__(self, hot: Mapping[tuple[str, str], Endpoint], rest: ASGIApp) -> None:
+    def __init__(
+        self, hot: Mapping[tuple[str, str], Endpoint], rest: ASGIApp, running: "set[asyncio.Task[object]]"
+    ) -> None:
         self.hot = hot
         self.rest = rest
+        self.running = running
+        """Tasks of requests that hold a slot; each settles its request when it is cancelled."""
 
 
 class Application:
@@ -51,6 +56,12 @@ class Application:
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+
+    def cancel_running(self) -> None:
+        """Ends every request that still runs, for when a drain took too long; each settles and is recorded."""
+        if self.faces is not None:
+            for task in tuple(self.faces.running):
+                task.cancel()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

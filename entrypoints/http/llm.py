@@ -54,6 +54,8 @@ class LlmGate(NamedTuple):
     ids: IdFactory
     body_bytes_max: int
     book: IdempotencyBook
+    running: "set[asyncio.Task[object]]"
+    """Tasks of requests between `begin` and `end`."""
 
 
 class LlmEndpoint:
@@ -102,11 +104,17 @@ class LlmEndpoint:
                 error.param = self.params.get(error.param, error.param)
             await respond(send, *render_error(error, self._dialect, request_id))
             return
+        task = asyncio.current_task()
+        assert task is not None, "endpoints run in tasks"
+        gate.running.add(task)
         job.trace = call.has_wishes and call.headers.get(b"x-interchange-trace") == b"1"
-        if request.stream:
-            await self._stream(job, live, receive, send, claimed)
-        else:
-            await self._unary(job, live, receive, send, claimed)
+        try:
+            if request.stream:
+                await self._stream(job, live, receive, send, claimed)
+            else:
+                await self._unary(job, live, receive, send, claimed)
+        finally:
+            gate.running.discard(task)
 
     # What subclasses may change
 

@@ -28,7 +28,7 @@ async def _hot(scope: Scope, receive: Receive, send: Send) -> None:
 @asynccontextmanager
 async def _faces() -> AsyncIterator[Faces]:
     rest = Starlette(routes=[Route("/rest", _rest)], exception_handlers=not_found_handlers(CountingIds()))
-    yield Faces({("GET", "/hot"): _hot}, rest)
+    yield Faces({("GET", "/hot"): _hot}, rest, set())
 
 
 async def _answer(path: str) -> list[dict[str, Any]]:

@@ -24,7 +24,6 @@ from adapters.sql.upgrade import upgrade
 from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_rows import SqlUsageWriter
 from application.ports.wire import (
-    ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
@@ -38,6 +37,7 @@ from entrypoints.containers import Container, StoreContainer, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.complete import CompleteEndpoint
+from entrypoints.http.count_tokens import CountTokensEndpoint
 from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.fallback import not_found_handlers
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
@@ -224,7 +224,7 @@ def _faces(container: Container, loaded: LoadedSettings, catalog: Catalog) -> Fa
         ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
         ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
         ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
-        ("POST", "/v1/messages/count_tokens"): LlmEndpoint(gate, ANTHROPIC_COUNT_TOKENS),
+        ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
         ("POST", "/api/v1/llm/complete"): complete,
     }
     use_cases = AdminUseCases(

@@ -58,7 +58,7 @@ class Application:
             await send({"type": "websocket.close", "code": 1008})
 
     def cancel_running(self) -> None:
-        """Ends every request that still runs, for when a drain took too long; each settles and is recorded."""
+        """Ends every running request, for when a drain took too long; each settles and is recorded."""
         if self.faces is not None:
             for task in tuple(self.faces.running):
                 task.cancel()

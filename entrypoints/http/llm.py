@@ -80,6 +80,7 @@ class LlmEndpoint:
         call = read_headers(scope["headers"])
         request_id = request_id_of(call.headers) or gate.ids.next("req")
         claimed: Claimed | None = None
+        body = b""
         try:
             principal = gate.key_ring.authenticate(credential(call.headers))
             body = await read_body(receive, call.headers, gate.body_bytes_max)
@@ -102,7 +103,7 @@ class LlmEndpoint:
                 gate.book.release(claimed)
             if error.param is not None:
                 error.param = self.params.get(error.param, error.param)
-            await respond(send, *render_error(error, self._dialect, request_id))
+            await respond(send, *self.refusal(error, body, request_id))
             return
         task = asyncio.current_task()
         assert task is not None, "endpoints run in tasks"
@@ -127,6 +128,10 @@ class LlmEndpoint:
         if not call.has_wishes:
             return request, Requirements(), Attribution()
         return request, read_requirements(call.headers), read_attribution(call.headers)
+
+    def refusal(self, error: InterchangeError, body: bytes, request_id: str) -> tuple[int, RawHeaders, bytes]:
+        """What is answered when the request did not get as far as a provider."""
+        return render_error(error, self._dialect, request_id)
 
     def unary_body(self, job: Job, answer: UpstreamAnswer) -> tuple[str, bytes]:
         """Content type and body of a whole answer."""

@@ -13,7 +13,13 @@ from starlette.routing import Route
 from application.key_ring import KeyRing
 from application.ports.system import IdFactory
 from application.ports.usage_query import UsageDimension, UsageFilter
-from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, RequestReader
+from application.ports.wire import (
+    ANTHROPIC_MESSAGES,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+    RequestReader,
+)
 from application.use_cases.explain_route import ExplainRoute
 from application.use_cases.list_models import ListModels
 from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
@@ -40,6 +46,8 @@ from entrypoints.http.presentation import (
 
 ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
 PAGE_MAX = 1000
+_DIALECT_BY_FIELD = {"input": OPENAI_EMBEDDINGS, "prompt": OPENAI_COMPLETIONS}
+"""What a body without messages is, for explanations."""
 
 Handler = Callable[[Request, Principal], Awaitable[Any]]
 AnyBody = TypeVar("AnyBody")
@@ -183,10 +191,13 @@ class _Admin:
         if "model_requirements" in fields:
             asked, requirements, _ = self._use.complete_endpoint.read(call, body, by)
         else:
-            if "messages" not in fields and "prompt" not in fields and "input" not in fields:
-                fields["messages"] = msgspec.Raw(b'[{"role":"user","content":""}]')
-                body = msgspec.json.encode(fields)
-            asked = self._use.reader.read(OPENAI_CHAT, body)
+            dialect = OPENAI_CHAT
+            if "messages" not in fields:
+                dialect = next((d for name, d in _DIALECT_BY_FIELD.items() if name in fields), OPENAI_CHAT)
+                if dialect is OPENAI_CHAT:
+                    fields["messages"] = msgspec.Raw(b'[{"role":"user","content":""}]')
+                    body = msgspec.json.encode(fields)
+            asked = self._use.reader.read(dialect, body)
             requirements = read_requirements(call.headers)
         return explanation_object(self._use.explain_route(by, asked, requirements))
 
@@ -350,7 +361,7 @@ def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
 
 
 def _page(text: str, name: str) -> int:
-    if not text.isdigit() or len(text) > 9:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise InvalidRequest(f"{name} must be a whole number from 0", param=name)
     return int(text)
 

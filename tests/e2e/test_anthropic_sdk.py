@@ -200,11 +200,12 @@ def test_a_route_counts_tokens_at_its_first_target_that_can(client: anthropic.An
 
 
 @FOREIGN
-def test_nothing_is_counted_where_the_provider_does_not_count(client: anthropic.Anthropic, wire: str) -> None:
-    """A made-up number would be trusted; callers such as Claude Code have an estimate of their own."""
-    with pytest.raises(anthropic.NotFoundError) as raised:
-        client.messages.count_tokens(model=f"{wire}/small", messages=HELLO)
-    assert "count_tokens" in str(raised.value)
+def test_a_count_of_our_own_is_flagged_where_the_provider_does_not_count(
+    client: anthropic.Anthropic, wire: str
+) -> None:
+    raw = client.messages.with_raw_response.count_tokens(model=f"{wire}/small", messages=HELLO)
+    assert raw.parse().input_tokens > 0
+    assert raw.headers["x-interchange-estimated"] == "true"
 
 
 def test_models_are_listed_in_anthropics_shape(client: anthropic.Anthropic) -> None:

@@ -1,0 +1,464 @@
+"""The routes around the calls: models, keys, explanation, providers, health, metrics, catalogue, usage."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.stack import Stack
+from tests.e2e.three_wires import eventually, simulate
+
+CHAT = "/v1/chat/completions"
+BODY: dict[str, Any] = {"model": "alpha/small", "messages": [{"role": "user", "content": "hello"}]}
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    with stack.client() as http:
+        yield http
+
+
+def new_key(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    """A new key; an agent of the default tenant unless told otherwise."""
+    wanted = {"tenant_id": "default", "name": "test", "role": "agent", **fields}
+    answer = client.post("/api/v1/keys", json=wanted)
+    assert answer.status_code == 201, answer.text
+    created: dict[str, Any] = answer.json()
+    return created
+
+
+def with_key(stack: Stack, key: str) -> httpx.Client:
+    return httpx.Client(base_url=stack.url, headers={"authorization": f"Bearer {key}"}, timeout=20)
+
+
+# Models
+
+
+def test_models_are_listed_in_the_callers_familys_shape(client: httpx.Client) -> None:
+    ours = client.get("/v1/models").json()
+    theirs = client.get("/v1/models", headers={"anthropic-version": "2023-06-01"}).json()
+    names = [model["id"] for model in ours["data"]]
+    assert ours["object"] == "list"
+    assert names[0] == "assistant"
+    assert names.index("auto") < names.index("alpha/small")
+    assert [model["id"] for model in theirs["data"]] == names
+    assert theirs["first_id"] == names[0]
+    assert theirs["has_more"] is False
+    small = next(model for model in ours["data"] if model["id"] == "alpha/small")
+    assert small["context_window"] == 128000
+    assert "vision" in small["capabilities"]
+
+
+def test_a_key_sees_and_calls_only_its_models(client: httpx.Client, stack: Stack) -> None:
+    made = new_key(client, allowed_models=["alpha/small", "gamma/*"])
+    with with_key(stack, made["key"]) as limited:
+        names = {model["id"] for model in limited.get("/v1/models").json()["data"]}
+        assert "alpha/small" in names
+        assert "gamma/embed" in names
+        assert not [name for name in names if name.startswith("beta/")]
+        assert limited.get("/v1/models/beta/small").status_code == 404
+        assert limited.post(CHAT, json=BODY).status_code == 200
+        refused = limited.post(CHAT, json={**BODY, "model": "beta/small"})
+    assert refused.status_code == 403
+    assert refused.json()["error"]["param"] == "model"
+
+
+# Keys
+
+
+def test_a_key_is_shown_once_works_at_once_and_stops_when_revoked(client: httpx.Client, stack: Stack) -> None:
+    name = f"key-{uuid.uuid4()}"
+    made = new_key(client, name=name)
+    listed = client.get("/api/v1/keys")
+    assert made["key"] not in listed.text
+    record = next(key for key in listed.json()["keys"] if key["name"] == name)
+    assert record["key_id"] == made["key_id"]
+    assert record["role"] == "agent"
+    assert record["revoked_at"] is None
+    with with_key(stack, made["key"]) as theirs:
+        assert theirs.post(CHAT, json=BODY).status_code == 200
+        revoked = client.delete(f"/api/v1/keys/{made['key_id']}")
+        assert revoked.json()["revoked_at"] is not None
+        again = theirs.post(CHAT, json=BODY)
+    assert again.status_code == 401
+    assert again.json()["error"]["code"] == "invalid_api_key"
+    assert client.delete(f"/api/v1/keys/{made['key_id']}").status_code == 200, "revoking twice is no error"
+
+
+def test_an_expired_key_is_401(client: httpx.Client, stack: Stack) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=1)  # noqa: TID251 - the stack runs on the real clock
+    made = new_key(client, expires_at=soon.isoformat())
+    with with_key(stack, made["key"]) as theirs:
+        assert eventually(lambda: theirs.get("/v1/models").status_code == 401)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "param"),
+    [
+        ({"role": "emperor"}, 400, "role"),
+        ({"tenant_id": ""}, 400, "tenant_id"),
+        ({"tenant_id": "No Spaces Please"}, 400, "tenant_id"),
+        ({"name": ""}, 400, "name"),
+        ({"name": 7}, 400, "name"),
+        ({"scopes": []}, 400, "scopes"),
+        ({"scopes": ["fly"]}, 400, "scopes"),
+        ({"scopes": ["keys.write"]}, 400, "scopes"),
+        ({"allowed_models": []}, 400, "allowed_models"),
+        ({"expires_at": "yesterday"}, 400, "expires_at"),
+        ({"expires_at": "2001-01-01T00:00:00Z"}, 400, "expires_at"),
+        ({"expires_at": "2030-01-01T00:00:00"}, 400, "expires_at"),
+        ({"budget": {"limit_usd": 5}}, 400, "budget"),
+        ({"colour": "blue"}, 400, "colour"),
+    ],
+)
+def test_a_bad_key_request_names_its_field(
+    client: httpx.Client, change: dict[str, Any], status: int, param: str
+) -> None:
+    answer = client.post(
+        "/api/v1/keys", json={"tenant_id": "default", "name": "n", "role": "agent", **change}
+    )
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["param"] == param
+
+
+def test_an_unknown_key_cannot_be_revoked(client: httpx.Client) -> None:
+    assert client.delete("/api/v1/keys/none-such").status_code == 404
+
+
+def test_tenants_do_not_see_each_other(client: httpx.Client, stack: Stack) -> None:
+    theirs = new_key(client, tenant_id="tenant-b", role="admin", name="b-admin")
+    ours = new_key(client, name="of-default")
+    with with_key(stack, theirs["key"]) as b:
+        names = [key["name"] for key in b.get("/api/v1/keys").json()["keys"]]
+        assert names == ["b-admin"]
+        assert b.get("/api/v1/keys", params={"tenant_id": "default"}).status_code == 403
+        assert b.delete(f"/api/v1/keys/{ours['key_id']}").status_code == 404
+        wanted = {"tenant_id": "default", "name": "n", "role": "agent"}
+        assert b.post("/api/v1/keys", json=wanted).status_code == 403
+        assert b.get("/api/v1/usage", params={"tenant_id": "default"}).status_code == 403
+        assert b.get("/metrics").status_code == 403
+        assert b.put("/api/v1/providers/alpha/state", json={"state": "maintenance"}).status_code == 403
+        b.post(CHAT, json=BODY)
+        rows = eventually(lambda: b.get("/api/v1/usage?group_by=tenant").json()["rows"])
+    assert {row["tenant"] for row in rows} == {"tenant-b"}
+
+
+ROLE_MAY = [
+    ("agent", "GET", "/v1/models", 200),
+    ("agent", "GET", "/api/v1/keys", 403),
+    ("agent", "GET", "/api/v1/usage", 403),
+    ("agent", "GET", "/api/v1/catalog", 403),
+    ("agent", "GET", "/metrics", 403),
+    ("viewer", "GET", "/api/v1/usage", 200),
+    ("viewer", "POST", CHAT, 403),
+    ("viewer", "GET", "/api/v1/keys", 403),
+    ("developer", "GET", "/api/v1/providers/status", 200),
+    ("developer", "PUT", "/api/v1/providers/alpha/breaker", 403),
+    ("auditor", "GET", "/api/v1/keys", 200),
+    ("auditor", "POST", "/api/v1/keys", 403),
+    ("operator", "GET", "/metrics", 200),
+    ("operator", "POST", "/api/v1/keys", 403),
+]
+
+
+@pytest.mark.parametrize(("role", "method", "path", "status"), ROLE_MAY)
+def test_a_role_may_do_what_the_table_says_and_nothing_else(
+    client: httpx.Client, stack: Stack, role: str, method: str, path: str, status: int
+) -> None:
+    made = new_key(client, role=role, name=f"as-{role}")
+    with with_key(stack, made["key"]) as theirs:
+        answer = theirs.request(method, path, json=BODY if path == CHAT else None)
+    assert answer.status_code == status, answer.text
+    if status == 403:
+        assert answer.json()["error"]["code"] == "forbidden"
+
+
+def test_every_route_but_the_public_ones_wants_a_key(stack: Stack) -> None:
+    from entrypoints.http.permissions import PUBLIC, ROUTE_PERMISSIONS
+
+    for (method, path), permission in ROUTE_PERMISSIONS.items():
+        concrete = re.sub(r"\{[^}]+\}", "x", path)
+        status = httpx.request(method, stack.url + concrete, json={}).status_code
+        assert (status == 401) == (permission != PUBLIC), (method, path, status)
+
+
+# Explanation
+
+
+def test_an_explanation_shows_every_candidate_and_sends_nothing(client: httpx.Client, stack: Stack) -> None:
+    shown = client.post("/api/v1/routing/explain", json={"model": "assistant"}).json()
+    assert shown["route"] == "assistant"
+    assert shown["strategy"] == "priority"
+    assert shown["refusal"] is None
+    assert [c["target"] for c in shown["candidates"]] == ["alpha/small", "beta/small"]
+    assert [c["rank"] for c in shown["candidates"]] == [0, 1]
+    assert all(c["kept"] and c["price_bound_usd"] for c in shown["candidates"])
+    assert stack.simulator.requests == []
+
+
+def test_an_explanation_says_why_a_candidate_was_dropped(client: httpx.Client) -> None:
+    shown = client.post(
+        "/api/v1/routing/explain",
+        json={"model": "auto", "input": "a text to embed"},
+    ).json()
+    dropped = next(c for c in shown["candidates"] if c["target"] == "alpha/small")
+    kept = next(c for c in shown["candidates"] if c["target"] == "alpha/embed")
+    assert kept["kept"] is True
+    assert dropped["kept"] is False
+    assert dropped["reason"] == "capability"
+    assert "embeddings" in dropped["explanation"]
+
+
+def test_an_explanation_of_an_impossible_request_shows_the_refusal(client: httpx.Client) -> None:
+    shown = client.post(
+        "/api/v1/routing/explain",
+        json={
+            "model_requirements": {"capabilities": ["text"], "data_residency": "apac"},
+            "request": {"prompt": "hello"},
+            "context": {"agent_id": "a", "tenant_id": "default"},
+        },
+    ).json()
+    assert shown["refusal"]["code"] == "residency_violation"
+
+
+def test_an_explanation_of_an_unknown_model_is_404(client: httpx.Client) -> None:
+    answer = client.post("/api/v1/routing/explain", json={"model": "alpha/smal"})
+    assert answer.status_code == 404
+    assert "alpha/small" in answer.json()["error"]["details"]["nearest"]
+
+
+# Providers
+
+
+def test_providers_show_what_traffic_showed(client: httpx.Client) -> None:
+    for _ in range(3):
+        client.post(CHAT, json=BODY)
+    providers = {p["provider"]: p for p in client.get("/api/v1/providers/status").json()["providers"]}
+    alpha = providers["alpha"]
+    assert set(providers) == {"alpha", "beta", "gamma"}
+    assert alpha["state"] == "healthy"
+    assert alpha["success_rate"] > 0
+    assert alpha["latency_ms"] > 0
+    assert alpha["breaker"] == "closed"
+    assert alpha["usable"] is True
+    assert {target["id"] for target in alpha["targets"]} >= {"alpha/small", "alpha/embed"}
+
+
+def test_a_provider_in_maintenance_gets_no_request_until_it_is_back(
+    client: httpx.Client, stack: Stack
+) -> None:
+    assert client.put("/api/v1/providers/gamma/state", json={"state": "maintenance"}).status_code == 200
+    try:
+        refused = client.post(CHAT, json={**BODY, "model": "gamma/small"})
+        assert refused.status_code == 503
+        assert "maintenance" in refused.json()["error"]["message"]
+        shown = client.get("/api/v1/providers/status").json()["providers"]
+        assert next(p for p in shown if p["provider"] == "gamma")["forced"] == "maintenance"
+    finally:
+        client.put("/api/v1/providers/gamma/state", json={"state": "auto"})
+    assert client.post(CHAT, json={**BODY, "model": "gamma/small"}).status_code == 200
+
+
+def test_a_breaker_opened_by_hand_stays_open_until_reset(client: httpx.Client) -> None:
+    opened = client.put("/api/v1/providers/gamma/breaker", json={"action": "open"}).json()
+    assert opened["breaker"] == "open"
+    try:
+        assert client.post(CHAT, json={**BODY, "model": "gamma/small"}).status_code == 503
+    finally:
+        reset = client.put("/api/v1/providers/gamma/breaker", json={"action": "reset"}).json()
+    assert reset["breaker"] == "closed"
+    assert client.post(CHAT, json={**BODY, "model": "gamma/small"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "param"),
+    [
+        ("/api/v1/providers/nobody/state", {"state": "auto"}, 404, "provider"),
+        ("/api/v1/providers/alpha/state", {"state": "sleepy"}, 400, "state"),
+        ("/api/v1/providers/alpha/state", {}, 400, "state"),
+        ("/api/v1/providers/alpha/breaker", {"action": "kick"}, 400, "action"),
+        ("/api/v1/providers/alpha/breaker", {"action": 7}, 400, "action"),
+    ],
+)
+def test_steering_wrongly_names_the_field_and_what_is_allowed(
+    client: httpx.Client, path: str, body: dict[str, Any], status: int, param: str
+) -> None:
+    error = client.put(path, json=body)
+    assert error.status_code == status
+    assert error.json()["error"]["param"] == param
+
+
+# Health, metrics
+
+
+def test_health_is_public_and_true(client: httpx.Client, stack: Stack) -> None:
+    health = httpx.get(stack.url + "/health").json()
+    assert health["status"] == "ok"
+    assert health["profile"] == "embedded"
+    assert sorted(health["providers"]["usable"]) == ["alpha", "beta", "gamma"]
+    assert health["portkey"]["status"] == "not_configured"
+    assert health["usage_log"] == "ok"
+    assert httpx.get(stack.url + "/health/live").json() == {"status": "alive"}
+    assert httpx.get(stack.url + "/cache-status").json()["mode"] == "off"
+    assert stack.simulator.requests == [], "no paid probe"
+
+
+@pytest.mark.parametrize("path", ["/ready", "/health/ready"])
+def test_readiness_ends_when_no_provider_is_usable(client: httpx.Client, stack: Stack, path: str) -> None:
+    assert httpx.get(stack.url + path).status_code == 200
+    for name in ("alpha", "beta", "gamma"):
+        client.put(f"/api/v1/providers/{name}/state", json={"state": "maintenance"})
+    try:
+        assert httpx.get(stack.url + path).status_code == 503
+        assert httpx.get(stack.url + "/health/live").status_code == 200
+        assert httpx.get(stack.url + "/health").json()["status"] == "degraded"
+    finally:
+        for name in ("alpha", "beta", "gamma"):
+            client.put(f"/api/v1/providers/{name}/state", json={"state": "auto"})
+    assert httpx.get(stack.url + path).status_code == 200
+
+
+def test_metrics_count_requests_tokens_and_money(client: httpx.Client) -> None:
+    def value(name: str) -> float:
+        page = client.get("/metrics").text
+        lines = [
+            line for line in page.splitlines() if line.startswith(name + "{") and 'model="small"' in line
+        ]
+        return sum(float(line.rpartition(" ")[2]) for line in lines if 'provider="alpha"' in line)
+
+    before = {name: value(name) for name in ("interchange_requests_total", "interchange_cost_usd_total")}
+    answer = client.post(CHAT, json=BODY)
+    assert value("interchange_requests_total") == before["interchange_requests_total"] + 1
+    cost = value("interchange_cost_usd_total") - before["interchange_cost_usd_total"]
+    assert cost == pytest.approx(float(answer.headers["x-interchange-cost-usd"]))
+    page = client.get("/metrics")
+    assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'interchange_breaker_state{target="alpha/small"} 0' in page.text
+
+
+def test_metrics_carry_nothing_a_caller_typed(client: httpx.Client) -> None:
+    client.post(CHAT, json={**BODY, "model": "typed-by-a-caller", "user": "someone-private"})
+    client.post(CHAT, json=BODY, headers={"x-interchange-agent-id": "agent-private"})
+    page = client.get("/metrics").text
+    assert "typed-by-a-caller" not in page
+    assert "private" not in page
+
+
+# Catalogue
+
+
+def test_the_catalogue_is_large_and_can_be_searched(client: httpx.Client) -> None:
+    statistics = client.get("/api/v1/catalog/statistics").json()
+    assert statistics["offerings"] >= 1600
+    assert statistics["providers"] >= 40
+    page = client.get("/api/v1/catalog", params={"q": "gpt-4o", "capability": "vision", "limit": 3}).json()
+    assert 0 < len(page["offerings"]) <= 3 <= page["total"]
+    assert all("gpt-4o" in offering["id"] for offering in page["offerings"])
+    one = next(offering for offering in page["offerings"] if offering["usd_per_mtok"])
+    assert client.get(f"/api/v1/catalog/{one['id']}").json() == one
+    assert one["price_source"]
+    second = client.get(
+        "/api/v1/catalog", params={"q": "gpt-4o", "capability": "vision", "limit": 1, "offset": 1}
+    ).json()
+    assert second["offerings"] == page["offerings"][1:2]
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("capability=telepathy", "capability"),
+        ("limit=many", "limit"),
+        ("offset=-1", "offset"),
+        ("limit=" + "9" * 5000, "limit"),
+        ("limit=%C2%B2", "limit"),
+    ],
+)
+def test_a_wrong_question_to_the_catalogue_names_its_parameter(
+    client: httpx.Client, query: str, param: str
+) -> None:
+    answer = client.get(f"/api/v1/catalog?{query}")
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["param"] == param
+
+
+def test_an_unknown_offering_is_404(client: httpx.Client) -> None:
+    answer = client.get("/api/v1/catalog/nobody/nothing")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["param"] == "id"
+
+
+# Usage
+
+
+def test_usage_sums_up_to_what_the_answers_said(client: httpx.Client) -> None:
+    agent = f"agent-{uuid.uuid4()}"
+    answers = [
+        client.post(CHAT, json={**BODY, "model": model}, headers={"x-interchange-agent-id": agent})
+        for model in ("alpha/small", "alpha/small", "beta/small")
+    ]
+
+    def rows() -> list[dict[str, Any]]:
+        found = client.get("/api/v1/usage", params={"group_by": "agent,provider"}).json()["rows"]
+        mine = [row for row in found if row["agent"] == agent]
+        return mine if sum(row["requests"] for row in mine) == 3 else []
+
+    by_provider = {row["provider"]: row for row in eventually(rows)}
+    assert by_provider["alpha"]["requests"] == by_provider["alpha"]["ok_requests"] == 2
+    assert by_provider["beta"]["attempts"] == 1
+    total = sum(row["cost_nano_usd"] for row in by_provider.values())
+    assert total == round(sum(float(a.headers["x-interchange-cost-usd"]) for a in answers) * 1e9)
+
+
+def test_usage_can_be_narrowed(client: httpx.Client, stack: Stack) -> None:
+    client.post(CHAT, json=BODY)
+    eventually(lambda: client.get("/api/v1/usage?provider=alpha").json()["rows"][0]["requests"])
+    future = client.get("/api/v1/usage", params={"from": "2999-01-01T00:00:00Z"}).json()["rows"]
+    assert future[0]["requests"] == 0
+    past = client.get("/api/v1/usage", params={"from": "2001-01-01", "provider": "alpha"}).json()["rows"]
+    assert past[0]["requests"] >= 1
+
+
+def test_a_failed_request_is_on_record_too(client: httpx.Client, stack: Stack) -> None:
+    agent = f"agent-{uuid.uuid4()}"
+    simulate(stack, lambda: stack.simulator.fault({"kind": "status", "status": 500}))
+    client.post(CHAT, json={**BODY, "model": "alpha-fail-500"}, headers={"x-interchange-agent-id": agent})
+    client.post(CHAT, json={**BODY, "model": "none-such"}, headers={"x-interchange-agent-id": agent})
+
+    def rows() -> dict[str, int]:
+        found = client.get("/api/v1/usage", params={"group_by": "agent,outcome"}).json()["rows"]
+        mine = {row["outcome"]: row["requests"] for row in found if row["agent"] == agent}
+        return mine if len(mine) == 2 else {}
+
+    assert eventually(rows) == {"error": 1, "refused": 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("group_by=colour", "group_by"),
+        ("group_by=model,model", "group_by"),
+        ("from=yesterday", "from"),
+        ("to=7", "to"),
+    ],
+)
+def test_a_wrong_question_about_usage_names_its_parameter(
+    client: httpx.Client, query: str, param: str
+) -> None:
+    answer = client.get(f"/api/v1/usage?{query}")
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["param"] == param
+
+
+# First pages
+
+
+def test_the_first_page_and_the_reference_are_public_and_locked_down(stack: Stack) -> None:
+    for path in ("/", "/docs"):
+        page = httpx.get(stack.url + path)
+        assert page.status_code == 200
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "/v1/chat/completions" in httpx.get(stack.url + "/docs").text

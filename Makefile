@@ -61,9 +61,8 @@ audit-note:
 	@echo "Secrets are scanned by tests/architecture. Vulnerabilities: not checked here, run 'make audit' (needs the network)."
 
 .PHONY: bench
-bench: $(DEV) ## Measure (needs wrk and nginx; see benchmarks/)
-	@test -x benchmarks/run || { echo "benchmarks/run is missing"; exit 1; }
-	@benchmarks/run $(BENCHMARKS)
+bench: $(DEV) ## Measure (needs wrk and nginx; BENCHMARKS=--quick; see docs/benchmarks.md)
+	@$(BIN)/python -m benchmarks.run $(BENCHMARKS)
 
 .PHONY: simulate
 simulate: $(DEV) ## Simulate whole installations in virtual time (SEED=7, ARGS="--seeds 500")

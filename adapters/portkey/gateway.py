@@ -312,9 +312,11 @@ class PortkeyGateway(LlmProvider):
             self._pool.answered(gateway)
             pause_s = BROKEN_PAUSE_S if failure.sent else REFUSED_PAUSE_S
             self._paused_until[target.provider, target.model] = now + pause_s
-        elif failure.at_gateway or failure.code == GATEWAY_SILENT:
+        elif failure.at_gateway:
             self._pool.unreachable(gateway, now, failure.message)
-        else:
+        elif failure.code != GATEWAY_SILENT:
+            # Silence may be one provider's, and must not take the gateway from all the others: the next
+            # probe tells.
             self._pool.answered(gateway)
 
 

@@ -147,12 +147,14 @@ async def test_a_probe_brings_a_restored_gateway_back_at_once(
     assert {request.path for request in transport.requests} == {"/"}
 
 
-async def test_a_silent_gateway_is_left_alone_though_the_call_only_timed_out(
+async def test_the_silence_of_a_call_may_be_its_providers_so_only_a_probe_condemns_the_gateway(
     portkey: PortkeyGateway, transport: ScriptedTransport
 ) -> None:
     transport.dead, transport.stage = {"10.0.0.1"}, TransportStage.HEADERS_TIMEOUT
     failure = await failure_of(portkey, call_to("openai"))
     assert (failure.kind, failure.at_gateway) == (FailureKind.TIMEOUT, False)
+    assert [health.up for health in portkey.health()] == [True, True]
+    await portkey.probe()
     assert [health.up for health in portkey.health()] == [False, True]
 
 

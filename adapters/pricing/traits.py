@@ -27,9 +27,6 @@ class Traits(NamedTuple):
     version: str | None = None
 
 
-PREFIX_FLAG_TAG: Final = "prefill_needs_prefix_flag"
-"""Tag of offerings that continue a trailing assistant message only when it carries `"prefix": true`."""
-
 _CHAT = Capability.TEXT | Capability.STREAMING
 _SPEECH_BOTH_WAYS = Capability.AUDIO_IN | Capability.AUDIO_OUT
 _KINDS: Final[tuple[tuple[re.Pattern[str], Capability], ...]] = tuple(

@@ -13,7 +13,8 @@ from application.ports.llm import UpstreamCall, UpstreamFailed
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
 from domain.llm.failures import Failure, FailureKind
 
-PREFIX_FLAG_PROVIDERS = frozenset({"deepseek", "mistral"})
+PREFIX_FLAG_TAG = "prefill_needs_prefix_flag"
+"""A tag of offerings whose provider continues a trailing assistant message only when it is marked."""
 """They continue a trailing assistant message only when it is marked with `prefix`."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
@@ -131,7 +132,7 @@ def _with_usage(options: Raw | None) -> Any:
 def _with_prefill(messages: Raw | None, call: UpstreamCall) -> Raw:
     """The conversation with the text so far as a last assistant message."""
     said: dict[str, object] = {"role": "assistant", "content": call.continue_from}
-    if call.target.offering.provider in PREFIX_FLAG_PROVIDERS:
+    if PREFIX_FLAG_TAG in call.target.offering.tags:
         said["prefix"] = True
     return appended(messages, said)
 

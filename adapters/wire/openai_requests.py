@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from adapters.wire.openai import PREFIX_FLAG_PROVIDERS
+from adapters.wire.openai import PREFIX_FLAG_TAG
 from adapters.wire.pivot_codec import Draft, Json
 from domain.llm.capabilities import Capability
 
@@ -48,6 +48,6 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     if "max_tokens" in body and (reasons or target.offering.provider in _NEW_LIMIT_PROVIDERS):
         # Reasoning models refuse the older name; older servers know no other.
         body["max_completion_tokens"] = body.pop("max_tokens")
-    if draft.call.continue_from is not None and target.offering.provider in PREFIX_FLAG_PROVIDERS:
+    if draft.call.continue_from is not None and PREFIX_FLAG_TAG in target.offering.tags:
         body["messages"][-1]["prefix"] = True
     return body

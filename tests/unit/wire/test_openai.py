@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.wire.openai import CHAT, COMPLETIONS, EMBEDDINGS
+from adapters.wire.openai import CHAT, COMPLETIONS, EMBEDDINGS, PREFIX_FLAG_TAG
 from application.ports.llm import Block, UpstreamFailed
 from application.ports.wire import OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
 from domain.llm.failures import FailureKind
@@ -83,7 +83,7 @@ def test_a_continuation_is_a_trailing_assistant_message() -> None:
 
 
 def test_deepseek_and_mistral_want_the_prefix_marked() -> None:
-    there = target("m", provider="deepseek")
+    there = target("m", provider="deepseek", tags=frozenset({PREFIX_FLAG_TAG}))
     assert json.loads(CHAT.request(call(continue_from="x", to=there)).body)["messages"][-1]["prefix"] is True
 
 

@@ -98,7 +98,11 @@ def test_anthropic_gets_temperature_or_top_p_but_not_both() -> None:
 
 
 def test_a_continuation_at_mistral_marks_its_prefix_after_a_translation_too() -> None:
-    asked = call(ANTHROPIC_MESSAGES, to=target(provider="mistral"), continue_from="so")
+    asked = call(
+        ANTHROPIC_MESSAGES,
+        to=target(provider="mistral", tags=frozenset({PREFIX_FLAG_TAG})),
+        continue_from="so",
+    )
     body, _ = encoded(OPENAI_CHAT, asked)
     assert body["messages"][-1] == {"role": "assistant", "content": "so", "prefix": True}
 

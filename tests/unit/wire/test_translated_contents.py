@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from adapters.wire.openai import PREFIX_FLAG_TAG
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
 from tests.unit.wire.calls import HELLO, call, target
 from tests.unit.wire.translations import FUNCTION, TOOL, encoded, refusal, to_anthropic, to_chat, to_gemini

@@ -6,17 +6,20 @@ drifts for all of them. After each visit we wait until the contender has nothing
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from statistics import median
 
 from benchmarks.load import closed_loop, generated
 from benchmarks.processes import usage_of, wait_until_quiet
 from benchmarks.reconciliation import Ledger
-from benchmarks.servers import LITELLM, STRAIGHT, Contender, Servers
+from benchmarks.servers import STRAIGHT, Contender, Servers
 from benchmarks.shots import BODY_SIZES_BYTES
 
 SUSTAINED_SHARE = 0.99
 """Below this share of due requests answered, a rate was not kept up and its latencies mean nothing."""
 
+VISIT_MAX_S = 8
+WAIT_MAX_S = 6.0
 SLOW_RATE = 50
 """Per second. Up to it runs are kept short, and their p99 is one of a few samples."""
 
@@ -78,19 +81,26 @@ def closed_cells(
     rounds: int,
     seconds: int,
 ) -> list[ClosedCell]:
-    """wrk against everyone, for each size and concurrency."""
+    """wrk against everyone, for each size and concurrency.
+
+    Slow contenders work on all waiting requests in turn and answer them all at once: they are visited long
+    enough for two such waves, and left out where a single answer would take longer than `WAIT_MAX_S`.
+    """
     cells: list[ClosedCell] = []
+    paces: dict[str, float] = {}
     for size in sizes:
         for concurrency in concurrencies:
             row = {
                 name: ClosedCell(kind=kind, size=size, concurrency=concurrency, contender=name)
                 for name in servers.contenders
+                if concurrency / paces.get(name, concurrency) <= WAIT_MAX_S
             }
             for _ in range(rounds):
-                for name, contender in servers.contenders.items():
-                    # A slow one answers nobody within a second when 256 wait.
-                    longer = 2 if name == LITELLM and concurrency >= 256 else 0
-                    _visit(row[name], contender, ledger, seconds + longer)
+                for name, cell in row.items():
+                    wanted = 2 * concurrency / paces.get(name, concurrency)
+                    length_s = max(seconds, min(VISIT_MAX_S, ceil(wanted)) if name in paces else seconds)
+                    _visit(cell, servers.contenders[name], ledger, length_s)
+            paces |= {name: cell.rate for name, cell in row.items() if cell.rate}
             cells += row.values()
             _tell(kind, size, concurrency, row.values())
     return cells

@@ -10,6 +10,7 @@ are installed into `.bench` the first time; without network the run goes on with
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -248,9 +249,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop: Callable[[int, Any], None] = lambda number, _: sys.exit(128 + number)  # noqa: E731
     signal.signal(signal.SIGTERM, stop)
     fresh_work_folder()
-    began = time.monotonic()
+    began, load_before = time.monotonic(), os.getloadavg()[0]
     outcome = measure(chosen_extent(options), sections)
     took = f"{processor_model()}; {', '.join(f'{k} {v}' for k, v in outcome.data['versions'].items())}"
+    took += f"; load before the start {load_before:.1f}"
     head = f"# Benchmark\n\n{took}; {time.monotonic() - began:.0f} s."
     (WORK / "report.md").write_text("\n\n".join([head, *outcome.parts]) + "\n")
     (WORK / "report.json").write_text(json.dumps(outcome.data, indent=1))

@@ -131,9 +131,14 @@ def health_policy(settings: HealthSettings) -> HealthPolicy:
     )
 
 
+def compiled_table(provision: Provision) -> RoutingTable:
+    """The routing table of a provision."""
+    return RoutingTable.compile(provision.targets, provision.routes, default_route=provision.default_route)
+
+
 def compiled_runtime(settings: Settings, provision: Provision) -> Runtime:
     """The routing table of a provision, with fresh live state under the configured policies."""
-    table = RoutingTable.compile(provision.targets, provision.routes, default_route=provision.default_route)
+    table = compiled_table(provision)
     live = LiveState(
         table,
         breaker_policy=breaker_policy(settings.breaker),

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from domain.catalog.offering import Catalog
 from domain.errors import StoreUnavailable
 from domain.resilience.idempotency import IdempotencyBook
 from entrypoints.cli.version import version
-from entrypoints.containers import Container, StoreContainer, gateway_urls
+from entrypoints.containers import Container, StoreContainer, compiled_table, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.complete import CompleteEndpoint
@@ -42,12 +43,13 @@ from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.fallback import not_found_handlers
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.llm import LlmEndpoint, LlmGate
-from entrypoints.provisioning import provision
+from entrypoints.provisioning import Provision, provision
 from entrypoints.settings import LoadedSettings, Settings
 
 log = logging.getLogger("interchange")
 
 KEY_REFRESH_EVERY_S = 0.5
+CATALOG_LOOK_EVERY_S = 60.0
 GATEWAY_WATCH_EVERY_S = 0.5
 GATEWAY_PROBE_EVERY_S = 5.0
 SIMULATOR_URL_VARIABLE = "INTERCHANGE_SIMULATOR_URL"
@@ -115,10 +117,8 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
     async with AsyncExitStack() as stack:
         parts = await _open_store_parts(stack, settings, loaded.environ)
         stores = StoreContainer(**parts)
-        catalog = await stores.load_catalog()()
-        provided = provision(
-            settings, catalog, loaded.environ, simulator_url=loaded.environ.get(SIMULATOR_URL_VARIABLE)
-        )
+        catalog = CatalogInUse(stores.clock().utc_now().date(), await stores.load_catalog()())
+        provided = _provision(loaded, catalog.catalog)
         thread = BlockingThread("interchange-usage")
         stack.push_async_callback(thread.aclose)
         writer_database = SqlDatabase(database_url(settings), thread)
@@ -136,6 +136,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         tasks.start("key ring", lambda: _every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
         tasks.start("gateway", lambda: _watch_gateway(settings, container))
         faces = _faces(container, loaded, catalog)
+        tasks.start("catalogue", lambda: _follow_catalog(loaded, container, catalog))
         # What was built so far lives as long as the process: leave it out of every later collection.
         gc.collect()
         gc.freeze()
@@ -167,6 +168,31 @@ class BackgroundTasks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class CatalogInUse:
+    """The catalogue that requests are planned and priced by, and the date its prices are of."""
+
+    def __init__(self, on: date, catalog: Catalog) -> None:
+        self.on = on
+        self.catalog = catalog
+
+
+def _provision(loaded: LoadedSettings, catalog: Catalog) -> Provision:
+    simulator_url = loaded.environ.get(SIMULATOR_URL_VARIABLE)
+    return provision(loaded.settings, catalog, loaded.environ, simulator_url=simulator_url)
+
+
+async def _follow_catalog(loaded: LoadedSettings, container: Container, in_use: CatalogInUse) -> None:
+    """Takes a new day's prices into use: providers announce changes with a date."""
+    while True:
+        await asyncio.sleep(CATALOG_LOOK_EVERY_S)
+        today = container.clock().utc_now().date()
+        if today == in_use.on:
+            continue
+        catalog = await container.load_catalog()()
+        container.runtime().swap(compiled_table(_provision(loaded, catalog)))
+        in_use.on, in_use.catalog = today, catalog
 
 
 async def _every(period_s: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -205,7 +231,7 @@ def _published(file: Path) -> tuple[str, ...]:
     return (url,) if isinstance(url, str) else ()
 
 
-def _faces(container: Container, loaded: LoadedSettings, catalog: Catalog) -> Faces:
+def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -> Faces:
     settings = loaded.settings
     gate = LlmGate(
         key_ring=container.key_ring(),
@@ -238,7 +264,7 @@ def _faces(container: Container, loaded: LoadedSettings, catalog: Catalog) -> Fa
         list_keys=container.list_keys(),
         revoke_key=container.revoke_key(),
         report_usage=container.report_usage(),
-        catalog=lambda: catalog,
+        catalog=lambda: in_use.catalog,
         reader=container.reader(),
         complete_endpoint=complete,
     )

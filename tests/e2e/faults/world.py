@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from application.use_cases.answer_llm_request import AnswerLlmRequest
+from domain.routing.live import TargetState
 from entrypoints.simulator.answers import pieces_of
 from entrypoints.simulator.connection import Request
 from tests.e2e.stack import Stack
@@ -86,6 +88,7 @@ class Pair:
         self.a, self.b = f"{name}a", f"{name}b"
         self.one, self.both = f"{name}-one", f"{name}-both"
         self.continued, self.rejecting = f"{name}-continued", f"{name}-rejecting"
+        self.restarting = f"{name}-restarting"
 
     def fault(self, *, provider: str | None = None, times: int | None = None, **fault: Any) -> None:
         """Puts a fault in force for `a`, or another provider."""
@@ -169,11 +172,24 @@ class FaultWorld:
             threading.Event().wait(0.01)
         return True
 
-    def _recorded(self, query: str, *values: str) -> list[dict[str, Any]]:
+    def live_of(self, target_id: str) -> TargetState:
+        """What is known of a target right now."""
+        _, live = self._pipeline._runtime.snapshot
+        state = live.of(target_id)
+        assert state is not None
+        return state
+
+    @property
+    def _pipeline(self) -> AnswerLlmRequest:
         faces = self.stack.application.faces
         assert faces is not None
         endpoint: Any = faces.hot[("POST", "/v1/chat/completions")]
-        self.stack.run(endpoint._gate.pipeline.usage_log.flush())
+        pipeline = endpoint._gate.pipeline
+        assert isinstance(pipeline, AnswerLlmRequest)
+        return pipeline
+
+    def _recorded(self, query: str, *values: str) -> list[dict[str, Any]]:
+        self.stack.run(self._pipeline.usage_log.flush())
         with sqlite3.connect(self._data_dir / "interchange.db") as database:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute(query, values)]
@@ -216,13 +232,14 @@ def configuration(via: str, gateway_url: str | None) -> str:
     for number in range(PAIRS):
         name = f"p{number:02d}"
         a, b = f"{name}a", f"{name}b"
-        providers[a] = _provider(a, via, A_PRICES, 8_192, ("m",))
-        providers[b] = _provider(b, via, B_PRICES, 128_000, ("m", "no-prefill"))
+        providers[a] = _provider(a, via, A_PRICES, 8_192, ("m", "plain"))
+        providers[b] = _provider(b, via, B_PRICES, 128_000, ("m", "no-prefill", "plain"))
         shared = {"strategy": "priority", "timeouts": timeouts}
         routes[f"{name}-one"] = {**shared, "targets": [f"{a}/m"]}
         routes[f"{name}-both"] = {**shared, "targets": [f"{a}/m", f"{b}/m"]}
         continued = {**shared, "stream_recovery": "continue"}
         routes[f"{name}-continued"] = {**continued, "targets": [f"{a}/m", f"{b}/m"]}
+        routes[f"{name}-restarting"] = {**continued, "targets": [f"{a}/plain", f"{b}/plain"]}
         routes[f"{name}-rejecting"] = {**continued, "targets": [f"{a}/m", f"{b}/no-prefill"]}
     portkey = {"managed": False, "gateways": [gateway_url] if gateway_url else []}
     breaker = {"consecutive_failures": 3, "open_s": OPEN_S, "open_s_max": 2 * OPEN_S}
@@ -236,14 +253,13 @@ def _provider(
         "input_usd_per_mtok": prices["input"],
         "output_usd_per_mtok": prices["output"],
         "context_tokens": context_tokens,
-        "prefill": True,
     }
     return {
         "kind": "openai",
         "base_url": f"{{sim}}/{name}/v1",
         "api_key": "sim-key-123",
         "via": via,
-        "models": dict.fromkeys(models, model),
+        "models": {name: {**model, "prefill": name != "plain"} for name in models},
     }
 
 

@@ -21,7 +21,7 @@ from entrypoints.simulator.answers import pieces_of
 from entrypoints.simulator.connection import Request
 from tests.e2e.stack import Stack
 
-PAIRS = 70
+PAIRS = 120
 ANSWER_TOKENS = 60
 ANSWER = " ".join(f"word{number:02d}" for number in range(ANSWER_TOKENS))
 """What every model says; `tokens_of_answer` tells where it can be cut."""

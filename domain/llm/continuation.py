@@ -11,6 +11,12 @@ from typing import NamedTuple
 ECHO_CHARS_MIN = 16
 """A prefill provider that repeats the prefix is recognised only when the prefix is at least this long."""
 
+REPEATED_CHARS_MIN = 8
+"""A prefill provider that says so many of the last characters again has lost its place, or the text really
+repeats itself; nobody can tell which, so it is refused."""
+REPEATED_CHARS_MAX = 4096
+"""How far back such a repetition is looked for."""
+
 
 class ContinuationMode(Enum):
     PREFILL = "prefill"
@@ -34,7 +40,8 @@ class Aligner:
 
     `sent` is everything delivered so far. For prefill, `prefix` is what the fallback was given: `sent`
     without trailing white space, which some providers refuse; white space the fallback produces again is
-    swallowed once.
+    swallowed once. A fallback that says the whole prefix again first is cut free of it; one that says only
+    the end of it again is misaligned.
     """
 
     __slots__ = ("_aligned", "_buffer", "_mode", "_owed_space", "_sent", "prefix")
@@ -77,7 +84,7 @@ class Aligner:
         new, self._buffer = self._buffer[len(self._sent) :], ""
         return Emit(new)
 
-    def _prefill(self) -> Emit:
+    def _prefill(self) -> Emit | Misaligned:
         held = self._buffer
         if self._is_echo_so_far(held):
             if len(held) < len(self.prefix):
@@ -85,6 +92,12 @@ class Aligner:
             held = held[len(self.prefix) :]
             if not held:
                 return Emit("")
+        elif not self._aligned:
+            repeats = self._repeats_the_end(held)
+            if repeats is None:
+                return Emit("")
+            if repeats:
+                return Misaligned("the fallback says the end of what was delivered again")
         if self._owed_space and self._owed_space.startswith(held):
             # Everything so far is white space the caller has: more may come.
             return Emit("")
@@ -96,6 +109,21 @@ class Aligner:
         if self._aligned or len(self.prefix) < ECHO_CHARS_MIN:
             return False
         return self.prefix.startswith(held[: len(self.prefix)])
+
+    def _repeats_the_end(self, held: str) -> bool | None:
+        """Whether the text begins with the last characters of the prefix; None: too early to tell."""
+        tail = self.prefix[-REPEATED_CHARS_MAX:]
+        shortest_at = len(tail) - REPEATED_CHARS_MIN
+        undecided = False
+        begins = held[:REPEATED_CHARS_MIN]
+        at = tail.find(begins)
+        while 0 <= at <= shortest_at:
+            length = len(tail) - at
+            if length <= len(held) and tail.startswith(held[:length], at):
+                return True
+            undecided = undecided or (length > len(held) and tail.startswith(held, at))
+            at = tail.find(begins, at + 1)
+        return None if undecided else False
 
     def _without_owed_space(self, text: str) -> str:
         common = 0

@@ -129,6 +129,13 @@ def test_a_fallback_that_rejects_prefill_starts_anew(world: FaultWorld, pair: Pa
     assert [row["provider"] for row in rows.attempts] == [pair.a, pair.b, pair.a]
 
 
+def test_a_fallback_that_says_the_end_again_is_not_believed(world: FaultWorld, pair: Pair) -> None:
+    pair.fault(kind="cut_after", how="close", tokens=CUT_AT, times=1)
+    heard = world.ask(pair.repeating, stream=True)
+    assert heard.whole, "no character is repeated"
+    assert world.rows(heard).outcomes == ["network", "bad_response", "ok"]
+
+
 def test_an_answer_nobody_can_continue_is_an_explicit_error(world: FaultWorld, pair: Pair) -> None:
     pair.fault(kind="cut_after", how="close", tokens=CUT_AT)
     pair.fault(provider=pair.b, kind="status", status=503)

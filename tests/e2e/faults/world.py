@@ -88,7 +88,7 @@ class Pair:
         self.a, self.b = f"{name}a", f"{name}b"
         self.one, self.both = f"{name}-one", f"{name}-both"
         self.continued, self.rejecting = f"{name}-continued", f"{name}-rejecting"
-        self.restarting = f"{name}-restarting"
+        self.restarting, self.repeating = f"{name}-restarting", f"{name}-repeating"
 
     def fault(self, *, provider: str | None = None, times: int | None = None, **fault: Any) -> None:
         """Puts a fault in force for `a`, or another provider."""
@@ -233,12 +233,13 @@ def configuration(via: str, gateway_url: str | None) -> str:
         name = f"p{number:02d}"
         a, b = f"{name}a", f"{name}b"
         providers[a] = _provider(a, via, A_PRICES, 8_192, ("m", "plain"))
-        providers[b] = _provider(b, via, B_PRICES, 128_000, ("m", "no-prefill", "plain"))
+        providers[b] = _provider(b, via, B_PRICES, 128_000, ("m", "no-prefill", "repeat-prefill", "plain"))
         shared = {"strategy": "priority", "timeouts": timeouts}
         routes[f"{name}-one"] = {**shared, "targets": [f"{a}/m"]}
         routes[f"{name}-both"] = {**shared, "targets": [f"{a}/m", f"{b}/m"]}
         continued = {**shared, "stream_recovery": "continue"}
         routes[f"{name}-continued"] = {**continued, "targets": [f"{a}/m", f"{b}/m"]}
+        routes[f"{name}-repeating"] = {**continued, "targets": [f"{a}/m", f"{b}/repeat-prefill"]}
         routes[f"{name}-restarting"] = {**continued, "targets": [f"{a}/plain", f"{b}/plain"]}
         routes[f"{name}-rejecting"] = {**continued, "targets": [f"{a}/m", f"{b}/no-prefill"]}
     portkey = {"managed": False, "gateways": [gateway_url] if gateway_url else []}

@@ -1,8 +1,49 @@
-"""The published HTTP interface, as an OpenAPI 3.1 document."""
+"""The published HTTP interface, as an OpenAPI 3.1 document. Data only; the parts are in the files beside."""
 
+from copy import deepcopy
 from typing import Any
+
+from contracts.http.admin_paths import ADMIN_PATHS
+from contracts.http.admin_schemas import ADMIN_SCHEMAS
+from contracts.http.call_paths import CALL_PATHS
+from contracts.http.call_schemas import CALL_SCHEMAS
+from contracts.http.error_answers import ERROR_SCHEMAS
+from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
+
+VERSION = "0.1.0"
+_DESCRIPTION = (
+    "The integration layer for AI agents: one key and one address in front of every model, with routing, "
+    "failover, exact cost and a record of everything.\n\n"
+    "Errors have one shape, or Anthropic's on its routes. A route or method that does not exist is answered "
+    "with 404 or 405 in the same shape. Objects may get further fields in later versions."
+)
+_TAGS = {
+    "Models": "Calling models.",
+    "Routing": "Why a request goes where it goes.",
+    "Providers": "How providers are doing, and an operator's hand on them.",
+    "Keys": "Who may call.",
+    "Catalogue": "What could be called, and for how much.",
+    "Usage": "What was called, and for how much.",
+    "Health": "How this instance is doing.",
+    "About": "Descriptions of this interface.",
+}
 
 
 def openapi_document() -> dict[str, Any]:
     """The whole document; a new one each time."""
-    return {"openapi": "3.1.0", "info": {"title": "Interchange", "version": "0.1.0"}, "paths": {}}
+    return deepcopy(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Interchange", "version": VERSION, "description": _DESCRIPTION},
+            "servers": [{"url": "/", "description": "This installation"}],
+            "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+            "security": [{name: []} for name in SECURITY_SCHEMES],
+            "paths": {**CALL_PATHS, **ADMIN_PATHS},
+            "components": {
+                "schemas": {**CALL_SCHEMAS, **ADMIN_SCHEMAS, **ERROR_SCHEMAS},
+                "parameters": REQUEST_HEADERS,
+                "headers": RESPONSE_HEADERS,
+                "securitySchemes": SECURITY_SCHEMES,
+            },
+        }
+    )

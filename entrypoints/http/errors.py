@@ -77,6 +77,7 @@ _OPENAI_TYPE = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "timeout_error",
     409: "conflict_error",
     413: "invalid_request_error",
     422: "invalid_request_error",
@@ -90,6 +91,7 @@ _ANTHROPIC_TYPE = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "timeout_error",
     409: "invalid_request_error",
     413: "request_too_large",
     422: "invalid_request_error",
@@ -109,13 +111,18 @@ def status_of(error: InterchangeError, dialect: str) -> int:
                 return 400
             return 504 if kind is FailureKind.TIMEOUT else 503
         status = error.failure.status
-        if status is not None and 400 <= status < 600 and kind is not FailureKind.AUTH:
+        if status is not None and kind is not FailureKind.AUTH and _passed_on(status, dialect):
             return status
         return UPSTREAM_STATUS[kind]
     for cls in type(error).__mro__:
         if cls in STATUS:
             return STATUS[cls]
     return 500
+
+
+def _passed_on(status: int, dialect: str) -> bool:
+    """Whether a provider's status says the same from us; its 500 would be taken for a fault of ours."""
+    return 400 <= status < 500 or status in (503, 504) or (status == 529 and FAMILY[dialect] == "anthropic")
 
 
 def error_payload(

@@ -398,7 +398,7 @@ def test_provider_errors_become_the_sdks_own(
     assert error.response.headers["x-should-retry"] == "false"
     assert error.body is not None
     assert "said the provider" in str(error)
-    assert error.status_code == status
+    assert error.status_code == {500: 502}.get(status, status)
     if wire != "alpha":
         body: Any = error.body
         assert body["code"].startswith("upstream_")

@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 WIRES = ("alpha", "beta", "gamma")
 TRANSLATED = ("beta", "gamma")
-FAULTY_STATUSES = (400, 401, 403, 404, 413, 422, 429, 500, 503, 529)
+FAULTY_STATUSES = (400, 401, 403, 404, 413, 418, 422, 429, 500, 503, 529)
 
-FAILING = tuple(f"fail-{status}{mode}" for status in FAULTY_STATUSES for mode in ("", "-streamed"))
+FAILING = tuple(f"fail-{status}{mode}" for status in FAULTY_STATUSES for mode in ("", "-streamed", "-again"))
 """Models and, behind the wire's name, routes without retries: `alpha-fail-500` asks `alpha/fail-500`."""
 
 _CHAT = "[text, streaming, function_calling, vision, structured_output]"

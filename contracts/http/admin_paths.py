@@ -1,0 +1,262 @@
+"""The routes around the calls."""
+
+from typing import Any
+
+from application.ports.usage_query import UsageDimension
+from contracts.http.error_answers import admin_errors, errors
+from contracts.http.headers import ANTHROPIC_VERSION
+from contracts.http.words import Schema, integer, one_of, ref, text
+from domain.llm.capabilities import NAMES
+
+PUBLIC: list[dict[str, list[str]]] = []
+
+
+def _json(schema: Schema, description: str, *, with_id: bool = True) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": description,
+        "content": {"application/json": {"schema": schema}},
+    }
+    if with_id:
+        response["headers"] = {"x-request-id": {"$ref": "#/components/headers/x-request-id"}}
+    return response
+
+
+def _operation(
+    operation_id: str,
+    tag: str,
+    summary: str,
+    responses: dict[str, Any],
+    *,
+    parameters: list[dict[str, Any]] | None = None,
+    body: str | None = None,
+    public: bool = False,
+    description: str = "",
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {"operationId": operation_id, "tags": [tag], "summary": summary}
+    if description:
+        operation["description"] = description
+    if parameters:
+        operation["parameters"] = parameters
+    if body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": ref(body)}},
+        }
+    if public:
+        operation["security"] = PUBLIC
+    return {**operation, "responses": responses}
+
+
+def _path(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": text()}
+
+
+def _query(name: str, description: str, schema: Schema) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _either(ours: str, theirs: str) -> Schema:
+    return {"anyOf": [ref(ours), ref(theirs)]}
+
+
+_BOTH = ("Error", "AnthropicError")
+_PROVIDER = _path("name", "The operator's name of the provider.")
+_READINESS = {
+    "200": _json(ref("Readiness"), "Requests are taken.", with_id=False),
+    "503": _json(ref("Readiness"), "No provider is usable, or nothing more can be recorded.", with_id=False),
+}
+_DAY = text("An ISO time; UTC without a zone.", examples=["2030-01-31T12:00:00Z"])
+
+
+def _page(operation_id: str, summary: str) -> dict[str, Any]:
+    page = {"description": "A page for people.", "content": {"text/html": {"schema": text()}}}
+    return {"get": _operation(operation_id, "About", summary, {"200": page}, public=True)}
+
+
+def _public(operation_id: str, summary: str, schema: str, description: str) -> dict[str, Any]:
+    answer = {"200": _json(ref(schema), description, with_id=False)}
+    return {"get": _operation(operation_id, "Health", summary, answer, public=True)}
+
+
+ADMIN_PATHS: dict[str, Any] = {
+    "/": _page("firstPage", "First page"),
+    "/docs": _page("readReference", "The list of routes"),
+    "/openapi.json": {
+        "get": _operation(
+            "readOpenApi",
+            "About",
+            "This document",
+            {"200": _json({"type": "object"}, "OpenAPI 3.1.", with_id=False)},
+            public=True,
+        )
+    },
+    "/health": _public(
+        "readHealth", "How this instance is", "Health", "Always 200; `status` says whether it is well."
+    ),
+    "/health/live": _public("readLiveness", "Whether the process answers", "Alive", "It does."),
+    "/health/ready": {
+        "get": _operation(
+            "readReadiness", "Health", "Whether requests can be answered", _READINESS, public=True
+        )
+    },
+    "/ready": {
+        "get": _operation("readReady", "Health", "The same as /health/ready", _READINESS, public=True)
+    },
+    "/cache-status": _public("readCacheStatus", "What the cache does", "CacheStatus", "Per tier."),
+    "/metrics": {
+        "get": _operation(
+            "readMetrics",
+            "Health",
+            "Counters and gauges for Prometheus",
+            {
+                "200": {
+                    "description": "Prometheus text format 0.0.4.",
+                    "content": {"text/plain": {"schema": text()}},
+                },
+                **admin_errors(),
+            },
+        )
+    },
+    "/v1/models": {
+        "get": _operation(
+            "listModels",
+            "Models",
+            "What this key may call, routes first",
+            {
+                "200": _json(_either("ModelList", "AnthropicModelList"), "In the caller's family's shape."),
+                **errors(_BOTH, 401, 403),
+            },
+            parameters=[ANTHROPIC_VERSION],
+        )
+    },
+    "/v1/models/{name}": {
+        "get": _operation(
+            "readModel",
+            "Models",
+            "One model or route",
+            {
+                "200": _json(_either("Model", "AnthropicModel"), "In the caller's family's shape."),
+                **errors(_BOTH, 401, 403, 404),
+            },
+            parameters=[_path("name", "Its name, which may contain slashes."), ANTHROPIC_VERSION],
+        )
+    },
+    "/api/v1/routing/explain": {
+        "post": _operation(
+            "explainRoute",
+            "Routing",
+            "Why a request would go where it would go",
+            {"200": _json(ref("Explanation"), "Nothing was sent."), **admin_errors(400, 404, 413)},
+            body="ExplainRequest",
+            description="Demands come from the body or from the same headers as on the calling routes.",
+        )
+    },
+    "/api/v1/providers/status": {
+        "get": _operation(
+            "readProvidersStatus",
+            "Providers",
+            "How every provider is doing, from live traffic",
+            {"200": _json(ref("ProvidersStatus"), "In the order of the configuration."), **admin_errors()},
+        )
+    },
+    "/api/v1/providers/{name}/state": {
+        "put": _operation(
+            "setProviderState",
+            "Providers",
+            "Force a state, such as maintenance, or judge by traffic again",
+            {"200": _json(ref("ProviderStateSet"), "Done."), **admin_errors(400, 404, 413)},
+            parameters=[_PROVIDER],
+            body="ProviderState",
+        )
+    },
+    "/api/v1/providers/{name}/breaker": {
+        "put": _operation(
+            "setBreaker",
+            "Providers",
+            "Open, close or reset the breakers of a provider",
+            {"200": _json(ref("BreakerSet"), "Done."), **admin_errors(400, 404, 413)},
+            parameters=[_PROVIDER],
+            body="BreakerAction",
+        )
+    },
+    "/api/v1/keys": {
+        "get": _operation(
+            "listKeys",
+            "Keys",
+            "Keys of one tenant, or of all this key may manage",
+            {"200": _json(ref("KeyList"), "Without their secrets."), **admin_errors(503)},
+            parameters=[_query("tenant_id", "Only this tenant's.", text())],
+        ),
+        "post": _operation(
+            "createKey",
+            "Keys",
+            "Make a key",
+            {
+                "201": _json(ref("CreatedKey"), "The only time the secret is shown."),
+                **admin_errors(400, 413, 503),
+            },
+            body="NewKey",
+        ),
+    },
+    "/api/v1/keys/{key_id}": {
+        "delete": _operation(
+            "revokeKey",
+            "Keys",
+            "Revoke a key for good",
+            {"200": _json(ref("Key"), "As it now is."), **admin_errors(404, 503)},
+            parameters=[_path("key_id", "The public part of the key.")],
+        )
+    },
+    "/api/v1/catalog": {
+        "get": _operation(
+            "searchCatalog",
+            "Catalogue",
+            "Models of all providers, with prices",
+            {"200": _json(ref("OfferingPage"), "One page."), **admin_errors(400)},
+            parameters=[
+                _query("q", "Part of the id.", text()),
+                _query("provider", "Only this provider's.", text()),
+                _query("capability", "Only what can do this.", one_of(NAMES)),
+                _query("offset", "Where the page starts.", integer(minimum=0, default=0)),
+                _query("limit", "At most 1000 are given.", integer(minimum=0, default=100)),
+            ],
+        )
+    },
+    "/api/v1/catalog/statistics": {
+        "get": _operation(
+            "readCatalogStatistics",
+            "Catalogue",
+            "How much is known",
+            {"200": _json(ref("CatalogStatistics"), "Counts."), **admin_errors()},
+        )
+    },
+    "/api/v1/catalog/{id}": {
+        "get": _operation(
+            "readOffering",
+            "Catalogue",
+            "One model of one provider",
+            {"200": _json(ref("Offering"), "With its prices."), **admin_errors(404)},
+            parameters=[_path("id", "`provider/model`; may contain further slashes.")],
+        )
+    },
+    "/api/v1/usage": {
+        "get": _operation(
+            "readUsage",
+            "Usage",
+            "What was used and what it cost",
+            {"200": _json(ref("Usage"), "Sums, never of another tenant."), **admin_errors(400, 503)},
+            parameters=[
+                _query(
+                    "group_by",
+                    f"Comma list of {', '.join(d.value for d in UsageDimension)}.",
+                    text(examples=["provider,model"]),
+                ),
+                _query("tenant_id", "Only this tenant's.", text()),
+                _query("provider", "Only what this provider answered.", text()),
+                _query("model", "Only what this model answered.", text()),
+                _query("from", "Requests started then or later.", _DAY),
+                _query("to", "Requests started before.", _DAY),
+            ],
+        )
+    },
+}

@@ -1,0 +1,259 @@
+"""What the routes around the calls take and give."""
+
+from application.ports.usage_query import UsageDimension
+from contracts.http.words import (
+    Schema,
+    array,
+    boolean,
+    closed,
+    integer,
+    maybe,
+    number,
+    obj,
+    one_of,
+    ref,
+    text,
+)
+from domain.llm.capabilities import NAMES
+from domain.resilience.breaker import BreakerState
+from domain.routing.filters import DropReason
+from domain.routing.health import HealthState
+from domain.tenancy.role import PERMISSIONS, ROLES
+
+_TIME = text("RFC 3339, with a time zone.", format="date-time")
+_USD = text("USD as decimal text, exact.", pattern=r"^-?\d+(\.\d+)?$")
+_COUNT = integer(minimum=0)
+_BREAKER = one_of([state.value for state in BreakerState])
+_HEALTH = one_of([state.value for state in HealthState])
+_CAPABILITIES = array(one_of(NAMES))
+
+ADMIN_SCHEMAS: dict[str, Schema] = {
+    "Model": obj(
+        {
+            "id": text("What to send as `model`."),
+            "object": text(const="model"),
+            "created": integer(),
+            "owned_by": text("The provider; `interchange` for a route."),
+            "context_window": maybe(integer()),
+            "capabilities": _CAPABILITIES,
+        },
+        optional=["context_window", "capabilities"],
+    ),
+    "ModelList": obj({"object": text(const="list"), "data": array(ref("Model"), "Routes first.")}),
+    "AnthropicModel": obj(
+        {"type": text(const="model"), "id": text(), "display_name": text(), "created_at": _TIME}
+    ),
+    "AnthropicModelList": obj(
+        {
+            "data": array(ref("AnthropicModel")),
+            "has_more": boolean(),
+            "first_id": maybe(text()),
+            "last_id": maybe(text()),
+        }
+    ),
+    "ExplainRequest": {
+        "description": "Any body of a calling route: of `/api/v1/llm/complete`, a chat, a text completion or "
+        "embeddings. `model` alone asks about a short chat.",
+        "anyOf": [ref("CompleteRequest"), obj({"model": text(minLength=1)})],
+        "examples": [{"model": "assistant", "messages": [{"role": "user", "content": "Say hello."}]}],
+    },
+    "Explanation": obj(
+        {
+            "route": text(),
+            "strategy": text(),
+            "attempts_max": _COUNT,
+            "estimated_input_tokens": _COUNT,
+            "estimated_output_tokens": _COUNT,
+            "cache": text("State of the cache for this request."),
+            "refusal": maybe(
+                obj(
+                    {"code": text(), "message": text()},
+                    description="The error a real request would get; null when it would be sent.",
+                )
+            ),
+            "candidates_total": _COUNT,
+            "candidates": array(ref("Candidate"), "The kept ones by rank, then the dropped ones."),
+        }
+    ),
+    "Candidate": obj(
+        {
+            "target": text(),
+            "provider": text(),
+            "model": text(),
+            "region": maybe(text()),
+            "kept": boolean(),
+            "rank": maybe(integer("From 0 among the kept.", minimum=0)),
+            "reason": maybe(one_of([reason.value for reason in DropReason])),
+            "explanation": text("The same for people."),
+            "estimated_cost_usd": maybe(_USD),
+            "price_bound_usd": maybe({**_USD, "description": "The most this attempt can cost."}),
+            "predicted_p95_ms": maybe(number(minimum=0)),
+            "first_token_ms": maybe(number(minimum=0)),
+            "in_flight": _COUNT,
+            "health": _HEALTH,
+            "breaker": _BREAKER,
+        }
+    ),
+    "ProvidersStatus": obj({"providers": array(ref("ProviderStatus"))}),
+    "ProviderStatus": obj(
+        {
+            "provider": text(),
+            "state": _HEALTH,
+            "success_rate": maybe(number("Of the last 300 s; null without calls.", minimum=0, maximum=1)),
+            "latency_ms": maybe(number(minimum=0)),
+            "consecutive_failures": _COUNT,
+            "availability": number("Percent of the last 300 s.", minimum=0, maximum=100),
+            "samples": _COUNT,
+            "usable": boolean("At least one of its targets may be tried now."),
+            "forced": maybe(_HEALTH),
+            "simulated": boolean(),
+            "breaker": _BREAKER,
+            "targets": array(ref("TargetStatus")),
+        }
+    ),
+    "TargetStatus": obj(
+        {
+            "id": text(),
+            "breaker": _BREAKER,
+            "back_after_s": maybe(number("Null: when an operator says so.", minimum=0)),
+            "first_token_ms": maybe(number(minimum=0)),
+            "latency_p95_ms": maybe(number(minimum=0)),
+            "in_flight": _COUNT,
+        }
+    ),
+    "ProviderState": closed(
+        obj(
+            {"state": one_of(["auto", *(state.value for state in HealthState)])},
+            example={"state": "maintenance"},
+        )
+    ),
+    "ProviderStateSet": obj({"provider": text(), "state": text()}),
+    "BreakerAction": closed(obj({"action": one_of(["open", "close", "reset"])}, example={"action": "reset"})),
+    "BreakerSet": obj({"provider": text(), "breaker": maybe(_BREAKER)}),
+    "NewKey": closed(
+        obj(
+            {
+                "tenant_id": text(minLength=1),
+                "name": text("For people.", minLength=1),
+                "role": one_of(ROLES),
+                "scopes": maybe(
+                    array(one_of(sorted(PERMISSIONS)), "Narrows what the role may do.", minItems=1)
+                ),
+                "allowed_models": maybe(
+                    array(text(), "Routes, `provider/model`, or `provider/*`.", minItems=1)
+                ),
+                "expires_at": maybe(_TIME),
+                "budget": {"type": "null", "description": "Not accepted by this version."},
+            },
+            optional=["scopes", "allowed_models", "expires_at", "budget"],
+            example={
+                "tenant_id": "default",
+                "name": "support agents",
+                "role": "agent",
+                "allowed_models": ["assistant"],
+            },
+        )
+    ),
+    "CreatedKey": obj({"key_id": text(), "key": text("The secret. Shown this once.")}),
+    "Key": obj(
+        {
+            "key_id": text(),
+            "tenant_id": text(),
+            "name": text(),
+            "role": one_of(ROLES),
+            "scopes": maybe(array(text())),
+            "allowed_models": maybe(array(text())),
+            "created_at": maybe(_TIME),
+            "expires_at": maybe(_TIME),
+            "revoked_at": maybe(_TIME),
+        }
+    ),
+    "KeyList": obj({"keys": array(ref("Key"))}),
+    "Offering": obj(
+        {
+            "id": text("`provider/model`."),
+            "provider": text(),
+            "model": text(),
+            "capabilities": _CAPABILITIES,
+            "context_tokens": maybe(_COUNT),
+            "max_output_tokens": maybe(_COUNT),
+            "quality": maybe(number(minimum=0, maximum=1)),
+            "regions": array(text()),
+            "compliance": array(text()),
+            "deprecated_on": maybe(text()),
+            "price_source": text("Where the prices come from."),
+            "price_effective_from": maybe(text()),
+            "usd_per_mtok": {
+                "type": "object",
+                "description": "USD per million tokens, by bucket; absent buckets are unknown.",
+                "additionalProperties": _USD,
+            },
+            "tiers": array(integer(), "Input tokens above which dearer prices hold."),
+        }
+    ),
+    "OfferingPage": obj({"total": _COUNT, "offset": _COUNT, "offerings": array(ref("Offering"))}),
+    "CatalogStatistics": obj(
+        {
+            "version": text(),
+            "offerings": _COUNT,
+            "providers": _COUNT,
+            "priced": _COUNT,
+            "with_context": _COUNT,
+            "by_provider": {"type": "object", "additionalProperties": _COUNT},
+        }
+    ),
+    "Usage": obj(
+        {
+            "group_by": array(one_of([dimension.value for dimension in UsageDimension])),
+            "rows": array(ref("UsageRow"), "The dearest first; one row of sums without `group_by`."),
+        }
+    ),
+    "UsageRow": obj(
+        {
+            **{dimension.value: text() for dimension in UsageDimension},
+            "requests": _COUNT,
+            "ok_requests": _COUNT,
+            "attempts": _COUNT,
+            "input_tokens": _COUNT,
+            "output_tokens": _COUNT,
+            "cached_read_tokens": _COUNT,
+            "cache_write_tokens": _COUNT,
+            "reasoning_tokens": _COUNT,
+            "cost_nano_usd": integer("Exact, over what has a known price.", minimum=0),
+            "attempt_cost_nano_usd": _COUNT,
+            "unpriced_requests": _COUNT,
+            "estimated_requests": _COUNT,
+            "duration_us": integer("Sum; divide by `requests` for the mean.", minimum=0),
+            "cost_usd": _USD,
+        },
+        optional=[dimension.value for dimension in UsageDimension],
+    ),
+    "Health": obj(
+        {
+            "status": one_of(["ok", "degraded"]),
+            "version": text(),
+            "profile": text(),
+            "providers": obj({"configured": _COUNT, "usable": array(text())}),
+            "portkey": obj(
+                {
+                    "status": one_of(["up", "down", "not_configured"]),
+                    "note": text(),
+                    "gateways": array(obj({"url": text(), "up": boolean(), "last_error": maybe(text())})),
+                },
+                optional=["note"],
+            ),
+            "usage_log": one_of(["ok", "buffering"]),
+            "in_flight": _COUNT,
+            "warnings": array(text()),
+        }
+    ),
+    "Alive": obj({"status": text(const="alive")}),
+    "CacheStatus": obj(
+        {
+            "mode": one_of(["off", "observe", "exact", "verified", "threshold"]),
+            "l1": obj({"enabled": boolean(), "entries": _COUNT, "hits": _COUNT, "misses": _COUNT}),
+            "l2": obj({"enabled": boolean()}),
+            "semantic": obj({"enabled": boolean()}),
+        }
+    ),
+}

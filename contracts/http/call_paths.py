@@ -1,0 +1,122 @@
+"""The routes that call models."""
+
+from typing import Any
+
+from contracts.http.error_answers import (
+    ANTHROPIC_ERRORS,
+    ANTHROPIC_STATUSES,
+    LLM_STATUSES,
+    OPENAI_ERRORS,
+    errors,
+    other_refusals,
+)
+from contracts.http.headers import ON_ANSWERS, REQUEST_HEADERS, RESPONSE_HEADERS
+from contracts.http.words import ref, text
+
+_WISHES = [{"$ref": f"#/components/parameters/{name}"} for name in REQUEST_HEADERS]
+OWN_ERRORS = ("Error",)
+_NEVER_STREAMED = "Never streamed."
+
+
+def _answer(schema: str, events: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": ref(schema)}}
+    if events:
+        content["text/event-stream"] = {"schema": text(events)}
+    names = ("x-request-id", *ON_ANSWERS, *(name for name in RESPONSE_HEADERS if name not in ON_ANSWERS))
+    return {
+        "description": "The model's answer.",
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in dict.fromkeys(names)},
+        "content": content,
+    }
+
+
+def _call(
+    operation_id: str,
+    summary: str,
+    description: str,
+    request: str,
+    response: str,
+    *,
+    events: str = "",
+    family: tuple[str, ...] = OPENAI_ERRORS,
+    **meanings: str,
+) -> dict[str, Any]:
+    statuses = ANTHROPIC_STATUSES if family == ANTHROPIC_ERRORS else LLM_STATUSES
+    return {
+        "post": {
+            "operationId": operation_id,
+            "tags": ["Models"],
+            "summary": summary,
+            "description": description,
+            "parameters": _WISHES,
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": ref(request)}},
+            },
+            "responses": {
+                "200": _answer(response, events),
+                **errors(family, *statuses, **meanings),
+                **({} if family == OWN_ERRORS else other_refusals()),
+            },
+        }
+    }
+
+
+CALL_PATHS: dict[str, Any] = {
+    "/api/v1/llm/complete": _call(
+        "complete",
+        "Complete a prompt by requirements instead of by a model's name",
+        "Chooses among everything configured what satisfies `model_requirements`, and answers in one shape "
+        "whoever answered.",
+        "CompleteRequest",
+        "CompleteResponse",
+        events='`data: {"delta": …}` for each piece of text, then one event with all fields of the whole '
+        "answer, then `data: [DONE]`. An answer that breaks ends with an event that has an `error` instead.",
+        family=OWN_ERRORS,
+        s402="A hard budget is spent. This version enforces no budgets, so it never comes.",
+        s503="Candidates exist, but none could answer.",
+        s504="No answer within the time of the route.",
+    ),
+    "/v1/chat/completions": _call(
+        "createChatCompletion",
+        "Chat, in OpenAI's shape",
+        "Answered by any provider that can; bodies for providers of the same family are forwarded as they "
+        "are but for the model's name, and for others they are translated.",
+        "ChatCompletionRequest",
+        "ChatCompletion",
+        events="`data:` with an OpenAI chunk each, then `data: [DONE]`. Usage comes in a last chunk when "
+        "`stream_options.include_usage` asks for it, with `cost` in it.",
+    ),
+    "/v1/completions": _call(
+        "createCompletion",
+        "Text completion, in OpenAI's older shape",
+        "Forwarded to providers that know it and translated to a chat for the others.",
+        "TextCompletionRequest",
+        "TextCompletion",
+        events="`data:` with an OpenAI chunk each, then `data: [DONE]`.",
+    ),
+    "/v1/embeddings": _call(
+        "createEmbeddings",
+        "Embeddings, in OpenAI's shape",
+        "One vector per text, in order. " + _NEVER_STREAMED,
+        "EmbeddingsRequest",
+        "Embeddings",
+    ),
+    "/v1/messages": _call(
+        "createMessage",
+        "Message, in Anthropic's shape",
+        "Answered by any provider that can; see the chat route.",
+        "MessagesRequest",
+        "Message",
+        events="Anthropic's events, from `message_start` to `message_stop`.",
+        family=ANTHROPIC_ERRORS,
+    ),
+    "/v1/messages/count_tokens": _call(
+        "countTokens",
+        "Count the tokens of a message, in Anthropic's shape",
+        "By the provider where it counts, else estimated, which `x-interchange-estimated` tells.",
+        "CountTokensRequest",
+        "TokenCount",
+        family=ANTHROPIC_ERRORS,
+    ),
+}

@@ -1,0 +1,153 @@
+"""What goes wrong, as schemas and as responses that operations refer to by status."""
+
+from typing import Any
+
+from contracts.http.words import Schema, integer, maybe, obj, ref, text
+
+_CODE = text(
+    "A stable word for machines: `invalid_request`, `invalid_model_requirements`, `invalid_api_key`, "
+    "`forbidden`, `residency_violation`, `model_not_found`, `not_found`, `route_not_found`, "
+    "`method_not_allowed`, `conflict`, `request_in_progress`, `idempotency_key_reused`, "
+    "`request_too_large`, `overloaded`, `store_unavailable`, `no_provider_available`, "
+    "`request_timeout`, `stream_interrupted`, `internal_error`, and `upstream_` with the kind of a "
+    "provider's failure, such as `upstream_rate_limit`."
+)
+
+ERROR_SCHEMAS: dict[str, Schema] = {
+    "Error": obj(
+        {
+            "error": obj(
+                {
+                    "message": text("For people: what was wrong and what is allowed."),
+                    "type": text("The class of the error, in OpenAI's words."),
+                    "param": maybe(text("Path of the offending field or name of the header.")),
+                    "code": _CODE,
+                    "request_id": text("The same as in `x-request-id`."),
+                    "details": {
+                        "type": "object",
+                        "description": "More for machines: `nearest` names of an unknown model, how many "
+                        "candidates were `dropped` for which reason.",
+                    },
+                },
+                optional=["details"],
+            )
+        },
+        description="An error of Interchange itself.",
+        example={
+            "error": {
+                "message": "provider 'acme' has no model 'smal'; the nearest names are acme/small",
+                "type": "not_found_error",
+                "param": "model",
+                "code": "model_not_found",
+                "request_id": "req_01k9z1",
+                "details": {"nearest": ["acme/small"]},
+            }
+        },
+    ),
+    "AnthropicError": obj(
+        {
+            "type": text(const="error"),
+            "error": obj(
+                {
+                    "type": text("The class of the error, in Anthropic's words."),
+                    "message": text("For people: what was wrong and what is allowed."),
+                    "code": _CODE,
+                    "param": maybe(text("Path of the offending field or name of the header.")),
+                }
+            ),
+            "request_id": text("The same as in `x-request-id`."),
+        },
+        description="An error of Interchange itself, for callers of Anthropic's routes.",
+        example={
+            "type": "error",
+            "error": {
+                "type": "invalid_request_error",
+                "message": "max_tokens: is required",
+                "code": "invalid_request",
+                "param": "max_tokens",
+            },
+            "request_id": "req_01k9z1",
+        },
+    ),
+    "ProviderError": {
+        "type": "object",
+        "description": "A provider's own error body, unmodified, when caller and provider are of one "
+        "family. One that speaks about the provider's credential is never passed on.",
+    },
+    "Readiness": obj(
+        {
+            "status": text("`ready` or `not_ready`.", enum=["ready", "not_ready"]),
+            "providers_usable": {"type": "boolean", "description": "At least one provider may be tried now."},
+            "accepting": {"type": "boolean", "description": "Usage can be recorded, so requests are taken."},
+        },
+        example={"status": "ready", "providers_usable": True, "accepting": True},
+    ),
+}
+
+_MEANINGS = {
+    400: "The request cannot be understood, or nothing could ever satisfy it; `param` names the field.",
+    401: "No key, or one that is unknown, expired or revoked.",
+    402: "The provider's account has no money left (`upstream_quota`).",
+    403: "The key may not do this, or nothing that may answer is allowed to see this data.",
+    404: "No such thing; of an unknown model the nearest names are given.",
+    409: "A request with this `idempotency-key` is still running; try again shortly.",
+    413: "The body is over the limit.",
+    422: "This `idempotency-key` was used for another request, or the provider found fault with the body.",
+    429: "The provider's rate limit; `retry-after` says when it may be worth a try.",
+    502: "The provider failed, or refused the credential Interchange has for it.",
+    503: "Candidates exist, but none can be used now, or Interchange is full.",
+    504: "No answer within the time of the route.",
+    529: "The provider is overloaded.",
+}
+RETRY_HEADERS = {
+    "retry-after": {
+        "description": "Seconds until a repeat may help, rounded up.",
+        "schema": integer(minimum=0),
+    },
+    "x-should-retry": {
+        "description": "`false` when our own retries are spent; SDKs then do not repeat at once.",
+        "schema": text(enum=["false"]),
+    },
+}
+
+
+def errors(schema_names: tuple[str, ...], *statuses: int, **other: str) -> dict[str, Any]:
+    """Responses by status. `other` replaces meanings, as in `s402="…"`."""
+    schemas = [ref(name) for name in schema_names]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    return {
+        str(status): {
+            "description": other.get(f"s{status}", _MEANINGS[status]),
+            "headers": {
+                "x-request-id": {"$ref": "#/components/headers/x-request-id"},
+                **RETRY_HEADERS,
+            },
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+def other_refusals() -> dict[str, Any]:
+    """Statuses below 500 that a provider may give and that have no line of their own."""
+    return {
+        "4XX": {
+            "description": "Another refusal of the provider's, with its status.",
+            "headers": {
+                "x-request-id": {"$ref": "#/components/headers/x-request-id"},
+                **RETRY_HEADERS,
+            },
+            "content": {"application/json": {"schema": ref("ProviderError")}},
+        }
+    }
+
+
+def admin_errors(*statuses: int, **other: str) -> dict[str, Any]:
+    """Errors of the admin routes: 401 and 403 are always possible."""
+    return errors(("Error",), *sorted({401, 403, *statuses}), **other)
+
+
+OPENAI_ERRORS = ("Error", "ProviderError")
+ANTHROPIC_ERRORS = ("AnthropicError", "ProviderError")
+LLM_STATUSES = (400, 401, 402, 403, 404, 409, 413, 422, 429, 502, 503, 504)
+ANTHROPIC_STATUSES = (*LLM_STATUSES, 529)

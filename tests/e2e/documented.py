@@ -1,0 +1,90 @@
+"""Holds real answers to the OpenAPI document: status, content type, headers and body."""
+
+import re
+from copy import deepcopy
+from typing import Any
+
+import httpx
+import jsonschema  # type: ignore[import-untyped]
+
+from contracts.http.openapi import openapi_document
+
+VENDORS_SHAPES = frozenset({"ChatCompletion", "TextCompletion", "Embeddings", "Message", "ProviderError"})
+"""They may hold more than the document says: what a provider adds is passed on."""
+
+
+def _without_room(schema: Any) -> Any:
+    """The schema with every object closed, so that an undocumented field of ours shows."""
+    if isinstance(schema, list):
+        return [_without_room(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: _without_room(value) for name, value in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema:
+        inner.setdefault("additionalProperties", False)
+    return inner
+
+
+class Document:
+    """The document in the form that real answers are held to."""
+
+    def __init__(self) -> None:
+        document = openapi_document()
+        self._components = deepcopy(document["components"])
+        self._components["schemas"] = {
+            name: schema if name in VENDORS_SHAPES else _without_room(schema)
+            for name, schema in self._components["schemas"].items()
+        }
+        self._operations = [
+            (method.upper(), re.compile(re.sub(r"\\\{\w+\\\}", "(.+)", re.escape(path)) + "$"), operation)
+            for path, operations in sorted(
+                document["paths"].items(), key=lambda item: (item[0].count("{"), -len(item[0]))
+            )
+            for method, operation in operations.items()
+        ]
+
+    def check(self, answer: httpx.Response) -> httpx.Response:
+        """The answer itself, when the document foresees it to the last field."""
+        request = answer.request
+        operation = self._operation(request.method, request.url.path)
+        responses = operation["responses"]
+        status = str(answer.status_code)
+        if status not in responses:
+            status = status[0] + "XX"
+        assert status in responses, f"{answer.status_code} of {operation['operationId']} is not documented"
+        response = responses[status]
+        kind = answer.headers["content-type"].partition(";")[0]
+        assert kind in response["content"], f"{kind} of {operation['operationId']} is not documented"
+        schema = response["content"][kind]["schema"]
+        if kind == "application/json":
+            self.validate(schema, answer.json())
+        self._check_headers(response.get("headers", {}), answer)
+        return answer
+
+    def validate(self, schema: dict[str, Any], value: Any) -> None:
+        """Raises ValidationError."""
+        whole = {**schema, "components": self._components}
+        jsonschema.Draft202012Validator(whole).validate(value)
+
+    def _operation(self, method: str, path: str) -> dict[str, Any]:
+        for known_method, pattern, operation in self._operations:
+            if known_method == method and pattern.match(path):
+                found: dict[str, Any] = operation
+                return found
+        raise AssertionError(f"{method} {path} is not documented")
+
+    def _check_headers(self, documented: dict[str, Any], answer: httpx.Response) -> None:
+        for name, value in answer.headers.items():
+            if name.startswith("x-interchange-") or name in ("x-request-id", "x-should-retry", "retry-after"):
+                if answer.status_code >= 400 and name in (
+                    "x-interchange-attempts",
+                    "x-interchange-overhead-ms",
+                ):
+                    continue
+                assert name in documented, f"{name} is not documented for {answer.status_code}"
+                header = documented[name]
+                if "$ref" in header:
+                    header = self._components["headers"][header["$ref"].rpartition("/")[2]]
+                kind = header["schema"]["type"]
+                read = float(value) if kind == "number" else int(value) if kind == "integer" else value
+                self.validate(header["schema"], read)

@@ -150,6 +150,15 @@ def _side_by_side(
             rounds=extent.rounds,
             seconds=extent.seconds,
         )
+        streams += closed_cells(
+            servers,
+            ledger,
+            kind="streams",
+            sizes=extent.sizes[1:],
+            concurrencies=(16,),
+            rounds=extent.rounds,
+            seconds=extent.seconds,
+        )
         outcome.add("Streams of 62 events, each written on its own", report.closed_tables(streams))
         outcome.data["streams"] = [asdict(cell) for cell in streams]
     outcome.data["unary"] = [asdict(cell) for cell in unary]

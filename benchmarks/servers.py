@@ -77,7 +77,8 @@ def start_all(stack: ExitStack, work: Path) -> Servers:
         gateway_url, gateway = start_portkey(stack, work)
         _add_portkey(stack, work, servers, hosts, gateway_url, gateway)
     except CannotStart as error:
-        servers.absent |= {PORTKEY: str(error), THROUGH_PORTKEY: str(error)}
+        missing = {PORTKEY, THROUGH_PORTKEY} - set(servers.contenders)
+        servers.absent |= dict.fromkeys(missing, str(error))
     try:
         _add_litellm(stack, work, servers, hosts)
     except CannotStart as error:

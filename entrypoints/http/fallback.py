@@ -6,6 +6,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from application.ports.system import IdFactory
 from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT
@@ -16,6 +17,14 @@ Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
 ANTHROPIC_PATHS = "/v1/messages"
 
 
+_METHODS = [(method, compile_path(path)[0]) for method, path in ROUTE_PERMISSIONS]
+
+
+def methods_of(path: str) -> list[str]:
+    """The methods of all routes that a path fits; the router knows only one of them, the hot routes none."""
+    return sorted({method for method, pattern in _METHODS if pattern.match(path)})
+
+
 def not_found_handlers(ids: IdFactory) -> Handlers:
     """Handlers for what Starlette itself raises (unknown paths and methods) and for bugs of ours."""
 
@@ -23,8 +32,7 @@ def not_found_handlers(ids: IdFactory) -> Handlers:
         assert isinstance(error, HTTPException)
         path, method = request.url.path[:200], request.method
         status, headers = error.status_code, dict(error.headers or {})
-        # The hot routes stand before the router, which therefore does not know their methods.
-        allowed = headers.get("Allow") or ", ".join(sorted(m for m, p in ROUTE_PERMISSIONS if p == path))
+        allowed = ", ".join(methods_of(request.url.path))
         if status == 404 and not allowed:
             code, message = "route_not_found", f"no route {method} {path}; the list is at /openapi.json"
         elif status in (404, 405):

@@ -5,6 +5,7 @@ The order is fixed: authenticate, read, begin, answer, end (which records), and 
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from application.job import Attribution, Job
@@ -303,9 +304,7 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
     attempts = len(job.attempts) + (0 if with_cost or job.recorded else 1)
     headers: RawHeaders = [
         (b"x-request-id", job.request_id.encode()),
-        (b"x-interchange-provider", target.provider.encode("latin-1", "replace")),
-        (b"x-interchange-model", target.model.encode("latin-1", "replace")),
-        (b"x-interchange-cache", b"off"),
+        *_target_headers(target.provider, target.model, target.simulated),
         (b"x-interchange-attempts", b"%d" % max(1, attempts)),
         (b"x-interchange-fallback", b"true" if job.fallbacks else b"false"),
         (b"x-interchange-via", job.via.encode()),
@@ -315,13 +314,22 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
         cost = job.cost_nano_usd
         headers.append((b"x-interchange-cost-usd", b"unknown" if cost is None else format_usd(cost).encode()))
         headers.append((b"x-interchange-cost-estimated", b"true" if job.cost_estimated else b"false"))
-    if target.simulated:
-        headers.append((b"x-interchange-simulated", b"true"))
     if job.trace:
         headers.append(trace_header(job))
     if job.dropped:
         headers.append((b"x-interchange-dropped", ",".join(job.dropped).encode("latin-1", "replace")))
     return headers
+
+
+@lru_cache(maxsize=4096)
+def _target_headers(provider: str, model: str, simulated: bool) -> RawHeaders:
+    """What is the same for every answer of one target."""
+    headers: RawHeaders = [
+        (b"x-interchange-provider", provider.encode("latin-1", "replace")),
+        (b"x-interchange-model", model.encode("latin-1", "replace")),
+        (b"x-interchange-cache", b"off"),
+    ]
+    return [*headers, (b"x-interchange-simulated", b"true")] if simulated else headers
 
 
 def failure_headers(job: Job, now: float) -> RawHeaders:

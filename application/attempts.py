@@ -70,15 +70,19 @@ class AttemptLoop:
         self._on_failover = on_failover
 
     def reachable(self, target: Target, dialect: str) -> bool:
-        """Whether any way carries a request of this dialect to the target now."""
+        """Whether any way it may take carries a request of this dialect to the target now."""
         return self._direct_reaches(target, dialect) or self._gateway_reaches(target, dialect)
 
     def _direct_reaches(self, target: Target, dialect: str) -> bool:
+        if target.via is Via.PORTKEY:
+            return False
         return self._direct.reaches(target) and self._direct.speaks(dialect, target)
 
     def _gateway_reaches(self, target: Target, dialect: str) -> bool:
         gateway = self._gateway
-        return gateway is not None and gateway.reaches(target) and gateway.speaks(dialect, target)
+        if gateway is None or target.via is Via.DIRECT:
+            return False
+        return gateway.reaches(target) and gateway.speaks(dialect, target)
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
         """A whole answer.
@@ -207,15 +211,15 @@ class AttemptLoop:
         return Attempt(target, state, permit, way, provider, now)
 
     def _way(self, job: Job, target: Target) -> Way | None:
-        via, dialect = target.via, job.request.dialect
-        gateway_reaches = via is not Via.DIRECT and self._gateway_reaches(target, dialect)
+        dialect = job.request.dialect
+        gateway_reaches = self._gateway_reaches(target, dialect)
         drops: tuple[str, ...] = ()
         if gateway_reaches and self._gateway is not None:
             drops = self._gateway.would_drop(job.request, target)
         return choose_way(
-            via,
+            target.via,
             gateway_reaches=gateway_reaches,
-            direct_reaches=via is not Via.PORTKEY and self._direct_reaches(target, dialect),
+            direct_reaches=self._direct_reaches(target, dialect),
             gateway_drops=drops,
         )
 

@@ -79,6 +79,8 @@ class Script:
     tokens_max: int | None = None
     finish_reason: str | None = "stop"
     terminator: bool = True
+    cut_after_finish: bool = False
+    """Whether the connection is reset when everything but the end marker was said."""
     usage: Usage | None = None
     kind: ContentKind = ContentKind.TEXT
     echo: bool = False
@@ -285,6 +287,8 @@ class _ScriptedStream(UpstreamStream):
             self._step += 1
             if (end := self._finish()).events:
                 return end
+        if script.cut_after_finish:
+            await _break(Break.CUT, self._limit)
         self._closed = True
         self._owner.end(self._seen, "answered")
         return None
@@ -340,7 +344,7 @@ class _ScriptedStream(UpstreamStream):
             events.append(Finished(reason))
         if script.usage is not None:
             events.append(UsageReported(script.usage))
-        if script.terminator:
+        if script.terminator and not script.cut_after_finish:
             events.append(Terminated())
         return Block(raw, tuple(events))
 

@@ -208,7 +208,7 @@ def outcomes(job: Job) -> list[str]:
     return [attempt.outcome for attempt in job.attempts]
 
 
-CONTINUE = {"stream_recovery": StreamRecovery.CONTINUE}
+CONTINUE: dict[str, Any] = {"stream_recovery": StreamRecovery.CONTINUE}
 
 
 def _target(index: int, name: str, via: Via, prefill: bool, window: int) -> Target:

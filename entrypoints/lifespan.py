@@ -50,6 +50,8 @@ log = logging.getLogger("interchange")
 
 KEY_REFRESH_EVERY_S = 0.5
 CATALOG_LOOK_EVERY_S = 60.0
+GC_THRESHOLDS = (20_000, 50, 100)
+"""A request leaves hundreds of short-lived containers and no cycles; Python's own 700 looks in vain."""
 GATEWAY_WATCH_EVERY_S = 0.5
 GATEWAY_PROBE_EVERY_S = 5.0
 SIMULATOR_URL_VARIABLE = "INTERCHANGE_SIMULATOR_URL"
@@ -140,6 +142,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         # What was built so far lives as long as the process: leave it out of every later collection.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         yield faces
 
 

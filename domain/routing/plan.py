@@ -14,7 +14,7 @@ from domain.routing.live import LiveState
 from domain.routing.ranking import Ranking, Reachable, rank, why_not_now
 from domain.routing.refusals import refusal_by_state
 from domain.routing.requirements import Requirements
-from domain.routing.table import RoutingTable
+from domain.routing.table import Members, RoutingTable
 from domain.routing.target import Route, Target
 
 SPARES_MAX = 3
@@ -57,6 +57,11 @@ def make_plan(
         Forbidden: only the key's allow-list does.
         NoProviderAvailable: candidates exist, none usable now; `retry_after_s` is the earliest return.
     """
+    members = table.members(route)
+    if len(members.indices) == 1 and requirements.modest:
+        sole = _sole_target(table, members, requirements, live, now, reachable)
+        if sole is not None:
+            return Plan(route, (route.stand_ins.get(sole.index, sole),), (), route.strategy, 1)
     ranking = rank(table, route, requirements, live, now=now, draw=draw)
     if isinstance(ranking, InterchangeError):
         raise ranking
@@ -75,6 +80,27 @@ def make_plan(
         strategy=ranking.strategy_name,
         candidates=ranking.field.eligible.count,
     )
+
+
+def _sole_target(
+    table: RoutingTable,
+    members: Members,
+    requirements: Requirements,
+    live: LiveState,
+    now: float,
+    reachable: Reachable | None,
+) -> Target | None:
+    """The only target of a route when it serves as it is: nothing needs ranking then. None: look closer."""
+    index = members.indices[0]
+    target = table.targets[index]
+    window = target.offering.context_tokens
+    if window is not None and window < requirements.input_tokens + requirements.output_tokens:
+        return None
+    if requirements.capabilities and not table.capable(requirements.capabilities) >> index & 1:
+        return None
+    if not live.targets[index].usable(now) or (reachable is not None and not reachable(target)):
+        return None
+    return target
 
 
 def refusal_now(ranking: Ranking, reachable: Reachable | None) -> InterchangeError:

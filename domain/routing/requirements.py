@@ -28,6 +28,21 @@ class Requirements:
     allowed_models: frozenset[str] | None = None
     """Ids of targets, routes or providers (`acme/*`) this key may use; None: all."""
 
+    @property
+    def modest(self) -> bool:
+        """Whether nothing is demanded but capabilities and room for the request: the usual case."""
+        return (
+            self.allowed_models is None
+            and self.residency is None
+            and self.strategy is None
+            and self.max_cost_nano_usd_per_mtok is None
+            and self.max_cost_nano_usd is None
+            and self.max_latency_ms is None
+            and self.quality_floor is None
+            and not self.compliance
+            and not self.tags
+        )
+
 
 REGIONS = ("us-east", "us-west", "eu-west", "eu-central", "apac", "global")
 """The regions every installation knows; operators may add their own."""

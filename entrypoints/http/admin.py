@@ -35,6 +35,7 @@ from entrypoints.http.callers import credential, read_headers, read_requirements
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.errors import render_error
 from entrypoints.http.explained import explanation_object
+from entrypoints.http.llm import LlmEndpoint
 from entrypoints.http.permissions import PUBLIC, ROUTE_PERMISSIONS
 from entrypoints.http.presentation import (
     anthropic_model,
@@ -188,7 +189,9 @@ class _Admin:
         body = await read_bounded(request)
         call = read_headers(request.scope["headers"])
         fields = decode(body, dict[str, msgspec.Raw])
+        params = LlmEndpoint.params
         if "model_requirements" in fields:
+            params = self._use.complete_endpoint.params
             asked, requirements, _ = self._use.complete_endpoint.read(call, body, by)
         else:
             dialect = OPENAI_CHAT
@@ -199,7 +202,11 @@ class _Admin:
                     body = msgspec.json.encode(fields)
             asked = self._use.reader.read(dialect, body)
             requirements = read_requirements(call.headers)
-        return explanation_object(self._use.explain_route(by, asked, requirements))
+        try:
+            return explanation_object(self._use.explain_route(by, asked, requirements))
+        except InterchangeError as error:
+            error.param = params.get(error.param or "", error.param)
+            raise
 
     async def providers(self, request: Request, by: Principal) -> Any:
         return {

@@ -15,7 +15,7 @@ from application.ports.system import Clock, IdFactory
 from application.ports.wire import FrameWriter, RequestReader
 from application.stream import OpenedStream
 from application.use_cases.answer_llm_request import AnswerLlmRequest
-from domain.errors import InterchangeError, StreamCut
+from domain.errors import InterchangeError, InvalidRequest, StreamCut
 from domain.llm.request import LlmRequest
 from domain.money import format_usd, usd_float
 from domain.resilience.idempotency import Answer, Claimed, IdempotencyBook
@@ -98,6 +98,9 @@ class LlmEndpoint:
                 principal, request, requirements, attribution, request_id=request_id
             )
         except CallerLeft:
+            # Or a body whose framing broke: then somebody still listens.
+            broken = InvalidRequest("the body ended before it was complete", param="body")
+            await respond(send, *render_error(broken, self._dialect, request_id))
             return
         except InterchangeError as error:
             if claimed is not None:

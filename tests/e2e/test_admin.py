@@ -229,3 +229,18 @@ def test_an_explanation_of_an_unknown_model_is_404(client: httpx.Client) -> None
     answer = client.post("/api/v1/routing/explain", json={"model": "alpha/smal"})
     assert answer.status_code == 404
     assert "alpha/small" in answer.json()["error"]["details"]["nearest"]
+
+
+def test_an_explanation_names_the_fields_of_the_body_it_was_given(client: httpx.Client) -> None:
+    of_headers = client.post(
+        "/api/v1/routing/explain", json={"model": "auto"}, headers={"x-interchange-residency": "atlantis"}
+    )
+    assert of_headers.json()["error"]["param"] == "x-interchange-residency"
+    body = {
+        "model_requirements": {"capabilities": ["text"], "data_residency": "atlantis"},
+        "request": {"prompt": "hello"},
+        "context": {"agent_id": "a", "tenant_id": "default"},
+    }
+    of_body = client.post("/api/v1/routing/explain", json=body)
+    assert of_body.status_code == of_headers.status_code == 400
+    assert of_body.json()["error"]["param"] == "model_requirements.data_residency"

@@ -358,6 +358,15 @@ def test_a_cut_stream_raises_in_the_sdk(client: anthropic.Anthropic, stack: Stac
     assert body["error"]["code"] == "stream_interrupted"
 
 
+@EVERY_WIRE
+def test_the_sdk_skips_pings_before_a_slow_first_token(
+    client: anthropic.Anthropic, stack: Stack, wire: str
+) -> None:
+    simulate(stack, lambda: stack.simulator.latency(ttft_ms=200))
+    with client.messages.stream(model=f"{wire}-patient", max_tokens=300, messages=HELLO) as stream:
+        assert "hello there" in "".join(stream.text_stream)
+
+
 async def test_the_asynchronous_client_streams_too(stack: Stack) -> None:
     async with (
         anthropic.AsyncAnthropic(api_key=stack.key, base_url=stack.url, max_retries=0, timeout=20) as client,

@@ -271,6 +271,49 @@ def test_an_over_long_body_is_413_before_it_is_read(module_stack: Stack, path: s
     assert "request_too_large" in reply
 
 
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, COMPLETE, KEYS, EXPLAIN])
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        ("Transfer-Encoding: chunked", "zz\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", "2\r\n{}garbage\r\n0\r\n\r\n"),
+        ("Content-Length: -5", "{}"),
+        ("Content-Length: many", "{}"),
+    ],
+)
+def test_a_body_whose_framing_is_broken_is_400(
+    module_stack: Stack, path: str, header: str, body: str
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {module_stack.key}\r\n{header}\r\n\r\n"
+    port = int(module_stack.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall((head + body).encode())
+        reply = connection.recv(65536).decode()
+    assert " 400 " in reply.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [
+        ("GET /" + "a" * 200_000 + " HTTP/1.1\r\nHost: x\r\n\r\n", "414"),
+        ("GET /health HTTP/1.1\r\nHost: x\r\nX-Long: " + "a" * 2_000_000 + "\r\n\r\n", "431"),
+        ("GET /health HTTP/1.1\r\nHost: x\r\n" + "X-Many: a\r\n" * 5000 + "\r\n", "431"),
+        ("nonsense\r\n\r\n", "400"),
+    ],
+    ids=["long address", "long header", "many headers", "no HTTP"],
+)
+def test_what_is_hardly_http_is_refused(module_stack: Stack, start: str, status: str) -> None:
+    port = int(module_stack.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        try:
+            connection.sendall(start.encode())
+            reply = connection.recv(65536).decode()
+        except OSError:
+            reply = ""  # a reset may overtake the refusal while more is being sent
+    assert not reply or f" {status} " in reply.splitlines()[0]
+    assert httpx.get(module_stack.url + "/health/live").status_code == 200
+
+
 def test_a_body_without_declared_length_is_bounded_too(client: httpx.Client) -> None:
     def pieces() -> Iterator[bytes]:
         for _ in range(40):

@@ -129,3 +129,12 @@ def test_log_probabilities_are_passed_on(client: openai.OpenAI) -> None:
 def test_a_refusal_is_shown_as_one(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(model="alpha/refuser", messages=HELLO)
     assert answer.choices[0].message.refusal
+
+
+def test_unknown_parameters_arrive_with_embeddings_and_text_completions_too(
+    client: openai.OpenAI, stack: Stack
+) -> None:
+    client.embeddings.create(model="alpha/embed", input="x", extra_body={"brand_new_option": 1})
+    assert sent(stack, "alpha")["brand_new_option"] == 1
+    client.completions.create(model="alpha/small", prompt="x", extra_body={"brand_new_option": 2})
+    assert sent(stack, "alpha")["brand_new_option"] == 2

@@ -144,3 +144,28 @@ def test_the_sdk_does_not_repeat_what_we_have_repeated(stack: Stack, wire: str) 
     ):
         eager.chat.completions.create(model=f"{wire}-fail-500-again", messages=HELLO)
     assert len(stack.simulator.requests) == 1
+
+
+@EVERY_WIRE
+def test_the_sdk_skips_keep_alives_before_a_slow_first_token(
+    client: openai.OpenAI, stack: Stack, wire: str
+) -> None:
+    simulate(stack, lambda: stack.simulator.latency(ttft_ms=200))
+    stream = client.chat.completions.create(model=f"{wire}-patient", messages=HELLO, stream=True)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    assert "hello there" in text
+
+
+@EVERY_WIRE
+def test_a_failure_after_keep_alives_raises_in_the_sdk(
+    client: openai.OpenAI, stack: Stack, wire: str
+) -> None:
+    simulate(stack, lambda: stack.simulator.latency(ttft_ms=200))
+    simulate(
+        stack,
+        lambda: stack.simulator.fault({"kind": "error_frame_after", "tokens": 0}, match={"provider": wire}),
+    )
+    stream = client.chat.completions.create(model=f"{wire}-patient", messages=HELLO, stream=True)
+    with pytest.raises(openai.APIError) as raised:
+        list(stream)
+    assert str(raised.value.code).startswith("upstream_")

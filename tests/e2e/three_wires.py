@@ -54,6 +54,10 @@ CONFIG = (
     + "routes:\n"
     + "  assistant: {strategy: priority, targets: [alpha/small, beta/small], retries: 0}\n"
     + "".join(
+        f"  {wire}-patient: {{targets: [{wire}/small], retries: 0, timeouts: {{keep_alive_after_s: 0.05}}}}\n"
+        for wire in WIRES
+    )
+    + "".join(
         f"  {wire}-{name}: {{targets: [{wire}/{name}], retries: 0, max_fallbacks: 0}}\n"
         for wire in WIRES
         for name in FAILING

@@ -78,3 +78,27 @@ def test_nearest_names_are_told() -> None:
     assert status == 404
     assert told["param"] == "model"
     assert told["details"]["nearest"] == ["gpt-4o"]
+
+
+@pytest.mark.parametrize(
+    ("given", "dialect", "shown"),
+    [
+        (418, OPENAI_CHAT, 418),
+        (500, OPENAI_CHAT, 502),
+        (500, ANTHROPIC_MESSAGES, 502),
+        (503, OPENAI_CHAT, 503),
+        (520, OPENAI_CHAT, 502),
+        (529, OPENAI_CHAT, 502),
+        (529, ANTHROPIC_MESSAGES, 529),
+        (200, OPENAI_CHAT, 502),
+    ],
+)
+def test_a_providers_status_is_passed_on_only_where_it_says_the_same_from_us(
+    given: int, dialect: str, shown: int
+) -> None:
+    assert status_of(failed(FailureKind.SERVER_ERROR, status=given), dialect) == shown
+
+
+def test_the_portkey_sdk_is_told_in_its_own_way_not_to_repeat() -> None:
+    _, headers, _ = render_error(failed(FailureKind.SERVER_ERROR, status=500), OPENAI_CHAT, "req_1")
+    assert dict(headers)[b"x-portkey-request-id"] == b"req_1"

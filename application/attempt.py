@@ -50,6 +50,8 @@ def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> Non
         case BreakerVote.FAILURE:
             state.breaker.record(attempt.permit, ok=False, now=now)
             live.providers[attempt.target.provider].health.record(False, now - attempt.started, now)
+            if failure.retry_after_s is not None:
+                state.cool_down(now + min(failure.retry_after_s, COOL_DOWN_MAX_S))
         case BreakerVote.COOL_DOWN:
             # Not ill: closed for a while. A probe that meets it has proven nothing.
             state.breaker.forget(attempt.permit)

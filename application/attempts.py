@@ -17,7 +17,7 @@ from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamFailed
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
-from application.stream import OpenedStream, Recovery, open_attempt
+from application.stream import Opened, OpenedStream, Recovery, open_attempt
 from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
 from domain.llm.continuation import ContinuationMode
 from domain.llm.failures import BreakerVote, Failure
@@ -162,7 +162,7 @@ class AttemptLoop:
     def _as_everybody_was_told(self, failure: Failure, attempt: Attempt) -> Failure:
         """The failure with the target's whole cool-down as Retry-After: another caller may have been told
         to stay away for longer, or the provider may not have said for how long."""
-        if failure.disposition.breaker is not BreakerVote.COOL_DOWN or failure.at_gateway:
+        if failure.disposition.breaker is BreakerVote.NEUTRAL or failure.at_gateway:
             return failure
         left_s = attempt.state.cool_until - self._clock.monotonic()
         return failure if left_s <= (failure.retry_after_s or 0.0) else replace(failure, retry_after_s=left_s)
@@ -276,28 +276,39 @@ class AttemptLoop:
         None when every way to finish it was tried, or the time ran out.
         """
         for number, (target, mode) in enumerate(continuations(job, broken)):
-            now = self._clock.monotonic()
-            if number < skip or job.deadline.passed(now):
-                continue
-            if mode is ContinuationMode.PREFILL and not sent.strip():
-                continue  # nobody continues an empty text
-            attempt = self._admit(job, live, target, now)
-            if attempt is None:
+            if number < skip:
                 continue
             continue_from = sent.rstrip() if mode is ContinuationMode.PREFILL else None
-            try:
-                opened = await open_attempt(self._clock, job, attempt, continue_from=continue_from)
-            except UpstreamFailed as error:
-                self._note_failure(job, live, attempt, error.failure)
+            if continue_from == "":
+                continue  # nobody continues an empty text
+            opened = await self._reopen(job, live, target, continue_from)
+            if opened is None:
                 continue
-            except BaseException:
-                attempt.state.breaker.forget(attempt.permit)
-                raise
             if target is not broken and self._on_failover is not None:
                 self._on_failover(
                     FailoverHappened(job.request_id, broken.provider, target.provider, "stream_interrupted")
                 )
             return Recovery(opened, mode, number + 1)
+        return None
+
+    async def _reopen(
+        self, job: Job, live: LiveState, target: Target, continue_from: str | None
+    ) -> Opened | None:
+        """One way to finish a cut text, None when it fails; a failed hop is tried again another way."""
+        for _ in range(1 + GATEWAY_HOPS_MAX):
+            now = self._clock.monotonic()
+            attempt = None if job.deadline.passed(now) else self._admit(job, live, target, now)
+            if attempt is None:
+                return None
+            try:
+                return await open_attempt(self._clock, job, attempt, continue_from=continue_from)
+            except UpstreamFailed as error:
+                self._note_failure(job, live, attempt, error.failure)
+                if not error.failure.at_gateway:
+                    return None
+            except BaseException:
+                attempt.state.breaker.forget(attempt.permit)
+                raise
         return None
 
     def _note_failure(self, job: Job, live: LiveState, attempt: Attempt, failure: Failure) -> None:

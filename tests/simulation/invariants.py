@@ -81,17 +81,19 @@ def only_who_can_continue_does(outcome: Outcome) -> None:
 
 def nobody_is_asked_sooner_than_wanted(outcome: Outcome) -> None:
     closed_until: dict[str, float] = defaultdict(float)
-    told = sorted(
-        (call.ended_s, call.target.id, call.failure.retry_after_s)
-        for call in outcome.calls
-        if call.failure is not None
-        and call.failure.kind is FailureKind.RATE_LIMIT
-        and call.ended_s is not None
-    )
+    told: list[tuple[float, str, float]] = []
+    for call in outcome.calls:
+        failure = call.failure
+        if failure is None or call.ended_s is None:
+            continue
+        if failure.retry_after_s is not None:
+            told.append((call.ended_s, call.target.id, failure.retry_after_s))
+        elif failure.kind is FailureKind.RATE_LIMIT:
+            told.append((call.ended_s, call.target.id, RATE_LIMIT_COOL_DOWN_S))
+    told.sort()
     for call in outcome.calls:
         while told and told[0][0] < call.started_s - _GRAIN_S:
-            ended_s, target, wanted_s = told.pop(0)
-            rest_s = RATE_LIMIT_COOL_DOWN_S if wanted_s is None else wanted_s
+            ended_s, target, rest_s = told.pop(0)
             closed_until[target] = max(closed_until[target], ended_s + rest_s)
         assert call.started_s >= closed_until[call.target.id] - _GRAIN_S, call
 

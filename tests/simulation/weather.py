@@ -93,6 +93,7 @@ class Weather:
             usage=usage_of(number, model) if chance.random() < 0.9 else None,
             terminator=chance.random() < 0.9,
             trailer_s=chance.choice((0.0, 0.0, 0.1, 30.0)),
+            cut_after_finish=chance.random() < 0.1,
         )
         if now_s >= self._calm_after_s:
             return script

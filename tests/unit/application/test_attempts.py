@@ -116,6 +116,26 @@ async def test_a_rate_limit_is_not_waited_out_while_another_can_answer() -> None
     assert bench.job().plan.targets[0].id == B, "the first one is left alone for its second"
 
 
+@virtually
+async def test_an_overloaded_target_that_names_a_time_is_left_alone_so_long_by_everybody() -> None:
+    bench = Bench({A: refused(FailureKind.OVERLOADED, status=503, retry_after_s=8.0), B: OK})
+    for _ in range(3):
+        assert await answer(bench, stream=False) == OK.text
+    assert bench.asked() == [A, B, B, B]
+    await asyncio.sleep(8)
+    await answer(bench, stream=False)
+    assert bench.asked()[4:] == [A, B]
+
+
+@virtually
+async def test_an_empty_account_rests_for_a_minute() -> None:
+    bench = Bench({A: [refused(FailureKind.QUOTA, status=429), OK]})
+    error = await error_of(bench, stream=False)
+    assert error.retry_after_s == pytest.approx(60) and len(bench.calls()) == 1
+    with pytest.raises(NoProviderAvailable):
+        bench.job()
+
+
 @BOTH
 @pytest.mark.parametrize("kind", [FailureKind.CONTENT_POLICY, FailureKind.CALLER_FAULT])
 @virtually

@@ -315,6 +315,16 @@ async def test_whoever_leaves_during_a_continuation_gives_everything_back() -> N
 
 
 @virtually
+async def test_a_failed_hop_does_not_end_a_way_to_finish() -> None:
+    hop = refused(FailureKind.NETWORK, at_gateway=True, sent=False)
+    bench = Bench({A: OK, B: OK}, gateway={A: broken(Break.CUT, 2), B: [hop, OK]}, prefill=[B], **CONTINUE)
+    job = bench.job(stream=True)
+    assert await bench.streamed(job) == WHOLE
+    assert bench.asked() == [A, B, B] and outcomes(job) == ["network", "network", "ok"]
+    assert bench.state(B).breaker._consecutive == 0
+
+
+@virtually
 async def test_ways_to_finish_come_most_promising_first() -> None:
     bench = Bench({A: OK, B: OK, C: OK}, prefill=[A, C], stream_recovery=StreamRecovery.CONTINUE)
     job = bench.job(stream=True)

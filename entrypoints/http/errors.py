@@ -169,10 +169,11 @@ def render_error(error: InterchangeError, dialect: str, request_id: str) -> tupl
     """
     status = status_of(error, dialect)
     headers: RawHeaders = [(b"x-request-id", request_id.encode())]
-    if isinstance(error, UpstreamError):
+    if isinstance(error, UpstreamError | DeadlineExceeded):
         headers.append((b"x-should-retry", b"false"))
         # The portkey SDK does not read that one; it leaves a 5xx alone only when a gateway's id is on it.
         headers.append((b"x-portkey-request-id", request_id.encode()))
+    if isinstance(error, UpstreamError):
         failure = error.failure
         if (
             failure.body

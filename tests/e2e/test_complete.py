@@ -328,6 +328,7 @@ def test_a_provider_that_takes_too_long_is_504(
     answer = client.post(PATH, json=body(model=route, stream=stream))
     assert answer.status_code == 504, answer.text
     assert answer.json()["error"]["code"] in ("request_timeout", "upstream_timeout")
+    assert answer.headers["x-should-retry"] == "false"
 
 
 def test_a_cut_stream_ends_with_an_error_and_without_done(client: httpx.Client, stack: Stack) -> None:

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from application.ports.telemetry import Gauge, Metrics
-from domain.analytics.event import RequestEvent
+from domain.analytics.event import AttemptEvent, RequestEvent
 from domain.money import NANO_PER_USD
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
@@ -71,14 +71,7 @@ class PrometheusMetrics(Metrics):
             "Requests by who answered and how they ended.",
             (*target, "route", "operation", "outcome", "status"),
         )
-        self._attempts = Counter(
-            "interchange_attempts_total", "Calls to providers by outcome.", (*target, "via", "outcome")
-        )
-        self._tokens = Counter("interchange_tokens_total", "Tokens by bucket.", (*target, "type"))
-        self._cost = Counter(
-            "interchange_cost_usd_total", "Cost of all attempts with a known price.", target, NANO_PER_USD
-        )
-        self._unpriced = Counter("interchange_unpriced_attempts_total", "Attempts of unknown cost.", target)
+        self._attempts: dict[tuple[str, str, str, str], AttemptSums] = {}
         self._fallbacks = Counter(
             "interchange_fallbacks_total", "Requests another target answered.", ("route",)
         )
@@ -96,9 +89,8 @@ class PrometheusMetrics(Metrics):
         )
 
     def observe(self, event: RequestEvent) -> None:
-        target = (event.provider, event.model)
         self._requests.add(
-            (*target, event.route, event.operation, event.outcome, str(event.status)),
+            (event.provider, event.model, event.route, event.operation, event.outcome, str(event.status))
         )
         self._duration.observe((event.route, event.outcome), event.duration_us / 1e6)
         self._overhead.observe((), max(0, event.duration_us - event.upstream_us) / 1e6)
@@ -107,37 +99,69 @@ class PrometheusMetrics(Metrics):
         if event.fallbacks:
             self._fallbacks.add((event.route,))
         for attempt in event.attempts:
-            key = (attempt.provider, attempt.model)
-            self._attempts.add((*key, attempt.via, attempt.outcome))
-            if attempt.cost_nano_usd is None:
-                self._unpriced.add(key)
-            elif attempt.cost_nano_usd:
-                self._cost.add(key, attempt.cost_nano_usd)
-            self._tokens.add((*key, "input"), attempt.input_tokens)
-            self._tokens.add((*key, "output"), attempt.output_tokens)
-            if attempt.cached_read_tokens:
-                self._tokens.add((*key, "cached_read"), attempt.cached_read_tokens)
-            if attempt.reasoning_tokens:
-                self._tokens.add((*key, "reasoning"), attempt.reasoning_tokens)
+            key = (attempt.provider, attempt.model, attempt.via, attempt.outcome)
+            sums = self._attempts.get(key)
+            if sums is None:
+                sums = self._attempts[key] = AttemptSums()
+            sums.add(attempt)
+
+    def _attempt_counters(self) -> Iterable[Counter]:
+        target = ("provider", "model")
+        attempts = Counter(
+            "interchange_attempts_total", "Calls to providers by outcome.", (*target, "via", "outcome")
+        )
+        tokens = Counter("interchange_tokens_total", "Tokens by bucket.", (*target, "type"))
+        cost = Counter(
+            "interchange_cost_usd_total", "Cost of all attempts with a known price.", target, NANO_PER_USD
+        )
+        unpriced = Counter("interchange_unpriced_attempts_total", "Attempts of unknown cost.", target)
+        for key, sums in self._attempts.items():
+            attempts.add(key, sums.count)
+            cost.add(key[:2], sums.cost_nano_usd)
+            unpriced.add(key[:2], sums.unpriced)
+            tokens.add((*key[:2], "input"), sums.input)
+            tokens.add((*key[:2], "output"), sums.output)
+            tokens.add((*key[:2], "cached_read"), sums.cached)
+            tokens.add((*key[:2], "reasoning"), sums.reasoning)
+        return attempts, tokens, cost, unpriced
 
     def render(self, gauges: Iterable[Gauge]) -> bytes:
         lines: list[str] = []
-        for metric in (
+        metrics: tuple[Counter | Histogram, ...] = (
             self._requests,
-            self._attempts,
-            self._tokens,
-            self._cost,
-            self._unpriced,
+            *self._attempt_counters(),
             self._fallbacks,
             self._duration,
             self._first_token,
             self._overhead,
-        ):
+        )
+        for metric in metrics:
             lines.extend(metric.lines())
         for gauge in gauges:
             lines.extend(_head(gauge.name, gauge.help, "gauge"))
             lines.extend(f"{gauge.name}{{{_labels(labels)}}} {value:g}" for labels, value in gauge.samples)
         return ("\n".join(lines) + "\n").encode()
+
+
+class AttemptSums:
+    """What attempts of one target, way and outcome add up to: one look-up per attempt, not one per metric."""
+
+    __slots__ = ("cached", "cost_nano_usd", "count", "input", "output", "reasoning", "unpriced")
+
+    def __init__(self) -> None:
+        self.count = self.input = self.output = self.cached = self.reasoning = 0
+        self.cost_nano_usd = self.unpriced = 0
+
+    def add(self, attempt: AttemptEvent) -> None:
+        self.count += 1
+        self.input += attempt.input_tokens
+        self.output += attempt.output_tokens
+        self.cached += attempt.cached_read_tokens
+        self.reasoning += attempt.reasoning_tokens
+        if attempt.cost_nano_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_nano_usd += attempt.cost_nano_usd
 
 
 def _head(name: str, text: str, kind: str) -> tuple[str, str]:

@@ -193,6 +193,7 @@ _ANTHROPIC_TYPES: Final[dict[str, str]] = {
     "upstream_model_missing": "not_found_error",
 }
 
+_USAGE_MARK: Final = b'"usage":{"'
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.encode
 
@@ -203,6 +204,11 @@ def with_cost(dialect: str, raw: bytes, cost_usd: float) -> bytes:  # noqa: ARG0
     Everything else keeps its bytes; without a `usage` object nothing changes.
     """
     if raw[:1] == b"{" or raw.lstrip()[:1] == b"{":
+        at = raw.rfind(_USAGE_MARK)
+        # Inside a JSON text the mark's quotes would be escaped, so this is the object itself.
+        if at >= 0 and b'"cost"' not in raw:
+            at += len(_USAGE_MARK) - 1
+            return b'%s"cost":%s,%s' % (raw[:at], _encode(cost_usd), raw[at:])
         return _priced(raw, cost_usd) or raw
     if b'"usage"' not in raw:
         return raw

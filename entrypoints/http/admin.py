@@ -31,6 +31,7 @@ from domain.llm.capabilities import parse_capability
 from domain.money import format_usd
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
+from entrypoints.http.asgi import drain
 from entrypoints.http.callers import credential, read_headers, read_requirements, request_id_of
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.errors import render_error
@@ -132,6 +133,7 @@ def guarded(
     async def endpoint(request: Request) -> Response:
         headers = dict(request.scope["headers"])
         request_id = request_id_of(headers) or use_cases.ids.next("req")
+        admitted = False
         dialect = ANTHROPIC_MESSAGES if b"anthropic-version" in headers else OPENAI_CHAT
         try:
             principal = ANYBODY
@@ -139,10 +141,13 @@ def guarded(
                 principal = use_cases.key_ring.authenticate(credential(headers))
                 if not principal.may(permission):
                     raise Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
+            admitted = True
             value = await handler(request, principal)
             if isinstance(value, Response):
                 return value
         except InterchangeError as error:
+            if not admitted:
+                await drain(request.receive)
             status, raw, body = render_error(error, dialect, request_id)
             response = Response(body, status)
             response.raw_headers.extend(raw)

@@ -1,5 +1,6 @@
 """The thin layer over raw ASGI that the hot routes use: headers once, body bounded, one response."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -14,6 +15,8 @@ Send = Callable[[Message], Awaitable[None]]
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
+DRAIN_BYTES_MAX = 256 * 1024
+DRAIN_TIMEOUT_S = 1.0
 JSON = (b"content-type", b"application/json")
 
 
@@ -57,6 +60,24 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], size_bytes_ma
         if not message.get("more_body", False):
             return b"".join(parts)
         message = await receive()
+
+
+async def drain(receive: Receive) -> None:
+    """Takes what is left of a small body that nobody will read.
+
+    A server that answers with body bytes unread has to close the connection, and the caller may see the
+    reset before the answer. Large or slow bodies are not waited for.
+    """
+    left = DRAIN_BYTES_MAX
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
+            while left > 0:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+                left -= len(message.get("body", b""))
+    except TimeoutError:
+        return
 
 
 def _too_large(size_bytes_max: int) -> RequestTooLarge:

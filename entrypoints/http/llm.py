@@ -23,7 +23,7 @@ from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from entrypoints.http import idempotency
-from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, read_body, respond
+from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, drain, read_body, respond
 from entrypoints.http.callers import (
     Call,
     credential,
@@ -82,8 +82,10 @@ class LlmEndpoint:
         request_id = request_id_of(call.headers) or gate.ids.next("req")
         claimed: Claimed | None = None
         body = b""
+        unread = True
         try:
             principal = gate.key_ring.authenticate(credential(call.headers))
+            unread = False
             body = await read_body(receive, call.headers, gate.body_bytes_max)
             request, requirements, attribution = self.read(call, body, principal)
             key = call.headers.get(idempotency.HEADER)
@@ -105,6 +107,8 @@ class LlmEndpoint:
         except InterchangeError as error:
             if claimed is not None:
                 gate.book.release(claimed)
+            if unread:
+                await drain(receive)
             if error.param is not None:
                 error.param = self.params.get(error.param, error.param)
             await respond(send, *self.refusal(error, body, request_id))

@@ -38,8 +38,17 @@ def test_an_error_event_carries_the_same_body() -> None:
 def test_the_cost_goes_into_the_usage_of_a_body_and_nothing_else_changes() -> None:
     body = b'{"id": "x", "choices": [ {"a": 1.50} ],"usage":{"prompt_tokens":1}}'
     assert with_cost(OPENAI_CHAT, body, 1.2e-05) == (
-        b'{"id":"x","choices":[ {"a": 1.50} ],"usage":{"prompt_tokens":1,"cost":0.000012}}'
+        b'{"id": "x", "choices": [ {"a": 1.50} ],"usage":{"cost":0.000012,"prompt_tokens":1}}'
     )
+
+
+def test_a_cost_that_is_there_already_is_replaced_and_spaces_do_not_matter() -> None:
+    own = b'{"id":"x", "usage" : {"prompt_tokens":1, "cost":9}}'
+    assert json.loads(with_cost(OPENAI_CHAT, own, 0.5))["usage"] == {"prompt_tokens": 1, "cost": 0.5}
+    assert json.loads(with_cost(OPENAI_CHAT, own.replace(b', "cost":9', b""), 0.5))["usage"]["cost"] == 0.5
+    said = b'{"content":"\\"usage\\":{\\"a\\":1}","usage":{"prompt_tokens":1}}'
+    priced = json.loads(with_cost(OPENAI_CHAT, said, 0.5))
+    assert priced == {"content": '"usage":{"a":1}', "usage": {"cost": 0.5, "prompt_tokens": 1}}
 
 
 def test_the_cost_goes_into_the_last_usage_frame_only() -> None:

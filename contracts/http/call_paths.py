@@ -1,11 +1,13 @@
 """The routes that call models."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.http.error_answers import (
     ANTHROPIC_ERRORS,
     ANTHROPIC_STATUSES,
     LLM_STATUSES,
+    MEANINGS,
     OPENAI_ERRORS,
     errors,
     other_refusals,
@@ -39,7 +41,7 @@ def _call(
     *,
     events: str = "",
     family: tuple[str, ...] = OPENAI_ERRORS,
-    **meanings: str,
+    meanings: Mapping[int, str] = MEANINGS,
 ) -> dict[str, Any]:
     statuses = ANTHROPIC_STATUSES if family == ANTHROPIC_ERRORS else LLM_STATUSES
     return {
@@ -55,7 +57,7 @@ def _call(
             },
             "responses": {
                 "200": _answer(response, events),
-                **errors(family, *statuses, **meanings),
+                **errors(family, *statuses, calls=True, meanings=meanings),
                 **({} if family == OWN_ERRORS else other_refusals()),
             },
         }
@@ -73,9 +75,10 @@ CALL_PATHS: dict[str, Any] = {
         events='`data: {"delta": …}` for each piece of text, then one event with all fields of the whole '
         "answer, then `data: [DONE]`. An answer that breaks ends with an event that has an `error` instead.",
         family=OWN_ERRORS,
-        s402="A hard budget is spent. This version enforces no budgets, so it never comes.",
-        s503="Candidates exist, but none could answer.",
-        s504="No answer within the time of the route.",
+        meanings={
+            402: "A hard budget is spent. This version enforces no budgets, so it never comes.",
+            503: "Candidates exist, but none could answer.",
+        },
     ),
     "/v1/chat/completions": _call(
         "createChatCompletion",

@@ -1,5 +1,6 @@
 """What goes wrong, as schemas and as responses that operations refer to by status."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.http.words import Schema, integer, maybe, obj, ref, text
@@ -84,7 +85,7 @@ ERROR_SCHEMAS: dict[str, Schema] = {
     ),
 }
 
-_MEANINGS = {
+MEANINGS = {
     400: "The request cannot be understood, or nothing could ever satisfy it; `param` names the field.",
     401: "No key, or one that is unknown, expired or revoked.",
     402: "The provider's account has no money left (`upstream_quota`).",
@@ -111,16 +112,29 @@ RETRY_HEADERS = {
 }
 
 
-def errors(schema_names: tuple[str, ...], *statuses: int, **other: str) -> dict[str, Any]:
-    """Responses by status. `other` replaces meanings, as in `s402="…"`."""
+TRIED_HEADERS = {
+    name: {"$ref": f"#/components/headers/{name}"}
+    for name in ("x-interchange-attempts", "x-interchange-overhead-ms", "x-interchange-trace")
+}
+"""What a refused call tells about what was tried, once something was."""
+
+
+def errors(
+    schema_names: tuple[str, ...],
+    *statuses: int,
+    calls: bool = False,
+    meanings: Mapping[int, str] = MEANINGS,
+) -> dict[str, Any]:
+    """Responses by status. `meanings` come before the usual ones; `calls`: the route calls models."""
     schemas = [ref(name) for name in schema_names]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {
         str(status): {
-            "description": other.get(f"s{status}", _MEANINGS[status]),
+            "description": meanings.get(status, MEANINGS[status]),
             "headers": {
                 "x-request-id": {"$ref": "#/components/headers/x-request-id"},
                 **RETRY_HEADERS,
+                **(TRIED_HEADERS if calls else {}),
             },
             "content": {"application/json": {"schema": schema}},
         }
@@ -136,15 +150,16 @@ def other_refusals() -> dict[str, Any]:
             "headers": {
                 "x-request-id": {"$ref": "#/components/headers/x-request-id"},
                 **RETRY_HEADERS,
+                **TRIED_HEADERS,
             },
             "content": {"application/json": {"schema": ref("ProviderError")}},
         }
     }
 
 
-def admin_errors(*statuses: int, **other: str) -> dict[str, Any]:
+def admin_errors(*statuses: int) -> dict[str, Any]:
     """Errors of the admin routes: 401 and 403 are always possible."""
-    return errors(("Error",), *sorted({401, 403, *statuses}), **other)
+    return errors(("Error",), *sorted({401, 403, *statuses}))
 
 
 OPENAI_ERRORS = ("Error", "ProviderError")

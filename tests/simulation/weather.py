@@ -131,7 +131,7 @@ class Weather:
             case 2:
                 failure = Failure(kind=FailureKind.CONTEXT_LENGTH, message="", status=400)
             case 3:
-                failure = Failure(kind=FailureKind.QUOTA, message="", status=429)
+                failure = Failure(kind=FailureKind.QUOTA, message="", status=429, retry_after_s=4.0)
             case 4:
                 return replace(script, echo=True)
             case 5:

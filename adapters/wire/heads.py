@@ -153,7 +153,8 @@ class DialectReader(RequestReader):
             raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
         except RecursionError:
             raise _too_deep() from None
-        if body.count(b"{") + body.count(b"[") > NESTING_MAX and nesting_exceeds(body, NESTING_MAX):
+        # What is left after deleting all but opening brackets bounds the depth: one pass, no copy of note.
+        if len(body.translate(None, _NOT_OPENING)) > NESTING_MAX and nesting_exceeds(body, NESTING_MAX):
             raise _too_deep()
         return request
 
@@ -345,6 +346,7 @@ def _too_deep() -> InvalidRequest:
     return InvalidRequest(f"the body is nested deeper than {NESTING_MAX} levels", param="body")
 
 
+_NOT_OPENING: Final = bytes(byte for byte in range(256) if byte not in b"{[")
 _STRINGS = re.compile(rb'"[^"]*"')
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{}')

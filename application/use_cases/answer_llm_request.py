@@ -161,7 +161,8 @@ class AnswerLlmRequest:
         request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by
         tokens_in = tokens_out = cached = written = reasoning = 0
         now = self._clock.monotonic()
-        for attempt in job.attempts:
+        attempts = tuple(job.attempts)
+        for attempt in attempts:
             tokens_in += attempt.input_tokens
             tokens_out += attempt.output_tokens
             cached += attempt.cached_read_tokens
@@ -204,14 +205,14 @@ class AnswerLlmRequest:
             job.cost_nano_usd,
             job.cost_estimated,
             plan.candidates,
-            len(job.attempts),
+            len(attempts),
             job.fallbacks,
             job.continued,
             job.finish_reason,
             "off",
-            ",".join(job.dropped),
+            ",".join(job.dropped) if job.dropped else "",
             who.metadata,
-            tuple(job.attempts),
+            attempts,
         )
 
 

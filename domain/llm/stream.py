@@ -78,7 +78,16 @@ class StreamMachine:
     `text` is kept only when asked for (continuation and estimates need it).
     """
 
-    __slots__ = ("_texts", "committed", "content_chars", "failure", "finish_reason", "phase", "terminated", "usage")
+    __slots__ = (
+        "_texts",
+        "committed",
+        "content_chars",
+        "failure",
+        "finish_reason",
+        "phase",
+        "terminated",
+        "usage",
+    )
 
     def __init__(self, *, keep_text: bool = False) -> None:
         self.phase = Phase.WAITING

@@ -33,15 +33,10 @@ class Usage(NamedTuple):
 
     def repaired(self) -> "Usage":
         """The same, with totals raised to cover their parts, flagged `estimated` when that was needed."""
-        input_parts = (
-            self.cached_read_tokens
-            + self.cache_write_tokens
-            + self.cache_write_long_tokens
-            + self.input_audio_tokens
-            + self.input_image_tokens
-        )
-        output_parts = self.output_audio_tokens + self.output_image_tokens + self.reasoning_tokens
-        if input_parts <= self.input_tokens and output_parts <= self.output_tokens:
+        inputs, outputs, read, written, written_long, sound, images, spoken, drawn, reasoned, _ = self
+        input_parts = read + written + written_long + sound + images
+        output_parts = spoken + drawn + reasoned
+        if input_parts <= inputs and output_parts <= outputs:
             return self
         return self._replace(
             input_tokens=max(self.input_tokens, input_parts),

@@ -142,6 +142,7 @@ class AttemptLoop:
                         retries_left -= 1
                         waited_s += wait_s
                         await asyncio.sleep(wait_s + TIMER_GRAIN_S)
+                        job.upstream_s += wait_s + TIMER_GRAIN_S  # the provider's doing, not our overhead
                         continue
                     case TryNext():
                         if last.disposition.larger_context_only:

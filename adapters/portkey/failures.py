@@ -110,7 +110,7 @@ def transport_failure(failed: TransportFailed) -> Failure:
     """An exchange with the gateway that broke.
 
     A cut is the gateway's: when the provider's connection breaks, Portkey ends its answer cleanly. Silence
-    beyond the bound it was given itself may be anyone's; only the gateway's own health counts it.
+    beyond the bound it was given itself may be anyone's; a probe tells whether the gateway is well.
     """
     unsent = failed.stage in (TransportStage.REFUSED, TransportStage.CONNECT)
     slow = failed.stage in (TransportStage.HEADERS_TIMEOUT, TransportStage.BODY_TIMEOUT)

@@ -71,7 +71,9 @@ async def test_the_only_target_is_repeated_until_the_retries_are_spent(stream: b
 @virtually
 async def test_a_rate_limit_of_the_only_target_is_waited_out(stream: bool) -> None:
     bench = Bench({A: [refused(FailureKind.RATE_LIMIT, status=429, retry_after_s=3.0), OK]})
-    assert await answer(bench, stream=stream) == OK.text
+    job = bench.job(stream=stream)
+    assert await (bench.streamed(job) if stream else bench.answered(job)) == OK.text
+    assert bench.clock.monotonic() - job.started - job.upstream_s == pytest.approx(0, abs=1e-6)
     first, second = bench.calls()
     assert second.started_s - (first.ended_s or 0.0) >= 3.0
     assert bench.state(A).breaker._consecutive == 0, "a rate limit is not ill health"

@@ -115,6 +115,7 @@ def _visit(cell: ClosedCell, contender: Contender, ledger: Ledger, seconds: int)
         run = closed_loop(shot, concurrency=cell.concurrency, seconds=seconds)
         after = {part: usage_of(pids).cpu_s for part, pids in parts.items()}
         seen.answered += run.answered
+        seen.failed += run.failed
     cell.per_s.append(run.per_s)
     cell.failed += run.failed
     cell.p50_ms.append(run.p50_ms)
@@ -151,6 +152,7 @@ def open_cells(
                         [contender.shot(1024, stream)], rate=rate, seconds=length_s, warm_up=32, drain_s=5.0
                     )
                     seen.answered += result.answered
+                    seen.failed += result.refused
                 cell.rounds.append(result.latency_ms)
                 cell.first_content.append(result.first_content_ms)
                 # What came after its time came too late: a queue that only grows is no kept rate.

@@ -56,7 +56,7 @@ def test_a_broken_reconciliation_stands_out() -> None:
     rows = Rows(1, 1, 0, 1, 127_500, 0)
 
     text = report.reconciliation_table(
-        [Verdict(DIRECT, "drained load", Seen(2, 2), rows, holds=False, note="")]
+        [Verdict(DIRECT, "drained load", Seen(answered=2, mock_unary=2), rows, holds=False, note="")]
     )
 
     assert "BROKEN" in text

@@ -182,7 +182,7 @@ def test_every_route_but_the_public_ones_wants_a_key(stack: Stack) -> None:
 
     for (method, path), permission in ROUTE_PERMISSIONS.items():
         concrete = re.sub(r"\{[^}]+\}", "x", path)
-        body = {} if method in ("POST", "PUT") else None
+        body: dict[str, str] | None = {} if method in ("POST", "PUT") else None
         status = httpx.request(method, stack.url + concrete, json=body).status_code
         assert (status == 401) == (permission != PUBLIC), (method, path, status)
 

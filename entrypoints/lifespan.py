@@ -290,6 +290,8 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
         ],
         exception_handlers=not_found_handlers(container.ids()),
     )
+    # A redirect to the other spelling of a path would point wherever the caller's Host header says.
+    rest.router.redirect_slashes = False
     return Faces(hot, rest, gate.running)
 
 

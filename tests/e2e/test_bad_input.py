@@ -371,6 +371,7 @@ def test_unknown_paths_and_methods_have_the_same_shape(client: httpx.Client) -> 
     refused(client.get("/v1/nothing"), "/v1/nothing", 404, "route_not_found", None)
     assert client.patch(KEYS).headers["allow"] == "GET, POST"
     assert client.post("/api/v1/keys/some-key").headers["allow"] == "DELETE"
+    refused(client.post(KEYS + "/", json=GOOD[KEYS]), KEYS, 404, "route_not_found", None)
     wrong = client.get(CHAT)
     error = refused(wrong, CHAT, 405, "method_not_allowed", None)
     assert "POST" in error["message"]

@@ -19,6 +19,7 @@ class Attribution:
     user_id: str = ""
     session_id: str = ""
     workflow_id: str = ""
+    client_request_id: str = ""
     metadata: str = ""
 
 

@@ -1,5 +1,9 @@
 """Writing usage rows in groups."""
 
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.sqlite import insert
 
@@ -8,22 +12,45 @@ from adapters.sql.event_format import fitting
 from adapters.sql.schema import usage_attempts, usage_requests
 from domain.analytics.event import RequestEvent
 
+ROWS_PER_STATEMENT = 128
+"""Rows that go in with one statement: 128 x 52 values stay below SQLite's 32,766."""
+
+
+class _Insert:
+    """Rows into one table, those that are there already left alone.
+
+    Compiled once and fed with plain tuples. Full statements hold many rows, because Python gives the
+    interpreter lock away and takes it back around each one: a statement per row would make the thread that
+    serves requests wait for the lock twice per row.
+    """
+
+    def __init__(self, table: Table, database: SqlDatabase) -> None:
+        statement = insert(table).on_conflict_do_nothing()
+        self._one = str(statement.compile(dialect=database.dialect))
+        head, values, tail = self._one.partition("(" + ", ".join("?" * len(table.columns)) + ")")
+        assert values, "the dialect writes placeholders another way"
+        self._many = head + ", ".join([values] * ROWS_PER_STATEMENT) + tail
+
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Within the caller's transaction."""
+        full = len(rows) - len(rows) % ROWS_PER_STATEMENT
+        for start in range(0, full, ROWS_PER_STATEMENT):
+            group = rows[start : start + ROWS_PER_STATEMENT]
+            connection.exec_driver_sql(self._many, tuple(chain.from_iterable(group)))
+        if full < len(rows):
+            connection.exec_driver_sql(self._one, [tuple(row) for row in rows[full:]])
+
 
 class SqlUsageWriter:
     """Inserts groups of events with their attempts, each group in one transaction.
 
-    Idempotent by request id and attempt id: what is there already stays as it is.
+    Idempotent by request id and the attempt's number: what is there already stays as it is.
     """
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
-        self._insert_request = self._statement(usage_requests)
-        self._insert_attempt = self._statement(usage_attempts)
-
-    def _statement(self, table: Table) -> str:
-        # Compiled once and fed with plain tuples, which is several times faster than building each row.
-        statement = insert(table).on_conflict_do_nothing()
-        return str(statement.compile(dialect=self._database.dialect))
+        self._requests = _Insert(usage_requests, database)
+        self._attempts = _Insert(usage_attempts, database)
 
     async def insert(self, events: list[RequestEvent]) -> None:
         """All of them are committed when this returns. Raises StoreUnavailable; then none is."""
@@ -39,12 +66,8 @@ class SqlUsageWriter:
             raise unavailable(error) from error
 
     def _insert(self, connection: Connection, events: list[RequestEvent]) -> None:
-        requests = [event[:-1] for event in events]
-        attempts = [tuple(attempt) for event in events for attempt in event.attempts]
-        if requests:
-            connection.exec_driver_sql(self._insert_request, requests)
-        if attempts:
-            connection.exec_driver_sql(self._insert_attempt, attempts)
+        self._requests.run(connection, [event[:-1] for event in events])
+        self._attempts.run(connection, [attempt for event in events for attempt in event.attempts])
 
     async def make_durable(self) -> bool:
         """Whether all rows inserted so far would survive a power cut. Raises StoreUnavailable."""

@@ -176,6 +176,7 @@ class AnswerLlmRequest:
             who.user_id,
             who.session_id,
             who.workflow_id,
+            who.client_request_id,
             request.operation.value,
             request.dialect,
             request.model,

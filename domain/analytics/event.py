@@ -51,6 +51,8 @@ class RequestEvent(NamedTuple):
     user_id: str
     session_id: str
     workflow_id: str
+    client_request_id: str
+    """The caller's own id for this request, as given; not unique, ours is."""
     operation: str
     dialect: str
     model_asked: str

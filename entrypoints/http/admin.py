@@ -32,7 +32,7 @@ from domain.money import format_usd
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import drain
-from entrypoints.http.callers import credential, read_headers, read_requirements, request_id_of
+from entrypoints.http.callers import credential, read_headers, read_requirements
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.errors import render_error
 from entrypoints.http.explained import explanation_object
@@ -132,7 +132,7 @@ def guarded(
 
     async def endpoint(request: Request) -> Response:
         headers = dict(request.scope["headers"])
-        request_id = request_id_of(headers) or use_cases.ids.next("req")
+        request_id = use_cases.ids.next("req")
         admitted = False
         dialect = ANTHROPIC_MESSAGES if b"anthropic-version" in headers else OPENAI_CHAT
         try:

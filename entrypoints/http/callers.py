@@ -1,6 +1,5 @@
 """Who calls, with what wishes: credentials and `x-interchange-*` headers, read in one pass."""
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
@@ -28,7 +27,6 @@ ATTRIBUTION_CHARS_MAX = 256
 METADATA_BYTES_MAX = 4096
 USD_MAX = 10**9
 WHOLE_NUMBER_MAX = 10**9
-REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
 
 
 class Call(NamedTuple):
@@ -46,7 +44,7 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Call:
     wishes = False
     for name, value in raw:
         headers[name] = value
-        if name.startswith((b"x-interchange-", b"x-claude-code-")):
+        if name.startswith((b"x-interchange-", b"x-claude-code-", b"x-request-id", b"x-client-request-id")):
             wishes = True
         elif name.startswith((b"anthropic-", b"openai-")):
             vendor.append((name.decode("latin-1"), value.decode("latin-1")))
@@ -127,14 +125,9 @@ def read_attribution(headers: dict[bytes, bytes]) -> Attribution:
         user_id=_bounded(headers, b"x-interchange-user-id"),
         session_id=(session or "")[:ATTRIBUTION_CHARS_MAX],
         workflow_id=_bounded(headers, b"x-interchange-workflow-id"),
+        client_request_id=_bounded(headers, b"x-client-request-id") or _bounded(headers, b"x-request-id"),
         metadata=metadata.decode("utf-8", "replace"),
     )
-
-
-def request_id_of(headers: dict[bytes, bytes]) -> str | None:
-    """The caller's own `x-request-id`, when it is short and plain."""
-    text = _text(headers, b"x-request-id")
-    return text if text and REQUEST_ID.match(text) else None
 
 
 def usd_to_nano(value: object, param: str, *, scale: int = 1) -> int:

@@ -30,7 +30,6 @@ from entrypoints.http.callers import (
     read_attribution,
     read_headers,
     read_requirements,
-    request_id_of,
 )
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.errors import render_error, status_of
@@ -79,7 +78,7 @@ class LlmEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self._gate
         call = read_headers(scope["headers"])
-        request_id = request_id_of(call.headers) or gate.ids.next("req")
+        request_id = gate.ids.next("req")
         claimed: Claimed | None = None
         body = b""
         unread = True

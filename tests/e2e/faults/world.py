@@ -158,10 +158,12 @@ class FaultWorld:
         return self.rows_of(heard.headers["x-request-id"])
 
     def rows_of(self, request_id: str) -> Rows:
-        found = self._recorded("select * from usage_requests where request_id = ?", request_id)
+        """The rows of a request by our id, or by the caller's own (of one who left before ours came back)."""
+        query = "select * from usage_requests where ?1 in (request_id, client_request_id)"
+        found = self._recorded(query, request_id)
         assert len(found) == 1, "a request is recorded exactly once"
         query = "select * from usage_attempts where request_id = ? order by ordinal"
-        return Rows(found[0], self._recorded(query, request_id))
+        return Rows(found[0], self._recorded(query, str(found[0]["request_id"])))
 
     def eventually(self, holds: Any, within_s: float = 1.0) -> bool:
         """Whether something comes true in time."""
@@ -178,6 +180,11 @@ class FaultWorld:
         state = live.of(target_id)
         assert state is not None
         return state
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that hold a slot right now."""
+        return self._pipeline.in_flight
 
     @property
     def _pipeline(self) -> AnswerLlmRequest:

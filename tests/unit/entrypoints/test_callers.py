@@ -9,7 +9,6 @@ from entrypoints.http.callers import (
     read_attribution,
     read_headers,
     read_requirements,
-    request_id_of,
 )
 
 
@@ -100,6 +99,7 @@ def test_metadata_must_be_a_small_json_object(value: bytes) -> None:
         read_attribution({b"x-interchange-metadata": value})
 
 
-def test_a_callers_request_id_is_taken_when_plain() -> None:
-    assert request_id_of({b"x-request-id": b"abc-1"}) == "abc-1"
-    assert request_id_of({b"x-request-id": b"a\r\nb"}) is None
+def test_a_callers_own_id_is_kept_beside_ours() -> None:
+    assert read_attribution({b"x-request-id": b"abc-1"}).client_request_id == "abc-1"
+    both = {b"x-request-id": b"abc-1", b"x-client-request-id": b"c" * 999}
+    assert read_attribution(both).client_request_id == "c" * 256

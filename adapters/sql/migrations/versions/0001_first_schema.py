@@ -51,6 +51,7 @@ def _usage() -> None:
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("session_id", sa.Text(), nullable=False),
         sa.Column("workflow_id", sa.Text(), nullable=False),
+        sa.Column("client_request_id", sa.Text(), nullable=False),
         sa.Column("operation", sa.Text(), nullable=False),
         sa.Column("dialect", sa.Text(), nullable=False),
         sa.Column("model_asked", sa.Text(), nullable=False),
@@ -87,13 +88,14 @@ def _usage() -> None:
         sa.Column("cache", sa.Text(), nullable=False),
         sa.Column("dropped", sa.Text(), nullable=False),
         sa.Column("metadata", sa.Text(), nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_usage_requests_tenant_time", "usage_requests", ["tenant_id", "started_at_us"])
     op.create_table(
         "usage_attempts",
-        sa.Column("attempt_id", sa.Text(), primary_key=True),
-        sa.Column("request_id", sa.Text(), nullable=False),
-        sa.Column("ordinal", sa.BigInteger(), nullable=False),
+        sa.Column("attempt_id", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), primary_key=True),
+        sa.Column("ordinal", sa.BigInteger(), primary_key=True),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("via", sa.Text(), nullable=False),
@@ -115,8 +117,8 @@ def _usage() -> None:
         sa.Column("price_source", sa.Text(), nullable=False),
         sa.Column("retry_after_us", sa.BigInteger()),
         sa.Column("message", sa.Text(), nullable=False),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_usage_attempts_request", "usage_attempts", ["request_id"])
 
 
 def downgrade() -> None:

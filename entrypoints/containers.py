@@ -5,6 +5,7 @@ What needs opening (transport, database, thread) comes in as a dependency from t
 """
 
 import random
+from collections.abc import Callable
 from datetime import date
 
 from dependency_injector import containers, providers
@@ -26,9 +27,10 @@ from adapters.system.ids import TimeOrderedIds
 from adapters.telemetry.metrics import PrometheusMetrics
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
-from application.attempts import AttemptLoop
+from application.attempts import AttemptLoop, FailoverHappened
 from application.key_ring import KeyRing
 from application.ports.http import HttpTransport
+from application.ports.telemetry import Metrics
 from application.ports.usage import UsageLog
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
@@ -148,6 +150,15 @@ def compiled_runtime(settings: Settings, provision: Provision) -> Runtime:
     return Runtime(table, live)
 
 
+def failover_observer(metrics: Metrics) -> Callable[[FailoverHappened], None]:
+    """Counts failovers; their rows are in the usage log."""
+
+    def observe(happened: FailoverHappened) -> None:
+        metrics.failed_over(happened.original_provider, happened.fallback_provider, happened.reason)
+
+    return observe
+
+
 def today(clock: SystemClock) -> date:
     """The date that decides which prices are in force."""
     return clock.utc_now().date()
@@ -229,6 +240,7 @@ class Container(StoreContainer):
         clock=StoreContainer.clock,
         chance=chance,
         retry_budget=retry_budget,
+        on_failover=providers.Singleton(failover_observer, metrics),
     )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,

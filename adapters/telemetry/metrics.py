@@ -75,6 +75,11 @@ class PrometheusMetrics(Metrics):
         self._fallbacks = Counter(
             "interchange_fallbacks_total", "Requests another target answered.", ("route",)
         )
+        self._failovers = Counter(
+            "interchange_failovers_total",
+            "One provider taking over from another.",
+            ("original", "fallback", "reason"),
+        )
         self._duration = Histogram(
             "interchange_request_duration_seconds", "Whole requests.", ("route", "outcome"), SECONDS
         )
@@ -105,6 +110,9 @@ class PrometheusMetrics(Metrics):
                 sums = self._attempts[key] = AttemptSums()
             sums.add(attempt)
 
+    def failed_over(self, original_provider: str, fallback_provider: str, reason: str) -> None:
+        self._failovers.add((original_provider, fallback_provider, reason))
+
     def _attempt_counters(self) -> Iterable[Counter]:
         target = ("provider", "model")
         attempts = Counter(
@@ -131,6 +139,7 @@ class PrometheusMetrics(Metrics):
             self._requests,
             *self._attempt_counters(),
             self._fallbacks,
+            self._failovers,
             self._duration,
             self._first_token,
             self._overhead,

@@ -25,6 +25,11 @@ class Metrics(Protocol):
         ...
 
     @abstractmethod
+    def failed_over(self, original_provider: str, fallback_provider: str, reason: str) -> None:
+        """Counts one provider taking over from another. `reason` is a failure kind."""
+        ...
+
+    @abstractmethod
     def render(self, gauges: Iterable[Gauge]) -> bytes:
         """The Prometheus text page of everything counted, and these gauges."""
         ...

@@ -11,7 +11,9 @@ Truth: an error inside an Anthropic stream becomes a chunk with `finish_reason: 
 `[DONE]`, which looks like a complete answer; here it becomes an error frame again. A stream that ends
 without a finish was cut, or held a chunk Portkey could not read: it ends its own answer cleanly in both
 cases, so the fault is told here. Tool calls of Gemini's models finish with `stop`; agents wait for
-`tool_calls`.
+`tool_calls`. Its streamed calls are numbered from 0 in every chunk, so that two calls would be put together
+as one; they are numbered through here. A call in one chunk with text before it is lost and cannot be put
+right, so tools in streams count as lost beforehand.
 """
 
 import re
@@ -48,13 +50,16 @@ class Translation(NamedTuple):
 
     counted: PromptCount | None = None
     tools_finish_with_stop: bool = False
+    """It also numbers streamed calls chunk by chunk, and leaves `content` out where there is none."""
     needs_output_limit: bool = False
     """The provider refuses a request without a maximum, and Portkey adds none."""
+    lost_in_streams: frozenset[str] = frozenset()
+    """Fields that arrive, but whose effect a stream may leave out."""
 
 
 _ANTHROPIC: Final = Translation(counted=PromptCount.WITHOUT_CACHE, needs_output_limit=True)
 _BEDROCK: Final = Translation(counted=PromptCount.WITH_CACHE)
-_GEMINI: Final = Translation(tools_finish_with_stop=True)
+_GEMINI: Final = Translation(tools_finish_with_stop=True, lost_in_streams=frozenset({"functions", "tools"}))
 _BY_FAMILY: Final[dict[str, Translation]] = {
     "anthropic": _ANTHROPIC,
     "vertex-ai/anthropic": _ANTHROPIC,
@@ -119,6 +124,54 @@ def finished_with_tools(body: bytes) -> bytes:
     return body.replace(b'"finish_reason":"stop"', b'"finish_reason":"tool_calls"')
 
 
+def with_content(body: bytes) -> bytes:
+    """The same answer with `content` in every message: null, where a model only calls tools."""
+    choices = _choices_of(body)
+    if choices is None:
+        return body
+    whole, found = choices
+    bare = [
+        message
+        for choice in found
+        if isinstance(message := choice.get("message"), dict) and "content" not in message
+    ]
+    for message in bare:
+        message["content"] = None
+    return msgspec.json.encode(whole) if bare else body
+
+
+def numbered_calls(chunk: bytes, counts: dict[int, int]) -> bytes:
+    """The same chunk with its tool calls numbered on from `counts` (calls so far, by choice), which is
+    updated. Each call of a Gemini model comes whole."""
+    choices = _choices_of(chunk)
+    if choices is None:
+        return chunk
+    whole, found = choices
+    for choice in found:
+        delta = choice.get("delta")
+        if not isinstance(delta, dict) or not isinstance(calls := delta.get("tool_calls"), list):
+            continue
+        place = choice.get("index", 0)
+        # Parts that are no calls leave holes.
+        delta["tool_calls"] = calls = [call for call in calls if isinstance(call, dict)]
+        for call in calls:
+            call["index"] = counts.get(place, 0)
+            counts[place] = call["index"] + 1
+    return msgspec.json.encode(whole)
+
+
+def _choices_of(body: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """What a body holds, and its choices; None when it is no chat completion."""
+    try:
+        whole = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    choices = whole.get("choices") if isinstance(whole, dict) else None
+    if not isinstance(choices, list):
+        return None
+    return whole, [choice for choice in choices if isinstance(choice, dict)]
+
+
 class CorrectedCodec(Codec):
     """The same codec, told the truth about Portkey's answers."""
 
@@ -138,8 +191,10 @@ class CorrectedCodec(Codec):
     def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:
         if self._translated.counted is not None:
             body = corrected_body(body, self._translated.counted)
-        if self._translated.tools_finish_with_stop and _TOOL_CALLS in body:
-            body = finished_with_tools(body)
+        if self._translated.tools_finish_with_stop:
+            if _TOOL_CALLS in body:
+                body = finished_with_tools(body)
+            body = with_content(body)
         return self._codec.response(body, call)
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:
@@ -149,13 +204,14 @@ class CorrectedCodec(Codec):
 class CorrectedStream(StreamDecoder):
     """A decoder that is given the chunks with their `usage`, their errors and their end put right."""
 
-    __slots__ = ("_decoder", "_over", "_splitter", "_tools_called", "_translated")
+    __slots__ = ("_call_counts", "_decoder", "_over", "_splitter", "_tools_called", "_translated")
 
     def __init__(self, decoder: StreamDecoder, translated: Translation) -> None:
         self._decoder = decoder
         self._translated = translated
         self._splitter = SseSplitter()
         self._tools_called = False
+        self._call_counts: dict[int, int] = {}
         self._over = False
 
     def feed(self, data: bytes) -> Block:
@@ -193,7 +249,9 @@ class CorrectedStream(StreamDecoder):
         if self._translated.counted is not None:
             corrected = corrected_body(data, self._translated.counted)
         if self._translated.tools_finish_with_stop:
-            self._tools_called = self._tools_called or _TOOL_CALLS in data
+            if _TOOL_CALLS in data:
+                self._tools_called = True
+                corrected = numbered_calls(corrected, self._call_counts)
             if self._tools_called:
                 corrected = finished_with_tools(corrected)
         return frame.raw if corrected is data else b"data: " + corrected + b"\n\n"

@@ -77,6 +77,7 @@ class _Road(NamedTuple):
     path: str
     codec: Codec
     forwarded: frozenset[str]
+    forwarded_in_streams: frozenset[str]
     translated: bool
     same_family: bool
     headers: TargetHeaders
@@ -133,7 +134,7 @@ class PortkeyGateway(LlmProvider):
         if road is None:
             return tuple(sorted(request.fields))
         if not road.translated:
-            return _lost(request.fields, road)
+            return _lost(request.fields, road, request)
         try:
             encoded = road.codec.request(UpstreamCall(request, target, Timeouts(), 0.0))
         except UpstreamFailed:
@@ -258,10 +259,12 @@ class PortkeyGateway(LlmProvider):
             if route is GatewayRoute.CHAT:
                 told = translation(family)
                 forwarded -= unanswered_fields(endpoint.slug, target.model)
+            lost_in_streams = frozenset[str]() if told is None else told.lost_in_streams
             return _Road(
                 path=route.value,
                 codec=codec if told is None else CorrectedCodec(codec, told),
                 forwarded=forwarded,
+                forwarded_in_streams=forwarded - lost_in_streams,
                 translated=dialect != upstream_dialect,
                 same_family=FAMILY[dialect] == _vendor_family(family),
                 headers=TargetHeaders(endpoint),
@@ -325,13 +328,13 @@ def _vendor_family(family: str) -> str:
     return "anthropic" if family.endswith("anthropic") else "gemini" if family == "google" else "openai"
 
 
-def _lost(fields: frozenset[str], road: _Road) -> tuple[str, ...]:
-    lost = fields - road.forwarded
+def _lost(fields: frozenset[str], road: _Road, request: LlmRequest) -> tuple[str, ...]:
+    lost = fields - (road.forwarded_in_streams if request.stream else road.forwarded)
     return tuple(sorted(lost)) if lost else ()
 
 
 def _dropped(request: LlmRequest, encoded: EncodedRequest, road: _Road) -> tuple[str, ...]:
     """Names of what does not reach the provider: lost in translation, then at the gateway."""
     if not road.translated:
-        return encoded.dropped + _lost(request.fields, road)
-    return encoded.dropped + _lost(frozenset(_FIELDS.decode(encoded.body)), road)
+        return encoded.dropped + _lost(request.fields, road, request)
+    return encoded.dropped + _lost(frozenset(_FIELDS.decode(encoded.body)), road, request)

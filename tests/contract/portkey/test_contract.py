@@ -71,6 +71,7 @@ class PortkeyContract(LlmProviderContract):
     """The parts every binding shares."""
 
     slug = ""
+    wire = ""
     version_path = "/v1"
 
     @pytest.fixture
@@ -107,14 +108,20 @@ class PortkeyContract(LlmProviderContract):
         def target(model: str) -> Target:
             able = Capability.TEXT | (Capability.REASONING if "think" in model else Capability(0))
             known = Offering(provider="acme", model=model, capabilities=able)
-            return Target(index=0, id=known.id, provider="acme", model=model, offering=known, wire=self.slug)
+            return Target(index=0, id=known.id, provider="acme", model=model, offering=known, wire=self.wire)
 
         return target
 
 
 class TestPortkeyOpenAi(PortkeyContract):
-    slug = "openai"
+    slug = wire = "openai"
 
 
 class TestPortkeyAnthropic(PortkeyContract):
-    slug = "anthropic"
+    slug = wire = "anthropic"
+
+
+class TestPortkeyGoogle(PortkeyContract):
+    slug = "google"
+    wire = "gemini"
+    version_path = ""

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.portkey.corrections import CorrectedCodec, PromptCount, Translation, corrected_body, translation
+from adapters.portkey.corrections import (
+    CorrectedCodec,
+    PromptCount,
+    Translation,
+    corrected_body,
+    numbered_calls,
+    translation,
+    with_content,
+)
 from adapters.wire.openai import CHAT
 from application.ports.wire import OPENAI_CHAT
 from domain.llm.failures import FailureKind
@@ -16,7 +24,7 @@ from domain.llm.usage import Usage
 from tests.contract.portkey.calls import call_to
 
 ANTHROPIC = Translation(counted=PromptCount.WITHOUT_CACHE, needs_output_limit=True)
-GEMINI = Translation(tools_finish_with_stop=True)
+GEMINI = Translation(tools_finish_with_stop=True, lost_in_streams=frozenset({"functions", "tools"}))
 counts = st.integers(min_value=0, max_value=10**7)
 
 
@@ -166,6 +174,48 @@ def test_geminis_unary_tool_calls_finish_as_tool_calls() -> None:
     answer = CorrectedCodec(CHAT, GEMINI).response(body)
     assert answer.finish_reason == "tool_calls"
     assert json.loads(answer.body)["choices"][0]["message"] == message
+
+
+def test_geminis_streamed_calls_are_numbered_through() -> None:
+    decoder = CorrectedCodec(CHAT, GEMINI).stream(call_to("google", OPENAI_CHAT))
+    raw = decoder.feed(tool_call(None) + tool_call(None) + tool_call("stop")).raw
+    frames = [json.loads(frame.removeprefix(b"data: ")) for frame in raw.split(b"\n\n") if frame]
+    calls = [call for frame in frames for call in frame["choices"][0]["delta"]["tool_calls"]]
+    assert [call["index"] for call in calls] == [0, 1, 2]
+
+
+def test_calls_are_numbered_by_choice_and_holes_between_them_are_closed() -> None:
+    choices = [
+        {"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "a"}, None, {"index": 2, "id": "b"}]}},
+        {"index": 1, "delta": {"tool_calls": [{"index": 0, "id": "c"}]}},
+        {"index": 2, "delta": {"content": "text"}},
+    ]
+    counts = {0: 1}
+    chunk = json.loads(numbered_calls(json.dumps({"choices": choices}).encode(), counts))
+    numbers = [
+        [call["index"] for call in choice["delta"].get("tool_calls", ())] for choice in chunk["choices"]
+    ]
+    assert numbers == [[1, 2], [0], []]
+    assert counts == {0: 3, 1: 1}
+
+
+def test_an_answer_of_tool_calls_alone_names_its_missing_content() -> None:
+    called = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "tool_calls": called},
+        "finish_reason": "stop",
+    }
+    body = json.dumps({"id": "x", "choices": [choice]}, separators=(",", ":")).encode()
+    answer = CorrectedCodec(CHAT, GEMINI).response(body)
+    message = json.loads(answer.body)["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": None, "tool_calls": called}
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b"[]", b'{"choices":null}', b'{"choices":[7]}'])
+def test_what_is_no_chat_completion_is_left_as_it_is(body: bytes) -> None:
+    assert with_content(body) == body
+    assert numbered_calls(body, {}) == body
 
 
 def test_only_families_that_need_it_are_corrected() -> None:

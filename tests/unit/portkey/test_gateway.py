@@ -247,6 +247,13 @@ def test_a_field_whose_answer_is_lost_counts_as_lost(portkey: PortkeyGateway) ->
     assert portkey.would_drop(thinking.request, thinking.target) == ("thinking",)
 
 
+def test_tools_count_as_lost_where_only_a_stream_may_lose_their_calls(portkey: PortkeyGateway) -> None:
+    wanted = {"tools": [{"type": "function", "function": {"name": "f"}}], **HELLO}
+    for stream, lost in ((False, ()), (True, ("tools",))):
+        call = call_to("google", stream=stream, **wanted)
+        assert portkey.would_drop(call.request, call.target) == lost
+
+
 async def test_a_streams_headers_may_come_with_its_first_token(
     portkey: PortkeyGateway, transport: ScriptedTransport
 ) -> None:

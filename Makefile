@@ -8,6 +8,9 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 BENCHMARKS ?=
+# Processes that share the tests; 0 runs them in one, which a debugger wants.
+WORKERS ?= auto
+IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -22,7 +25,7 @@ run: $(RUNTIME) ## Run the server (PORT=8081 make run, ARGS="--workers 2")
 
 .PHONY: test
 test: $(DEV) ## Run the tests (ARGS="tests/unit -k breaker")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 .PHONY: check
 check: lint types imports coverage audit-note ## Everything CI runs
@@ -48,7 +51,7 @@ imports: $(DEV) ## Who may import whom
 .PHONY: coverage
 coverage: $(DEV) ## Tests with the coverage that must be kept
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest $(IN_PARALLEL) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='domain/*' --fail-under=95 --format=total
 	$(BIN)/coverage report --fail-under=90
 

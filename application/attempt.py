@@ -15,6 +15,8 @@ QUOTA_COOL_DOWN_S = 60.0
 RATE_LIMIT_COOL_DOWN_S = 1.0
 """How long a rate-limited target rests when the provider does not say."""
 COOL_DOWN_MAX_S = 600.0
+MODEL_MISSING_COOL_DOWN_S = 600.0
+"""How long a target rests whose provider does not know the model."""
 
 
 class Attempt(NamedTuple):
@@ -26,15 +28,26 @@ class Attempt(NamedTuple):
     way: Way
     provider: LlmProvider
     started: float
+    last: bool = True
+    """Whether nothing else could be tried after it."""
 
 
-def upstream_call(job: Job, target: Target, now: float, continue_from: str | None = None) -> UpstreamCall:
-    """The call of one attempt, with what is left of the deadline."""
+def upstream_call(
+    job: Job, target: Target, now: float, continue_from: str | None = None, *, last: bool = True
+) -> UpstreamCall:
+    """The call of one attempt, with its share of what is left of the deadline.
+
+    Streams show a provider's silence by their first-token timeout; a unary answer shows nothing until it is
+    whole, so an attempt that others may follow gets only a share of the time.
+    """
+    timeouts = job.plan.route.timeouts
     return UpstreamCall(
         job.request,
         target,
-        job.plan.route.timeouts,
-        job.deadline.remaining_s(now),
+        timeouts,
+        job.deadline.remaining_s(now)
+        if last
+        else job.deadline.share_s(now, more_to_come=True, at_least_s=timeouts.first_token_s),
         job.request_id,
         continue_from,
     )
@@ -61,5 +74,8 @@ def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> Non
             state.cool_down(now + min(rest_s, COOL_DOWN_MAX_S))
         case BreakerVote.NEUTRAL:
             state.breaker.forget(attempt.permit)
+            if failure.kind is FailureKind.MODEL_MISSING:
+                # The offering is wrong, not the caller: nobody else needs to find that out in a while.
+                state.cool_down(now + MODEL_MISSING_COOL_DOWN_S)
         case never:
             assert_never(never)

@@ -117,7 +117,7 @@ class AttemptLoop:
                 now = clock.monotonic()
                 if job.deadline.passed(now):
                     raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s")
-                attempt = self._admit(job, live, target, now)
+                attempt = self._admit(job, live, target, now, last=not queue)
                 if attempt is None:
                     job.skipped += tries == 0 and hops == 0
                     break
@@ -197,9 +197,11 @@ class AttemptLoop:
             return decide(False)
         return step
 
-    def _admit(self, job: Job, live: LiveState, target: Target, now: float) -> Attempt | None:
+    def _admit(
+        self, job: Job, live: LiveState, target: Target, now: float, *, last: bool = True
+    ) -> Attempt | None:
         state = live.targets[target.index]
-        if state.why_not(now) is not None:
+        if not state.usable(now):
             return None
         way = self._way(job, target)
         if way is None:
@@ -209,7 +211,7 @@ class AttemptLoop:
             return None
         assert isinstance(permit, Permit)
         provider = self._gateway if way is Way.GATEWAY and self._gateway is not None else self._direct
-        return Attempt(target, state, permit, way, provider, now)
+        return Attempt(target, state, permit, way, provider, now, last)
 
     def _way(self, job: Job, target: Target) -> Way | None:
         dialect = job.request.dialect
@@ -229,7 +231,8 @@ class AttemptLoop:
         state.in_flight += 1
         outcome = "cancelled"
         try:
-            answer = await attempt.provider.complete(upstream_call(job, target, attempt.started))
+            call = upstream_call(job, target, attempt.started, last=attempt.last)
+            answer = await attempt.provider.complete(call)
             outcome = "ok"
         except UpstreamFailed:
             outcome = "failed"

@@ -15,6 +15,15 @@ class Deadline(NamedTuple):
     def passed(self, now: float) -> bool:
         return now >= self.at_s
 
+    def share_s(self, now: float, *, more_to_come: bool, at_least_s: float) -> float:
+        """Seconds one attempt may take: all that is left for the last one, else half of it.
+
+        A silent provider must leave time for the fallbacks. A share is never shorter than `at_least_s`, as
+        long as there is so much.
+        """
+        left_s = self.remaining_s(now)
+        return min(left_s, max(left_s / 2, at_least_s)) if more_to_come else left_s
+
     def earlier(self, seconds: float, now: float) -> "Deadline":
         """This deadline, or `seconds` from now when that comes first."""
         return Deadline(min(self.at_s, now + seconds))

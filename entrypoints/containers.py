@@ -29,6 +29,7 @@ from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from application.attempts import AttemptLoop, FailoverHappened
 from application.key_ring import KeyRing
+from application.ports.catalog import CatalogSource
 from application.ports.http import HttpTransport
 from application.ports.telemetry import Metrics
 from application.ports.usage import UsageLog
@@ -162,6 +163,11 @@ def failover_observer(metrics: Metrics) -> Callable[[FailoverHappened], None]:
 def today(clock: SystemClock) -> date:
     """The date that decides which prices are in force."""
     return clock.utc_now().date()
+
+
+def bundled_only() -> CatalogSource:
+    """The price book in force today, for commands that must not touch the data directory."""
+    return BundledPriceBook(on=today(SystemClock()))
 
 
 class StoreContainer(containers.DeclarativeContainer):

@@ -35,7 +35,7 @@ from domain.errors import StoreUnavailable
 from domain.resilience.idempotency import IdempotencyBook
 from entrypoints.cli.version import version
 from entrypoints.containers import Container, StoreContainer, compiled_table, gateway_urls
-from entrypoints.http.admin import AdminUseCases, admin_routes
+from entrypoints.http.admin import AdminUseCases, admin_routes, may_see
 from entrypoints.http.app import Faces
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.count_tokens import CountTokensEndpoint
@@ -56,13 +56,14 @@ GATEWAY_WATCH_EVERY_S = 0.5
 GATEWAY_PROBE_EVERY_S = 5.0
 SIMULATOR_URL_VARIABLE = "INTERCHANGE_SIMULATOR_URL"
 GATEWAY_FILE = "gateway.json"
+DATABASE_FILE = "interchange.db"
 
 
 def database_url(settings: Settings) -> str:
     """The configured database, or the embedded one in the data directory."""
     if settings.storage.database_url is not None:
         return settings.storage.database_url.get_secret_value()
-    return f"sqlite:///{settings.data_dir / 'interchange.db'}"
+    return f"sqlite:///{settings.data_dir / DATABASE_FILE}"
 
 
 @asynccontextmanager
@@ -135,6 +136,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         stack.push_async_callback(parts["transport"].aclose)
         stack.push_async_callback(tasks.aclose)
         tasks.start("usage log", usage_log.run)
+        tasks.start("usage log watch", lambda: _watch_usage_log(usage_log))
         tasks.start("key ring", lambda: _every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
         tasks.start("gateway", lambda: _watch_gateway(settings, container))
         faces = _faces(container, loaded, catalog)
@@ -171,6 +173,25 @@ class BackgroundTasks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _watch_usage_log(usage_log: JournaledUsageLog) -> None:
+    """Tells the operator when usage can no longer be written, and when it can again."""
+    told = True
+    while True:
+        healthy = usage_log.healthy
+        if healthy != told:
+            told = healthy
+            if healthy:
+                log.warning("usage is written again")
+            else:
+                log.error(
+                    "usage cannot be written (disk full, or the database refuses it): %d rows wait, of which "
+                    "%d are in memory only and would not survive a kill",
+                    usage_log.waiting_rows,
+                    usage_log.unjournaled_rows,
+                )
+        await asyncio.sleep(1.0)
 
 
 class CatalogInUse:
@@ -280,6 +301,7 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
         metrics=container.metrics(),
         gateway=lambda: gateway_status(container),
         warnings=lambda: [str(warning) for warning in loaded.warnings],
+        may_see=may_see(container.key_ring(), "providers.read"),
     )
     rest = Starlette(
         routes=[

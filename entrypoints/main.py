@@ -8,10 +8,14 @@ from functools import partial
 
 from application.use_cases.catalog_queries import CatalogUseCases
 from entrypoints.cli.keys import KeyUseCases
-from entrypoints.containers import StoreContainer
+from entrypoints.containers import StoreContainer, bundled_only
 from entrypoints.http.app import Application
-from entrypoints.lifespan import open_faces, open_stores
-from entrypoints.settings import load_settings
+from entrypoints.lifespan import DATABASE_FILE, open_faces, open_stores
+from entrypoints.provisioning import Provision, provision
+from entrypoints.settings import LoadedSettings, load_settings
+
+SIMULATOR_EXPECTED = "http://127.0.0.1:1"
+"""Stands for the simulator's address, which is known only when it runs."""
 
 
 def build_application() -> Application:
@@ -23,10 +27,25 @@ def build_application() -> Application:
     return Application(partial(open_faces, load_settings(os.environ)))
 
 
+def planned_provision(loaded: LoadedSettings) -> Provision:
+    """What a server would run on with this configuration; reads an existing data directory, makes none.
+
+    Raises:
+        ProvisioningError: with everything in the configuration that cannot be built.
+    """
+    settings = loaded.settings
+    if (settings.data_dir / DATABASE_FILE).exists():
+        with _stores(loaded) as container:
+            catalog = asyncio.run(container.load_catalog()())
+    else:
+        catalog = asyncio.run(bundled_only().load())
+    return provision(settings, catalog, loaded.environ, simulator_url=SIMULATOR_EXPECTED)
+
+
 @contextmanager
-def _stores() -> Iterator[StoreContainer]:
+def _stores(loaded: LoadedSettings | None = None) -> Iterator[StoreContainer]:
     """The data directory's stores for one command, without a server."""
-    loaded = load_settings(os.environ)
+    loaded = loaded or load_settings(os.environ)
     with asyncio.Runner() as runner:
         opened = open_stores(loaded.settings, loaded.environ)
         container = runner.run(opened.__aenter__())

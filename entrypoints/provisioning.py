@@ -268,9 +268,19 @@ def _declares_priority(section: RouteSettings) -> bool:
     return any(target.priority for target in section.targets)
 
 
+def _presentable(offering: Offering) -> bool:
+    """Whether a model belongs into a route nobody composed: of a known family, current, and made for chat
+    with tools or for embeddings. A catalogue also lists what a provider stopped serving."""
+    if offering.source == "config":
+        return True
+    able = offering.capabilities & (Capability.FUNCTION_CALLING | Capability.EMBEDDINGS)
+    return bool(able) and offering.quality is not None and offering.deprecated_on is None
+
+
 def _auto(settings: Settings, targets: list[Target]) -> Route:
     """Everything real, or the simulated ones where nothing else is there."""
-    real = [target for target in targets if not target.simulated] or targets
+    real = [target for target in targets if not target.simulated and _presentable(target.offering)]
+    real = real or [target for target in targets if not target.simulated] or targets
     return Route(
         name=AUTO_ROUTE,
         targets=tuple(RouteTarget(target=target) for target in real),

@@ -145,6 +145,8 @@ class DialectReader(RequestReader):
             raise InvalidRequest("the body is empty; a JSON object is expected", param="body")
         reader = _READERS[dialect]
         try:
+            if not body.isascii():
+                body.decode()
             fields = frozenset(_NAMES.decode(body))
             request = reader(body, fields)
         except msgspec.ValidationError as error:

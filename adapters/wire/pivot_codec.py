@@ -92,8 +92,10 @@ class PivotCodec(Codec):
             encoded = self._provider.from_chat(chat, draft)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # Policies read only a few fields of the body; what else is wrong in it shows here.
-            detail = f"{type(error).__name__}: {error}"
-            raise draft.refuse(f"the request cannot be translated for this provider ({detail})") from error
+            raise draft.refuse(
+                "the request cannot be translated for this provider: a field is missing or of another type "
+                "than its dialect says"
+            ) from error
         return EncodedRequest(msgspec.json.encode(encoded), tuple(draft.dropped))
 
     def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:

@@ -18,7 +18,7 @@ from application.stream import OpenedStream
 from domain.analytics.event import RequestEvent
 from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavailable
 from domain.llm.capabilities import NO_CAPABILITY
-from domain.llm.request import LlmRequest
+from domain.llm.request import LlmRequest, Operation
 from domain.llm.usage import estimate_tokens
 from domain.routing.live import LiveState
 from domain.routing.plan import Plan, make_plan
@@ -42,7 +42,11 @@ def complete_requirements(
     else:
         requirements.capabilities |= request.needs
     requirements.input_tokens = estimate_tokens(request.size_bytes)
-    requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
+    if request.operation is Operation.EMBEDDINGS:
+        # Many inputs, each with a window of its own: the provider judges them, and nothing is generated.
+        requirements.window_tokens = requirements.output_tokens = 0
+    else:
+        requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
     requirements.allowed_models = principal.allowed_models
     return requirements
 

@@ -49,4 +49,4 @@ class ListModels:
             if model.name == name:
                 return model
         table, _ = self._runtime.snapshot
-        raise UnknownModel(f"this key may call no model {name!r}", nearest=table.nearest_names(name))
+        raise UnknownModel(f"this key may call no model {name[:200]!r}", nearest=table.nearest_names(name))

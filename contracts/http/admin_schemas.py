@@ -233,19 +233,22 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "status": one_of(["ok", "degraded"]),
             "version": text(),
             "profile": text(),
-            "providers": obj({"configured": _COUNT, "usable": array(text())}),
+            "providers": obj(
+                {"configured": _COUNT, "usable": _COUNT, "names": array(text())}, optional=["names"]
+            ),
             "portkey": obj(
                 {
                     "status": one_of(["up", "down", "not_configured"]),
                     "note": text(),
                     "gateways": array(obj({"url": text(), "up": boolean(), "last_error": maybe(text())})),
                 },
-                optional=["note"],
+                optional=["note", "gateways"],
             ),
             "usage_log": one_of(["ok", "buffering"]),
             "in_flight": _COUNT,
             "warnings": array(text()),
-        }
+        },
+        optional=["warnings"],
     ),
     "Alive": obj({"status": text(const="alive")}),
     "CacheStatus": obj(

@@ -17,6 +17,8 @@ class Requirements:
     capabilities: Capability = NO_CAPABILITY
     input_tokens: int = 0
     output_tokens: int = 0
+    window_tokens: int | None = None
+    """What must fit a context window at once; None: input and output together. 0 where nothing is known."""
     max_cost_nano_usd_per_mtok: int | None = None
     max_cost_nano_usd: int | None = None
     max_latency_ms: int | None = None

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from entrypoints.cli.configured import config_option, load_or_exit, tell_warnings
+from entrypoints.cli.configured import config_option, load_or_exit, provision_or_exit, tell_warnings
 
 
 @click.group()
@@ -24,6 +24,7 @@ def check(config_path: str | None, as_json: bool, strict: bool) -> None:
         return
     loaded = load_or_exit(config_path)
     tell_warnings(loaded)
+    provision_or_exit(loaded)
     settings = loaded.settings
     where = loaded.config_file or "no file: defaults and environment"
     click.echo(f"ok: {where} ({len(settings.providers)} providers, {len(settings.routes)} routes)")
@@ -37,13 +38,20 @@ def _check_as_json(config_path: str | None, strict: bool) -> None:
 
     from entrypoints.config.loading import load_settings
     from entrypoints.config.problems import ConfigError, ConfigProblem
+    from entrypoints.main import planned_provision
+    from entrypoints.provisioning import ProvisioningError
 
     errors: tuple[ConfigProblem, ...] = ()
     warnings: tuple[ConfigProblem, ...] = ()
     try:
-        warnings = load_settings(os.environ, config_path=config_path).warnings
+        loaded = load_settings(os.environ, config_path=config_path)
+        warnings = loaded.warnings
+        planned_provision(loaded)
     except ConfigError as error:
         errors = error.problems
+    except ProvisioningError as error:
+        origin = str(loaded.config_file or "")
+        errors = tuple(ConfigProblem(origin=origin, path="", message=text) for text in error.problems)
     findings = {"errors": [asdict(p) for p in errors], "warnings": [asdict(p) for p in warnings]}
     failed = bool(errors) or (strict and bool(warnings))
     click.echo(json.dumps({"ok": not failed, **findings}, indent=2, ensure_ascii=False))

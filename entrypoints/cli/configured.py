@@ -31,6 +31,21 @@ def load_or_exit(config_path: str | None, flags: Mapping[str, Any] | None = None
         raise click.ClickException(f"the configuration has {count} error{'s' if count > 1 else ''}") from None
 
 
+def provision_or_exit(loaded: LoadedSettings) -> tuple[str, ...]:
+    """The providers a server would have; what cannot be built ends the command like any other mistake."""
+    from entrypoints.main import planned_provision
+    from entrypoints.provisioning import ProvisioningError
+
+    try:
+        provided = planned_provision(loaded)
+    except ProvisioningError as error:
+        for problem in error.problems:
+            click.echo(f"error: {problem}", err=True)
+        count = len(error.problems)
+        raise click.ClickException(f"the configuration has {count} error{'s' if count > 1 else ''}") from None
+    return tuple(name for name, provider in provided.providers.items() if not provider.simulated)
+
+
 def tell_warnings(loaded: LoadedSettings) -> None:
     """On stderr, one line each."""
     for warning in loaded.warnings:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import click
 
+from domain.errors import InterchangeError
 from entrypoints.cli.api_client import ApiClient, read_state
 from entrypoints.cli.configured import config_option
 from entrypoints.config.loading import LoadedSettings, load_settings
@@ -64,6 +65,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
         yield Finding("configuration", "note", str(warning))
     yield from _data_directory(loaded.settings.data_dir)
     yield from _key_file(loaded.settings.key_file)
+    yield from _stores(loaded)
     yield _open_files(loaded)
     yield _gateway(loaded)
     yield from _server(loaded)
@@ -101,6 +103,22 @@ def _key_file(path: Path) -> Iterator[Finding]:
         yield Finding("first key", "fail", f"others can read {path}", f"chmod 600 {path}")
     else:
         yield Finding("first key", "ok", str(path))
+
+
+def _stores(loaded: LoadedSettings) -> Iterator[Finding]:
+    """Opens what is there: the database, and everything the configuration names."""
+    from entrypoints.main import planned_provision
+    from entrypoints.provisioning import ProvisioningError
+
+    try:
+        provided = planned_provision(loaded)
+    except ProvisioningError as error:
+        for problem in error.problems:
+            yield Finding("providers", "fail", problem)
+    except InterchangeError as error:
+        yield Finding("database", "fail", error.message, "restore a backup, or move the file away")
+    else:
+        yield Finding("providers", "ok", ", ".join(provided.providers) or "none yet")
 
 
 def _open_files(loaded: LoadedSettings) -> Finding:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from entrypoints.cli.configured import config_option, load_or_exit, tell_warnings
+from entrypoints.cli.configured import config_option, load_or_exit, provision_or_exit, tell_warnings
 from entrypoints.cli.version import version
 
 
@@ -36,7 +36,8 @@ def serve(
     flags = flags_of(host=host, port=port, workers=workers, no_simulator=no_simulator, no_portkey=no_portkey)
     loaded = load_or_exit(config_path, flags)
     tell_warnings(loaded)
-    options = ServeOptions(loaded=loaded, version=version(), flags=flags)
+    providers = provision_or_exit(loaded)
+    options = ServeOptions(loaded=loaded, version=version(), flags=flags, providers=providers)
     if exit_with_parent:
         end_with_parent(os.getppid(), grace_s=loaded.settings.server.drain_timeout_s + 30.0)
     try:

@@ -157,6 +157,13 @@ class ProviderSettings(Section):
                 raise ValueError(f"the value of {name!r} contains a line break")
         return headers
 
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not key.get_secret_value().isprintable():
+            raise ValueError("contains a line break or another control character")
+        return key
+
     @model_validator(mode="after")
     def _one_source_of_keys(self) -> Self:
         if self.api_key is not None and self.keys:

@@ -28,6 +28,11 @@ def findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 ("routes", name, "cache", "mode"), f"caching {route.cache.mode!r} is {NOT_ENFORCED}"
             )
+    if settings.server.workers > 1:
+        yield Finding(
+            ("server", "workers"),
+            "breakers, health, metrics and idempotency keys are kept per worker, not shared, in this version",
+        )
     yield from _stores(settings)
     yield from _targets(settings)
 

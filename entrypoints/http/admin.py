@@ -163,6 +163,18 @@ def guarded(
     return endpoint
 
 
+def may_see(key_ring: KeyRing, permission: str) -> Callable[[Request], bool]:
+    """Whether a caller of a public page holds a key with this permission; no key is no error there."""
+
+    def allowed(request: Request) -> bool:
+        try:
+            return key_ring.authenticate(credential(dict(request.scope["headers"]))).may(permission)
+        except InterchangeError:
+            return False
+
+    return allowed
+
+
 ANYBODY = Principal(tenant_id="", key_id="", key_name="", role="", permissions=frozenset())
 
 

@@ -5,11 +5,14 @@ The table costs one dictionary look-up where a router would try its routes one a
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
+from domain.errors import InterchangeError
 from entrypoints.http.asgi import Endpoint, Receive, Scope, Send, respond
 from entrypoints.http.errors import error_payload
+from entrypoints.provisioning import ProvisioningError
 
 log = logging.getLogger("interchange")
 
@@ -49,8 +52,11 @@ class Application:
                 else:
                     await _refuse(send, 503, "starting", "Interchange is starting")
             except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
-                log.exception("unexpected error on %s %s", scope["method"], scope["path"])
-                await _refuse(send, 500, "internal_error", "an unexpected error happened; it was logged")
+                request_id = f"req_{os.urandom(12).hex()}"
+                log.exception("unexpected error on %s %s (%s)", scope["method"], scope["path"], request_id)
+                await _refuse(
+                    send, 500, "internal_error", "an unexpected error happened; it was logged", request_id
+                )
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -68,6 +74,11 @@ class Application:
         manager = self._open_faces()
         try:
             faces = await manager.__aenter__()
+        except (ProvisioningError, InterchangeError) as error:
+            # The operator's mistake or a store that is away: the sentence says it, a trace would hide it.
+            log.error("start-up failed: %s", error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         except Exception as error:  # reported to the server, which stops with this message
             log.exception("start-up failed")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -82,10 +93,11 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _refuse(send: Send, status: int, code: str, message: str) -> None:
-    body = error_payload("", status, code=code, message=message, param=None, request_id="")
+async def _refuse(send: Send, status: int, code: str, message: str, request_id: str = "") -> None:
+    body = error_payload("", status, code=code, message=message, param=None, request_id=request_id)
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
     try:
-        await respond(send, status, [(b"content-type", b"application/json")], body)
+        await respond(send, status, headers, body)
     except RuntimeError:
         # The response had begun: there is nothing left to say on this connection.
         log.warning("the error could not be delivered: the response had begun")

@@ -15,6 +15,9 @@ Send = Callable[[Message], Awaitable[None]]
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
+BODY_IDLE_TIMEOUT_S = 10.0
+BODY_TIMEOUT_S = 60.0
+"""A body may pause and take so long; a caller that sends a byte now and then must not hold on for ever."""
 DRAIN_BYTES_MAX = 256 * 1024
 DRAIN_TIMEOUT_S = 1.0
 JSON = (b"content-type", b"application/json")
@@ -47,19 +50,28 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], size_bytes_ma
         if len(body) > size_bytes_max:
             raise _too_large(size_bytes_max)
         return body
+    return await _read_rest(receive, message, size_bytes_max)
+
+
+async def _read_rest(receive: Receive, message: Message, size_bytes_max: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise CallerLeft
-        part = message.get("body", b"")
-        size += len(part)
-        if size > size_bytes_max:
-            raise _too_large(size_bytes_max)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-        message = await receive()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise CallerLeft
+                part = message.get("body", b"")
+                size += len(part)
+                if size > size_bytes_max:
+                    raise _too_large(size_bytes_max)
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+                async with asyncio.timeout(BODY_IDLE_TIMEOUT_S):
+                    message = await receive()
+    except TimeoutError:
+        raise InvalidRequest("the request body did not arrive in time", param="body") from None
 
 
 async def drain(receive: Receive) -> None:

@@ -23,6 +23,9 @@ CREDENTIAL_HEADERS = (
 """In order of trust: our own header leaves `authorization` to the caller where that is allowed, and so does
 Portkey's, whose SDK always sends some `authorization` of the provider's beside it."""
 
+OPERATORS_OWN = frozenset({b"openai-organization", b"openai-project"})
+"""Vendor headers that say who pays: the operator's credential decides that, never the caller."""
+
 ATTRIBUTION_CHARS_MAX = 256
 METADATA_BYTES_MAX = 4096
 USD_MAX = 10**9
@@ -46,7 +49,7 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Call:
         headers[name] = value
         if name.startswith((b"x-interchange-", b"x-claude-code-", b"x-request-id", b"x-client-request-id")):
             wishes = True
-        elif name.startswith((b"anthropic-", b"openai-")):
+        elif name.startswith((b"anthropic-", b"openai-")) and name not in OPERATORS_OWN:
             vendor.append((name.decode("latin-1"), value.decode("latin-1")))
     return Call(headers, tuple(vendor), wishes)
 
@@ -116,7 +119,7 @@ def read_attribution(headers: dict[bytes, bytes]) -> Attribution:
             )
         try:
             msgspec.json.decode(metadata, type=dict[str, object])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRequest(
                 f"x-interchange-metadata must be a JSON object: {error}", param="x-interchange-metadata"
             ) from None

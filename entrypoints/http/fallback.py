@@ -30,7 +30,7 @@ def not_found_handlers(ids: IdFactory) -> Handlers:
 
     async def handle(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        path, method = request.url.path[:200], request.method
+        path, method = request.url.path[:200], request.method[:20]
         status, headers = error.status_code, dict(error.headers or {})
         allowed = ", ".join(methods_of(request.url.path))
         if status == 404 and not allowed:

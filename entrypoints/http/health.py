@@ -27,6 +27,8 @@ class HealthSources(NamedTuple):
     metrics: Metrics
     gateway: Callable[[], dict[str, Any]]
     warnings: Callable[[], list[str]]
+    may_see: Callable[[Request], bool]
+    """Whether the caller of a page may see names and addresses: a key with `providers.read`."""
 
 
 def health_routes(sources: HealthSources) -> list[Route]:
@@ -46,7 +48,7 @@ def health_routes(sources: HealthSources) -> list[Route]:
         return JSONResponse(body, 200 if usable and accepting else 503)
 
     async def health(request: Request) -> Response:
-        return JSONResponse(_health(sources))
+        return JSONResponse(_health(sources, in_full=sources.may_see(request)))
 
     async def cache_status(request: Request) -> Response:
         return JSONResponse(
@@ -67,20 +69,28 @@ def health_routes(sources: HealthSources) -> list[Route]:
     ]
 
 
-def _health(sources: HealthSources) -> dict[str, Any]:
+def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
+    """How this instance is. Names, addresses and errors of providers are nobody else's business."""
     providers = sources.providers()
     usable = [provider.name for provider in providers if provider.usable]
     gateway = sources.gateway()
     healthy = sources.usage_log.healthy
     degraded = not healthy or not usable or gateway.get("status") == "down"
-    return {
+    public = {
         "status": "degraded" if degraded else "ok",
         "version": sources.version,
         "profile": sources.profile,
-        "providers": {"configured": len(providers), "usable": usable},
-        "portkey": gateway,
+        "providers": {"configured": len(providers), "usable": len(usable)},
+        "portkey": {key: value for key, value in gateway.items() if key != "gateways"},
         "usage_log": "ok" if healthy else "buffering",
         "in_flight": sources.pipeline.in_flight,
+    }
+    if not in_full:
+        return public
+    return {
+        **public,
+        "providers": {"configured": len(providers), "usable": len(usable), "names": usable},
+        "portkey": gateway,
         "warnings": sources.warnings(),
     }
 

@@ -17,6 +17,7 @@ class Running:
     version: str
     simulator_url: str | None
     gateway: str
+    providers: tuple[str, ...] = ()
 
 
 def start_page(loaded: LoadedSettings, running: Running) -> str:
@@ -64,8 +65,9 @@ def readable(path: Path) -> str:
 
 def _providers(loaded: LoadedSettings, running: Running) -> str:
     parts = []
-    if names := ", ".join(list(loaded.settings.providers)[:8]):
-        more = len(loaded.settings.providers) - 8
+    every = running.providers or tuple(loaded.settings.providers)
+    if names := ", ".join(every[:8]):
+        more = len(every) - 8
         parts.append(names + (f" and {more} more" if more > 0 else ""))
     if running.simulator_url:
         parts.append("SIMULATED ones (built in: answers are made up, cost nothing, and say so)")

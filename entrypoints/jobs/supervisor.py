@@ -46,6 +46,8 @@ class ServeOptions:
     version: str
     flags: Mapping[str, Any]
     application: str = APPLICATION
+    providers: tuple[str, ...] = ()
+    """Real providers that will be reachable, for the start page."""
 
 
 class Supervisor:
@@ -136,7 +138,11 @@ class Supervisor:
         write_state(self._file(SERVER_FILE), {"url": url, "pid": os.getpid()})
         gateway = self._gateway_line or "not used: calls go directly to providers"
         running = Running(
-            url=url, version=self._options.version, simulator_url=simulator_url, gateway=gateway
+            url=url,
+            version=self._options.version,
+            simulator_url=simulator_url,
+            gateway=gateway,
+            providers=self._options.providers,
         )
         self._say(start_page(self._options.loaded, running))
         self._announced = True

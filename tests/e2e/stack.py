@@ -37,7 +37,7 @@ class Stack:
         environ: Mapping[str, str] | None = None,
         simulator_url: str | None = None,
     ) -> None:
-        self._data_dir = data_dir
+        self.data_dir = data_dir
         self._config = config
         self._environ = dict(environ or {})
         self._loop = asyncio.new_event_loop()
@@ -61,7 +61,7 @@ class Stack:
         except BaseException:
             self.__exit__()
             raise
-        self.key = (self._data_dir / "admin.key").read_text().strip()
+        self.key = (self.data_dir / "admin.key").read_text().strip()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -74,10 +74,10 @@ class Stack:
 
     async def _start(self) -> None:
         await self.simulator.start()
-        environ = {**self._environ, "INTERCHANGE_DATA_DIR": str(self._data_dir)}
+        environ = {**self._environ, "INTERCHANGE_DATA_DIR": str(self.data_dir)}
         config_path = None
         if self._config:
-            config_path = self._data_dir / "interchange.yaml"
+            config_path = self.data_dir / "interchange.yaml"
             config_path.parent.mkdir(parents=True, exist_ok=True)
             config_path.write_text(self._config.replace("{sim}", self.simulator.base_url))
         else:

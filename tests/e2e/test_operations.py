@@ -88,7 +88,11 @@ def test_health_is_public_and_true(client: httpx.Client, stack: Stack) -> None:
     health = httpx.get(stack.url + "/health").json()
     assert health["status"] == "ok"
     assert health["profile"] == "embedded"
-    assert sorted(health["providers"]["usable"]) == ["alpha", "beta", "gamma"]
+    assert health["providers"] == {"configured": 3, "usable": 3}, "names are for whoever holds a key"
+    assert "gateways" not in health["portkey"] and "warnings" not in health
+    seen = client.get("/health").json()
+    assert sorted(seen["providers"]["names"]) == ["alpha", "beta", "gamma"]
+    assert seen["portkey"]["gateways"] == [] and seen["warnings"] == []
     assert health["portkey"]["status"] == "not_configured"
     assert health["usage_log"] == "ok"
     assert httpx.get(stack.url + "/health/live").json() == {"status": "alive"}

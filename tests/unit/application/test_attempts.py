@@ -171,16 +171,17 @@ async def test_a_prompt_too_long_for_all_is_the_callers_error() -> None:
 
 @BOTH
 @virtually
-async def test_silence_is_left_at_the_first_token_limit_or_at_the_deadline(stream: bool) -> None:
+async def test_silence_is_left_at_the_first_token_limit_or_with_time_for_the_fallback(stream: bool) -> None:
     bench = Bench({A: Script(silent=True), B: OK}, timeouts=TIMEOUTS._replace(headers_s=30))
     began_s = bench.clock.monotonic()
     if stream:
         assert await answer(bench, stream=True) == OK.text
         assert bench.clock.monotonic() - began_s == pytest.approx(TIMEOUTS.first_token_s)
     else:
-        error = await error_of(bench, stream=False)
-        assert error.code == "upstream_timeout"
-        assert bench.clock.monotonic() - began_s == pytest.approx(TIMEOUTS.total_s)
+        # Half of the time, at least the first-token limit: the rest is the fallback's.
+        assert await answer(bench, stream=False) == OK.text
+        share_s = max(TIMEOUTS.total_s / 2, TIMEOUTS.first_token_s)
+        assert bench.clock.monotonic() - began_s == pytest.approx(share_s)
     assert bench.calls()[0].outcome in ("left", "failed")
     bench.assert_nothing_left()
 

@@ -144,7 +144,8 @@ def test_check_prints_every_problem_on_stderr_and_fails(run: type[Runner], tmp_p
 
 def test_check_says_ok_and_warns(run: type[Runner], tmp_path: Path) -> None:
     (tmp_path / "i.yaml").write_text(
-        "routes: {r: {targets: [p/m], cache: {mode: exact}}}\nproviders: {p: }\n"
+        "routes: {r: {targets: [p/m], cache: {mode: exact}}}\n"
+        "providers: {p: {kind: openai, base_url: 'http://127.0.0.1:9/v1', models: {m: {}}}}\n"
     )
 
     relaxed = run("config", "check", "--config", "i.yaml")
@@ -166,7 +167,8 @@ def test_check_speaks_json(run: type[Runner], tmp_path: Path) -> None:
 
 def test_export_masks_secrets_and_can_be_read_again(run: type[Runner], tmp_path: Path) -> None:
     (tmp_path / "i.yaml").write_text(
-        "providers: {p: {api_key: s3cr3t, models: {m: {input_usd_per_mtok: 0.1}}}}"
+        "providers: {p: {kind: openai, base_url: 'http://127.0.0.1:9/v1', api_key: s3cr3t, "
+        "models: {m: {input_usd_per_mtok: 0.1}}}}"
     )
 
     as_yaml, as_json = (
@@ -364,3 +366,17 @@ def test_serve_refuses_a_bad_configuration_before_anything_starts(run: type[Runn
     assert result.status == 1
     assert "error: interchange.yaml:1:9: routes: must be a mapping" in result.err
     assert not (tmp_path / ".interchange").exists()
+
+
+def test_check_finds_what_would_keep_the_server_from_starting(run: type[Runner], tmp_path: Path) -> None:
+    (tmp_path / "i.yaml").write_text(
+        "providers: {p: {kind: opnai}, q: {kind: openai, api_key: k}}\nroutes: {r: {targets: [q/nosuch]}}\n"
+    )
+
+    checked = run("config", "check", "--config", "i.yaml")
+
+    assert checked.status == 1
+    assert "'opnai' is neither a wire" in checked.err
+    assert "no provider offers 'q/nosuch'" in checked.err
+    assert "2 errors" in checked.err
+    assert not (tmp_path / ".interchange").exists(), "a check leaves nothing behind"

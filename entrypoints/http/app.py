@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from domain.errors import InterchangeError
-from entrypoints.http.asgi import Endpoint, Receive, Scope, Send, respond
+from entrypoints.http.asgi import Endpoint, Message, Receive, Scope, Send, drain, respond
 from entrypoints.http.errors import error_payload
 from entrypoints.provisioning import ProvisioningError
 
@@ -48,7 +48,7 @@ class Application:
                 if endpoint is not None:
                     await endpoint(scope, receive, send)
                 elif self.faces is not None:
-                    await self.faces.rest(scope, receive, send)
+                    await _with_body_taken(self.faces.rest, scope, receive, send)
                 else:
                     await _refuse(send, 503, "starting", "Interchange is starting")
             except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
@@ -91,6 +91,32 @@ class Application:
         except Exception:  # shutting down goes on whatever happens
             log.exception("shutdown met an error")
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _with_body_taken(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Calls the application; what it leaves unread of a body is taken before its answer begins.
+
+    Most routes beside the hot ones read no body, and some clients send one with every method.
+    """
+    if not any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"]):
+        await app(scope, receive, send)
+        return
+    unread = True
+
+    async def receiving() -> Message:
+        nonlocal unread
+        message = await receive()
+        unread = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def sending(message: Message) -> None:
+        nonlocal unread
+        if unread:
+            unread = False
+            await drain(receive)
+        await send(message)
+
+    await app(scope, receiving, sending)
 
 
 async def _refuse(send: Send, status: int, code: str, message: str, request_id: str = "") -> None:

@@ -78,12 +78,14 @@ def test_vendor_headers_travel_and_ours_are_noticed() -> None:
     call = read_headers(
         [
             (b"anthropic-beta", b"x"),
-            (b"openai-organization", b"o"),
+            (b"openai-beta", b"o"),
+            (b"openai-organization", b"who pays"),
+            (b"openai-project", b"is not the caller's to say"),
             (b"x-interchange-trace", b"1"),
             (b"a", b"b"),
         ]
     )
-    assert call.vendor_headers == (("anthropic-beta", "x"), ("openai-organization", "o"))
+    assert call.vendor_headers == (("anthropic-beta", "x"), ("openai-beta", "o"))
     assert call.has_wishes
 
 

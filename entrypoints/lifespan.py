@@ -33,7 +33,6 @@ from application.ports.wire import (
 from domain.catalog.offering import Catalog
 from domain.errors import StoreUnavailable
 from domain.resilience.idempotency import IdempotencyBook
-from entrypoints.cli.version import version
 from entrypoints.containers import Container, StoreContainer, compiled_table, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes, may_see
 from entrypoints.http.app import Faces
@@ -45,6 +44,7 @@ from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.provisioning import Provision, provision
 from entrypoints.settings import LoadedSettings, Settings
+from entrypoints.version import version
 
 log = logging.getLogger("interchange")
 

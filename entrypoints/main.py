@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from application.use_cases.catalog_queries import CatalogUseCases
-from entrypoints.cli.keys import KeyUseCases
+from application.use_cases.manage_keys import KeyUseCases
 from entrypoints.containers import StoreContainer, bundled_only
 from entrypoints.http.app import Application
 from entrypoints.lifespan import DATABASE_FILE, open_faces, open_stores

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from application.ports.keys import KeyHasher, KeyStore, OwnerKeyFile
@@ -187,3 +188,14 @@ def _made(hasher: KeyHasher, clock: Clock, new: NewKey, text: str) -> CreatedKey
         env=parsed.env,
     )
     return CreatedKey(parsed.key_id, text, record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUseCases:
+    """What the `keys` commands need, resolved once. `clock` turns `--expires 90d` into a moment."""
+
+    create: CreateKey
+    list: ListKeys
+    revoke: RevokeKey
+    recover: RecoverKey
+    clock: Clock

@@ -10,14 +10,12 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import click
 
-from application.ports.system import Clock
-from application.use_cases.manage_keys import CreatedKey, CreateKey, ListKeys, RecoverKey, RevokeKey
+from application.use_cases.manage_keys import CreatedKey, KeyUseCases
 from domain.errors import InterchangeError, InvalidRequest
 from domain.tenancy.key import KeyRecord
 from domain.tenancy.key_rules import NewKey
@@ -25,18 +23,6 @@ from domain.tenancy.role import OPERATOR_TENANT, PERMISSIONS, ROLES, local_opera
 
 Result = TypeVar("Result")
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyUseCases:
-    """What these commands call. `clock` turns `--expires 90d` into a moment."""
-
-    create: CreateKey
-    list: ListKeys
-    revoke: RevokeKey
-    recover: RecoverKey
-    clock: Clock
-
 
 OpenUseCases = Callable[[], AbstractContextManager[KeyUseCases]]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from entrypoints.cli.lazy_group import LazyCommand, LazyGroup
-from entrypoints.cli.version import version
+from entrypoints.version import version
 
 COMMANDS = {
     "serve": LazyCommand("entrypoints.cli.serve", "serve", "Run the server, its workers and the gateway."),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from entrypoints.cli.configured import config_option, load_or_exit, provision_or_exit, tell_warnings
-from entrypoints.cli.version import version
+from entrypoints.version import version
 
 
 @click.command()

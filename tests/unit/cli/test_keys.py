@@ -15,9 +15,9 @@ from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
 from adapters.memory.keys import InMemoryKeyStore
 from adapters.memory.system import START, SteppingClock
-from application.use_cases.manage_keys import CreateKey, ListKeys, RecoverKey, RevokeKey
+from application.use_cases.manage_keys import CreateKey, KeyUseCases, ListKeys, RecoverKey, RevokeKey
 from domain.tenancy.key import parse_key
-from entrypoints.cli.keys import KeyUseCases, expiry, make_group
+from entrypoints.cli.keys import expiry, make_group
 
 
 class World:

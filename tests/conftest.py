@@ -3,10 +3,15 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("contracts.ports")
 
 REQUIRE_ALL = os.environ.get("INTERCHANGE_REQUIRE") == "all"
+
+# A busy machine is no reason to fail: neither a slow example nor slow drawing says anything about the code.
+settings.register_profile("patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("patient")
 
 
 def missing(part: str) -> None:

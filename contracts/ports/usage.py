@@ -66,8 +66,11 @@ def usage_event(number: int, *, tries: int = 1, **changes: Any) -> RequestEvent:
 class UsageWorld(Protocol):
     """A log, the query that reads what it wrote, and the power to take the database away."""
 
-    log: UsageLog
-    query: UsageQuery
+    @property
+    def log(self) -> UsageLog: ...
+
+    @property
+    def query(self) -> UsageQuery: ...
 
     def lose_database(self) -> None: ...
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import httpx
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 
 from contracts.http.openapi import openapi_document
 

@@ -3,6 +3,7 @@
 import socket
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,9 @@ HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
+def stack(tmp_path: Path) -> Iterator[Stack]:
     with Stack(tmp_path, CONFIG) as stack:
-        yield stack  # type: ignore[misc]
+        yield stack
 
 
 def rows(stack: Stack, count: int) -> list[tuple[str, str, int]]:

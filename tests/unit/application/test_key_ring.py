@@ -48,7 +48,7 @@ async def test_a_new_key_works_at_once_where_it_was_made(world: World) -> None:
             "agent",
         )
         assert principal.permissions == {"llm.call"}
-        assert principal.allowed_models == {"acme/*"}
+        assert principal.allowed_models == frozenset({"acme/*"})
 
 
 @pytest.mark.parametrize(

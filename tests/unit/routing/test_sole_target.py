@@ -59,7 +59,7 @@ def test_the_short_cut_and_the_ranking_agree(
     short = outcome(compiled, live, wanted, reachable)
     short_cut = planning._sole_target
     try:
-        planning._sole_target = lambda *_: None  # type: ignore[assignment]
+        planning._sole_target = lambda *_: None
         assert outcome(compiled, live, wanted, reachable) == short
     finally:
         planning._sole_target = short_cut

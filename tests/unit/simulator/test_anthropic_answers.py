@@ -182,7 +182,7 @@ async def test_tool_choice_decides(caller: Caller) -> None:
         ({"type": "tool", "name": "get_weather"}, True),
         (None, False),
     ):
-        extra = {} if choice is None else {"tool_choice": choice}
+        extra: dict[str, Any] = {} if choice is None else {"tool_choice": choice}
         message = (await ask(caller, "nothing special", tools=[TOOL], **extra)).json
         assert (message["stop_reason"] == "tool_use") is called
 

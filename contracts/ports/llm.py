@@ -352,6 +352,7 @@ class LlmProviderContract(PortContract):
     async def test_closing_a_stream_ends_the_call_at_the_provider(
         self, provider: LlmProvider, ask: Callable[..., UpstreamCall], upstream: Upstream
     ) -> None:
+        # Two, for Portkey reads Gemini's array and holds each element back until the next one begins.
         upstream.fault({"kind": "stall_after", "tokens": 2}, times=1)
         stream = await provider.open_stream(ask(stream=True))
         async with asyncio.timeout(CALL_BOUND_S):

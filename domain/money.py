@@ -5,13 +5,17 @@ An unknown amount is `None`, never 0. Python integers have no ceiling, so a coun
 whoever writes money into JSON writes it as text or as a float that is only for reading.
 """
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 from typing import NewType
 
 NanoUsd = NewType("NanoUsd", int)
 
 NANO_PER_USD = 1_000_000_000
 TOKENS_PER_PRICE_UNIT = 1_000_000
+USD_DIGITS_MAX = 15
+"""Digits before the point; more is a mistake, and text such as `1e999999` must not become an integer."""
+_NANO = Decimal("1e-9")
+_EXACT = Context(prec=USD_DIGITS_MAX + 12, rounding=ROUND_CEILING)
 
 
 class InvalidAmount(ValueError):
@@ -24,7 +28,7 @@ def parse_usd(text: str | int | float | Decimal) -> NanoUsd:
     A float is read through its shortest decimal text, so 0.1 means one tenth.
 
     Raises:
-        InvalidAmount: not a finite number.
+        InvalidAmount: not a finite number, or one of more than 15 digits before the point.
     """
     try:
         amount = Decimal(str(text))
@@ -32,7 +36,10 @@ def parse_usd(text: str | int | float | Decimal) -> NanoUsd:
         raise InvalidAmount(f"not an amount of dollars: {text!r}") from error
     if not amount.is_finite():
         raise InvalidAmount(f"not a finite amount of dollars: {text!r}")
-    return NanoUsd(int((amount * NANO_PER_USD).to_integral_value(rounding=ROUND_CEILING)))
+    if amount.adjusted() >= USD_DIGITS_MAX:
+        raise InvalidAmount(f"too large an amount of dollars: {str(text)[:40]!r}")
+    # Rounded as it was written: multiplying first would round to the digits of a context.
+    return NanoUsd(int(_EXACT.multiply(amount.quantize(_NANO, context=_EXACT), NANO_PER_USD)))
 
 
 def format_usd(amount: int) -> str:

@@ -219,7 +219,7 @@ class SegmentReader:
                         decoder = EventDecoder(payload)
                         continue
                     event = decoder.event(payload)
-                except (ValueError, TypeError, AttributeError):
+                except (ValueError, TypeError, AttributeError, RecursionError):
                     self.damaged += 1
                     if decoder is None:
                         return

@@ -65,3 +65,16 @@ def test_a_body_that_never_comes_is_not_waited_for_long(connection: socket.socke
     answer = http.client.HTTPResponse(connection)
     answer.begin()
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"{"], ids=["nothing", "one byte"])
+def test_a_body_that_is_needed_and_never_comes_is_refused(
+    stack: Stack, connection: socket.socket, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr("entrypoints.http.asgi.BODY_IDLE_TIMEOUT_S", 0.05)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {stack.key}\r\n"
+    connection.sendall(head.encode() + b"content-length: 1000\r\n\r\n" + begun)
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    assert answer.status == 400
+    assert b"did not arrive in time" in answer.read()

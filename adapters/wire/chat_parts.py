@@ -97,10 +97,14 @@ def tool_choice_of(chat: dict[str, Any]) -> tuple[str, tuple[str, ...]] | None:
     return "required", (choice.get("function", choice)["name"],)
 
 
+class BrokenArguments(ValueError):
+    """A call in the conversation whose arguments nobody can read; the message may be shown to the caller."""
+
+
 def calls_of(message: dict[str, Any]) -> list[dict[str, Any]]:
     """An assistant message's calls as `{id, name, arguments, extra}`; arguments are an object.
 
-    Raises ValueError when arguments are not JSON.
+    Raises BrokenArguments when arguments are not JSON.
     """
     calls = list(message.get("tool_calls") or ())
     if message.get("function_call"):
@@ -123,8 +127,8 @@ def _arguments(text: Any) -> Any:
         return {}
     try:
         value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        raise ValueError("the arguments of a tool call in the conversation are not JSON") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise BrokenArguments("the arguments of a tool call in the conversation are not JSON") from None
     return value if isinstance(value, dict) else {"value": value}
 
 

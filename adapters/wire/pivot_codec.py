@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from adapters.wire.chat_parts import BrokenArguments
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
 from adapters.wire.errors import bad_response
 from adapters.wire.openai import unreadable
@@ -90,6 +91,8 @@ class PivotCodec(Codec):
             if call.continue_from is not None:
                 chat["messages"].append({"role": "assistant", "content": call.continue_from})
             encoded = self._provider.from_chat(chat, draft)
+        except BrokenArguments as error:
+            raise draft.refuse(str(error)) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # Policies read only a few fields of the body; what else is wrong in it shows here.
             raise draft.refuse(

@@ -101,11 +101,12 @@ def test_what_anthropic_does_not_know_is_dropped_by_name() -> None:
     assert would_drop(OPENAI_CHAT, ANTHROPIC_MESSAGES, asked.request.fields) == ("seed",)
 
 
-def test_several_choices_sound_and_broken_arguments_are_refused() -> None:
+@pytest.mark.parametrize("arguments", ["{", "[" * 5_000])
+def test_several_choices_sound_and_broken_arguments_are_refused(arguments: str) -> None:
     assert "one choice" in refusal(ANTHROPIC_MESSAGES, call(n=2))
     sound = [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]
     assert "input_audio" in refusal(ANTHROPIC_MESSAGES, call(messages=[{"role": "user", "content": sound}]))
-    broken = {**CALL, "function": {"name": "f", "arguments": "{"}}
+    broken = {**CALL, "function": {"name": "f", "arguments": arguments}}
     said = [*HELLO, {"role": "assistant", "tool_calls": [broken]}]
     assert "not JSON" in refusal(ANTHROPIC_MESSAGES, call(messages=said))
     assert "cannot be translated" in refusal(ANTHROPIC_MESSAGES, call(tools=[{"function": {}}]))

@@ -201,16 +201,17 @@ class _Connection(asyncio.Protocol):
     def _send_unary(self) -> None:
         self._timer = None
         assert self._transport is not None
-        self._transport.write(_UNARY)
+        # Counted before it is written: who reads the last answer may ask for the bill at once.
         self._mock.unary += 1
+        self._transport.write(_UNARY)
         self._ended()
 
     def _start_stream(self) -> None:
         self._timer = None
         assert self._transport is not None
         if not self._mock.separate:
-            self._transport.write(_BURST)
             self._mock.streams += 1
+            self._transport.write(_BURST)
             self._ended()
             return
         self._transport.write(_STREAM_HEAD)
@@ -220,10 +221,12 @@ class _Connection(asyncio.Protocol):
         self._timer = None
         spaced = self._mock.event_s
         while self._transport is not None and self._writable:
-            self._transport.write(_CHUNKS[self._next_event])
+            event = _CHUNKS[self._next_event]
             self._next_event += 1
-            if self._next_event == len(_CHUNKS):
-                self._mock.streams += 1
+            is_last = self._next_event == len(_CHUNKS)
+            self._mock.streams += is_last
+            self._transport.write(event)
+            if is_last:
                 self._ended()
                 return
             if spaced:

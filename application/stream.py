@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from application.accounting import note_attempt
 from application.attempt import Attempt, upstream_call, vote
 from application.job import Job
+from application.patience import Patience
 from application.ports.llm import Block, UpstreamFailed, UpstreamStream
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
@@ -147,6 +148,7 @@ class OpenedStream:
             job.plan.route.stream_recovery is StreamRecovery.CONTINUE and job.request.plain_text
         )
         self._idle_s = job.plan.route.timeouts.idle_s
+        self._patience = Patience()
         self._broken: Target = first.attempt.target
         self.headers = first.stream.headers
         job.answered_by = first.attempt.target
@@ -200,8 +202,8 @@ class OpenedStream:
             return None
         waiting_since = self._clock.monotonic()
         try:
-            async with asyncio.timeout(TRAILER_WAIT_S if machine.complete else self._idle_s):
-                block = await opened.stream.next_block()
+            limit_s = TRAILER_WAIT_S if machine.complete else self._idle_s
+            block = await self._patience.wait(opened.stream.next_block(), limit_s)
         except TimeoutError:
             if machine.complete:
                 return None
@@ -332,6 +334,7 @@ class OpenedStream:
         opened, self._current = self._current, None
         if opened is None:
             return
+        self._patience.close()
         attempt, machine, job = opened.attempt, opened.machine, self._job
         opened.stream.close()
         state = attempt.state

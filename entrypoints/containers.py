@@ -259,7 +259,7 @@ class Container(StoreContainer):
         slots_max=StoreContainer.settings.provided.limits.max_concurrent_requests,
         observe=metrics.provided.observe,
     )
-    explain_route = providers.Singleton(ExplainRoute, runtime, StoreContainer.clock)
+    explain_route = providers.Singleton(ExplainRoute, runtime, attempts, StoreContainer.clock)
     list_models = providers.Singleton(ListModels, runtime)
     providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)
     steer_provider = providers.Singleton(SteerProvider, runtime, StoreContainer.clock)

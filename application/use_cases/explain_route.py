@@ -1,10 +1,11 @@
 """What would happen to a request, without sending anything (SPEC L6)."""
 
+from application.attempts import AttemptLoop
 from application.ports.system import Clock
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import complete_requirements
 from domain.errors import Forbidden
-from domain.llm.request import LlmRequest
+from domain.llm.request import LlmRequest, Operation
 from domain.routing.explanation import Explanation, explain
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
@@ -16,8 +17,9 @@ DRAW_SHOWN = 0.5
 class ExplainRoute:
     """Runs the same planner over the same snapshot as a live request would."""
 
-    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+    def __init__(self, runtime: Runtime, attempts: AttemptLoop, clock: Clock) -> None:
         self._runtime = runtime
+        self._attempts = attempts
         self._clock = clock
 
     def __call__(self, principal: Principal, request: LlmRequest, requirements: Requirements) -> Explanation:
@@ -32,4 +34,14 @@ class ExplainRoute:
             live,
             now=self._clock.monotonic(),
             draw=DRAW_SHOWN,
+            reachable=lambda target: self._attempts.reachable(target, request.dialect),
+            input_bytes=request.size_bytes,
+            max_output_tokens=output_bound_tokens(request),
         )
+
+
+def output_bound_tokens(request: LlmRequest) -> int | None:
+    """The most all choices of an answer may hold together; None where only the model's own limit says."""
+    if request.operation in (Operation.EMBEDDINGS, Operation.COUNT_TOKENS):
+        return 0
+    return None if request.max_output_tokens is None else request.max_output_tokens * request.choices

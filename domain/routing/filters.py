@@ -172,9 +172,7 @@ def demands(
         yield DropReason.COMPLIANCE, table.compliant.get(name.lower(), 0)
     if requirements.capabilities:
         yield DropReason.CAPABILITY, table.capable(requirements.capabilities)
-    needed_tokens = requirements.window_tokens
-    if needed_tokens is None:
-        needed_tokens = requirements.input_tokens + requirements.output_tokens
+    needed_tokens = requirements.window_needed_tokens
     if needed_tokens > 0:
         yield DropReason.CONTEXT, table.context.at_least(needed_tokens) | table.context_unknown
     for name in requirements.tags:

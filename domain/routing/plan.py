@@ -94,10 +94,7 @@ def _sole_target(
     index = members.indices[0]
     target = table.targets[index]
     window = target.offering.context_tokens
-    needed = requirements.window_tokens
-    if needed is None:
-        needed = requirements.input_tokens + requirements.output_tokens
-    if window is not None and window < needed:
+    if window is not None and window < requirements.window_needed_tokens:
         return None
     if requirements.capabilities and not table.capable(requirements.capabilities) >> index & 1:
         return None

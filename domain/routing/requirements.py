@@ -31,6 +31,13 @@ class Requirements:
     """Ids of targets, routes or providers (`acme/*`) this key may use; None: all."""
 
     @property
+    def window_needed_tokens(self) -> int:
+        """Tokens that must fit a target's context window; 0 demands nothing."""
+        if self.window_tokens is not None:
+            return self.window_tokens
+        return self.input_tokens + self.output_tokens
+
+    @property
     def modest(self) -> bool:
         """Whether nothing is demanded but capabilities and room for the request: the usual case."""
         return (

@@ -141,3 +141,35 @@ def test_a_body_that_stops_coming_is_given_up(stack: Stack, monkeypatch: pytest.
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {stack.key}\r\n"
         peer.sendall(head.encode() + b"content-length: 1000\r\n\r\n{")
         assert b"400" in peer.recv(4096).split(b"\r\n", 1)[0]
+
+
+UNREACHABLE = """
+providers:
+  alpha:
+    kind: openai
+    base_url: "{sim}/alpha/v1"
+    api_key: k
+    via: direct
+    models: {small: {input_usd_per_mtok: 1, output_usd_per_mtok: 2, context_tokens: 4000}}
+  hop:
+    kind: openai
+    base_url: "{sim}/beta/v1"
+    api_key: k
+    via: portkey
+    models: {small: {input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.4, context_tokens: 4000}}
+routes:
+  pair: {strategy: cost, targets: [hop/small, alpha/small]}
+"""
+
+
+def test_an_explanation_says_what_a_request_would_do(tmp_path: Path) -> None:
+    ask = {"model": "pair", "max_tokens": 100, "n": 2, **HELLO}
+    with Stack(tmp_path, UNREACHABLE) as stack, stack.client() as client:
+        told = client.post("/api/v1/routing/explain", json=ask).json()
+        assert client.post("/v1/chat/completions", json=ask).headers["x-interchange-provider"] == "alpha"
+        body = client.build_request("POST", "/", json=ask).content
+    shown = {candidate["target"]: candidate for candidate in told["candidates"]}
+    assert (shown["alpha/small"]["kept"], shown["alpha/small"]["rank"]) == (True, 0)
+    assert (shown["hop/small"]["kept"], shown["hop/small"]["reason"]) == (False, "unreachable")
+    bound = (len(body) * 1 + 2 * 100 * 2) / 1e6
+    assert float(shown["alpha/small"]["price_bound_usd"]) == pytest.approx(bound)

@@ -23,6 +23,7 @@ def note_attempt(
     failure: Failure | None = None,
     answer_chars: int = 0,
     may_be_billed: bool = True,
+    credential: str = "",
 ) -> AttemptEvent:
     """Appends this attempt's row to the job and returns it.
 
@@ -60,6 +61,8 @@ def note_attempt(
         target.offering.prices.source,
         None if retry_after_s is None else int(retry_after_s * 1e6),
         failure.message[:MESSAGE_CHARS_MAX] if failure is not None else "",
+        credential,
+        "",
     )
     job.attempts.append(event)
     return event

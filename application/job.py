@@ -53,6 +53,9 @@ class Job:
     texts: list[str] = field(default_factory=list)
     """Delivered text, kept only by faces whose closing event repeats the whole answer."""
     finish_reason: str = ""
+    affinity: str = ""
+    """What the warm prompt cache of this conversation did to the choice (see `RequestEvent`)."""
+    reason: str = ""
     recorded: bool = False
     trace: bool = False
     """Whether the caller asked to see the decision in a header."""

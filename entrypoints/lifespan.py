@@ -34,12 +34,13 @@ from domain.catalog.offering import Catalog
 from domain.errors import StoreUnavailable
 from domain.resilience.idempotency import IdempotencyBook
 from entrypoints.containers import Container, StoreContainer, compiled_table, gateway_urls
-from entrypoints.http.admin import AdminUseCases, admin_routes, may_see
+from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.count_tokens import CountTokensEndpoint
 from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.fallback import not_found_handlers
+from entrypoints.http.guard import Door, may_see
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.provisioning import Provision, provision
@@ -278,8 +279,7 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
         ("POST", "/api/v1/llm/complete"): complete,
     }
     use_cases = AdminUseCases(
-        key_ring=container.key_ring(),
-        ids=container.ids(),
+        door=Door(container.key_ring(), container.ids()),
         list_models=container.list_models(),
         explain_route=container.explain_route(),
         providers_status=container.providers_status(),
@@ -306,7 +306,7 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
     rest = Starlette(
         routes=[
             *health_routes(sources),
-            metrics_route(use_cases, sources),
+            metrics_route(use_cases.door, sources),
             *admin_routes(use_cases),
             *documentation_routes(),
         ],

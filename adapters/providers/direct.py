@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from adapters.providers.authentication import Authenticator
 from adapters.providers.endpoint import ProviderEndpoint
-from adapters.wire.addresses import (
-    ANTHROPIC_VERSION,
-    GEMINI_EMBEDDINGS,
-    Base,
-    parse_base,
-    upstream_path,
-)
-from adapters.wire.codec import Codec
+from adapters.providers.families import FAMILIES, Address, HeaderPairs
+from adapters.wire.addresses import Base, parse_base
+from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.errors import read_failure
 from adapters.wire.exchange import Exchange, Headers
 from adapters.wire.registry import codec_for, would_drop
@@ -24,47 +20,25 @@ from application.ports.llm import (
     UpstreamStream,
 )
 from application.ports.system import Clock
-from application.ports.wire import (
-    ANTHROPIC_COUNT_TOKENS,
-    ANTHROPIC_MESSAGES,
-    FAMILY,
-    GEMINI_GENERATE,
-    OPENAI_CHAT,
-    OPENAI_COMPLETIONS,
-    OPENAI_EMBEDDINGS,
-)
+from application.ports.wire import FAMILY, OPENAI_CHAT, OPENAI_COMPLETIONS
 from domain.llm.failures import Failure, FailureKind
 from domain.llm.request import LlmRequest
 from domain.routing.target import Target
 
-UPSTREAM_DIALECTS: Final[dict[tuple[str, str], str]] = {
-    ("openai", OPENAI_CHAT): OPENAI_CHAT,
-    ("openai", OPENAI_COMPLETIONS): OPENAI_COMPLETIONS,
-    ("openai", OPENAI_EMBEDDINGS): OPENAI_EMBEDDINGS,
-    ("openai", ANTHROPIC_MESSAGES): OPENAI_CHAT,
-    ("anthropic", ANTHROPIC_MESSAGES): ANTHROPIC_MESSAGES,
-    ("anthropic", ANTHROPIC_COUNT_TOKENS): ANTHROPIC_COUNT_TOKENS,
-    ("anthropic", OPENAI_CHAT): ANTHROPIC_MESSAGES,
-    ("anthropic", OPENAI_COMPLETIONS): ANTHROPIC_MESSAGES,
-    ("gemini", OPENAI_CHAT): GEMINI_GENERATE,
-    ("gemini", OPENAI_COMPLETIONS): GEMINI_GENERATE,
-    ("gemini", ANTHROPIC_MESSAGES): GEMINI_GENERATE,
-    ("gemini", OPENAI_EMBEDDINGS): GEMINI_EMBEDDINGS,
-}
-"""(provider's wire, caller's dialect) -> what is spoken upstream."""
-
 CHAT_ONLY_TAG: Final = "chat-only"
 """An offering with this tag has no text-completion endpoint: completions are asked as a chat."""
+JSON: Final = "application/json"
 
 
 class _Way(NamedTuple):
-    """Everything about (target, caller's dialect, stream) that never changes."""
+    """Everything about (target, caller's dialect, stream, credential) that never changes."""
 
     codec: Codec
     endpoint: Endpoint
     path: str
     headers: Headers
     same_family: bool
+    authenticator: Authenticator | None
 
 
 class DirectProviders(LlmProvider):
@@ -74,15 +48,26 @@ class DirectProviders(LlmProvider):
         self, transport: HttpTransport, clock: Clock, endpoints: Mapping[str, ProviderEndpoint]
     ) -> None:
         """`endpoints` by the operator's provider names. Raises ValueError for a base URL that is none."""
-        self._endpoints = dict(endpoints)
-        self._bases: dict[str, Base] = {name: parse_base(e.base_url) for name, e in endpoints.items()}
-        self._ways: dict[tuple[str, str, bool], _Way] = {}
-        secrets = tuple(e.api_key for e in endpoints.values() if e.api_key)
+        self._endpoints: dict[str, ProviderEndpoint] = {}
+        self._bases: dict[str, Base] = {}
+        self._secrets: tuple[str, ...] = ()
+        self._ways: dict[tuple[str, str, bool, str], _Way] = {}
+        self.set_endpoints(endpoints)
 
         def read_error(dialect: str, status: int, headers: Headers, body: bytes) -> Failure:
-            return read_failure(dialect, status, headers, body, clock.utc_now(), secrets=secrets)
+            return read_failure(dialect, status, headers, body, clock.utc_now(), secrets=self._secrets)
 
         self._exchange = Exchange(transport, clock, read_error=read_error)
+
+    def set_endpoints(self, endpoints: Mapping[str, ProviderEndpoint]) -> None:
+        """Other providers from the next call on; calls that run keep theirs.
+
+        Raises ValueError for a base URL that is none; nothing changes then.
+        """
+        bases = {name: parse_base(endpoint.base_url) for name, endpoint in endpoints.items()}
+        self._endpoints, self._bases = dict(endpoints), bases
+        self._secrets = tuple(secret for endpoint in endpoints.values() for secret in endpoint.secrets)
+        self._ways = {}
 
     def would_drop(self, request: LlmRequest, target: Target) -> tuple[str, ...]:
         """Nothing within a family; between families the fields the translation has no counterpart for."""
@@ -102,18 +87,19 @@ class DirectProviders(LlmProvider):
     async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
         way = self._way(call, False)
         encoded = way.codec.request(call)
-        timeouts = call.timeouts
         request = HttpRequest(
             "POST",
             way.endpoint,
             way.path,
-            _headers(way, call.request),
+            _headers(way, call.request, encoded),
             encoded.body,
-            timeouts.connect_s,
+            call.timeouts.connect_s,
             None,
             None,
             call.total_timeout_s,
         )
+        if way.authenticator is not None:
+            request = await way.authenticator.sign(request, call.credential)
         return await self._exchange.complete(way.codec, call, request, encoded.dropped)
 
     async def open_stream(self, call: UpstreamCall) -> UpstreamStream:
@@ -124,7 +110,7 @@ class DirectProviders(LlmProvider):
             "POST",
             way.endpoint,
             way.path,
-            _headers(way, call.request),
+            _headers(way, call.request, encoded),
             encoded.body,
             timeouts.connect_s,
             timeouts.headers_s,
@@ -132,10 +118,12 @@ class DirectProviders(LlmProvider):
             max(timeouts.first_token_s, timeouts.idle_s),
             call.total_timeout_s,
         )
+        if way.authenticator is not None:
+            request = await way.authenticator.sign(request, call.credential)
         return await self._exchange.open_stream(way.codec, call, request, encoded.dropped)
 
     def _way(self, call: UpstreamCall, stream: bool) -> _Way:
-        key = (call.target.id, call.request.dialect, stream)
+        key = (call.target.id, call.request.dialect, stream, call.credential)
         way = self._ways.get(key)
         if way is None:
             way = self._ways[key] = self._find_way(call, stream)
@@ -149,43 +137,37 @@ class DirectProviders(LlmProvider):
             what = "is not configured" if endpoint is None else f"offers nothing that answers {dialect}"
             message = f"the provider {target.provider} {what}"
             raise UpstreamFailed(Failure(kind=FailureKind.MODEL_MISSING, message=message))
+        family = FAMILIES[endpoint.wire]
         base = self._bases[target.provider]
         return _Way(
             codec_for(dialect, upstream),
             base.endpoint,
-            upstream_path(base, upstream, target.model, stream=stream),
-            _fixed_headers(endpoint, stream),
-            FAMILY[dialect] == endpoint.wire,
+            family.path(Address(base, upstream, target.model, stream, endpoint.options)),
+            _fixed_headers(endpoint, stream, call.credential),
+            FAMILY[dialect] == family.vendor,
+            endpoint.authenticator,
         )
 
 
 def _upstream_dialect(endpoint: ProviderEndpoint, dialect: str, target: Target) -> str | None:
     if dialect == OPENAI_COMPLETIONS and CHAT_ONLY_TAG in target.offering.tags and endpoint.wire == "openai":
         return OPENAI_CHAT
-    return UPSTREAM_DIALECTS.get((endpoint.wire, dialect))
+    return FAMILIES[endpoint.wire].dialects.get(dialect)
 
 
-def _fixed_headers(endpoint: ProviderEndpoint, stream: bool) -> tuple[tuple[str, str], ...]:
-    headers = [
-        ("content-type", "application/json"),
-        ("accept", "text/event-stream" if stream else "application/json"),
+def _fixed_headers(endpoint: ProviderEndpoint, stream: bool, credential: str) -> HeaderPairs:
+    family = FAMILIES[endpoint.wire]
+    key = endpoint.key(credential) if endpoint.authenticator is None else None
+    headers: HeaderPairs = (
+        ("content-type", JSON),
+        ("accept", "text/event-stream" if stream else JSON),
         # Some providers' front ends refuse requests that do not say who they are.
         ("user-agent", "interchange"),
-    ]
-    key = endpoint.api_key
-    match endpoint.wire:
-        case "anthropic":
-            headers.append(("anthropic-version", ANTHROPIC_VERSION))
-            if key:
-                headers.append(("x-api-key", key))
-        case "gemini":
-            if key:
-                headers.append(("x-goog-api-key", key))
-        case _:
-            if key:
-                headers.append(("authorization", f"Bearer {key}"))
+        *family.headers,
+        *(family.key_headers(key) if key else ()),
+    )
     own = {name for name, _ in endpoint.headers}
-    return tuple([(name, value) for name, value in headers if name not in own] + list(endpoint.headers))
+    return tuple(pair for pair in headers if pair[0] not in own) + endpoint.headers
 
 
 _NEVER_FORWARDED: Final = frozenset(
@@ -193,10 +175,13 @@ _NEVER_FORWARDED: Final = frozenset(
 )
 
 
-def _headers(way: _Way, request: LlmRequest) -> Headers:
+def _headers(way: _Way, request: LlmRequest, encoded: EncodedRequest) -> Headers:
     """The fixed ones; on the same family also the caller's vendor headers, in place of ours of that name."""
+    headers: Headers = way.headers
+    if encoded.content_type != JSON:
+        headers = [(n, encoded.content_type if n == "content-type" else v) for n, v in headers]
     if not request.headers or not way.same_family:
-        return way.headers
+        return headers
     vendor = [(name, value) for name, value in request.headers if name not in _NEVER_FORWARDED]
     replaced = {name for name, _ in vendor}
-    return [pair for pair in way.headers if pair[0] not in replaced] + vendor
+    return [pair for pair in headers if pair[0] not in replaced] + vendor

@@ -1,9 +1,13 @@
 """Where a configured provider is and how one proves oneself to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-WIRES: Final = ("openai", "anthropic", "gemini")
+from adapters.providers.authentication import Authenticator
+from adapters.providers.families import FAMILIES
+
+WIRES: Final = tuple(FAMILIES)
 """The shapes a direct provider may speak."""
 
 
@@ -13,14 +17,28 @@ class ProviderEndpoint:
 
     `base_url` is what the vendor's own SDK takes: with `/v1` for OpenAI-compatible ones
     (`https://api.openai.com/v1`), without a version for Anthropic and Gemini (one is tolerated).
-    `headers` are sent with every request, after ours; names in lower case.
+    `headers` are sent with every request, after ours; names in lower case. `keys` are the provider's keys by
+    their ids, for `UpstreamCall.credential`; `api_key` serves calls that name none. `options` are facts of
+    one family, such as Azure's `api_version`. With an `authenticator`, keys are not sent by us.
     """
 
     wire: str
     base_url: str
     api_key: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+    authenticator: Authenticator | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.wire not in WIRES:
             raise ValueError(f"unknown wire {self.wire!r}; allowed: {', '.join(WIRES)}")
+
+    def key(self, credential: str) -> str | None:
+        """The key of that id; without one the provider's only key."""
+        return self.keys.get(credential, self.api_key) if credential else self.api_key
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never stand in a message or a body that leaves."""
+        return tuple(dict.fromkeys(secret for secret in (self.api_key, *self.keys.values()) if secret))

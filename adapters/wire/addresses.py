@@ -7,14 +7,12 @@ from application.ports.http import Endpoint
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
+    GEMINI_EMBEDDINGS,
     GEMINI_GENERATE,
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
 )
-
-GEMINI_EMBEDDINGS: Final = "gemini.embeddings"
-"""Only ever a provider's dialect: `batchEmbedContents`."""
 
 ANTHROPIC_VERSION: Final = "2023-06-01"
 

@@ -17,6 +17,7 @@ class EncodedRequest(NamedTuple):
 
     body: bytes
     dropped: tuple[str, ...] = ()
+    content_type: str = "application/json"
 
 
 class DecodedResponse(NamedTuple):
@@ -25,6 +26,7 @@ class DecodedResponse(NamedTuple):
     body: bytes
     usage: Usage | None
     finish_reason: str | None
+    content_type: str = "application/json"
 
 
 class StreamDecoder(Protocol):

@@ -93,7 +93,7 @@ class Exchange:
         answer = codec.response(body, call)
         return UpstreamAnswer(
             answer.body,
-            _JSON,
+            answer.content_type,
             answer.usage,
             answer.finish_reason,
             useful_headers(response.headers),

@@ -8,12 +8,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from adapters.wire.addresses import GEMINI_EMBEDDINGS
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
 from adapters.wire.errors import bad_response
 from adapters.wire.gemini import GeminiUsage
 from adapters.wire.openai import unreadable
 from application.ports.llm import UpstreamCall, UpstreamFailed
+from application.ports.wire import GEMINI_EMBEDDINGS
 from domain.llm.failures import Failure, FailureKind
 from domain.llm.usage import Usage
 

@@ -18,7 +18,6 @@ from adapters.wire import (
     openai_pivot,
     openai_requests,
 )
-from adapters.wire.addresses import GEMINI_EMBEDDINGS
 from adapters.wire.codec import Codec
 from adapters.wire.pivot_codec import CallerSide, PivotCodec, ProviderSide
 from adapters.wire.sse import SseSplitter
@@ -26,6 +25,7 @@ from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
     FAMILY,
+    GEMINI_EMBEDDINGS,
     GEMINI_GENERATE,
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,

@@ -37,6 +37,8 @@ class UpstreamCall(NamedTuple):
     total_timeout_s: float
     request_id: str = ""
     continue_from: str | None = None
+    credential: str = ""
+    """Which of the provider's keys to use, by its id; empty: the only one, or the caller's own."""
 
 
 class UpstreamAnswer(NamedTuple):

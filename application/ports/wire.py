@@ -9,18 +9,43 @@ from domain.llm.usage import Usage
 OPENAI_CHAT: Final = "openai.chat"
 OPENAI_COMPLETIONS: Final = "openai.completions"
 OPENAI_EMBEDDINGS: Final = "openai.embeddings"
+OPENAI_RESPONSES: Final = "openai.responses"
+OPENAI_MODERATIONS: Final = "openai.moderations"
+OPENAI_IMAGES: Final = "openai.images"
+OPENAI_IMAGE_EDITS: Final = "openai.image_edits"
+OPENAI_IMAGE_VARIATIONS: Final = "openai.image_variations"
+OPENAI_SPEECH: Final = "openai.speech"
+OPENAI_TRANSCRIPTIONS: Final = "openai.transcriptions"
+OPENAI_TRANSLATIONS: Final = "openai.translations"
+COHERE_RERANK: Final = "cohere.rerank"
+"""`/v1/rerank` as Cohere, Jina, Voyage and most servers of open models speak it."""
 ANTHROPIC_MESSAGES: Final = "anthropic.messages"
 ANTHROPIC_COUNT_TOKENS: Final = "anthropic.count_tokens"
 GEMINI_GENERATE: Final = "gemini.generate"
+GEMINI_COUNT_TOKENS: Final = "gemini.count_tokens"
+GEMINI_EMBEDDINGS: Final = "gemini.embeddings"
+"""`embedContent` and `batchEmbedContents`; the provider is always asked for the batch."""
 
 FAMILY: Final[dict[str, str]] = {
     OPENAI_CHAT: "openai",
     OPENAI_COMPLETIONS: "openai",
     OPENAI_EMBEDDINGS: "openai",
+    OPENAI_RESPONSES: "openai",
+    OPENAI_MODERATIONS: "openai",
+    OPENAI_IMAGES: "openai",
+    OPENAI_IMAGE_EDITS: "openai",
+    OPENAI_IMAGE_VARIATIONS: "openai",
+    OPENAI_SPEECH: "openai",
+    OPENAI_TRANSCRIPTIONS: "openai",
+    OPENAI_TRANSLATIONS: "openai",
+    COHERE_RERANK: "openai",
     ANTHROPIC_MESSAGES: "anthropic",
     ANTHROPIC_COUNT_TOKENS: "anthropic",
     GEMINI_GENERATE: "gemini",
+    GEMINI_COUNT_TOKENS: "gemini",
+    GEMINI_EMBEDDINGS: "gemini",
 }
+"""Which family of SDKs a caller's dialect belongs to: its errors and keep-alives look like that."""
 
 
 class RequestReader(Protocol):

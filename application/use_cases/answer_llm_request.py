@@ -217,6 +217,8 @@ class AnswerLlmRequest:
             "off",
             ",".join(job.dropped) if job.dropped else "",
             who.metadata,
+            job.affinity,
+            job.reason,
             attempts,
         )
 

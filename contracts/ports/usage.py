@@ -30,6 +30,8 @@ def attempt(request_id: str, ordinal: int, **changes: Any) -> AttemptEvent:
         "price_source": "file",
         "retry_after_us": None,
         "message": "",
+        "credential": "",
+        "billed_as": "",
     }
     return AttemptEvent(**(values | changes))
 

@@ -39,6 +39,10 @@ class AttemptEvent(NamedTuple):
     retry_after_us: int | None
     message: str
     """Short and safe: why it failed; empty when it did not."""
+    credential: str
+    """Id of the provider key that was used; `caller` for the caller's own; empty: the only one."""
+    billed_as: str
+    """Which prices applied: empty for the usual ones, a variant's name, `batch`, or `caller` (not billed)."""
 
 
 class RequestEvent(NamedTuple):
@@ -93,4 +97,8 @@ class RequestEvent(NamedTuple):
     dropped: str
     metadata: str
     """The caller's `x-interchange-metadata`, JSON, bounded."""
+    affinity: str
+    """What the conversation's warm prompt cache did to the choice: `kept`, `moved`, `new`, or empty."""
+    reason: str
+    """One line for people: why this target answered."""
     attempts: tuple[AttemptEvent, ...]

@@ -1,6 +1,6 @@
 """One request as policies see it: a few fields beside an opaque body."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.llm.capabilities import NO_CAPABILITY, Capability
@@ -13,6 +13,11 @@ class Operation(Enum):
     COMPLETION = "completion"
     EMBEDDINGS = "embeddings"
     COUNT_TOKENS = "count_tokens"
+    MODERATION = "moderation"
+    RERANK = "rerank"
+    IMAGE = "image"
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +44,18 @@ class LlmRequest:
     plain_text: bool = True
     headers: tuple[tuple[str, str], ...] = ()
     """Vendor headers of the caller that travel with the body on same-family routes."""
+    content_type: str = "application/json"
+    """What the body is; multipart forms keep their boundary here."""
+    previous_response_id: str = ""
+    """The stored answer this one continues, which only the account that made it knows."""
+    store: bool | None = None
+    """Whether the caller wants the answer kept on the server; None: not said."""
+    background: bool = False
+    """Whether the caller wants to fetch the answer later."""
+    service_tier: str = ""
+    """The tier or speed that was asked for, as the price book names it; empty: the usual."""
+    own_credential: tuple[str, str] | None = field(default=None, repr=False)
+    """(header, value) of the caller's own provider credential, where the route lets it go upstream."""
 
     @property
     def size_bytes(self) -> int:

@@ -29,6 +29,10 @@ class Requirements:
     strategy: str | None = None
     allowed_models: frozenset[str] | None = None
     """Ids of targets, routes or providers (`acme/*`) this key may use; None: all."""
+    only_target: str | None = None
+    """Id of the one target that may answer, because it keeps what this request refers to."""
+    only_credential: str = ""
+    """Id of the one key of that target's provider whose account keeps it; empty: any."""
 
     @property
     def window_needed_tokens(self) -> int:
@@ -42,6 +46,7 @@ class Requirements:
         """Whether nothing is demanded but capabilities and room for the request: the usual case."""
         return (
             self.allowed_models is None
+            and self.only_target is None
             and self.residency is None
             and self.strategy is None
             and self.max_cost_nano_usd_per_mtok is None

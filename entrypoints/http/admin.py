@@ -1,20 +1,16 @@
 """Everything beside the hot routes: models, explanation, providers, keys, catalogue, usage."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import Request
 from starlette.routing import Route
 
-from application.key_ring import KeyRing
-from application.ports.system import IdFactory
 from application.ports.usage_query import UsageDimension, UsageFilter
 from application.ports.wire import (
-    ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
@@ -26,18 +22,16 @@ from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.catalog.offering import Catalog
-from domain.errors import Forbidden, InterchangeError, InvalidRequest, NotFound, RequestTooLarge
+from domain.errors import InterchangeError, InvalidRequest, NotFound
 from domain.llm.capabilities import parse_capability
 from domain.money import format_usd
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
-from entrypoints.http.asgi import drain
-from entrypoints.http.callers import credential, read_headers, read_requirements
+from entrypoints.http.callers import read_headers, read_requirements
 from entrypoints.http.complete import CompleteEndpoint
-from entrypoints.http.errors import render_error
 from entrypoints.http.explained import explanation_object
+from entrypoints.http.guard import Body, Created, Door, Handler, decode, guarded_routes, read_bounded
 from entrypoints.http.llm import LlmEndpoint
-from entrypoints.http.permissions import PUBLIC, ROUTE_PERMISSIONS
 from entrypoints.http.presentation import (
     anthropic_model,
     key_object,
@@ -46,20 +40,15 @@ from entrypoints.http.presentation import (
     worst_breaker,
 )
 
-ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
 PAGE_MAX = 1000
 _DIALECT_BY_FIELD = {"input": OPENAI_EMBEDDINGS, "prompt": OPENAI_COMPLETIONS}
 """What a body without messages is, for explanations."""
-
-Handler = Callable[[Request, Principal], Awaitable[Any]]
-AnyBody = TypeVar("AnyBody")
 
 
 class AdminUseCases(NamedTuple):
     """What the admin routes call."""
 
-    key_ring: KeyRing
-    ids: IdFactory
+    door: Door
     list_models: ListModels
     explain_route: ExplainRoute
     providers_status: ProvidersStatus
@@ -71,10 +60,6 @@ class AdminUseCases(NamedTuple):
     catalog: Callable[[], Catalog]
     reader: RequestReader
     complete_endpoint: CompleteEndpoint
-
-
-class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """Base of JSON bodies: unknown fields are errors."""
 
 
 class NewKeyBody(Body):
@@ -119,67 +104,7 @@ def admin_routes(use_cases: AdminUseCases) -> list[Route]:
         ("GET", "/api/v1/catalog/{id:path}"): admin.offering,
         ("GET", "/api/v1/usage"): admin.usage,
     }
-    return [
-        Route(path, guarded(use_cases, handler, ROUTE_PERMISSIONS[method, path]), methods=[method])
-        for (method, path), handler in handlers.items()
-    ]
-
-
-def guarded(
-    use_cases: AdminUseCases, handler: Handler, permission: str
-) -> Callable[[Request], Awaitable[Response]]:
-    """Authenticates, checks the permission, renders the value or the error; nothing else gets out."""
-
-    async def endpoint(request: Request) -> Response:
-        headers = dict(request.scope["headers"])
-        request_id = use_cases.ids.next("req")
-        admitted = False
-        dialect = ANTHROPIC_MESSAGES if b"anthropic-version" in headers else OPENAI_CHAT
-        try:
-            principal = ANYBODY
-            if permission != PUBLIC:
-                principal = use_cases.key_ring.authenticate(credential(headers))
-                if not principal.may(permission):
-                    raise Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
-            admitted = True
-            value = await handler(request, principal)
-            if isinstance(value, Response):
-                return value
-        except InterchangeError as error:
-            if not admitted:
-                await drain(request.receive)
-            status, raw, body = render_error(error, dialect, request_id)
-            response = Response(body, status)
-            response.raw_headers.extend(raw)
-            return response
-        status = 201 if request.method == "POST" and isinstance(value, _Created) else 200
-        if isinstance(value, _Created):
-            value = value.value
-        response = Response(msgspec.json.encode(value), status, media_type="application/json")
-        response.headers["x-request-id"] = request_id
-        response.headers["cache-control"] = "no-store"
-        return response
-
-    return endpoint
-
-
-def may_see(key_ring: KeyRing, permission: str) -> Callable[[Request], bool]:
-    """Whether a caller of a public page holds a key with this permission; no key is no error there."""
-
-    def allowed(request: Request) -> bool:
-        try:
-            return key_ring.authenticate(credential(dict(request.scope["headers"]))).may(permission)
-        except InterchangeError:
-            return False
-
-    return allowed
-
-
-ANYBODY = Principal(tenant_id="", key_id="", key_name="", role="", permissions=frozenset())
-
-
-class _Created(NamedTuple):
-    value: Any
+    return guarded_routes(use_cases.door, handlers)
 
 
 class _Admin:
@@ -279,7 +204,7 @@ class _Admin:
                 expires_at=body.expires_at,
             ),
         )
-        return _Created({"key_id": created.key_id, "key": created.key})
+        return Created({"key_id": created.key_id, "key": created.key})
 
     async def revoke(self, request: Request, by: Principal) -> Any:
         return key_object(await self._use.revoke_key(by, request.path_params["key_id"]))
@@ -351,37 +276,6 @@ class _Admin:
                 for row in rows
             ],
         }
-
-
-async def read_bounded(request: Request) -> bytes:
-    """The body of an admin request. Raises RequestTooLarge, InvalidRequest."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > ADMIN_BODY_BYTES_MAX:
-                raise RequestTooLarge(f"the body is over {ADMIN_BODY_BYTES_MAX} bytes", param="body")
-            parts.append(part)
-    except ClientDisconnect:
-        raise InvalidRequest("the caller left before the body was complete", param="body") from None
-    return b"".join(parts)
-
-
-def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
-    """The body as its type. Raises InvalidRequest with the field's path."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").lstrip(".")
-        if not field and "`" in message:
-            field = message.split("`")[-2]
-        raise InvalidRequest(message, param=field or "body") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
-    except RecursionError:
-        raise InvalidRequest("the body is nested too deeply", param="body") from None
 
 
 def _page(text: str, name: str) -> int:

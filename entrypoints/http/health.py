@@ -12,7 +12,7 @@ from application.ports.usage import UsageLog
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.watch_providers import ProvidersStatus
 from domain.tenancy.principal import Principal
-from entrypoints.http.admin import AdminUseCases, guarded
+from entrypoints.http.guard import Door, guarded
 from entrypoints.http.permissions import ROUTE_PERMISSIONS
 
 
@@ -121,7 +121,7 @@ def gauges(sources: HealthSources) -> Iterable[Gauge]:
     )
 
 
-def metrics_route(use_cases: AdminUseCases, sources: HealthSources) -> Route:
+def metrics_route(door: Door, sources: HealthSources) -> Route:
     """`/metrics`, behind its permission: names of providers and models are nobody else's business."""
 
     async def page(request: Request, by: Principal) -> Response:
@@ -130,4 +130,4 @@ def metrics_route(use_cases: AdminUseCases, sources: HealthSources) -> Route:
         )
 
     permission = ROUTE_PERMISSIONS["GET", "/metrics"]
-    return Route("/metrics", guarded(use_cases, page, permission), methods=["GET"])
+    return Route("/metrics", guarded(door, page, permission), methods=["GET"])

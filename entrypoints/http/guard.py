@@ -1,0 +1,134 @@
+"""The door of every route beside the hot ones: authentication, permission, bounded bodies, errors."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from application.key_ring import KeyRing
+from application.ports.system import IdFactory
+from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT
+from domain.errors import Forbidden, InterchangeError, InvalidRequest, RequestTooLarge
+from domain.tenancy.principal import Principal
+from entrypoints.http.asgi import drain
+from entrypoints.http.callers import credential
+from entrypoints.http.errors import render_error
+from entrypoints.http.permissions import PUBLIC, ROUTE_PERMISSIONS
+
+ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
+
+Handler = Callable[[Request, Principal], Awaitable[Any]]
+AnyBody = TypeVar("AnyBody")
+
+
+class Door(NamedTuple):
+    """What admits a caller."""
+
+    key_ring: KeyRing
+    ids: IdFactory
+
+
+def guarded_routes(door: Door, handlers: Mapping[tuple[str, str], Handler]) -> list[Route]:
+    """Routes by (method, path), each behind its permission from the one table.
+
+    A handler returns a JSON value, `Created` around one, or a whole response.
+    """
+    return [
+        Route(path, guarded(door, handler, ROUTE_PERMISSIONS[method, path]), methods=[method])
+        for (method, path), handler in handlers.items()
+    ]
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """Base of JSON bodies: unknown fields are errors."""
+
+
+def guarded(door: Door, handler: Handler, permission: str) -> Callable[[Request], Awaitable[Response]]:
+    """Authenticates, checks the permission, renders the value or the error; nothing else gets out."""
+
+    async def endpoint(request: Request) -> Response:
+        headers = dict(request.scope["headers"])
+        request_id = door.ids.next("req")
+        admitted = False
+        dialect = ANTHROPIC_MESSAGES if b"anthropic-version" in headers else OPENAI_CHAT
+        try:
+            principal = ANYBODY
+            if permission != PUBLIC:
+                principal = door.key_ring.authenticate(credential(headers))
+                if not principal.may(permission):
+                    raise Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
+            admitted = True
+            value = await handler(request, principal)
+            if isinstance(value, Response):
+                return value
+        except InterchangeError as error:
+            if not admitted:
+                await drain(request.receive)
+            status, raw, body = render_error(error, dialect, request_id)
+            response = Response(body, status)
+            response.raw_headers.extend(raw)
+            return response
+        status = 201 if request.method == "POST" and isinstance(value, Created) else 200
+        if isinstance(value, Created):
+            value = value.value
+        response = Response(msgspec.json.encode(value), status, media_type="application/json")
+        response.headers["x-request-id"] = request_id
+        response.headers["cache-control"] = "no-store"
+        return response
+
+    return endpoint
+
+
+def may_see(key_ring: KeyRing, permission: str) -> Callable[[Request], bool]:
+    """Whether a caller of a public page holds a key with this permission; no key is no error there."""
+
+    def allowed(request: Request) -> bool:
+        try:
+            return key_ring.authenticate(credential(dict(request.scope["headers"]))).may(permission)
+        except InterchangeError:
+            return False
+
+    return allowed
+
+
+ANYBODY = Principal(tenant_id="", key_id="", key_name="", role="", permissions=frozenset())
+
+
+class Created(NamedTuple):
+    """A value that is new: answered with 201."""
+
+    value: Any
+
+
+async def read_bounded(request: Request) -> bytes:
+    """The body of an admin request. Raises RequestTooLarge, InvalidRequest."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > ADMIN_BODY_BYTES_MAX:
+                raise RequestTooLarge(f"the body is over {ADMIN_BODY_BYTES_MAX} bytes", param="body")
+            parts.append(part)
+    except ClientDisconnect:
+        raise InvalidRequest("the caller left before the body was complete", param="body") from None
+    return b"".join(parts)
+
+
+def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
+    """The body as its type. Raises InvalidRequest with the field's path."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".")
+        if not field and "`" in message:
+            field = message.split("`")[-2]
+        raise InvalidRequest(message, param=field or "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
+    except RecursionError:
+        raise InvalidRequest("the body is nested too deeply", param="body") from None

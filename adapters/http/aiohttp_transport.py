@@ -167,7 +167,7 @@ class AiohttpTransport(HttpTransport):
                     request.method,
                     URL(f"{endpoint.scheme}://{endpoint.authority}{request.path}", encoded=True),
                     headers=self._headers(request),
-                    data=request.body or None,
+                    data=request.source.chunks() if request.source is not None else request.body or None,
                     allow_redirects=False,
                     ssl=self._tls(endpoint) if endpoint.scheme == "https" else True,
                     timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_timeout_s),
@@ -194,6 +194,8 @@ class AiohttpTransport(HttpTransport):
         headers = list(request.headers)
         if not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers.append(("accept-encoding", "identity"))
+        if request.source is not None:
+            headers.append(("content-length", str(request.source.size_bytes)))
         proxy = self._proxy
         if proxy is not None and proxy.authorization is not None and request.endpoint.scheme == "http":
             headers.append(("proxy-authorization", proxy.authorization))

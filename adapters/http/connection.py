@@ -7,10 +7,11 @@ that counts by then, and goes back to sleep.
 """
 
 import asyncio
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import httptools
 
+from adapters.http.connection_owner import ConnectionOwner
 from adapters.http.limits import TransportLimits
 from adapters.http.response import WAKE_ON_BYTES, WAKE_ON_END, StreamlinedResponse
 from adapters.http.response_headers import ends_with_connection, idle_timeout_s, lower_name
@@ -21,18 +22,6 @@ _NEVER: Final = float("inf")
 _TIMER_GRAIN_S: Final = 0.001
 """uvloop's clock ticks in whole milliseconds, so a timer may ring up to that much early."""
 _BODILESS: Final = frozenset((204, 304))
-
-
-class ConnectionOwner(Protocol):
-    """The pool, as a connection sees it."""
-
-    def released(self, connection: "Connection") -> None:
-        """The exchange ended cleanly; the connection can serve another."""
-        ...
-
-    def lost(self, connection: "Connection") -> None:
-        """The connection is of no further use; told exactly once, at once."""
-        ...
 
 
 class Malformed(Exception):
@@ -70,6 +59,7 @@ class Connection(asyncio.Protocol):
         "closed",
         "exchanges",
         "owner",
+        "writable",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: TransportLimits) -> None:
@@ -78,6 +68,7 @@ class Connection(asyncio.Protocol):
         self.owner: ConnectionOwner | None = None
         self.closed = False
         self.exchanges = 0
+        self.writable = asyncio.Event()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._response: StreamlinedResponse | None = None
@@ -116,8 +107,8 @@ class Connection(asyncio.Protocol):
         self._is_head_request = request.method == "HEAD"
         self.exchanges += 1
         deadline = total_deadline
-        if request.headers_timeout_s is not None and now + request.headers_timeout_s < deadline:
-            deadline = now + request.headers_timeout_s
+        if request.source is None and request.headers_timeout_s is not None:
+            deadline = min(deadline, now + request.headers_timeout_s)
         self._set_deadline(deadline)
         body = request.body
         if not body:
@@ -128,6 +119,16 @@ class Connection(asyncio.Protocol):
         else:
             transport.writelines((head, body))
         return response
+
+    def write(self, data: bytes) -> None:
+        """More of the request's body; `writable` says when the peer takes more."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def await_head(self, until: float) -> None:
+        """The whole request is out: from now on the peer has until then to begin its answer."""
+        if self._phase == _HEAD:
+            self._set_deadline(until)
 
     def usable(self, now: float) -> bool:
         """Whether an idle connection may still be written to."""
@@ -179,8 +180,15 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.writable.set()
         if self.closed:
             self._transport.abort()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
 
     def data_received(self, data: bytes) -> None:
         response = self._response
@@ -217,6 +225,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended("the peer closed the connection" if exc is None else "the connection was reset", exc)
+        self.writable.set()
         # The parser holds bound methods of this object: without the cycle, memory is freed at once.
         del self._parser
         self._transport = None

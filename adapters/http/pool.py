@@ -9,7 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from adapters.http.connection import Connection, ConnectionOwner
+from adapters.http.connection import Connection
+from adapters.http.connection_owner import ConnectionOwner
 from adapters.http.limits import TransportLimits
 from application.ports.http import TransportFailed, TransportStage
 

@@ -63,7 +63,9 @@ def request_head(
     encodings_named = _append_headers(lines, request.headers)
     if not encodings_named:
         lines.append("accept-encoding: identity")
-    if body or method in _WITH_BODY:
+    if request.source is not None:
+        lines.append(f"content-length: {request.source.size_bytes}")
+    elif body or method in _WITH_BODY:
         lines.append(f"content-length: {len(body)}")
     lines.append(extra + "\r\n")
     try:

@@ -17,6 +17,7 @@ from adapters.http.proxy import OutboundProxy
 from adapters.http.request_head import check_endpoint, request_head
 from adapters.http.response import WAKE_ON_HEADERS, StreamlinedResponse
 from adapters.http.tls import TlsContexts, TlsPolicy
+from adapters.http.upload import send_source
 from application.ports.http import Endpoint, HttpRequest, HttpTransport, TransportFailed, TransportStage
 
 _CLOSING_TURNS = 3
@@ -96,7 +97,10 @@ class StreamlinedTransport(HttpTransport):
         for replaceable in (True, False):
             reused = connection.exchanges > 0
             response = connection.begin(head, request, now, total_deadline, limits.body_bytes_max)
-            await response.wait(WAKE_ON_HEADERS)
+            if request.source is not None:
+                await send_source(connection, response, request, request.source, total_deadline)
+            if not response.status and response.failure is None:
+                await response.wait(WAKE_ON_HEADERS)
             if response.status:
                 return response
             stage, message = response.failure or (

@@ -6,7 +6,7 @@ Nothing follows redirects, retries a sent request, or decodes a body.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -54,11 +54,23 @@ class Endpoint(NamedTuple):
         return host if self.port == default else f"{host}:{self.port}"
 
 
+class BodySource(Protocol):
+    """A body too large for memory. Its size is known; its bytes can be had more than once."""
+
+    size_bytes: int
+
+    @abstractmethod
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes from the start, `size_bytes` of them; each call begins again."""
+        ...
+
+
 class HttpRequest(NamedTuple):
     """One request. `path` starts with `/` and holds the query. Host and Content-Length are added.
 
     `headers_timeout_s` bounds the wait for response headers, `body_idle_timeout_s` each wait for body
     bytes, `total_timeout_s` everything from now. All are seconds, None: only bounded by the total.
+    `source` is sent in place of `body` as fast as the peer takes it; the wait for headers begins after it.
     """
 
     method: str
@@ -70,6 +82,7 @@ class HttpRequest(NamedTuple):
     headers_timeout_s: float | None = None
     body_idle_timeout_s: float | None = None
     total_timeout_s: float = 600.0
+    source: BodySource | None = None
 
 
 class HttpResponse(Protocol):

@@ -7,26 +7,15 @@ can pass it on or act on it. Cancelling an await ends the exchange. Nothing is r
 """
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 
+from application.ports.http import BodySource
 from domain.llm.failures import Failure
 
 RESOURCE_TIMEOUT_S = 60.0
 RESOURCE_IDLE_TIMEOUT_S = 60.0
 
 HeaderPairs = tuple[tuple[str, str], ...]
-
-
-class BodySource(Protocol):
-    """A body too large for memory. Its size is known; its bytes can be had more than once."""
-
-    size_bytes: int
-
-    @abstractmethod
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes from the start, `size_bytes` of them; each call begins again."""
-        ...
 
 
 class ResourceRequest(NamedTuple):

@@ -15,6 +15,7 @@ from application.ports.http import HttpTransport
 from contracts.ports.http import HttpTransportContract, Serve
 from contracts.ports.http_faults import HttpTransportFaultContract
 from contracts.ports.http_reach import Authority, HttpReachContract, OpenProxy, OpenTransport
+from contracts.ports.http_uploads import HttpUploadContract
 from tests.faults.scripted_server import ScriptedServer
 
 
@@ -143,4 +144,16 @@ class TestAiohttpTransportFaults(Aiohttp, HttpTransportFaultContract):
 
 
 class TestAiohttpTransportReach(Aiohttp, HttpReachContract):
+    pass
+
+
+class TestStreamlinedTransportUploads(Streamlined, HttpUploadContract):
+    pass
+
+
+class TestAiohttpTransportUploads(Aiohttp, HttpUploadContract):
+    pass
+
+
+class TestStreamlinedTransportUploadsOnUvloop(OnUvloop, Streamlined, HttpUploadContract):
     pass

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.http.connection import Connection, ConnectionOwner
+from adapters.http.connection import Connection
+from adapters.http.connection_owner import ConnectionOwner
 from adapters.http.limits import TransportLimits
 from adapters.http.response import StreamlinedResponse
 from application.ports.http import Endpoint, HttpRequest, TransportStage

@@ -28,8 +28,27 @@ class ToolCall(NamedTuple):
     extra: dict[str, Any] | None = None
 
 
+class Thought(NamedTuple):
+    """A stretch of reasoning as its maker wants it back in the next turn.
+
+    `family` (a value of `application.ports.wire.FAMILY`) is the only one that can read the rest: `signature`
+    vouches for `text` to the letter, `sealed` is reasoning nobody else can read (redacted or encrypted), `id`
+    is the maker's own name for it. Requests carry these as `reasoning_details` of an assistant message (see
+    `adapters.wire.thoughts`); a translation to another family leaves them out and says so.
+    """
+
+    text: str = ""
+    family: str = ""
+    signature: str = ""
+    sealed: str = ""
+    id: str = ""
+
+
 class Choice(NamedTuple):
-    """One alternative answer; `finish_reason` in the pivot vocabulary."""
+    """One alternative answer; `finish_reason` in the pivot vocabulary.
+
+    `reasoning` is the whole text to show; `thoughts` are its marked stretches, where a vendor marks them.
+    """
 
     number: int = 0
     text: str = ""
@@ -37,6 +56,7 @@ class Choice(NamedTuple):
     refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
+    thoughts: tuple[Thought, ...] = ()
 
 
 class Answer(NamedTuple):
@@ -63,6 +83,16 @@ class Piece(NamedTuple):
     choice: int
     kind: ContentKind
     text: str
+
+
+class ThoughtEnded(NamedTuple):
+    """The reasoning pieces since the last one of these are one stretch, with its maker's marks.
+
+    `thought.text` is empty: it was said in pieces. Writers that have no use for the marks ignore it.
+    """
+
+    choice: int
+    thought: Thought
 
 
 class ToolStarted(NamedTuple):
@@ -104,7 +134,18 @@ class Alive(NamedTuple):
     """A ping."""
 
 
-StreamPiece = Started | Piece | ToolStarted | ToolArguments | ChoiceEnded | Counted | Ended | Alive | Faulted
+StreamPiece = (
+    Started
+    | Piece
+    | ThoughtEnded
+    | ToolStarted
+    | ToolArguments
+    | ChoiceEnded
+    | Counted
+    | Ended
+    | Alive
+    | Faulted
+)
 
 ENDED: Final = Ended()
 ALIVE: Final = Alive()

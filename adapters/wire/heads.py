@@ -4,19 +4,20 @@ One typed decode validates what is read, one untyped pass lists the top-level na
 are kept raw and looked into only where they are arrays, so that a plain prompt costs nothing.
 """
 
-import re
-from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
+from adapters.wire.responses_head import read_responses
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
     RequestReader,
 )
 from domain.errors import InvalidRequest
@@ -30,7 +31,6 @@ _Model = Annotated[str, Meta(min_length=1, max_length=512)]
 _Tokens = Annotated[int, Meta(ge=1)] | None
 _Choices = Annotated[int, Meta(ge=1, le=128)] | None
 _JSON_NULL: Final = Raw(b"null")
-_BRACKET_ARRAY: Final = 0x5B
 
 
 class _StreamOptions(Struct):
@@ -39,12 +39,6 @@ class _StreamOptions(Struct):
 
 class _Typed(Struct):
     type: str | None = None
-
-
-class _Part(Struct):
-    type: str
-    content: Raw = _JSON_NULL
-    """Of an Anthropic tool result, which may hold parts of its own."""
 
 
 class _Message(Struct):
@@ -117,7 +111,6 @@ _COMPLETION = msgspec.json.Decoder(_CompletionHead)
 _EMBEDDINGS = msgspec.json.Decoder(_EmbeddingsHead)
 _MESSAGES = msgspec.json.Decoder(_MessagesHead)
 _COUNT = msgspec.json.Decoder(_CountTokensHead)
-_PARTS = msgspec.json.Decoder(list[_Part])
 _ARRAY = msgspec.json.Decoder(list[Raw])
 
 # Flags are collected as plain numbers: an operation on enum members costs more than the whole decode.
@@ -127,12 +120,6 @@ _FUNCTION_CALLING: Final = int(Capability.FUNCTION_CALLING)
 _STRUCTURED_OUTPUT: Final = int(Capability.STRUCTURED_OUTPUT)
 _REASONING: Final = int(Capability.REASONING)
 _AUDIO_OUT: Final = int(Capability.AUDIO_OUT)
-_PART_NEEDS: Final[dict[str, int]] = {
-    "image_url": int(Capability.VISION),
-    "image": int(Capability.VISION),
-    "input_audio": int(Capability.AUDIO_IN),
-}
-_capabilities = cache(Capability)
 _NO_THINKING: Final = frozenset({None, "none", "disabled"})
 
 
@@ -150,7 +137,7 @@ class DialectReader(RequestReader):
             fields = frozenset(_NAMES.decode(body))
             request = reader(body, fields)
         except msgspec.ValidationError as error:
-            raise _invalid(error) from None
+            raise invalid(error) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
         except RecursionError:
@@ -188,7 +175,7 @@ def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
         include_usage=head.stream_options is not None and bool(head.stream_options.include_usage),
         max_output_tokens=head.max_completion_tokens or head.max_tokens,
         choices=choices,
-        needs=_capabilities(needs),
+        needs=capabilities(needs),
         fields=fields,
         plain_text=choices == 1 and not extra,
     )
@@ -208,7 +195,7 @@ def _read_completion(body: bytes, fields: frozenset[str]) -> LlmRequest:
         include_usage=head.stream_options is not None and bool(head.stream_options.include_usage),
         max_output_tokens=head.max_tokens,
         choices=choices,
-        needs=_capabilities(_TEXT | _STREAMING if head.stream else _TEXT),
+        needs=capabilities(_TEXT | _STREAMING if head.stream else _TEXT),
         fields=fields,
         # The other shape's continuation is a trailing assistant message, which a completion has not.
         plain_text=False,
@@ -252,7 +239,7 @@ def _read_messages(body: bytes, fields: frozenset[str]) -> LlmRequest:
         stream=bool(head.stream),
         include_usage=True,
         max_output_tokens=head.max_tokens,
-        needs=_capabilities(needs),
+        needs=capabilities(needs),
         fields=fields,
         plain_text=not (head.tools or schema or thinking),
     )
@@ -265,7 +252,7 @@ def _read_count_tokens(body: bytes, fields: frozenset[str]) -> LlmRequest:
         dialect=ANTHROPIC_COUNT_TOKENS,
         model=head.model,
         body=body,
-        needs=_capabilities(_TEXT | _content_needs(head.messages)),
+        needs=capabilities(_TEXT | _content_needs(head.messages)),
         fields=fields,
         plain_text=False,
     )
@@ -275,6 +262,7 @@ _READERS = {
     OPENAI_CHAT: _read_chat,
     OPENAI_COMPLETIONS: _read_completion,
     OPENAI_EMBEDDINGS: _read_embeddings,
+    OPENAI_RESPONSES: read_responses,
     ANTHROPIC_MESSAGES: _read_messages,
     ANTHROPIC_COUNT_TOKENS: _read_count_tokens,
 }
@@ -284,20 +272,11 @@ def _content_needs(messages: list[_Message]) -> int:
     needs = 0
     for place, message in enumerate(messages):
         content = message.content
-        if memoryview(content)[0] == _BRACKET_ARRAY:
+        if memoryview(content)[0] == BRACKET_ARRAY:
             try:
-                needs |= _part_needs(content)
+                needs |= part_needs(content)
             except msgspec.ValidationError as error:
-                raise _invalid(error, f"messages[{place}].content") from None
-    return needs
-
-
-def _part_needs(content: Raw) -> int:
-    needs = 0
-    for part in _PARTS.decode(content):
-        needs |= _PART_NEEDS.get(part.type, 0)
-        if memoryview(part.content)[0] == _BRACKET_ARRAY:
-            needs |= _part_needs(part.content)
+                raise invalid(error, f"messages[{place}].content") from None
     return needs
 
 
@@ -307,40 +286,18 @@ def _thinks(thinking: _Typed | None) -> bool:
 
 def _input(raw: Raw, name: str) -> Any:
     """A text, several texts, one list of tokens or several of them."""
-    if memoryview(raw)[0] != _BRACKET_ARRAY:
+    if memoryview(raw)[0] != BRACKET_ARRAY:
         kind: Any = str
     else:
         items = _ARRAY.decode(raw)
         first = memoryview(items[0])[0] if items else 0
-        kind = list[str] if first == 0x22 else list[list[int]] if first == _BRACKET_ARRAY else list[int]
+        kind = list[str] if first == 0x22 else list[list[int]] if first == BRACKET_ARRAY else list[int]
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        invalid = _invalid(error, name)
+        wrong = invalid(error, name)
         allowed = "a text, a list of texts, a list of token numbers, or a list of such lists"
-        raise InvalidRequest(f"{invalid.param}: {allowed} is expected", param=invalid.param) from None
-
-
-_AT_PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
-_MISSING = re.compile(r"missing required field `([^`]*)`")
-
-
-def _invalid(error: msgspec.ValidationError, prefix: str = "") -> InvalidRequest:
-    """What msgspec found, as the path of the field and a sentence."""
-    text = str(error)
-    at = _AT_PATH.search(text)
-    path = at.group(1) if at else ""
-    what = text[: at.start()] if at else text
-    if missing := _MISSING.search(what):
-        path = f"{path}.{missing.group(1)}" if path else missing.group(1)
-        what = "is required"
-    else:
-        what = what[:1].lower() + what[1:].replace("`", "")
-    if prefix:
-        path = prefix + (path if path.startswith("[") else f".{path}" if path else "")
-    if not path:
-        return InvalidRequest(f"the body: {what}", param="body")
-    return InvalidRequest(f"{path}: {what}", param=path)
+        raise InvalidRequest(f"{wrong.param}: {allowed} is expected", param=wrong.param) from None
 
 
 def _too_deep() -> InvalidRequest:

@@ -8,6 +8,7 @@ import msgspec
 from adapters.wire.chat_parts import BrokenArguments
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
 from adapters.wire.errors import bad_response
+from adapters.wire.framing import Framer
 from adapters.wire.openai import unreadable
 from adapters.wire.openai_stream import is_whole
 from adapters.wire.pivot import (
@@ -63,12 +64,14 @@ class ProviderSide(NamedTuple):
     """One provider's dialect: the pivot's bodies to its own, its answers to the pivot.
 
     `read_answer` raises msgspec.DecodeError for what is no answer, UpstreamFailed for a refused prompt.
+    `framer` cuts its streams into frames.
     """
 
     dialect: str
     from_chat: Callable[[Json, Draft], Json]
     read_answer: Callable[[bytes], Answer]
     reader: Callable[[], StreamReader]
+    framer: Callable[[], Framer] = SseSplitter
 
 
 class PivotCodec(Codec):
@@ -117,7 +120,10 @@ class PivotCodec(Codec):
         )
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:
-        return PivotStream(self._provider.reader(), self._caller.writer(call), call.request.choices)
+        provider = self._provider
+        return PivotStream(
+            provider.reader(), self._caller.writer(call), call.request.choices, framer=provider.framer()
+        )
 
 
 class PivotStream(StreamDecoder):
@@ -127,16 +133,23 @@ class PivotStream(StreamDecoder):
         "_choices",
         "_done",
         "_ended",
+        "_framer",
         "_reader",
         "_reason",
         "_seen",
-        "_splitter",
         "_usage",
         "_writer",
     )
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter | None, choices: int) -> None:
-        self._splitter = SseSplitter()
+    def __init__(
+        self,
+        reader: StreamReader,
+        writer: StreamWriter | None,
+        choices: int,
+        *,
+        framer: Framer | None = None,
+    ) -> None:
+        self._framer = framer or SseSplitter()
         self._reader = reader
         self._writer = writer
         self._choices = choices
@@ -150,19 +163,19 @@ class PivotStream(StreamDecoder):
         raws: list[bytes] = []
         events: list[StreamEvent] = []
         if not self._done:
-            for frame in self._splitter.feed(data):
+            for frame in self._framer.feed(data):
                 self._take(frame, raws, events)
                 if self._done:
                     break
-            if self._splitter.overflowed and not self._done:
-                self._fault("a stream frame is larger than 16 MiB", events)
+            if not self._done and (broken := self._framer.broken) is not None:
+                self._fault(broken, events)
         return Block(b"".join(raws), tuple(events))
 
     def end(self) -> Block:
         raws: list[bytes] = []
         events: list[StreamEvent] = []
         if not self._done:
-            frame = self._splitter.end()
+            frame = self._framer.end()
             if frame is not None and is_whole(frame):
                 self._take(frame, raws, events)
             if not self._done and self._ended and self._ended >= self._seen:

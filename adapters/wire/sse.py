@@ -43,6 +43,11 @@ class SseSplitter:
         self._tail = b""
         self.overflowed = False
 
+    @property
+    def broken(self) -> str | None:
+        """Why nothing more is read, in words; None while all is well."""
+        return "a stream frame is larger than 16 MiB" if self.overflowed else None
+
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes, in order."""
         if self.overflowed or not data:

@@ -86,6 +86,12 @@ class Conflict(InterchangeError):
     code = "conflict"
 
 
+class OwnedByFile(Conflict):
+    """The named thing is declared in the configuration file, which alone may change it."""
+
+    code = "owned_by_file"
+
+
 class RequestInProgress(InterchangeError):
     """A request with the same idempotency key is still running; SDKs try again, which is wanted."""
 
@@ -102,6 +108,12 @@ class RequestTooLarge(InterchangeError):
     """The body is over the limit."""
 
     code = "request_too_large"
+
+
+class StorageQuotaExceeded(InterchangeError):
+    """The tenant keeps as many files, bytes or batches as it may."""
+
+    code = "storage_quota_exceeded"
 
 
 class Overloaded(InterchangeError):
@@ -131,13 +143,12 @@ class DeadlineExceeded(InterchangeError):
 class UpstreamError(InterchangeError):
     """The provider's last word after everything allowed was tried; `failure` is it.
 
-    `code` is `upstream_` and the kind of failure; `wire` is the family the provider speaks. The caller may
-    repeat later, but not at once: our own retries are spent.
+    `code` is `upstream_` and the kind of failure. The caller may repeat later, but not at once: our own
+    retries are spent.
     """
 
-    def __init__(self, failure: Failure, *, attempts: int, wire: str = "") -> None:
+    def __init__(self, failure: Failure, *, attempts: int) -> None:
         super().__init__(failure.message, retry_after_s=failure.retry_after_s)
-        self.wire = wire
         self.code = f"upstream_{failure.kind.value}"  # type: ignore[misc]
         self.failure = failure
         self.attempts = attempts

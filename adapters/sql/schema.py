@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0002"
+SCHEMA_HEAD: Final = "0003"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()
@@ -40,6 +40,8 @@ api_keys: Final = Table(
     Column("expires_at_us", BigInteger),
     Column("revoked_at_us", BigInteger),
     Column("env", Text, nullable=False),
+    Column("scheme", Text, nullable=False, server_default="own"),
+    Column("note", Text, nullable=False, server_default=""),
 )
 """`permissions` and `allowed_models` are JSON arrays, NULL for no limit."""
 
@@ -79,6 +81,11 @@ usage_requests: Final = Table(
     Index("ix_usage_requests_tenant_time", "tenant_id", "started_at_us"),
     sqlite_with_rowid=False,
 )
+
+finished_us: Final = usage_requests.c.started_at_us + usage_requests.c.duration_us
+Index("ix_usage_requests_finished", finished_us)
+Index("ix_usage_requests_tenant_finished", usage_requests.c.tenant_id, finished_us)
+"""Rows by when their request ended, for those who follow along: all of them, or one tenant's."""
 
 usage_attempts: Final = Table(
     "usage_attempts",

@@ -8,7 +8,7 @@ from contracts.http.words import Schema, integer, maybe, obj, ref, text
 _CODE = text(
     "A stable word for machines: `invalid_request`, `invalid_model_requirements`, `invalid_api_key`, "
     "`forbidden`, `residency_violation`, `model_not_found`, `not_found`, `route_not_found`, "
-    "`method_not_allowed`, `conflict`, `request_in_progress`, `idempotency_key_reused`, "
+    "`method_not_allowed`, `conflict`, `owned_by_file`, `request_in_progress`, `idempotency_key_reused`, "
     "`request_too_large`, `overloaded`, `store_unavailable`, `no_provider_available`, "
     "`request_timeout`, `stream_interrupted`, `internal_error`, and `upstream_` with the kind of a "
     "provider's failure, such as `upstream_rate_limit`."

@@ -19,9 +19,11 @@ from domain.errors import (
     NoProviderAvailable,
     NotFound,
     Overloaded,
+    OwnedByFile,
     RequestInProgress,
     RequestTooLarge,
     ResidencyViolation,
+    StorageQuotaExceeded,
     StoreUnavailable,
     StreamCut,
     Unauthenticated,
@@ -41,8 +43,10 @@ STATUS: Mapping[type[InterchangeError], int] = {
     UnknownModel: 404,
     NotFound: 404,
     Conflict: 409,
+    OwnedByFile: 409,
     RequestInProgress: 409,
     RequestTooLarge: 413,
+    StorageQuotaExceeded: 413,
     IdempotencyKeyReused: 422,
     UpstreamError: 502,
     StreamCut: 502,
@@ -68,6 +72,8 @@ UPSTREAM_STATUS: Mapping[FailureKind, int] = {
 }
 """Where the provider gave no status of its own, or one that would mislead our caller."""
 
+_SAID_BY_US = frozenset({"x-should-retry", "retry-after"})
+"""Our retries are spent, and several callers may have been told to wait for longer."""
 CALLERS_OWN = frozenset({FailureKind.CONTEXT_LENGTH, FailureKind.CONTENT_POLICY, FailureKind.CALLER_FAULT})
 
 _OPENAI_TYPE = {
@@ -111,13 +117,28 @@ def status_of(error: InterchangeError, dialect: str) -> int:
                 return 400
             return 504 if kind is FailureKind.TIMEOUT else 503
         status = error.failure.status
-        if status is not None and kind is not FailureKind.AUTH and _passed_on(status, dialect):
-            return status
+        if status is not None and kind is not FailureKind.AUTH:
+            if speaks_callers_family(error, dialect) or _passed_on(status, dialect):
+                return status
         return UPSTREAM_STATUS[kind]
     for cls in type(error).__mro__:
         if cls in STATUS:
             return STATUS[cls]
     return 500
+
+
+def speaks_callers_family(error: UpstreamError, dialect: str) -> bool:
+    """Whether the provider's own error goes through as it came: status, headers and body.
+
+    Never one about our credential: the caller would look for the mistake in its own.
+    """
+    failure = error.failure
+    return (
+        bool(failure.body)
+        and failure.content_type is not None
+        and failure.family == FAMILY.get(dialect)
+        and failure.kind is not FailureKind.AUTH
+    )
 
 
 def _passed_on(status: int, dialect: str) -> bool:
@@ -175,13 +196,13 @@ def render_error(error: InterchangeError, dialect: str, request_id: str) -> tupl
         headers.append((b"x-portkey-request-id", request_id.encode()))
     if isinstance(error, UpstreamError):
         failure = error.failure
-        if (
-            failure.body
-            and failure.kind is not FailureKind.AUTH
-            and error.wire == FAMILY.get(dialect)
-            and failure.content_type
-        ):
+        if failure.body and failure.content_type and speaks_callers_family(error, dialect):
             headers.append((b"content-type", failure.content_type.encode("latin-1")))
+            headers += [
+                (name.encode("latin-1"), value.encode("latin-1"))
+                for name, value in failure.headers
+                if name not in _SAID_BY_US
+            ]
             headers += retry_after(error.retry_after_s)
             return status, headers, failure.body
     headers.append((b"content-type", b"application/json"))

@@ -7,13 +7,15 @@ tell" (503), never "wrong key" (401), because a client throws a refused key away
 
 import asyncio
 import hashlib
+import hmac
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from application.ports.keys import KeyHash, KeyHasher, KeyStore
 from application.ports.system import Clock
 from domain.errors import StoreUnavailable, Unauthenticated
-from domain.tenancy.key import KEY_LENGTH_MAX, KEY_SHAPE, KeyRecord, parse_key
+from domain.tenancy.imported_key import SHA256_SCHEME
+from domain.tenancy.key import KEY_LENGTH_MAX, KEY_SHAPE, OWN_SCHEME, KeyRecord, parse_key
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import permissions_of
 
@@ -35,6 +37,7 @@ class KeyRing:
 
     A key that was seen before is found by the digest of its whole text, so that neither plain keys nor
     prefixes are kept. At most `warm_keys_max` digests are remembered; every refreshed snapshot starts anew.
+    Imported keys have any text; they are found by the keyed hash of its digest, never among our own.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class KeyRing:
         self._max_stale_s = max_stale_s
         self._warm_keys_max = warm_keys_max
         self._holders: dict[str, _Holder] = {}
+        self._imported: dict[bytes, _Holder] = {}
         self._warm: dict[bytes, _Holder] = {}
         self._generation: int | None = None
         self._confirmed_at_s: float | None = None
@@ -64,11 +68,7 @@ class KeyRing:
             Unauthenticated: malformed (says the form), or unknown, expired or revoked (does not say which).
             StoreUnavailable: the store has not been reached for too long, so nobody can tell.
         """
-        confirmed_at_s = self._confirmed_at_s
-        if confirmed_at_s is None or self._clock.monotonic() - confirmed_at_s > self._max_stale_s:
-            raise StoreUnavailable(
-                "API keys cannot be checked: the key store is not reachable", retry_after_s=1.0
-            )
+        self._require_fresh()
         if len(token) > KEY_LENGTH_MAX:
             raise Unauthenticated(_MALFORMED)
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
@@ -77,17 +77,50 @@ class KeyRing:
             raise Unauthenticated(_REFUSED)
         return holder.principal
 
+    def holder_of(self, tenant_id: str, key_id: str) -> Principal:
+        """Who holds this key now, for work that goes on after its request: the permissions of this moment.
+
+        Raises:
+            Unauthenticated: unknown in this tenant, expired or revoked.
+            StoreUnavailable: as `authenticate`.
+        """
+        self._require_fresh()
+        holder = self._holders.get(key_id)
+        if holder is None or holder.principal.tenant_id != tenant_id:
+            raise Unauthenticated(_REFUSED)
+        if holder.expires_at is not None and self._clock.utc_now() >= holder.expires_at:
+            raise Unauthenticated(_REFUSED)
+        return holder.principal
+
+    def _require_fresh(self) -> None:
+        confirmed_at_s = self._confirmed_at_s
+        if confirmed_at_s is None or self._clock.monotonic() - confirmed_at_s > self._max_stale_s:
+            raise StoreUnavailable(
+                "API keys cannot be checked: the key store is not reachable", retry_after_s=1.0
+            )
+
     def _admit(self, token: str, digest: bytes) -> _Holder:
         key = parse_key(token)
         if key is None:
-            raise Unauthenticated(_MALFORMED)
-        holder = self._holders.get(key.key_id)
-        if holder is None or not self._hasher.matches(key, holder.kept):
-            raise Unauthenticated(_REFUSED)
+            holder = self._imported_holder(digest)
+        else:
+            known = self._holders.get(key.key_id)
+            if known is None or not self._hasher.matches(key, known.kept):
+                raise Unauthenticated(_REFUSED)
+            holder = known
         if len(self._warm) >= self._warm_keys_max:
             self._warm.clear()
         self._warm[digest] = holder
         return holder
+
+    def _imported_holder(self, digest: bytes) -> _Holder:
+        if not self._imported:
+            raise Unauthenticated(_MALFORMED)
+        for candidate in self._hasher.imported_candidates(digest):
+            holder = self._imported.get(candidate.digest)
+            if holder is not None and hmac.compare_digest(holder.kept.digest, candidate.digest):
+                return holder
+        raise Unauthenticated(_REFUSED)
 
     async def refresh(self) -> None:
         """Takes over what changed in the store. Raises StoreUnavailable; the last snapshot stays."""
@@ -97,9 +130,9 @@ class KeyRing:
             generation = await self._store.generation()
             if generation != self._generation:
                 records = await self._store.all()
-                self._holders = {
-                    record.key_id: _holder(record) for record in records if record.revoked_at is None
-                }
+                live = [record for record in records if record.revoked_at is None]
+                self._holders = {r.key_id: _holder(r) for r in live if r.scheme == OWN_SCHEME}
+                self._imported = {r.hash: _holder(r) for r in live if r.scheme == SHA256_SCHEME}
                 self._warm = {}
                 self._generation = generation
             self._confirmed_at_s = asked_at_s

@@ -30,3 +30,5 @@ class ProvisionedProvider:
     via: Via = Via.AUTO
     region: str | None = None
     simulated: bool = False
+    honours_idempotency_keys: bool = False
+    """Whether requests of one `Idempotency-Key` are known to be carried out and billed once there."""

@@ -122,6 +122,7 @@ def _configured(
         headers=tuple((n, v.get_secret_value()) for n, v in section.headers.items()),
         via=section.via,
         region=section.region,
+        honours_idempotency_keys=section.honours_idempotency_keys,
     )
 
 
@@ -234,6 +235,7 @@ def _targets(
                     compliance=offering.compliance | frozenset(section.compliance if section else ()),
                     tags=offering.tags | frozenset(section.tags if section else ()),
                     simulated=provider.simulated,
+                    honours_idempotency_keys=provider.honours_idempotency_keys,
                     aliases=tuple(dict.fromkeys((entry.name, *entry.aliases))),
                 )
             )
@@ -260,6 +262,7 @@ def _routes(settings: Settings, targets: Mapping[str, Target], problems: list[st
                 retries=section.retries,
                 timeouts=settings.timeouts_of(section),
                 stream_recovery=section.stream_recovery,
+                usage_cost=section.usage_cost,
             )
     return routes
 

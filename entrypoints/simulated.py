@@ -28,6 +28,7 @@ def simulated_providers(url: str) -> Iterable[ProvisionedProvider]:
             portkey_slug=PORTKEY_SLUGS[wire],
             api_key="simulated",
             simulated=True,
+            honours_idempotency_keys=True,
         )
 
 

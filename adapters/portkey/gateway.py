@@ -7,6 +7,7 @@ would lose of a request is known beforehand (`would_drop`), and who failed is to
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import msgspec
@@ -68,6 +69,7 @@ _ROADS: Final[dict[str, tuple[tuple[GatewayRoute, str], ...]]] = {
     GEMINI_GENERATE: ((GatewayRoute.CHAT, OPENAI_CHAT),),
 }
 """The ways for a caller's dialect, best first, with the dialect spoken to the gateway."""
+_TRANSLATED_WIRES: Final = frozenset({"anthropic", "gemini"})
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -277,9 +279,13 @@ class PortkeyGateway(LlmProvider):
         clock = self._clock
 
         def read_error(dialect: str, status: int, headers: Headers, body: bytes) -> Failure:
-            return read_gateway_failure(
+            failure = read_gateway_failure(
                 endpoint.slug, dialect, status, headers, body, clock.utc_now(), secrets=secrets
             )
+            if endpoint.wire in _TRANSLATED_WIRES and failure.family != endpoint.wire:
+                # The gateway's words, not the provider's.
+                return replace(failure, family="")
+            return failure
 
         return Exchange(self._transport, clock, read_error=read_error, on_transport=transport_failure)
 
@@ -299,7 +305,7 @@ class PortkeyGateway(LlmProvider):
             road.headers.for_call(
                 timeout_s=headers_timeout_s,
                 request_id=call.request_id,
-                vendor_headers=call.request.headers if road.same_family else (),
+                vendor_headers=_callers_headers(call.request, same_family=road.same_family),
                 gateway_key=gateway.address.api_key,
             ),
             encoded.body,
@@ -338,3 +344,9 @@ def _dropped(request: LlmRequest, encoded: EncodedRequest, road: _Road) -> tuple
     if not road.translated:
         return encoded.dropped + _lost(request.fields, road, request)
     return encoded.dropped + _lost(frozenset(_FIELDS.decode(encoded.body)), road, request)
+
+
+def _callers_headers(request: LlmRequest, *, same_family: bool) -> Headers:
+    """What goes on to the provider beside the operator's own headers."""
+    headers: Headers = request.headers if same_family else ()
+    return [*headers, ("idempotency-key", request.idempotency_key)] if request.idempotency_key else headers

@@ -39,6 +39,7 @@ class _Way(NamedTuple):
     headers: Headers
     same_family: bool
     authenticator: Authenticator | None
+    operators_headers: Mapping[str, str]
 
 
 class DirectProviders(LlmProvider):
@@ -146,6 +147,7 @@ class DirectProviders(LlmProvider):
             _fixed_headers(endpoint, stream, call.credential),
             FAMILY[dialect] == family.vendor,
             endpoint.authenticator,
+            dict(endpoint.headers),
         )
 
 
@@ -170,18 +172,29 @@ def _fixed_headers(endpoint: ProviderEndpoint, stream: bool, credential: str) ->
     return tuple(pair for pair in headers if pair[0] not in own) + endpoint.headers
 
 
-_NEVER_FORWARDED: Final = frozenset(
-    {"authorization", "x-api-key", "x-goog-api-key", "content-type", "content-length", "host", "accept"}
-)
+_NEVER_FORWARDED: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
+_LISTS: Final = frozenset({"anthropic-beta", "openai-beta"})
+"""Headers in which the caller's and the operator's values stand side by side."""
 
 
 def _headers(way: _Way, request: LlmRequest, encoded: EncodedRequest) -> Headers:
-    """The fixed ones; on the same family also the caller's vendor headers, in place of ours of that name."""
+    """The fixed ones; on the same family also the caller's, in place of ours but not of the operator's."""
     headers: Headers = way.headers
     if encoded.content_type != JSON:
         headers = [(n, encoded.content_type if n == "content-type" else v) for n, v in headers]
+    if request.idempotency_key:
+        headers = [*headers, ("idempotency-key", request.idempotency_key)]
     if not request.headers or not way.same_family:
         return headers
-    vendor = [(name, value) for name, value in request.headers if name not in _NEVER_FORWARDED]
-    replaced = {name for name, _ in vendor}
-    return [pair for pair in headers if pair[0] not in replaced] + vendor
+    operators = way.operators_headers
+    callers: list[tuple[str, str]] = []
+    for name, value in request.headers:
+        if name in _NEVER_FORWARDED:
+            continue
+        if operators and name in operators:
+            if name not in _LISTS:
+                continue
+            value = f"{operators[name]},{value}"  # noqa: PLW2901 - both want their say
+        callers.append((name, value))
+    replaced = {name for name, _ in callers}
+    return [pair for pair in headers if pair[0] not in replaced] + callers

@@ -147,7 +147,7 @@ class PrometheusMetrics(Metrics):
         for metric in metrics:
             lines.extend(metric.lines())
         for gauge in gauges:
-            lines.extend(_head(gauge.name, gauge.help, "gauge"))
+            lines.extend(_head(gauge.name, gauge.help, gauge.kind))
             lines.extend(f"{gauge.name}{{{_labels(labels)}}} {value:g}" for labels, value in gauge.samples)
         return ("\n".join(lines) + "\n").encode()
 

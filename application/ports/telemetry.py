@@ -16,6 +16,8 @@ class Gauge(NamedTuple):
     name: str
     help: str
     samples: tuple[tuple[tuple[tuple[str, str], ...], float], ...]
+    kind: str = "gauge"
+    """Or `counter`, of what is counted elsewhere."""
 
 
 class Metrics(Protocol):

@@ -151,15 +151,38 @@ class AnswerLlmRequest:
         """A committed stream; close it before `end`. Raises as `complete`."""
         return await self._attempts.open(job, live)
 
-    def end(self, job: Job, *, status: int, outcome: str, error_code: str = "") -> None:
-        """Gives the slot back and records the request durably. Idempotent; call it before the last byte."""
+    def end(
+        self,
+        job: Job,
+        *,
+        status: int,
+        outcome: str,
+        error_code: str = "",
+        first: Callable[[RequestEvent], None] | None = None,
+    ) -> None:
+        """Gives the slot back and records the request durably. Idempotent; call it before the last byte.
+
+        `first` gets the event before it is recorded, for whoever must keep it together with the answer;
+        what it raises comes through after the event was recorded.
+        """
         if job.recorded:
             return
         job.recorded = True
         self.in_flight -= 1
         event = self._event(job, status, outcome, error_code)
-        self.usage_log.record(event)
-        self._observe(event)
+        try:
+            if first is not None:
+                first(event)
+        finally:
+            self.usage_log.record(event)
+            self._observe(event)
+
+    def abandon(self, job: Job) -> None:
+        """Gives the slot back without a record: for whoever keeps a durable note of what was begun, from
+        which it is recorded later. Idempotent."""
+        if not job.recorded:
+            job.recorded = True
+            self.in_flight -= 1
 
     def _event(self, job: Job, status: int, outcome: str, error_code: str) -> RequestEvent:
         request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by

@@ -19,7 +19,7 @@ class AttemptEvent(NamedTuple):
     model: str
     via: str
     outcome: str
-    """`ok`, a failure kind, or `cancelled`."""
+    """`ok`, a failure kind, `cancelled`, or `unresolved`: sent, and nobody knows whether it was billed."""
     status: int | None
     started_at_us: int
     duration_us: int

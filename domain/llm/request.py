@@ -20,6 +20,22 @@ class Operation(Enum):
     TRANSCRIPTION = "transcription"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The account that keeps, or alone can read, something a request refers to.
+
+    `credential` is the id of the provider's key, empty for its only one. `elsewhere` is the body for
+    anybody else: what only the account knows is spelt out in it, or left out and named in `dropped`; None
+    when nobody else could know what is meant.
+    """
+
+    target_id: str
+    provider: str
+    credential: str
+    elsewhere: bytes | None = None
+    dropped: tuple[str, ...] = ()
+
+
 @dataclass(slots=True, kw_only=True)
 class LlmRequest:
     """Read once at the entrypoint; `body` is forwarded with surgical edits and never modelled here.
@@ -52,8 +68,12 @@ class LlmRequest:
     """Whether the caller wants the answer kept on the server; None: not said."""
     background: bool = False
     """Whether the caller wants to fetch the answer later."""
+    home: Home | None = None
+    """Who keeps what this request refers to."""
     service_tier: str = ""
     """The tier or speed that was asked for, as the price book names it; empty: the usual."""
+    idempotency_key: str = ""
+    """Sent to the provider with every attempt, in `Idempotency-Key`; empty: none."""
     own_credential: tuple[str, str] | None = field(default=None, repr=False)
     """(header, value) of the caller's own provider credential, where the route lets it go upstream."""
 

@@ -35,6 +35,8 @@ class Target:
     compliance: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     simulated: bool = False
+    honours_idempotency_keys: bool = False
+    """Whether its provider is known to carry out and bill requests of one `Idempotency-Key` once."""
     aliases: tuple[str, ...] = ()
     """Names the operator gave it. The offering's aliases, unlike these, mean something to the provider."""
 
@@ -55,6 +57,15 @@ class StreamRecovery(Enum):
     CONTINUE = "continue"
 
 
+class UsageCost(Enum):
+    """Where an answer's `usage` object gets a `cost`; headers tell it in any case where they can."""
+
+    ASKED = "asked"
+    """In the stream chunk an OpenAI caller asked usage for: headers are gone by then. The rest is untouched."""
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """A name a caller may ask for as `model`, and the policy behind it.
@@ -69,6 +80,7 @@ class Route:
     retries: int = 2
     timeouts: Timeouts = Timeouts()  # noqa: RUF009 - an immutable value
     stream_recovery: StreamRecovery = StreamRecovery.ERROR
+    usage_cost: UsageCost = UsageCost.ASKED
     stand_ins: Mapping[int, Target] = field(default_factory=dict)
     """By `Target.index`: the same target under the snapshot or fine-tuned name that was asked for."""
     implicit: bool = False

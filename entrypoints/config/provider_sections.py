@@ -143,6 +143,11 @@ class ProviderSettings(Section):
     tags: tuple[Label, ...] = ()
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     api_version: Label | None = None
+    honours_idempotency_keys: bool = Field(
+        default=False,
+        description="Whether the provider carries out and bills requests with one Idempotency-Key header "
+        "once. A batch then repeats there what a crash left in doubt; elsewhere the doubt is recorded.",
+    )
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
     breaker: BreakerSettings | None = None
     health: HealthSettings | None = None

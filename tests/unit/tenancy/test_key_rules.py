@@ -87,7 +87,8 @@ def test_only_the_operators_owner_manages_tenants() -> None:
 
 
 def test_agents_call_and_nothing_else_that_changes_or_tells() -> None:
-    assert permissions_of("agent", "acme") == {"llm.call", "models.read", "routing.explain"}
+    calling = {"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"}
+    assert permissions_of("agent", "acme") == calling
 
 
 def test_viewers_and_auditors_do_not_spend() -> None:

@@ -1,0 +1,69 @@
+"""What follows a try of a line that failed: another try, or its row in the error file."""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from domain.llm.failures import BreakerVote, Failure, FailureKind
+from domain.resilience.backoff import retry_wait_s
+
+WAIT_BASE_FACTOR: Final = 4
+"""Nobody waits for a line, so its backoff is longer than an interactive request's."""
+_WORTH_ANOTHER_TRY: Final = frozenset({FailureKind.TIMEOUT, FailureKind.QUOTA, FailureKind.AUTH})
+"""Not worth repeating for a caller who waits, but for a batch that has hours."""
+
+
+class TryAgain(NamedTuple):
+    """Another try after `wait_s`; with `elsewhere`, another target first where there is one.
+
+    `same_key`: under the idempotency key of this try, because nobody knows whether it was carried out.
+    """
+
+    wait_s: float
+    elsewhere: bool
+    same_key: bool
+
+
+class LineFailed(NamedTuple):
+    """No further try; `reason` is a stable word."""
+
+    reason: str
+
+
+class Doubt(Enum):
+    """What is known about a try that was begun."""
+
+    NONE = "none"
+    """It was answered, or certainly not carried out."""
+    OPEN = "open"
+    """It may have been carried out and billed; nobody told."""
+
+
+def doubt_of(failure: Failure) -> Doubt:
+    """Whether the provider may have worked for a failed try without our learning the answer."""
+    return Doubt.OPEN if failure.may_be_billed and failure.status is None else Doubt.NONE
+
+
+def after_failed_try(
+    failure: Failure, *, tries_left: int, failed_before: int, draw: float, honours_keys: bool
+) -> TryAgain | LineFailed:
+    """The step after a failed try. `failed_before` counts earlier failed tries of the line.
+
+    A try in doubt at a provider that honours idempotency keys is repeated there under the same key: that
+    tells what became of it and is billed once.
+    """
+    disposition = failure.disposition
+    hopeless = not (disposition.retry_same or disposition.try_next)
+    if hopeless or (not disposition.retry_same and failure.kind not in _WORTH_ANOTHER_TRY):
+        return LineFailed("not_retryable")
+    if tries_left <= 0:
+        return LineFailed("retries_spent")
+    in_doubt = doubt_of(failure) is Doubt.OPEN and honours_keys
+    wait_s = retry_wait_s(failed_before, retry_after_s=failure.retry_after_s, draw=draw) * WAIT_BASE_FACTOR
+    if failure.retry_after_s is not None:
+        wait_s = retry_wait_s(failed_before, retry_after_s=failure.retry_after_s, draw=draw)
+    return TryAgain(wait_s, elsewhere=not in_doubt and disposition.try_next, same_key=in_doubt)
+
+
+def pushes_back(failure: Failure) -> bool:
+    """Whether the provider says that it is at its limit."""
+    return failure.kind is FailureKind.OVERLOADED or failure.disposition.breaker is BreakerVote.COOL_DOWN

@@ -43,6 +43,15 @@ class PepperedKeyHasher(KeyHasher):
         pepper = self._peppers.get(kept.pepper_version)
         return pepper is not None and hmac.compare_digest(_digest(pepper, key), kept.digest)
 
+    def hash_imported(self, digest: bytes) -> KeyHash:
+        return self.imported_candidates(digest)[0]
+
+    def imported_candidates(self, digest: bytes) -> tuple[KeyHash, ...]:
+        return tuple(
+            KeyHash(hmac.digest(self._peppers[version], b"sha256:" + digest, hashlib.sha256), version)
+            for version in sorted(self._peppers, reverse=True)
+        )
+
 
 def _digest(pepper: bytes, key: ParsedKey) -> bytes:
     # The id is part of it, so that a hash copied into another row does not open that row.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
+from application.ports.request_rows import RequestRows, RowFilter, place_of
 from application.ports.usage import UsageLog
 from application.ports.usage_query import UsageDimension, UsageFilter, UsageQuery, UsageTotals
 from domain.analytics.event import AttemptEvent, RequestEvent
@@ -11,7 +12,7 @@ from domain.errors import StoreUnavailable
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class InMemoryUsageLog(UsageLog, UsageQuery):
+class InMemoryUsageLog(UsageLog, UsageQuery, RequestRows):
     """Rows wait in a bounded buffer until `flush` or a query writes them. Set `reachable` to False to
     take the database away; a full buffer then makes `accepting` false, and rows are still not dropped."""
 
@@ -60,6 +61,32 @@ class InMemoryUsageLog(UsageLog, UsageQuery):
                 groups.setdefault(tuple(_VALUES[one](event) for one in by), []).append(event)
         rows = [_sum(key, events, attempts) for key, events in groups.items()]
         return sorted(rows, key=lambda row: (-row.cost_nano_usd, -row.requests, row.key))[:limit]
+
+    async def newest(self, where: RowFilter, *, limit: int) -> list[RequestEvent]:
+        await self.flush()
+        found = [event._replace(attempts=()) for event in self.requests.values() if _shown(where, event)]
+        return sorted(found, key=place_of, reverse=True)[:limit]
+
+    async def one(self, request_id: str, tenant_id: str | None) -> RequestEvent | None:
+        await self.flush()
+        found = self.requests.get(request_id)
+        return None if found is None or tenant_id not in (None, found.tenant_id) else found
+
+
+def _shown(where: RowFilter, event: RequestEvent) -> bool:
+    place = place_of(event)
+    return (
+        where.tenant_id in (None, event.tenant_id)
+        and where.key_id in (None, event.key_id)
+        and where.agent_id in (None, event.agent_id)
+        and where.session_id in (None, event.session_id)
+        and where.provider in (None, event.provider)
+        and where.model in (None, event.model)
+        and not (where.failed and event.outcome == "ok")
+        and (where.from_us is None or place.finished_us >= where.from_us)
+        and (where.to_us is None or place.finished_us < where.to_us)
+        and (where.after is None or place < where.after)
+    )
 
 
 def _counts(where: UsageFilter, event: RequestEvent) -> bool:

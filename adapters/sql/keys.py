@@ -81,6 +81,8 @@ def _row(record: KeyRecord) -> dict[str, Any]:
         "expires_at_us": None if record.expires_at is None else _us(record.expires_at),
         "revoked_at_us": None if record.revoked_at is None else _us(record.revoked_at),
         "env": record.env,
+        "scheme": record.scheme,
+        "note": record.note,
     }
 
 
@@ -98,6 +100,8 @@ def _record(row: Row[Any]) -> KeyRecord:
         expires_at=None if row.expires_at_us is None else _at(row.expires_at_us),
         revoked_at=None if row.revoked_at_us is None else _at(row.revoked_at_us),
         env=row.env,
+        scheme=row.scheme,
+        note=row.note,
     )
 
 

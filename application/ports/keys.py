@@ -58,6 +58,16 @@ class KeyHasher(Protocol):
         """Whether the secret is the one that was hashed, in constant time. False for a lost pepper."""
         ...
 
+    @abstractmethod
+    def hash_imported(self, digest: bytes) -> KeyHash:
+        """The hash to keep of a foreign key, of which only the SHA-256 digest of its text is known."""
+        ...
+
+    @abstractmethod
+    def imported_candidates(self, digest: bytes) -> tuple[KeyHash, ...]:
+        """What may be kept of that key: one hash for every known pepper, the newest first."""
+        ...
+
 
 class OwnerKeyFile(Protocol):
     """The file an operator reads the owner's key from; only its owner may read it.

@@ -62,7 +62,7 @@ class ManageRoutes:
         place = self._keeping.declared_in(name)
         if place is not None:
             raise OwnedByFile(
-                f"the route {name!r} is declared in {place}; change it there, or take it out of the file first",
+                f"the route {name!r} is declared in {place}; change it there, or take it out there first",
                 param="name",
                 details={"owner": "file", "declared_in": place},
             )

@@ -166,6 +166,8 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "created_at": maybe(_TIME),
             "expires_at": maybe(_TIME),
             "revoked_at": maybe(_TIME),
+            "imported": boolean("Made by another gateway; its text is that one's."),
+            "note": text("For people: where it came from."),
         }
     ),
     "KeyList": obj({"keys": array(ref("Key"))}),

@@ -1,6 +1,8 @@
 """What every KeyStore and every KeyHasher promises."""
 
 import asyncio
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,12 +54,14 @@ class KeyStoreContract(PortContract):
             pepper_version=1,
             created_at=NOW,
         )
+        imported = replace(plain, key_id="Key000000003", scheme="sha256", note="from elsewhere; spent 1.50")
         await store.add(record())
         await store.add(plain)
+        await store.add(imported)
 
         kept = {one.key_id: one for one in await store.all()}
 
-        assert kept == {"Key000000001": record(), "Key000000002": plain}
+        assert kept == {"Key000000001": record(), "Key000000002": plain, "Key000000003": imported}
 
     async def test_an_id_is_taken_once(self, store: KeyStore) -> None:
         await store.add(record())
@@ -169,6 +173,14 @@ class KeyHasherContract(PortContract):
         assert key is not None
 
         assert not hasher.matches(key, KeyHash(hasher.hash(key).digest, 999))
+
+    def test_an_imported_key_is_among_its_candidates_and_no_other_is(self, hasher: KeyHasher) -> None:
+        digest, other = (hashlib.sha256(text).digest() for text in (b"sk-one", b"sk-two"))
+        kept = hasher.hash_imported(digest)
+
+        assert kept == hasher.imported_candidates(digest)[0]
+        assert kept not in hasher.imported_candidates(other)
+        assert kept.digest != digest, "what is kept is keyed"
 
     def test_the_hash_does_not_contain_the_secret(self, hasher: KeyHasher) -> None:
         key = parse_key(hasher.new_key("live"))

@@ -19,6 +19,8 @@ SECRET_LENGTH: Final = 43
 """Base62 digits that hold any 32 bytes."""
 CHECK_LENGTH: Final = 6
 KEY_LENGTH_MAX: Final = 128
+OWN_SCHEME: Final = "own"
+"""How a key of our own making is hashed; imported ones are in `imported_key`."""
 KEY_SHAPE: Final = "ik_<env>_<id>_<secret>_<check>"
 
 _KEY = re.compile(
@@ -43,7 +45,8 @@ class KeyRecord:
     """What is kept about a key. `hash` is keyed by the pepper of that version; the secret is not here.
 
     `permissions` narrows what the role allows (None: all of it). `allowed_models` limits routes, targets
-    and `provider/*` patterns (None: all of the tenant's). Times are aware UTC.
+    and `provider/*` patterns (None: all of the tenant's). Times are aware UTC. `scheme` says what `hash` is
+    of. `note` is for people: where an imported key came from, and what it had spent there.
     """
 
     key_id: str
@@ -58,6 +61,8 @@ class KeyRecord:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     env: str = "live"
+    scheme: str = OWN_SCHEME
+    note: str = ""
 
     def expired(self, now: datetime) -> bool:
         return self.expires_at is not None and now >= self.expires_at

@@ -15,7 +15,7 @@ from domain.tenancy.role import OWNER, PERMISSIONS, ROLES, permissions_of
 
 NAME_LENGTH_MAX: Final = 100
 ALLOWED_MODELS_MAX: Final = 1000
-_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+TENANT_SHAPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class NewKey:
 
 def check_new_key(new: NewKey, now: datetime) -> None:
     """Raises InvalidRequest that names the field, what was wrong and what is allowed."""
-    if not _TENANT.fullmatch(new.tenant_id):
+    if not TENANT_SHAPE.fullmatch(new.tenant_id):
         raise InvalidRequest(
             f"tenant_id {new.tenant_id[:80]!r} must be 1-63 of a-z, 0-9, '-' and '_', and start with "
             "a letter or digit",

@@ -17,7 +17,7 @@ import click
 
 from application.use_cases.manage_keys import CreatedKey, KeyUseCases
 from domain.errors import InterchangeError, InvalidRequest
-from domain.tenancy.key import KeyRecord
+from domain.tenancy.key import OWN_SCHEME, KeyRecord
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.role import OPERATOR_TENANT, PERMISSIONS, ROLES, local_operator
 
@@ -189,6 +189,8 @@ def key_object(record: KeyRecord, now: datetime) -> dict[str, Any]:
         "created_at": record.created_at.isoformat(),
         "expires_at": None if record.expires_at is None else record.expires_at.isoformat(),
         "revoked_at": None if record.revoked_at is None else record.revoked_at.isoformat(),
+        "imported": record.scheme != OWN_SCHEME,
+        "note": record.note,
     }
 
 

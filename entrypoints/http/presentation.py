@@ -8,7 +8,7 @@ from application.use_cases.list_models import ListedModel
 from domain.catalog.offering import Offering
 from domain.llm.capabilities import capability_names
 from domain.money import format_usd
-from domain.tenancy.key import KeyRecord
+from domain.tenancy.key import OWN_SCHEME, KeyRecord
 
 
 def worst_breaker(states: list[str]) -> str:
@@ -55,6 +55,8 @@ def key_object(record: KeyRecord) -> dict[str, Any]:
         "created_at": at(record.created_at),
         "expires_at": at(record.expires_at),
         "revoked_at": at(record.revoked_at),
+        "imported": record.scheme != OWN_SCHEME,
+        "note": record.note,
     }
 
 

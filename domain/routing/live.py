@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from math import inf
 
 from domain.resilience.breaker import BreakerPolicy, CircuitBreaker
+from domain.routing.effective_price import ReservedCapacity, ReservedMeter
 from domain.routing.filters import DropReason
 from domain.routing.health import HealthPolicy, HealthState, HealthWindow
 from domain.routing.latency import LatencyWindow, PeakEwma
 from domain.routing.masks import ThresholdMasks, mask_of
+from domain.routing.prompt_cache import CacheLearning
 from domain.routing.table import DIRECT_MAX, Members, RoutingTable
 
 PREDICTIONS_KEPT_S = 1.0
@@ -30,11 +32,12 @@ _FORCED_OUT = {
 class ProviderState:
     """A provider's health and an operator's switch. `disabled` takes it out until it is switched back."""
 
-    __slots__ = ("disabled", "health")
+    __slots__ = ("disabled", "health", "reserved")
 
     def __init__(self, health_policy: HealthPolicy) -> None:
         self.health = HealthWindow(health_policy)
         self.disabled = False
+        self.reserved = ReservedMeter()
 
     def why_not(self, now: float) -> DropReason | None:
         """Why none of its targets may be used; None when they may.
@@ -59,15 +62,19 @@ class ProviderState:
 
 
 class TargetState:
-    """What the attempt loop keeps of one target: calls `in_flight`, `cool_until` in monotonic seconds."""
+    """What the attempt loop keeps of one target: calls `in_flight`, `cool_until` in monotonic seconds.
 
-    __slots__ = ("breaker", "cool_until", "in_flight", "latency", "provider", "ttft")
+    `caching` is what its answers taught about its prompt cache.
+    """
+
+    __slots__ = ("breaker", "caching", "cool_until", "in_flight", "latency", "provider", "ttft")
 
     def __init__(self, provider: ProviderState, breaker_policy: BreakerPolicy) -> None:
         self.provider = provider
         self.breaker = CircuitBreaker(breaker_policy)
         self.ttft = PeakEwma()
         self.latency = LatencyWindow()
+        self.caching = CacheLearning()
         self.cool_until = 0.0
         self.in_flight = 0
 
@@ -106,6 +113,7 @@ class LiveState:
         "_by_id",
         "_predicted",
         "_predicted_at",
+        "_reserved",
         "breaker_policies",
         "breaker_policy",
         "health_policy",
@@ -134,6 +142,7 @@ class LiveState:
         self.targets: list[TargetState] = []
         self._predicted = ThresholdMasks(())
         self._predicted_at = -inf
+        self._reserved: list[tuple[int, ReservedCapacity]] = []
         for target in table.targets:
             provider = self.providers.get(target.provider)
             if provider is None:
@@ -141,6 +150,8 @@ class LiveState:
             state = self._target(target.id, target.provider, provider, old)
             self._by_id[target.id] = state
             self.targets.append(state)
+            if table.reserved >> target.index & 1 and target.contract and target.contract.reserved:
+                self._reserved.append((target.index, target.contract.reserved))
 
     @classmethod
     def carry_over(cls, old: "LiveState", table: RoutingTable) -> "LiveState":
@@ -156,6 +167,14 @@ class LiveState:
     def of(self, target_id: str) -> TargetState | None:
         """The state of a target by its id."""
         return self._by_id.get(target_id)
+
+    def with_room(self, mask: int, now: float) -> list[int]:
+        """Those of a set that reserved capacity would carry now, at no further cost."""
+        return [
+            index
+            for index, reserved in self._reserved
+            if mask >> index & 1 and self.targets[index].provider.reserved.room(reserved, now)
+        ]
 
     def quick_enough(self, members: Members, ceiling_ms: int, now: float) -> int:
         """The set of a route's targets whose predicted p95 keeps the ceiling; those without a prediction do.

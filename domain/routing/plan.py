@@ -9,10 +9,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from domain.errors import InterchangeError
+from domain.routing.affinity import verdict
+from domain.routing.conversation import Verdict
 from domain.routing.filters import DropReason
 from domain.routing.live import LiveState
-from domain.routing.ranking import Ranking, Reachable, rank, why_not_now
-from domain.routing.refusals import refusal_by_state
+from domain.routing.ranking import Ranking, Reachable, Recall, rank, why_not_now
+from domain.routing.refusals import refusal_by_state, sentence_now
 from domain.routing.requirements import Requirements
 from domain.routing.table import Members, RoutingTable
 from domain.routing.target import Route, Target
@@ -35,6 +37,8 @@ class Plan(NamedTuple):
     spares: tuple[Target, ...]
     strategy: str
     candidates: int
+    verdict: Verdict | None = None
+    """What became of the conversation this request continues; None: affinity had no say."""
 
 
 def make_plan(
@@ -46,8 +50,11 @@ def make_plan(
     now: float,
     draw: float,
     reachable: Reachable | None = None,
+    recall: Recall | None = None,
 ) -> Plan:
     """The plan for one request at this moment; equal inputs give an equal plan.
+
+    `recall` finds the conversation that the request continues; it is asked only when there is a choice.
 
     `reachable` says whether any way leads to a target now; it is asked only about likely choices.
 
@@ -62,13 +69,14 @@ def make_plan(
         sole = _sole_target(table, members, requirements, live, now, reachable)
         if sole is not None:
             return Plan(route, (route.stand_ins.get(sole.index, sole),), (), route.strategy, 1)
-    ranking = rank(table, route, requirements, live, now=now, draw=draw)
+    ranking = rank(table, route, requirements, live, now=now, draw=draw, recall=recall)
     if isinstance(ranking, InterchangeError):
         raise ranking
     usable = ranking.usable(reachable)
     targets = tuple(islice(usable, 1 + max(0, route.max_fallbacks)))
     if not targets:
         raise refusal_now(ranking, reachable)
+    said = verdict_on(ranking, targets[0], reachable)
     spares = _spares(ranking, targets, usable, reachable)
     if route.stand_ins:
         targets = tuple(route.stand_ins.get(target.index, target) for target in targets)
@@ -79,7 +87,21 @@ def make_plan(
         spares=spares,
         strategy=ranking.strategy_name,
         candidates=ranking.field.eligible.count,
+        verdict=said,
     )
+
+
+def verdict_on(ranking: Ranking, first: Target, reachable: Reachable | None) -> Verdict | None:
+    """What the first choice means to the conversation; None when affinity had no say."""
+    field = ranking.field
+    if field.affinity is None:
+        return None
+
+    def why_not(index: int) -> str | None:
+        reason = why_not_now(field, index, reachable)
+        return None if reason is None else sentence_now(reason)
+
+    return verdict(field, field.affinity, first, why_not)
 
 
 def _sole_target(

@@ -4,16 +4,24 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from domain.errors import InterchangeError
+from domain.routing.affinity import affinity_of, settled_order
+from domain.routing.conversation import Conversation
+from domain.routing.field import Field
 from domain.routing.filters import DropReason, check_region, eligible
 from domain.routing.live import LiveState
 from domain.routing.refusals import refusal_by_demands
 from domain.routing.requirements import Requirements
-from domain.routing.strategies import Field, Strategy, strategy_named
+from domain.routing.strategies import Strategy, strategy_named
 from domain.routing.table import Members, RoutingTable
 from domain.routing.target import Route, Target
 
 Reachable = Callable[[Target], bool]
 """Whether any way, through the gateway or direct, leads to a target now."""
+
+
+Recall = Callable[[], Conversation | None]
+"""Finds out which conversation a request continues; None where it cannot be told. Asked only
+when there is a choice."""
 
 
 class Ranking(NamedTuple):
@@ -26,9 +34,23 @@ class Ranking(NamedTuple):
     def usable(self, reachable: Reachable | None) -> Iterator[Target]:
         """Those that may be tried now, best first; the ranking is paid for as far as it is read."""
         targets = self.field.table.targets
-        for index in self.strategy(self.field):
+        for index in self.order(reachable):
             if why_not_now(self.field, index, reachable) is None:
                 yield targets[index]
+
+    def order(self, reachable: Reachable | None) -> Iterator[int]:
+        """All candidates, best first, usable or not."""
+        field = self.field
+        plain = self.strategy(field)
+        if field.affinity is None and not field.free:
+            return plain
+        return settled_order(
+            field,
+            self.strategy_name,
+            field.affinity,
+            plain,
+            lambda index: why_not_now(field, index, reachable) is None,
+        )
 
 
 def rank(
@@ -39,8 +61,11 @@ def rank(
     *,
     now: float,
     draw: float,
+    recall: Recall | None = None,
 ) -> Ranking | InterchangeError:
     """The eligible candidates, ready to be ranked, or the refusal when there are none.
+
+    `recall` tells the conversation, whose warm prompt caches then count.
 
     Raises:
         InvalidRequirements: unknown region or strategy.
@@ -54,6 +79,10 @@ def rank(
     if not candidates.count:
         return refusal_by_demands(table, members, requirements, quick)
     field = Field(table, members, requirements, live, candidates, now=now, draw=draw)
+    if recall is not None and candidates.count > 1:
+        conversation = recall()
+        if conversation is not None:
+            field.affinity = affinity_of(field, conversation)
     return Ranking(field, strategy, name)
 
 

@@ -30,6 +30,7 @@ from domain.routing.requirements import Requirements
 from domain.routing.table import Members, RoutingTable
 
 _PARAMS = {
+    DropReason.KEPT_ELSEWHERE: "previous_response_id",
     DropReason.CAPABILITY: "capabilities",
     DropReason.CONTEXT: "messages",
     DropReason.QUALITY_FLOOR: "quality_floor",
@@ -74,7 +75,7 @@ def refusal_by_demands(
     return InvalidRequirements(
         f"nothing in {route!r} can satisfy the requirements: {demand_sentence(last, requirements)} "
         f"(dropped: {', '.join(f'{count} by {reason}' for reason, count in counts.items())})",
-        param=_PARAMS.get(last, _cost_param(requirements)),
+        param=_param(last, requirements),
         details={"reason": last.value, "dropped": counts},
     )
 
@@ -103,6 +104,11 @@ def demand_sentence(reason: DropReason, requirements: Requirements) -> str:
     match reason:
         case DropReason.NOT_ALLOWED:
             return "not on this key's list of allowed models"
+        case DropReason.KEPT_ELSEWHERE:
+            keeper = requirements.only_target or requirements.only_provider
+            return f"not {keeper}, which alone keeps what the request refers to"
+        case DropReason.KEEPS_NO_ANSWERS:
+            return f"keeping no answers at its provider, which {requirements.keep_for!r} asks for"
         case DropReason.RESIDENCY:
             return f"not known to answer from {requirements.residency}"
         case DropReason.COMPLIANCE:
@@ -127,6 +133,11 @@ def demand_sentence(reason: DropReason, requirements: Requirements) -> str:
             return _NOW_SENTENCES[reason]
 
 
+def sentence_now(reason: DropReason) -> str:
+    """Why a candidate cannot be used at this moment, as a clause."""
+    return _NOW_SENTENCES.get(reason, reason.value)
+
+
 def _place_demanded(requirements: Requirements) -> str:
     parts = []
     if requirements.residency is not None:
@@ -134,6 +145,12 @@ def _place_demanded(requirements: Requirements) -> str:
     if requirements.compliance:
         parts.append(f"is marked for {_listed(requirements.compliance)}")
     return " and ".join(parts)
+
+
+def _param(reason: DropReason, requirements: Requirements) -> str:
+    if reason is DropReason.KEEPS_NO_ANSWERS:
+        return requirements.keep_for
+    return _PARAMS.get(reason, _cost_param(requirements))
 
 
 def _cost_param(requirements: Requirements) -> str:

@@ -31,8 +31,15 @@ class Requirements:
     """Ids of targets, routes or providers (`acme/*`) this key may use; None: all."""
     only_target: str | None = None
     """Id of the one target that may answer, because it keeps what this request refers to."""
+    only_provider: str | None = None
+    """The one provider that may answer, for the same reason, with whatever the route has there."""
     only_credential: str = ""
     """Id of the one key of that target's provider whose account keeps it; empty: any."""
+    keep_for: str = ""
+    """The parameter that asks for an answer to be kept by its provider; empty: it need not be."""
+
+    affinity: bool = True
+    """Whether a warm prompt cache may keep the conversation where it was."""
 
     @property
     def window_needed_tokens(self) -> int:
@@ -47,6 +54,8 @@ class Requirements:
         return (
             self.allowed_models is None
             and self.only_target is None
+            and self.only_provider is None
+            and not self.keep_for
             and self.residency is None
             and self.strategy is None
             and self.max_cost_nano_usd_per_mtok is None

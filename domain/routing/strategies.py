@@ -8,48 +8,16 @@ What is not known ranks last: a price, a quality, a distance.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 from domain.errors import InvalidRequirements
+from domain.routing.affinity import effective_costs
 from domain.routing.cheapest import cheapest_first, sorted_lazily
 from domain.routing.draws import Draws
-from domain.routing.filters import Eligible
+from domain.routing.field import Field
 from domain.routing.health import HealthState, HealthWindow
-from domain.routing.live import LiveState
 from domain.routing.masks import mask_of
-from domain.routing.requirements import Requirements
-from domain.routing.table import GLOBAL_REGION, UNKNOWN_COST, Members, RoutingTable
-
-
-class Field:
-    """Everything a strategy may look at."""
-
-    __slots__ = ("draw", "eligible", "live", "members", "now", "requirements", "table")
-
-    def __init__(
-        self,
-        table: RoutingTable,
-        members: Members,
-        requirements: Requirements,
-        live: LiveState,
-        eligible: Eligible,
-        *,
-        now: float,
-        draw: float,
-    ) -> None:
-        self.table = table
-        self.members = members
-        self.requirements = requirements
-        self.live = live
-        self.eligible = eligible
-        self.now = now
-        self.draw = draw
-
-    @property
-    def indices(self) -> Sequence[int]:
-        """The candidates, in the route's declared order."""
-        return self.eligible.indices
-
+from domain.routing.table import GLOBAL_REGION, UNKNOWN_COST
 
 Strategy = Callable[[Field], Iterator[int]]
 
@@ -201,6 +169,10 @@ def by_balance(field: Field) -> Iterator[int]:
         priority = field.members.priority
         ranks = [(priority[x], cost) for x, cost in zip(field.indices, field.eligible.costs, strict=True)]
         cheapest = sorted_lazily(field.indices, ranks)
+    if field.affinity is not None or field.free:
+        # What costs less than its list price may stand far down, and must be weighed with the best.
+        special = dict.fromkeys((*(field.affinity.warm if field.affinity else ()), *field.free))
+        cheapest = chain(special, (index for index in cheapest if index not in special))
     while shortlist := list(islice(cheapest, BALANCED_SHORTLIST)):
         yield from _balanced(field, shortlist)
 
@@ -260,7 +232,12 @@ def _balanced(field: Field, shortlist: Sequence[int]) -> Iterator[int]:
     if len(shortlist) == 1:
         return iter(shortlist)
     now, priority, targets = field.now, field.members.priority, field.live.targets
-    costs = field.table.costs(shortlist, *field.eligible.sizes)
+    affinity = field.affinity
+    if affinity is None and not field.free:
+        costs = field.table.costs(shortlist, *field.eligible.sizes)
+    else:
+        costs = effective_costs(field, affinity, shortlist)
+    stays = None if affinity is None else affinity.worth_staying(lambda x: targets[x].usable(now))
     waits_s = [targets[index].ttft.value_s(now) for index in shortlist]
     least_cost, least_wait_s = min(costs), min(waits_s)
     low = high = 0
@@ -279,6 +256,8 @@ def _balanced(field: Field, shortlist: Sequence[int]) -> Iterator[int]:
             score += _COST_WEIGHT * (1 - least_cost / cost if cost < UNKNOWN_COST else 1)
         if wait_s > least_wait_s:
             score += _LATENCY_WEIGHT * (1 - least_wait_s / wait_s)
+        if index == stays and affinity is not None:
+            score -= affinity.policy.min_gain
         # Rounded, so that noise in the last digits does not decide between equals.
         scores.append(round(score, 6))
     return iter([shortlist[place] for place in sorted(range(len(scores)), key=scores.__getitem__)])

@@ -10,6 +10,7 @@ from domain.catalog.prices import PriceTable, rates_for
 from domain.errors import InvalidRequest, UnknownModel
 from domain.llm.capabilities import Capability
 from domain.money import TOKENS_PER_PRICE_UNIT
+from domain.routing.effective_price import carries
 from domain.routing.masks import ThresholdMasks, mask_of
 from domain.routing.names import ModelNames
 from domain.routing.requirements import REGIONS
@@ -86,6 +87,7 @@ class RoutingTable:
         "qualities",
         "quality",
         "regions",
+        "reserved",
         "routes",
         "tagged",
         "targets",
@@ -307,6 +309,12 @@ class RoutingTable:
         self.output_rate = [_rate(table.base.output) for table in prices]
         self.per_request = [table.per_request * TOKENS_PER_PRICE_UNIT for table in prices]
         self._tiered: dict[int, PriceTable] = {i: table for i, table in enumerate(prices) if table.tiers}
+        self.reserved = mask_of(
+            target.index
+            for target in self.targets
+            if target.contract is not None and carries(target.contract.reserved, target.model)
+        )
+        """Targets that capacity paid by the hour may carry."""
         thresholds = [tier.above_input_tokens for table in self._tiered.values() for tier in table.tiers]
         self._lowest_tier = min(thresholds, default=UNKNOWN_COST)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.catalog.offering import Offering
+from domain.routing.effective_price import PriceContract
+from domain.routing.prompt_cache import DEFAULT_POLICY, UNKNOWN_HABIT, AffinityPolicy, CacheHabit
 from domain.time import Timeouts
 
 
@@ -39,6 +41,10 @@ class Target:
     """Whether its provider is known to carry out and bill requests of one `Idempotency-Key` once."""
     aliases: tuple[str, ...] = ()
     """Names the operator gave it. The offering's aliases, unlike these, mean something to the provider."""
+    prompt_cache: CacheHabit = UNKNOWN_HABIT
+    """How its provider keeps prompts, as far as is known before it was asked anything."""
+    contract: PriceContract | None = None
+    """What the operator agreed with the provider, for all of its targets; None: list prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,12 @@ class Route:
     timeouts: Timeouts = Timeouts()  # noqa: RUF009 - an immutable value
     stream_recovery: StreamRecovery = StreamRecovery.ERROR
     usage_cost: UsageCost = UsageCost.ASKED
+    answers_kept_s: float | None = None
+    """How long Interchange itself keeps whole answers, so that they can be continued by their ids at any
+    target; None: it keeps none."""
     stand_ins: Mapping[int, Target] = field(default_factory=dict)
     """By `Target.index`: the same target under the snapshot or fine-tuned name that was asked for."""
+    affinity: AffinityPolicy = DEFAULT_POLICY
+    """Whether and how a conversation keeps the target where its prompt cache is warm."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

@@ -11,12 +11,15 @@ from domain.errors import InterchangeError
 from domain.llm.usage import BYTES_PER_TOKEN_TYPICAL
 from domain.money import NanoUsd, ceil_to_nano
 from domain.resilience.breaker import BreakerState
+from domain.routing.affinity import effective_costs
+from domain.routing.conversation import COLD, Verdict
+from domain.routing.field import Field
 from domain.routing.filters import DropReason, drop_reasons, sizes_of
 from domain.routing.health import HealthState
 from domain.routing.live import LiveState
-from domain.routing.plan import refusal_now
+from domain.routing.plan import refusal_now, verdict_on
 from domain.routing.price_bound import worst_cost
-from domain.routing.ranking import Ranking, Reachable, quick_enough, rank, why_not_now
+from domain.routing.ranking import Ranking, Reachable, Recall, quick_enough, rank, why_not_now
 from domain.routing.refusals import demand_sentence
 from domain.routing.requirements import Requirements
 from domain.routing.table import UNKNOWN_COST, RoutingTable, region_of
@@ -47,6 +50,12 @@ class CandidateExplanation:
     in_flight: int
     health: HealthState
     breaker: BreakerState
+    warm_probability: float | None = None
+    """The chance that this conversation's beginning is in its prompt cache; None: nothing to judge by."""
+    prefix_tokens: int | None = None
+    """How many tokens of the request may be warm there."""
+    effective_cost_nano_usd: NanoUsd | None = None
+    """The estimate with discounts, reserved capacity and the warm prefix taken into account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,8 @@ class Explanation:
     input_tokens: int
     output_tokens: int
     refusal: InterchangeError | None
+    verdict: Verdict | None = None
+    """What would become of the conversation; None: affinity has no say."""
 
 
 def explain(
@@ -81,23 +92,26 @@ def explain(
     input_bytes: int | None = None,
     max_output_tokens: int | None = None,
     limit: int | None = None,
+    variant: str = "",
+    recall: Recall | None = None,
 ) -> Explanation:
     """What `make_plan` would do with the same arguments, and why.
 
     `input_bytes` and `max_output_tokens` are of the final body, for the price bound; without `input_bytes`
     the estimated tokens are taken at a typical length. `limit` bounds how many candidates are described:
-    describing one takes some 10 us, which a route over a whole catalogue multiplies.
+    describing one takes some 10 us, which a route over a whole catalogue multiplies. `variant` is the tier
+    of service that was asked for, which the bound covers too.
 
     Raises:
         InvalidRequirements: unknown region or strategy. Any other refusal is part of the explanation.
     """
-    ranking = rank(table, route, requirements, live, now=now, draw=draw)
+    ranking = rank(table, route, requirements, live, now=now, draw=draw, recall=recall)
     members = table.members(route)
     reasons = drop_reasons(table, members, requirements, quick_enough(members, requirements, live, now))
     kept: list[int] = []
     refusal: InterchangeError | None
     if isinstance(ranking, Ranking):
-        for index in ranking.strategy(ranking.field):
+        for index in ranking.order(reachable):
             reason = why_not_now(ranking.field, index, reachable)
             if reason is None:
                 kept.append(index)
@@ -111,6 +125,7 @@ def explain(
         input_bytes = sizes.input_tokens * BYTES_PER_TOKEN_TYPICAL
     ordered = (kept + [index for index in members.indices if index in reasons])[:limit]
     costs = table.costs(ordered, *sizes)
+    field = ranking.field if isinstance(ranking, Ranking) else None
     return Explanation(
         route=route.name,
         strategy=requirements.strategy or route.strategy,
@@ -128,7 +143,9 @@ def explain(
                     input_bytes,
                     max_output_tokens,
                     table.targets[index].offering.max_output_tokens,
+                    variant=variant,
                 ),
+                field=field,
             )
             for place, (index, cost) in enumerate(zip(ordered, costs, strict=True))
         ),
@@ -138,6 +155,9 @@ def explain(
         input_tokens=sizes.input_tokens,
         output_tokens=sizes.output_tokens,
         refusal=refusal,
+        verdict=verdict_on(ranking, table.targets[kept[0]], reachable)
+        if isinstance(ranking, Ranking) and kept
+        else None,
     )
 
 
@@ -151,8 +171,12 @@ def _candidate(
     sentence: str,
     cost: NanoUsd | None,
     worst: NanoUsd | None,
+    field: Field | None,
 ) -> CandidateExplanation:
     state = live.targets[target.index]
+    affinity = None if field is None else field.affinity
+    warm = COLD if affinity is None else affinity.warm.get(target.index, COLD)
+    real = UNKNOWN_COST if field is None else effective_costs(field, affinity, (target.index,))[0]
     return CandidateExplanation(
         target_id=target.id,
         provider=target.provider,
@@ -169,6 +193,9 @@ def _candidate(
         in_flight=state.in_flight,
         health=state.provider.health.state(now),
         breaker=state.breaker.state(now),
+        warm_probability=None if affinity is None else round(warm.probability, 4),
+        prefix_tokens=None if affinity is None else warm.tokens,
+        effective_cost_nano_usd=None if real >= UNKNOWN_COST else ceil_to_nano(real),
     )
 
 

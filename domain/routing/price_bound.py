@@ -13,15 +13,26 @@ from domain.money import NanoUsd
 
 
 def worst_cost(
-    prices: PriceTable, input_bytes: int, max_output_tokens: int | None, offering_max: int | None = None
+    prices: PriceTable,
+    input_bytes: int,
+    max_output_tokens: int | None,
+    offering_max: int | None = None,
+    *,
+    variant: str = "",
 ) -> NanoUsd | None:
     """Nano-dollars that this attempt cannot exceed; None when nothing bounds it.
 
     `max_output_tokens` is what the request carries; without it, `offering_max` (the model's own limit)
     bounds the output. A limit of 0 means that there is no output at all, as for embeddings.
-    None also when a price that could apply is unknown.
+    None also when a price that could apply is unknown. `variant` is a tier of service that was asked for:
+    the provider may serve it or the usual one, so the bound covers both.
     """
     output_tokens = max_output_tokens if max_output_tokens is not None else offering_max
     if output_tokens is None:
         return None
-    return prices_bound(prices, max(0, input_bytes), max(0, output_tokens))
+    sizes = max(0, input_bytes), max(0, output_tokens)
+    usual = prices_bound(prices, *sizes)
+    if usual is None or not variant or prices.variant(variant) is None:
+        return usual
+    asked = prices_bound(prices, *sizes, variant=variant)
+    return None if asked is None else max(usual, asked)

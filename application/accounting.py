@@ -1,13 +1,24 @@
 """Turning an attempt's outcome into its row: usage known or counted, priced by the offering it used."""
 
 from application.job import Job
+from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
 from domain.analytics.event import AttemptEvent
 from domain.catalog.prices import bill
 from domain.llm.failures import Failure
 from domain.llm.usage import NO_USAGE, Usage, estimated_usage
-from domain.routing.target import Target
+from domain.routing.target import Target, UsageCost
 
 MESSAGE_CHARS_MAX = 300
+_USAGE_ON_DEMAND = frozenset({OPENAI_CHAT, OPENAI_COMPLETIONS})
+"""Dialects whose streams carry usage only for callers who ask for it."""
+
+
+def shows_cost_in_usage(job: Job) -> bool:
+    """Whether the answer's `usage` gets a `cost`; otherwise an answer of the same family keeps its bytes."""
+    wish, request = job.plan.route.usage_cost, job.request
+    if wish is UsageCost.ASKED:
+        return request.stream and request.include_usage and request.dialect in _USAGE_ON_DEMAND
+    return wish is UsageCost.ALWAYS
 
 
 def note_attempt(
@@ -31,7 +42,7 @@ def note_attempt(
     `estimated`; one that certainly was not (refused before or by the provider) costs nothing.
     """
     if usage is None:
-        usage = estimated_usage(job.request.size_bytes, answer_chars) if may_be_billed else NO_USAGE
+        usage = estimated_usage(job.request.input_tokens_typical, answer_chars) if may_be_billed else NO_USAGE
     else:
         usage = usage.repaired()
     retry_after_s = failure.retry_after_s if failure is not None else None

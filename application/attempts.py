@@ -150,11 +150,11 @@ class AttemptLoop:
                         self._report_failover(job, target, queue, last)
                         break
                     case GiveUp():
-                        raise UpstreamError(last, attempts=len(job.attempts), wire=target.wire)
+                        raise UpstreamError(last, attempts=len(job.attempts))
                     case _:
                         assert_never(step)
         if last is not None:
-            raise UpstreamError(last, attempts=len(job.attempts), wire=target.wire)
+            raise UpstreamError(last, attempts=len(job.attempts))
         raise NoProviderAvailable(
             "every candidate is closed at the moment",
             retry_after_s=earliest_reopening_s(job.plan.targets, live, clock.monotonic()),

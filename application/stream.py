@@ -8,7 +8,7 @@ fail over. From then on a break is either finished exactly by another attempt (`
 import asyncio
 from typing import NamedTuple, Protocol
 
-from application.accounting import note_attempt
+from application.accounting import note_attempt, shows_cost_in_usage
 from application.attempt import Attempt, upstream_call, vote
 from application.job import Job
 from application.patience import Patience
@@ -236,6 +236,8 @@ class OpenedStream:
         return any(type(event) is UsageReported for event in block.events)
 
     def _priced(self, raw: bytes, opened: Opened) -> bytes:
+        if not shows_cost_in_usage(self._job):
+            return raw
         cost = self._cost_with(opened, opened.machine.usage)
         return (
             raw if cost is None else self._frames.with_cost(self._job.request.dialect, raw, usd_float(cost))

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from application.ports.http import header
+from application.ports.wire import FAMILY
 from domain.llm.failures import Failure, FailureKind, classify
 from domain.resilience.backoff import parse_retry_after
 
@@ -26,6 +27,8 @@ _SECRETS: Final = re.compile(
     r"(?i)\b(?:bearer\s+(?=\S*\d)\S{8,}|(?:sk|pk|rk|gsk|xai|pplx|hf|r8|ik)[-_](?=[\w.\-]*[\d*])[\w*.\-]{8,}"
     r"|AIza[\w\-*]{10,})"
 )
+_SIGNED_TEXT: Final = re.compile(r"(?s)\s*The Canonical String for this request.*")
+"""AWS quotes what should have been signed, session tokens and all."""
 _TAGS: Final = re.compile(r"(?is)<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]{0,1000}>")
 _TITLE: Final = re.compile(r"(?is)<title[^>]{0,200}>(.{0,300}?)</title>")
 _SPACE: Final = re.compile(r"\s+")
@@ -38,8 +41,20 @@ _RENAMED: Final[dict[str, str]] = {
 }
 _WITHHELD: Final = frozenset({"openai-organization", "openai-project", "anthropic-organization-id"})
 """They name the operator's account, which is no business of the caller."""
+_NOT_OURS_TO_SAY: Final = _WITHHELD | {
+    # Of the connection and body between the provider and us.
+    "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade",
+    "content-length", "content-encoding", "content-type", "date", "server", "via", "age", "vary",
+    "cache-control",
+    # Promises about the provider's host, which a caller would take for ours.
+    "set-cookie", "strict-transport-security", "alt-svc", "nel", "report-to", "reporting-endpoints",
+    "content-security-policy", "x-frame-options", "x-content-type-options", "x-accel-buffering",
+    "proxy-authenticate", "www-authenticate", "location", "server-timing", "expect-ct",
+}  # fmt: skip
+_NOT_OURS_PREFIXES: Final = ("access-control-", "x-interchange-", "x-portkey-", "x-envoy-", "cf-")
 _NAMES_SEEN_MAX: Final = 512
 _names_seen: dict[str, str | None] = {}
+_open_names_seen: dict[str, str | None] = {}
 
 
 class ParsedError(NamedTuple):
@@ -66,6 +81,8 @@ def read_failure(
     looks like one. The body is kept, redacted likewise, for callers of the same family.
     """
     parsed = parse_error(body)
+    if named := header(headers, "x-amzn-errortype"):
+        parsed = parsed._replace(codes=(named.partition(":")[0], *parsed.codes))
     kind = classify(status, codes=parsed.codes, message=parsed.message)
     content_type = header(headers, "content-type")
     message = (
@@ -79,7 +96,8 @@ def read_failure(
         retry_after_s=_retry_after_s(headers, parsed, utc_now),
         body=_redacted_body(body, secrets) if 0 < len(body) <= ERROR_BODY_BYTES_MAX else None,
         content_type=content_type,
-        headers=useful_headers(headers),
+        headers=open_headers(headers),
+        family=FAMILY.get(upstream_dialect, ""),
     )
 
 
@@ -137,6 +155,8 @@ def _parse_object(value: Any) -> ParsedError:
     if not isinstance(error, dict):
         return ParsedError("", (), None)
     codes = [text for name in ("code", "type", "status") if isinstance(text := error.get(name), str) and text]
+    if isinstance(shape := error.get("__type"), str):
+        codes.insert(0, shape.rpartition("#")[2])
     retry_after_s: float | None = None
     for detail in _details(error):
         codes[:0] = _codes_in(detail)
@@ -167,7 +187,8 @@ def _codes_in(detail: dict[str, Any]) -> list[str]:
 
 
 def _message_in(error: dict[str, Any], outer: dict[str, Any]) -> str:
-    for said in (error.get("message"), outer.get("message"), outer.get("detail"), error.get("detail")):
+    names = ("message", "Message", "detail")
+    for said in (error.get("message"), *map(outer.get, names), *map(error.get, names[1:])):
         if isinstance(said, str) and said:
             return said
         if isinstance(said, list | dict) and said:
@@ -209,7 +230,7 @@ def redacted(text: str, secrets: Sequence[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "[redacted]")
-    return _SECRETS.sub("[redacted]", text)
+    return _SECRETS.sub("[redacted]", _SIGNED_TEXT.sub("", text))
 
 
 def _redacted_body(body: bytes, secrets: Sequence[str]) -> bytes:
@@ -229,6 +250,32 @@ def useful_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
         if shown is not None:
             kept.append((shown, value))
     return tuple(kept)
+
+
+def open_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Every upstream header but those of the connection, the provider's host and the operator's account.
+
+    For callers of the provider's own family: vendors add headers faster than gateways learn them.
+    """
+    kept: list[tuple[str, str]] = []
+    for name, value in headers:
+        try:
+            shown = _open_names_seen[name]
+        except KeyError:
+            shown = _openly_shown_as(name)
+        if shown is not None:
+            kept.append((shown, value))
+    return tuple(kept)
+
+
+def _openly_shown_as(name: str) -> str | None:
+    # Our own id stands in x-request-id; Anthropic's is called request-id and stays.
+    shown: str | None = "upstream-request-id" if name == "x-request-id" else name
+    if name in _NOT_OURS_TO_SAY or name.startswith(_NOT_OURS_PREFIXES):
+        shown = None
+    if len(_open_names_seen) < _NAMES_SEEN_MAX:
+        _open_names_seen[name] = shown
+    return shown
 
 
 def _shown_as(name: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from adapters.wire.codec import Codec, StreamDecoder
-from adapters.wire.errors import bad_response, error_in_success, read_failure, useful_headers
+from adapters.wire.errors import bad_response, error_in_success, open_headers, read_failure, useful_headers
 from adapters.wire.openai_stream import embedded_error
 from application.ports.http import (
     HttpRequest,
@@ -91,13 +91,14 @@ class Exchange:
                 self._read_error(codec.upstream_dialect, response.status, response.headers, body)
             )
         answer = codec.response(body, call)
+        content_type, headers = answer.content_type, response.headers
+        if codec.upstream_dialect == call.request.dialect:
+            content_type = header(headers, "content-type") or content_type
+            passed_on = open_headers(headers)
+        else:
+            passed_on = useful_headers(headers)
         return UpstreamAnswer(
-            answer.body,
-            answer.content_type,
-            answer.usage,
-            answer.finish_reason,
-            useful_headers(response.headers),
-            dropped,
+            answer.body, content_type, answer.usage, answer.finish_reason, passed_on, dropped
         )
 
     async def open_stream(
@@ -108,7 +109,8 @@ class Exchange:
         try:
             response = await self._transport.send(request)
             if 200 <= response.status < 300 and not _is_json(response.headers):
-                return _OpenStream(response, decoder, self._on_transport, dropped)
+                shown = open_headers if codec.upstream_dialect == call.request.dialect else useful_headers
+                return _OpenStream(response, decoder, self._on_transport, dropped, shown(response.headers))
             body = await response.read()
         except TransportFailed as error:
             raise UpstreamFailed(self._on_transport(error)) from None
@@ -143,12 +145,13 @@ class _OpenStream(UpstreamStream):
         decoder: StreamDecoder,
         on_transport: Callable[[TransportFailed], Failure],
         dropped: tuple[str, ...],
+        headers: tuple[tuple[str, str], ...],
     ) -> None:
         self._response = response
         self._decoder = decoder
         self._on_transport = on_transport
         self._ended = False
-        self.headers = useful_headers(response.headers)
+        self.headers = headers
         self.dropped = dropped
 
     async def next_block(self) -> Block | None:

@@ -61,7 +61,7 @@ class DialectFrames(FrameWriter):
         return frames
 
     def cost_note(self, dialect: str, cost_usd: float) -> bytes:
-        if FAMILY[dialect] == "openai":
+        if FAMILY[dialect] != "gemini":
             return b": interchange cost_usd=" + msgspec.json.encode(cost_usd) + b"\n\n"
         return b""
 

@@ -11,6 +11,7 @@ from msgspec import Meta, Raw, Struct
 
 from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
 from adapters.wire.responses_head import read_responses
+from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
@@ -136,6 +137,8 @@ class DialectReader(RequestReader):
                 body.decode()
             fields = frozenset(_NAMES.decode(body))
             request = reader(body, fields)
+            if len(body) >= LOOKED_INTO_FROM_BYTES:
+                request.media_bytes, request.media_parts = inline_media(body)
         except msgspec.ValidationError as error:
             raise invalid(error) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -19,7 +19,6 @@ from domain.analytics.event import RequestEvent
 from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavailable
 from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest, Operation
-from domain.llm.usage import estimate_tokens
 from domain.routing.live import LiveState
 from domain.routing.plan import Plan, make_plan
 from domain.routing.requirements import Requirements
@@ -41,7 +40,7 @@ def complete_requirements(
         requirements.capabilities = request.needs
     else:
         requirements.capabilities |= request.needs
-    requirements.input_tokens = estimate_tokens(request.size_bytes)
+    requirements.input_tokens = request.input_tokens_typical
     if request.operation is Operation.EMBEDDINGS:
         # Many inputs, each with a window of its own: the provider judges them, and nothing is generated.
         requirements.window_tokens = requirements.output_tokens = 0

@@ -143,10 +143,10 @@ def errors(
 
 
 def other_refusals() -> dict[str, Any]:
-    """Statuses below 500 that a provider may give and that have no line of their own."""
+    """Statuses that a provider of the caller's family may give and that have no line of their own."""
     return {
-        "4XX": {
-            "description": "Another refusal of the provider's, with its status.",
+        f"{kind}XX": {
+            "description": f"Another {what} of a provider of the caller's family, with its status.",
             "headers": {
                 "x-request-id": {"$ref": "#/components/headers/x-request-id"},
                 **RETRY_HEADERS,
@@ -154,6 +154,7 @@ def other_refusals() -> dict[str, Any]:
             },
             "content": {"application/json": {"schema": ref("ProviderError")}},
         }
+        for kind, what in ((4, "refusal"), (5, "failure"))
     }
 
 

@@ -82,6 +82,8 @@ class Failure:
     body: bytes | None = None
     content_type: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    family: str = ""
+    """Whose shape `body` has (a value of `application.ports.wire.FAMILY`); empty: nobody's."""
 
     @property
     def may_be_billed(self) -> bool:
@@ -118,6 +120,22 @@ _BY_CODE: dict[str, FailureKind] = {
     "unavailable": FailureKind.OVERLOADED,
     "timeout_error": FailureKind.TIMEOUT,
     "deadline_exceeded": FailureKind.TIMEOUT,
+    "throttlingexception": FailureKind.RATE_LIMIT,
+    "toomanyrequestsexception": FailureKind.RATE_LIMIT,
+    "servicequotaexceededexception": FailureKind.QUOTA,
+    "accessdeniedexception": FailureKind.AUTH,
+    "unrecognizedclientexception": FailureKind.AUTH,
+    "invalidsignatureexception": FailureKind.AUTH,
+    "incompletesignatureexception": FailureKind.AUTH,
+    "missingauthenticationtokenexception": FailureKind.AUTH,
+    "expiredtokenexception": FailureKind.AUTH,
+    "resourcenotfoundexception": FailureKind.MODEL_MISSING,
+    "modelnotreadyexception": FailureKind.OVERLOADED,
+    "serviceunavailableexception": FailureKind.OVERLOADED,
+    "modeltimeoutexception": FailureKind.TIMEOUT,
+    "modelerrorexception": FailureKind.SERVER_ERROR,
+    "modelstreamerrorexception": FailureKind.SERVER_ERROR,
+    "internalserverexception": FailureKind.SERVER_ERROR,
 }
 
 _BY_VAGUE_CODE: dict[str, FailureKind] = {
@@ -137,6 +155,7 @@ _BY_TEXT: tuple[tuple[str, FailureKind], ...] = (
     ("exceeds the maximum number of tokens", FailureKind.CONTEXT_LENGTH),
     ("input token count", FailureKind.CONTEXT_LENGTH),
     ("too many tokens", FailureKind.CONTEXT_LENGTH),
+    ("input is too long", FailureKind.CONTEXT_LENGTH),
     ("content management policy", FailureKind.CONTENT_POLICY),
     ("content policy", FailureKind.CONTENT_POLICY),
     ("usage policies", FailureKind.CONTENT_POLICY),
@@ -147,11 +166,14 @@ _BY_TEXT: tuple[tuple[str, FailureKind], ...] = (
     ("exceeded your current quota", FailureKind.QUOTA),
     ("insufficient balance", FailureKind.QUOTA),
     ("insufficient credits", FailureKind.QUOTA),
+    ("trial key, which is limited to", FailureKind.QUOTA),
     ("api key not valid", FailureKind.AUTH),
     ("does not exist or you do not have access", FailureKind.MODEL_MISSING),
     ("model not found", FailureKind.MODEL_MISSING),
     ("is not a valid model", FailureKind.MODEL_MISSING),
     ("invalid model", FailureKind.MODEL_MISSING),
+    ("model identifier is invalid", FailureKind.MODEL_MISSING),
+    ("on-demand throughput", FailureKind.MODEL_MISSING),
 )
 
 _TEXT_STATUSES = frozenset({400, 402, 403, 404, 413, 422, 429})
@@ -170,6 +192,7 @@ _BY_STATUS: dict[int, FailureKind] = {
     413: FailureKind.CONTEXT_LENGTH,
     425: FailureKind.OVERLOADED,
     429: FailureKind.RATE_LIMIT,
+    498: FailureKind.CONTENT_POLICY,  # Cohere's, for a blocked word
     500: FailureKind.SERVER_ERROR,
     502: FailureKind.SERVER_ERROR,
     503: FailureKind.OVERLOADED,

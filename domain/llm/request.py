@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.llm.capabilities import NO_CAPABILITY, Capability
+from domain.llm.usage import MEDIA_TOKENS_TYPICAL, estimate_tokens
 
 
 class Operation(Enum):
@@ -76,6 +77,16 @@ class LlmRequest:
     """Sent to the provider with every attempt, in `Idempotency-Key`; empty: none."""
     own_credential: tuple[str, str] | None = field(default=None, repr=False)
     """(header, value) of the caller's own provider credential, where the route lets it go upstream."""
+
+    media_bytes: int = 0
+    """How much of the body is inline media in base64, which providers do not count as text."""
+    media_parts: int = 0
+
+    @property
+    def input_tokens_typical(self) -> int:
+        """A typical count of what a provider will count: text by its length, each piece of media flat."""
+        text_bytes = len(self.body) - self.media_bytes
+        return estimate_tokens(text_bytes) + self.media_parts * MEDIA_TOKENS_TYPICAL
 
     @property
     def size_bytes(self) -> int:

@@ -50,12 +50,15 @@ NO_USAGE = Usage()
 BYTES_PER_TOKEN_TYPICAL = 4
 """For estimates that are shown as such. The true bound is one token per byte."""
 
+MEDIA_TOKENS_TYPICAL = 1_600
+"""Of one picture at a vendor's full resolution. What a document counts only its provider knows."""
+
 
 def estimate_tokens(size_bytes: int) -> int:
     """A typical count for text of this size, rounded up."""
     return -(-size_bytes // BYTES_PER_TOKEN_TYPICAL)
 
 
-def estimated_usage(request_bytes: int, answer_chars: int) -> Usage:
+def estimated_usage(input_tokens: int, answer_chars: int) -> Usage:
     """A count of our own where the provider gave none; flagged, so it never passes for a bill."""
-    return Usage(estimate_tokens(request_bytes), estimate_tokens(answer_chars), estimated=True)
+    return Usage(input_tokens, estimate_tokens(answer_chars), estimated=True)

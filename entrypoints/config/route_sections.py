@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from domain.routing.target import StreamRecovery
+from domain.routing.target import StreamRecovery, UsageCost
 from domain.time import Timeouts
 from entrypoints.config.sections import Seconds, Section, Word
 
@@ -107,6 +107,11 @@ class RouteSettings(Section):
     retries: int = Field(default=2, ge=0, le=10)
     timeouts: TimeoutSettings = TimeoutSettings()
     stream_recovery: Annotated[StreamRecovery, Word] = StreamRecovery.ERROR
+    usage_cost: Annotated[UsageCost, Word] = Field(
+        default=UsageCost.ASKED,
+        description="Where `usage` gets a `cost`: in OpenAI streams whose caller asked for usage, always, "
+        "or never. Answers of the caller's own family are otherwise passed on byte for byte.",
+    )
     cache: CacheSettings = CacheSettings()
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from domain.errors import InvalidRequest, RequestTooLarge
+from domain.errors import InvalidRequest
+from entrypoints.http.content_encoding import decoder_for, too_large
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -18,6 +19,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 BODY_IDLE_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 60.0
 """A body may pause and take so long; a caller that sends a byte now and then must not hold on for ever."""
+DECODED_BESIDE_FROM_BYTES = 256 * 1024
+"""Compressed bodies from this size on are decoded in a thread: others must not wait for it."""
 DRAIN_BYTES_MAX = 256 * 1024
 DRAIN_TIMEOUT_S = 1.0
 JSON = (b"content-type", b"application/json")
@@ -37,18 +40,25 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], size_bytes_ma
     """
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > size_bytes_max:
-        raise _too_large(size_bytes_max)
+        raise too_large(size_bytes_max)
     encoding = headers.get(b"content-encoding")
-    if encoding is not None and encoding.lower() not in (b"", b"identity"):
-        raise InvalidRequest(
-            f"content-encoding {encoding.decode('latin-1')!r} is not accepted; allowed: identity",
-            param="content-encoding",
-        )
+    if encoding is None:
+        return await _read_plain(receive, size_bytes_max)
+    decoder = decoder_for(encoding.decode("latin-1"))
+    body = await _read_plain(receive, size_bytes_max)
+    if decoder is None:
+        return body
+    if len(body) < DECODED_BESIDE_FROM_BYTES:
+        return decoder(body, size_bytes_max)
+    return await asyncio.to_thread(decoder, body, size_bytes_max)
+
+
+async def _read_plain(receive: Receive, size_bytes_max: int) -> bytes:
     message = await _first_message(receive)
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and message["type"] == "http.request":
         if len(body) > size_bytes_max:
-            raise _too_large(size_bytes_max)
+            raise too_large(size_bytes_max)
         return body
     return await _read_rest(receive, message, size_bytes_max)
 
@@ -86,7 +96,7 @@ async def _read_rest(receive: Receive, message: Message, size_bytes_max: int) ->
                 part = message.get("body", b"")
                 size += len(part)
                 if size > size_bytes_max:
-                    raise _too_large(size_bytes_max)
+                    raise too_large(size_bytes_max)
                 parts.append(part)
                 if not message.get("more_body", False):
                     return b"".join(parts)
@@ -116,10 +126,6 @@ async def drain(receive: Receive) -> None:
 
 def _too_slow() -> InvalidRequest:
     return InvalidRequest("the request body did not arrive in time", param="body")
-
-
-def _too_large(size_bytes_max: int) -> RequestTooLarge:
-    return RequestTooLarge(f"the request body is over the limit of {size_bytes_max} bytes", param="body")
 
 
 async def respond(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:

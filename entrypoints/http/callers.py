@@ -23,8 +23,30 @@ CREDENTIAL_HEADERS = (
 """In order of trust: our own header leaves `authorization` to the caller where that is allowed, and so does
 Portkey's, whose SDK always sends some `authorization` of the provider's beside it."""
 
-OPERATORS_OWN = frozenset({b"openai-organization", b"openai-project"})
-"""Vendor headers that say who pays: the operator's credential decides that, never the caller."""
+NEVER_FORWARDED = frozenset(
+    {
+        *CREDENTIAL_HEADERS,
+        # Who pays is decided by the operator's credential.
+        b"openai-organization", b"openai-project", b"anthropic-organization-id",
+        # What belongs to the connection and the body as we received them.
+        b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding",
+        b"upgrade", b"expect", b"content-length", b"content-type", b"content-encoding", b"accept-encoding",
+        b"proxy-authorization", b"http2-settings", b"x-http-method-override",
+        # What tells about people and networks in front of us.
+        b"cookie", b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"x-client-ip",
+        b"x-cluster-client-ip", b"origin", b"referer", b"idempotency-key", b"traceparent", b"tracestate", b"baggage",
+    }
+)  # fmt: skip
+"""Everything else a caller sends reaches a provider of its own family: clients invent headers faster than
+gateways learn them."""
+_NEVER_FORWARDED_PREFIXES = (
+    b"x-interchange-", b"x-portkey-", b"x-forwarded-", b"x-envoy-", b"x-amzn-", b"x-b3-", b"cf-", b"sec-",
+    b"proxy-",
+)  # fmt: skip
+_WISHES = (b"x-interchange-", b"x-claude-code-", b"x-request-id", b"x-client-request-id")
+_NAMES_REMEMBERED_MAX = 2048
+_names: dict[bytes, tuple[str | None, bool]] = {}
+"""Header name -> (as it is forwarded, whether it may be a wish): the same few come with every request."""
 
 ATTRIBUTION_CHARS_MAX = 256
 METADATA_BYTES_MAX = 4096
@@ -33,7 +55,10 @@ WHOLE_NUMBER_MAX = 10**9
 
 
 class Call(NamedTuple):
-    """The headers of one request, names in lower case; of repeated headers the last counts."""
+    """The headers of one request, names in lower case; of repeated headers the last counts.
+
+    `vendor_headers` are those a provider of the caller's family gets.
+    """
 
     headers: dict[bytes, bytes]
     vendor_headers: tuple[tuple[str, str], ...]
@@ -47,11 +72,20 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Call:
     wishes = False
     for name, value in raw:
         headers[name] = value
-        if name.startswith((b"x-interchange-", b"x-claude-code-", b"x-request-id", b"x-client-request-id")):
+        forwarded, wish = _names.get(name) or _judged(name)
+        if wish:
             wishes = True
-        elif name.startswith((b"anthropic-", b"openai-")) and name not in OPERATORS_OWN:
-            vendor.append((name.decode("latin-1"), value.decode("latin-1")))
+        if forwarded is not None:
+            vendor.append((forwarded, value.decode("latin-1")))
     return Call(headers, tuple(vendor), wishes)
+
+
+def _judged(name: bytes) -> tuple[str | None, bool]:
+    kept = name not in NEVER_FORWARDED and not name.startswith(_NEVER_FORWARDED_PREFIXES)
+    judged = name.decode("latin-1") if kept else None, name.startswith(_WISHES)
+    if len(_names) < _NAMES_REMEMBERED_MAX:
+        _names[name] = judged
+    return judged
 
 
 def credential(headers: dict[bytes, bytes]) -> str:

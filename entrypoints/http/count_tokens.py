@@ -4,7 +4,6 @@ import msgspec
 
 from application.ports.wire import ANTHROPIC_COUNT_TOKENS
 from domain.errors import InterchangeError, NoProviderAvailable
-from domain.llm.usage import estimate_tokens
 from entrypoints.http.asgi import JSON, RawHeaders
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 
@@ -20,9 +19,10 @@ class CountTokensEndpoint(LlmEndpoint):
         """An estimate when no provider of the route counts; any other error as it is."""
         if not isinstance(error, NoProviderAvailable):
             return super().refusal(error, body, request_id)
+        counted = self._gate.reader.read(ANTHROPIC_COUNT_TOKENS, body).input_tokens_typical
         headers: RawHeaders = [
             JSON,
             (b"x-request-id", request_id.encode()),
             (b"x-interchange-estimated", b"true"),
         ]
-        return 200, headers, msgspec.json.encode({"input_tokens": estimate_tokens(len(body))})
+        return 200, headers, msgspec.json.encode({"input_tokens": counted})

@@ -117,9 +117,10 @@ def status_of(error: InterchangeError, dialect: str) -> int:
                 return 400
             return 504 if kind is FailureKind.TIMEOUT else 503
         status = error.failure.status
-        if status is not None and kind is not FailureKind.AUTH:
-            if speaks_callers_family(error, dialect) or _passed_on(status, dialect):
-                return status
+        if status is None or kind is FailureKind.AUTH:
+            return UPSTREAM_STATUS[kind]
+        if speaks_callers_family(error, dialect) or _passed_on(status, dialect):
+            return status
         return UPSTREAM_STATUS[kind]
     for cls in type(error).__mro__:
         if cls in STATUS:

@@ -17,6 +17,7 @@ Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
 ANTHROPIC_PATHS = "/v1/messages"
 
 
+_PROBES = ("HEAD", "OPTIONS")
 _METHODS = [(method, compile_path(path)[0]) for method, path in ROUTE_PERMISSIONS]
 
 
@@ -32,7 +33,12 @@ def not_found_handlers(ids: IdFactory) -> Handlers:
         assert isinstance(error, HTTPException)
         path, method = request.url.path[:200], request.method[:20]
         status, headers = error.status_code, dict(error.headers or {})
-        allowed = ", ".join(methods_of(request.url.path))
+        methods = methods_of(request.url.path)
+        allowed = ", ".join(methods)
+        if allowed and method in _PROBES:
+            # Clients probe an address before they use it; what is there answers, whatever it is there for.
+            status = 204 if method == "OPTIONS" else 200
+            return Response(status_code=status, headers={"Allow": ", ".join([*methods, *_PROBES])})
         if status == 404 and not allowed:
             code, message = "route_not_found", f"no route {method} {path}; the list is at /openapi.json"
         elif status in (404, 405):

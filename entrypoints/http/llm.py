@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
+from application.accounting import shows_cost_in_usage
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
 from application.ports.llm import Block, UpstreamAnswer
@@ -21,6 +22,7 @@ from domain.money import format_usd, usd_float
 from domain.resilience.idempotency import Answer, Claimed, IdempotencyBook
 from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
+from domain.routing.target import UsageCost
 from domain.tenancy.principal import Principal
 from entrypoints.http import idempotency
 from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, drain, read_body, respond
@@ -143,7 +145,7 @@ class LlmEndpoint:
     def unary_body(self, job: Job, answer: UpstreamAnswer) -> tuple[str, bytes]:
         """Content type and body of a whole answer."""
         cost = job.cost_nano_usd
-        if cost is None:
+        if cost is None or not shows_cost_in_usage(job):
             return answer.content_type, answer.body
         return answer.content_type, self._gate.frames.with_cost(
             job.request.dialect, answer.body, usd_float(cost)
@@ -157,7 +159,8 @@ class LlmEndpoint:
         """What follows a complete answer."""
         frames, dialect, cost = self._gate.frames, job.request.dialect, job.cost_nano_usd
         note = b""
-        if cost is not None and not job.request.include_usage:
+        told = shows_cost_in_usage(job) or job.plan.route.usage_cost is UsageCost.NEVER
+        if cost is not None and not told:
             note = frames.cost_note(dialect, usd_float(cost))
         return note + frames.terminator(dialect)
 

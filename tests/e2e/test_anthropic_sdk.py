@@ -39,13 +39,11 @@ def test_a_message_is_answered(client: anthropic.Anthropic, wire: str) -> None:
 
 
 @EVERY_WIRE
-def test_usage_carries_the_cost_and_the_headers_say_who_answered(
-    client: anthropic.Anthropic, wire: str
-) -> None:
+def test_the_headers_say_what_it_cost_and_who_answered(client: anthropic.Anthropic, wire: str) -> None:
     raw = client.messages.with_raw_response.create(model=f"{wire}/small", max_tokens=300, messages=HELLO)
     usage: Any = raw.parse().usage
     expected = (usage.input_tokens * 100 + usage.output_tokens * 400) / 1e9
-    assert usage.model_extra["cost"] == pytest.approx(expected, abs=1.1e-9)
+    assert "cost" not in (usage.model_extra or {})
     assert raw.headers["x-interchange-provider"] == wire
     assert float(raw.headers["x-interchange-cost-usd"]) == pytest.approx(expected, abs=1.1e-9)
 
@@ -290,7 +288,7 @@ def test_provider_errors_become_the_sdks_own(
             stream=streamed,
         )
     body: Any = raised.value.body
-    assert raised.value.status_code == {500: 502}.get(status, status)
+    assert raised.value.status_code == (502 if status == 500 and wire != "beta" else status)
     assert body["type"] == "error"
     assert body["error"]["type"] == error_type
     assert body["error"]["message"] == "said the provider"

@@ -102,7 +102,7 @@ def test_a_failed_request_may_be_repeated(client: httpx.Client, stack: Stack, st
     simulate(stack, lambda: stack.simulator.fault(fault, match={"provider": "alpha"}, times=1))
     headers = {"idempotency-key": f"failed-{stream}"}
     body = {**BODIES[CHAT], "model": "alpha-fail-500", "stream": stream}
-    assert client.post(CHAT, json=body, headers=headers).status_code == 502
+    assert client.post(CHAT, json=body, headers=headers).status_code == 500
     again = client.post(CHAT, json=body, headers=headers)
     assert again.status_code == 200
     assert "x-interchange-idempotent-replay" not in again.headers

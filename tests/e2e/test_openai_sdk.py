@@ -54,11 +54,11 @@ def test_a_chat_is_answered(client: openai.OpenAI, wire: str) -> None:
 
 
 @EVERY_WIRE
-def test_usage_carries_the_cost_and_the_headers_say_who_answered(client: openai.OpenAI, wire: str) -> None:
+def test_the_headers_say_what_it_cost_and_who_answered(client: openai.OpenAI, wire: str) -> None:
     raw = client.chat.completions.with_raw_response.create(model=f"{wire}/small", messages=HELLO)
     usage: Any = raw.parse().usage
     nano_usd = usage.prompt_tokens * 100 + usage.completion_tokens * 400
-    assert usage.model_extra["cost"] == pytest.approx(nano_usd / 1e9, abs=1.1e-9)
+    assert "cost" not in (usage.model_extra or {}), "a whole answer keeps the provider's bytes"
     assert raw.headers["x-interchange-provider"] == wire
     assert raw.headers["x-interchange-model"] == "small"
     assert float(raw.headers["x-interchange-cost-usd"]) == pytest.approx(nano_usd / 1e9, abs=1.1e-9)

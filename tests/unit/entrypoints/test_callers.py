@@ -5,6 +5,7 @@ import pytest
 from domain.errors import InvalidRequest, InvalidRequirements, Unauthenticated
 from domain.llm.capabilities import Capability
 from entrypoints.http.callers import (
+    CREDENTIAL_HEADERS,
     credential,
     read_attribution,
     read_headers,
@@ -74,19 +75,38 @@ def test_a_demand_that_cannot_be_read_names_its_header(name: bytes, value: bytes
     assert caught.value.param == name.decode()
 
 
-def test_vendor_headers_travel_and_ours_are_noticed() -> None:
+def test_a_callers_headers_travel_and_ours_are_noticed() -> None:
     call = read_headers(
         [
             (b"anthropic-beta", b"x"),
-            (b"openai-beta", b"o"),
-            (b"openai-organization", b"who pays"),
-            (b"openai-project", b"is not the caller's to say"),
+            (b"x-stainless-lang", b"python"),
             (b"x-interchange-trace", b"1"),
             (b"a", b"b"),
         ]
     )
-    assert call.vendor_headers == (("anthropic-beta", "x"), ("openai-beta", "o"))
+    assert call.vendor_headers == (("anthropic-beta", "x"), ("x-stainless-lang", "python"), ("a", "b"))
     assert call.has_wishes
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *CREDENTIAL_HEADERS,
+        b"openai-organization",
+        b"openai-project",
+        b"cookie",
+        b"host",
+        b"transfer-encoding",
+        b"content-length",
+        b"x-forwarded-for",
+        b"cf-connecting-ip",
+        b"x-portkey-config",
+        b"x-interchange-agent-id",
+        b"traceparent",
+    ],
+)
+def test_what_is_ours_the_operators_or_the_connections_never_travels(name: bytes) -> None:
+    assert read_headers([(name, b"v")]).vendor_headers == ()
 
 
 def test_attribution_is_bounded_and_claude_codes_session_counts() -> None:

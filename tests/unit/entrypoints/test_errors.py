@@ -34,7 +34,7 @@ def test_codes_are_unique() -> None:
 
 def failed(kind: FailureKind, **more: object) -> UpstreamError:
     failure = Failure(kind=kind, message="the provider said no", **more)  # type: ignore[arg-type]
-    return UpstreamError(failure, attempts=3, wire="openai")
+    return UpstreamError(failure, attempts=3)
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
@@ -45,16 +45,25 @@ def test_our_own_route_knows_only_its_documented_statuses(kind: FailureKind) -> 
 def test_a_provider_error_goes_through_unmodified_within_its_family() -> None:
     body = b'{"error":{"message":"slow down","type":"rate_limit","param":null,"code":"x"}}'
     error = failed(
-        FailureKind.RATE_LIMIT, status=429, body=body, content_type="application/json", retry_after_s=1.2
+        FailureKind.RATE_LIMIT,
+        status=429,
+        body=body,
+        content_type="application/json",
+        retry_after_s=1.2,
+        headers=(("x-ratelimit-limit-requests", "7"), ("retry-after", "1"), ("x-should-retry", "true")),
+        family="openai",
     )
     status, headers, sent = render_error(error, OPENAI_CHAT, "req_1")
     assert (status, sent) == (429, body)
+    assert dict(headers)[b"x-ratelimit-limit-requests"] == b"7"
     assert dict(headers)[b"retry-after"] == b"2"
     assert dict(headers)[b"x-should-retry"] == b"false"
 
 
 def test_a_provider_error_is_retold_in_another_family() -> None:
-    error = failed(FailureKind.OVERLOADED, status=503, body=b"{}", content_type="application/json")
+    error = failed(
+        FailureKind.OVERLOADED, status=503, body=b"{}", content_type="application/json", family="openai"
+    )
     status, _, sent = render_error(error, ANTHROPIC_MESSAGES, "req_1")
     told = json.loads(sent)
     assert status == 503

@@ -42,7 +42,7 @@ def test_a_repair_touches_totals_only_and_is_flagged(usage: Usage) -> None:
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_an_estimate_never_passes_for_a_bill(request_bytes: int, answer_chars: int) -> None:
-    usage = estimated_usage(request_bytes, answer_chars)
+    usage = estimated_usage(estimate_tokens(request_bytes), answer_chars)
     assert usage.estimated
     assert usage.input_tokens == estimate_tokens(request_bytes)
 

@@ -215,7 +215,7 @@ def _add_thinking(body: Json, chat: Json, draft: Draft) -> None:
     if effort is None:
         return
     target = draft.call.target
-    if _thinks_adaptively(target.model):
+    if thinks_adaptively(target.model):
         body["thinking"] = {"type": "adaptive"}
         body.setdefault("output_config", {})["effort"] = "low" if effort == "minimal" else effort
         return
@@ -230,8 +230,9 @@ def _add_thinking(body: Json, chat: Json, draft: Draft) -> None:
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _thinks_adaptively(model: str) -> bool:
-    found = _MODEL_VERSION.match(model)
+def thinks_adaptively(model: str) -> bool:
+    """Whether a model wants adaptive thinking; a cloud's prefix before the name does not matter."""
+    found = _MODEL_VERSION.search(model)
     return found is not None and (int(found.group(1)), int(found.group(2) or 0)) >= _ADAPTIVE_SINCE
 
 

@@ -1,0 +1,170 @@
+"""Proving to AWS who calls: SigV4 over each request, with keys found as the AWS SDKs find them."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from adapters.providers.authentication import Authenticator
+from adapters.providers.aws_signature import AwsKeys, Scope, signed
+from adapters.providers.aws_sources import (
+    AwsServices,
+    auth_failure,
+    environment_keys,
+    profile_keys,
+    read_profile,
+)
+from adapters.providers.renewal import Renewed
+from application.ports.http import HttpRequest, HttpTransport
+from application.ports.system import Clock
+
+BEDROCK_SERVICE: Final = "bedrock"
+"""The name in the signature's scope, for `bedrock-runtime` hosts too."""
+BEARER_VARIABLE: Final = "AWS_BEARER_TOKEN_BEDROCK"
+_FILE_TIMEOUT_S: Final = 5.0
+_TOKEN_BYTES_MAX: Final = 64 * 1024
+_PROFILE_DEPTH_MAX: Final = 5
+_UNSUPPORTED: Final = ("sso_session", "sso_start_url", "credential_process", "credential_source")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsIdentity:
+    """Who to be. With keys given, those; with a profile named, that; else whoever the surroundings say.
+
+    `role_arn` is assumed on top of what was found. `sts_url` replaces the region's endpoint.
+    """
+
+    access_key_id: str = ""
+    secret_access_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+    profile: str = ""
+    role_arn: str = ""
+    external_id: str = field(default="", repr=False)
+    sts_url: str = ""
+
+
+def bedrock_url(region: str) -> str:
+    """Where the region's models are asked."""
+    return f"https://bedrock-runtime.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
+
+
+class AwsAuthenticator(Authenticator):
+    """Signs for one region. Keys with an end are renewed ahead of it."""
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        clock: Clock,
+        region: str,
+        environ: Mapping[str, str],
+        identity: AwsIdentity | None = None,
+        *,
+        service: str = BEDROCK_SERVICE,
+    ) -> None:
+        self._clock = clock
+        self._scope = Scope(region, service)
+        self._environ = environ
+        self._identity = identity or AwsIdentity()
+        self._services = AwsServices(transport, clock, region, sts_url=self._identity.sts_url)
+        self._keys = Renewed(self._found, lambda keys: keys.expires_at, clock)
+        nobody_named = self._identity == AwsIdentity(sts_url=self._identity.sts_url)
+        self._bearer = environ.get(BEARER_VARIABLE, "").strip() if nobody_named else ""
+
+    async def sign(self, request: HttpRequest, credential: str) -> HttpRequest:  # noqa: ARG002 - one identity
+        if self._bearer:
+            # As in the SDKs: a Bedrock API key in the environment comes before every other source.
+            proof = ("authorization", f"Bearer {self._bearer}")
+            return request._replace(headers=(*request.headers, proof))
+        return signed(request, await self._keys.current(), self._scope, self._clock.utc_now())
+
+    async def _found(self) -> AwsKeys:
+        identity = self._identity
+        keys = await self._without_role()
+        if not identity.role_arn:
+            return keys
+        return await self._services.assumed(identity.role_arn, keys, "", identity.external_id)
+
+    async def _without_role(self) -> AwsKeys:
+        identity, environ = self._identity, self._environ
+        if identity.access_key_id:
+            return AwsKeys(identity.access_key_id, identity.secret_access_key, identity.session_token)
+        if identity.profile:
+            keys = await self._of_profile(identity.profile, ())
+            if keys is None:
+                raise auth_failure(f"the AWS profile {identity.profile!r} has no keys and no role")
+            return keys
+        return (
+            environment_keys(environ)
+            or await self._with_token(
+                environ.get("AWS_ROLE_ARN", ""),
+                environ.get("AWS_WEB_IDENTITY_TOKEN_FILE", ""),
+                environ.get("AWS_ROLE_SESSION_NAME", ""),
+            )
+            or await self._of_profile(environ.get("AWS_PROFILE") or "default", ())
+            or await self._services.container_keys(environ, await self._container_authorization())
+            or await self._services.instance_keys(environ)
+            or _nobody()
+        )
+
+    async def _of_profile(self, name: str, seen: tuple[str, ...]) -> AwsKeys | None:
+        profile = await _on_a_thread(read_profile, self._environ, name)
+        role_arn, session = profile.get("role_arn", ""), profile.get("role_session_name", "")
+        if not role_arn or profile.get("source_profile") == name:
+            keys = profile_keys(profile)
+        else:
+            keys = await self._with_token(role_arn, profile.get("web_identity_token_file", ""), session)
+            source = profile.get("source_profile", "")
+            if keys is None and source:
+                if source in seen or len(seen) >= _PROFILE_DEPTH_MAX:
+                    raise auth_failure(f"the AWS profile {name!r} leads back to itself")
+                keys = await self._of_profile(source, (*seen, name))
+        if keys is None:
+            for setting in _UNSUPPORTED:
+                if setting in profile:
+                    raise auth_failure(
+                        f"the AWS profile {name!r} uses {setting}, which Interchange does not run; put keys "
+                        f"into the environment with `aws configure export-credentials`"
+                    )
+            return None
+        if role_arn and profile.get("source_profile"):
+            return await self._services.assumed(role_arn, keys, session, profile.get("external_id", ""))
+        return keys
+
+    async def _with_token(self, role_arn: str, token_file: str, session: str) -> AwsKeys | None:
+        if not role_arn or not token_file:
+            return None
+        token = await _on_a_thread(_token_in, token_file)
+        return await self._services.assumed_with_token(role_arn, token, session)
+
+    async def _container_authorization(self) -> str:
+        token_file = self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "")
+        if token_file:
+            return await _on_a_thread(_token_in, token_file)
+        return self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
+
+
+def _nobody() -> AwsKeys:
+    raise auth_failure(
+        "no AWS credentials: give the provider `auth: {kind: aws, ...}`, a Bedrock API key, or one of the "
+        "AWS SDKs' own sources (environment, profile, web identity, container, instance)"
+    )
+
+
+async def _on_a_thread(read: Callable[..., T], *arguments: object) -> T:
+    """Files may lie on a network: their reading must not hold up the loop, nor for ever the caller."""
+    async with asyncio.timeout(_FILE_TIMEOUT_S):
+        return await asyncio.to_thread(read, *arguments)
+
+
+def _token_in(path: str) -> str:
+    """Raises UpstreamFailed when the file cannot be read; the platform renews its content."""
+    try:
+        token = Path(path).read_bytes()[:_TOKEN_BYTES_MAX].decode().strip()
+    except (OSError, UnicodeDecodeError):
+        raise auth_failure("the AWS token file cannot be read") from None
+    if not token or "\n" in token or "\r" in token:
+        raise auth_failure("the AWS token file holds no token")
+    return token

@@ -3,9 +3,10 @@
 from application.job import Job
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
 from domain.analytics.event import AttemptEvent
-from domain.catalog.prices import bill
 from domain.llm.failures import Failure
 from domain.llm.usage import NO_USAGE, Usage, estimated_usage
+from domain.money import NanoUsd
+from domain.routing.effective_price import RESERVED, billed_variant, carries, charge
 from domain.routing.target import Target, UsageCost
 
 MESSAGE_CHARS_MAX = 300
@@ -19,6 +20,24 @@ def shows_cost_in_usage(job: Job) -> bool:
     if wish is UsageCost.ASKED:
         return request.stream and request.include_usage and request.dialect in _USAGE_ON_DEMAND
     return wish is UsageCost.ALWAYS
+
+
+def charged(
+    job: Job, target: Target, usage: Usage, now: float, *, claim: bool = False
+) -> tuple[NanoUsd | None, str]:
+    """What an attempt with this usage costs, and which prices apply (`AttemptEvent.billed_as`).
+
+    `claim` counts it against reserved capacity; without it, this only tells what the bill would be.
+    """
+    prices = target.offering.prices
+    asked = "" if "service_tier" in job.dropped else job.request.service_tier
+    variant = billed_variant(prices, asked, usage.variant)
+    reserved = None if target.contract is None else target.contract.reserved
+    if reserved is None or job.live is None or not carries(reserved, target.model) or not usage.total_tokens:
+        return charge(prices, usage, variant, carried=False), variant
+    meter = job.live.targets[target.index].provider.reserved
+    room = meter.claim(reserved, usage.total_tokens, now) if claim else meter.room(reserved, now)
+    return charge(prices, usage, variant, carried=room), RESERVED if room else variant
 
 
 def note_attempt(
@@ -45,6 +64,7 @@ def note_attempt(
         usage = estimated_usage(job.request.input_tokens_typical, answer_chars) if may_be_billed else NO_USAGE
     else:
         usage = usage.repaired()
+    cost, billed_as = charged(job, target, usage, ended, claim=True)
     retry_after_s = failure.retry_after_s if failure is not None else None
     ordinal = len(job.attempts)
     event = AttemptEvent(
@@ -67,13 +87,13 @@ def note_attempt(
         usage.reasoning_tokens,
         usage.input_audio_tokens + usage.output_audio_tokens,
         usage.input_image_tokens + usage.output_image_tokens,
-        bill(target.offering.prices, usage),
+        cost,
         usage.estimated,
         target.offering.prices.source,
         None if retry_after_s is None else int(retry_after_s * 1e6),
         failure.message[:MESSAGE_CHARS_MAX] if failure is not None else "",
         credential,
-        "",
+        billed_as,
     )
     job.attempts.append(event)
     return event

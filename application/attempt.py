@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, assert_never
 
+from application.affinity import moved_from
 from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamCall
 from domain.llm.failures import BreakerVote, Failure, FailureKind
@@ -50,6 +51,7 @@ def upstream_call(
         else job.deadline.share_s(now, more_to_come=True, at_least_s=timeouts.first_token_s),
         job.request_id,
         continue_from,
+        moved_from=moved_from(job, target),
     )
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from domain.analytics.event import AttemptEvent
 from domain.llm.request import LlmRequest
+from domain.routing.conversation import Conversation
+from domain.routing.live import LiveState
 from domain.routing.plan import Plan
 from domain.routing.requirements import Requirements
 from domain.routing.target import Target
@@ -56,6 +58,10 @@ class Job:
     affinity: str = ""
     """What the warm prompt cache of this conversation did to the choice (see `RequestEvent`)."""
     reason: str = ""
+    conversation: Conversation | None = None
+    """Which conversation this continues, where that was asked: only when there was a choice of targets."""
+    live: LiveState | None = None
+    """The live state the plan was made with."""
     recorded: bool = False
     trace: bool = False
     """Whether the caller asked to see the decision in a header."""

@@ -8,14 +8,13 @@ fail over. From then on a break is either finished exactly by another attempt (`
 import asyncio
 from typing import NamedTuple, Protocol
 
-from application.accounting import note_attempt, shows_cost_in_usage
+from application.accounting import charged, note_attempt, shows_cost_in_usage
 from application.attempt import Attempt, upstream_call, vote
 from application.job import Job
 from application.patience import Patience
 from application.ports.llm import Block, UpstreamFailed, UpstreamStream
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
-from domain.catalog.prices import bill
 from domain.errors import StreamCut
 from domain.llm.continuation import Aligner, ContinuationMode, Misaligned
 from domain.llm.failures import Failure, FailureKind
@@ -247,7 +246,7 @@ class OpenedStream:
         earlier = self._job.cost_nano_usd
         if usage is None or earlier is None:
             return None
-        this = bill(opened.attempt.target.offering.prices, usage.repaired())
+        this, _ = charged(self._job, opened.attempt.target, usage.repaired(), self._clock.monotonic())
         return None if this is None else earlier + this
 
     async def _align(self, opened: Opened, aligner: Aligner, block: Block) -> Block | None:

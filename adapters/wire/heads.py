@@ -9,12 +9,17 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from adapters.wire.conversations import fingerprint
+from adapters.wire import gemini_head
 from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
-from adapters.wire.responses_head import read_responses
 from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
+from adapters.wire.responses_head import read_responses
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
+    GEMINI_COUNT_TOKENS,
+    GEMINI_EMBEDDINGS,
+    GEMINI_GENERATE,
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
@@ -125,7 +130,7 @@ _NO_THINKING: Final = frozenset({None, "none", "disabled"})
 
 
 class DialectReader(RequestReader):
-    """Reads every caller's dialect of `application.ports.wire` but Gemini's."""
+    """Reads every caller's dialect of `application.ports.wire`; Gemini's names no model, which its path does."""
 
     def read(self, dialect: str, body: bytes) -> LlmRequest:
         """The request in `body`. Raises InvalidRequest, LookupError for a dialect callers do not speak."""
@@ -148,6 +153,9 @@ class DialectReader(RequestReader):
         if _opens_more_than(body, NESTING_MAX) and nesting_exceeds(body, NESTING_MAX):
             raise _too_deep()
         return request
+
+    def fingerprint(self, request: LlmRequest) -> bytes:
+        return fingerprint(request.dialect, request.body)
 
 
 def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
@@ -268,6 +276,9 @@ _READERS = {
     OPENAI_RESPONSES: read_responses,
     ANTHROPIC_MESSAGES: _read_messages,
     ANTHROPIC_COUNT_TOKENS: _read_count_tokens,
+    GEMINI_GENERATE: gemini_head.read_generate,
+    GEMINI_COUNT_TOKENS: gemini_head.read_count_tokens,
+    GEMINI_EMBEDDINGS: gemini_head.read_embeddings,
 }
 
 

@@ -39,6 +39,9 @@ class UpstreamCall(NamedTuple):
     continue_from: str | None = None
     credential: str = ""
     """Which of the provider's keys to use, by its id; empty: the only one, or the caller's own."""
+    moved_from: str = ""
+    """Id of a target at another account that answered this conversation before: what it signed or encrypted
+    may mean nothing here. Empty: none is known."""
 
 
 class UpstreamAnswer(NamedTuple):

@@ -60,6 +60,12 @@ class RequestReader(Protocol):
         """
         ...
 
+    @abstractmethod
+    def fingerprint(self, request: LlmRequest) -> bytes:
+        """Which conversation a request that was read belongs to, as far as its body tells; empty: it does
+        not. Equal for every turn of one conversation; at most 64 bytes, and bounded work for any body."""
+        ...
+
 
 class FrameWriter(Protocol):
     """Frames and bodies that Interchange itself says, in the caller's dialect. Synchronous and pure."""

@@ -8,6 +8,7 @@ authenticated leaves exactly one event, whatever happens to it.
 import random
 from collections.abc import Callable
 
+from application.affinity import AffinityBook, explain_outcome
 from application.attempts import AttemptLoop
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamAnswer
@@ -19,8 +20,10 @@ from domain.analytics.event import RequestEvent
 from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavailable
 from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest, Operation
+from domain.routing.conversation import Conversation
 from domain.routing.live import LiveState
 from domain.routing.plan import Plan, make_plan
+from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route
 from domain.tenancy.principal import Principal
@@ -67,6 +70,7 @@ class AnswerLlmRequest:
         chance: random.Random,
         slots_max: int,
         observe: Callable[[RequestEvent], None],
+        affinity: AffinityBook | None = None,
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
@@ -75,6 +79,7 @@ class AnswerLlmRequest:
         self._ids = ids
         self._chance = chance
         self._observe = observe
+        self._affinity = affinity
         self.slots_max = slots_max
         self.in_flight = 0
 
@@ -111,6 +116,7 @@ class AnswerLlmRequest:
         try:
             self._admit(principal)
             route = table.resolve(request.model)
+            job.live = live
             job.plan = make_plan(
                 table,
                 route,
@@ -119,6 +125,7 @@ class AnswerLlmRequest:
                 now=started,
                 draw=self._chance.random(),
                 reachable=lambda target: self._attempts.reachable(target, request.dialect),
+                recall=self.recall_for(job, route),
             )
         except InterchangeError as error:
             self.end(job, status=0, outcome="refused", error_code=error.code)
@@ -127,6 +134,20 @@ class AnswerLlmRequest:
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
         job.plan_s = clock.monotonic() - started
         return job, live
+
+    def recall_for(self, job: Job, route: Route) -> Recall | None:
+        """How to find the conversation that a job continues; None where affinity has no say."""
+        book = self._affinity
+        if book is None or not route.affinity.enabled or not job.requirements.affinity:
+            return None
+
+        def recall() -> Conversation | None:
+            job.conversation = book.recall(
+                job.principal.tenant_id, route.name, job.attribution.session_id, job.request
+            )
+            return job.conversation
+
+        return recall
 
     def _admit(self, principal: Principal) -> None:
         if not principal.may("llm.call"):
@@ -168,6 +189,9 @@ class AnswerLlmRequest:
             return
         job.recorded = True
         self.in_flight -= 1
+        explain_outcome(job)
+        if self._affinity is not None and job.live is not None:
+            self._affinity.answered(job, job.live)
         event = self._event(job, status, outcome, error_code)
         try:
             if first is not None:

@@ -1,5 +1,6 @@
 """What would happen to a request, without sending anything (SPEC L6)."""
 
+from application.affinity import AffinityBook
 from application.attempts import AttemptLoop
 from application.ports.system import Clock
 from application.runtime import Runtime
@@ -7,7 +8,9 @@ from application.use_cases.answer_llm_request import complete_requirements
 from domain.errors import Forbidden
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.explanation import Explanation, explain
+from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
+from domain.routing.target import Route
 from domain.tenancy.principal import Principal
 
 DRAW_SHOWN = 0.5
@@ -17,13 +20,24 @@ DRAW_SHOWN = 0.5
 class ExplainRoute:
     """Runs the same planner over the same snapshot as a live request would."""
 
-    def __init__(self, runtime: Runtime, attempts: AttemptLoop, clock: Clock) -> None:
+    def __init__(
+        self, runtime: Runtime, attempts: AttemptLoop, clock: Clock, affinity: AffinityBook | None = None
+    ) -> None:
+        self._affinity = affinity
         self._runtime = runtime
         self._attempts = attempts
         self._clock = clock
 
-    def __call__(self, principal: Principal, request: LlmRequest, requirements: Requirements) -> Explanation:
-        """Raises Forbidden, UnknownModel or InvalidRequirements."""
+    def __call__(
+        self,
+        principal: Principal,
+        request: LlmRequest,
+        requirements: Requirements,
+        session_id: str = "",
+    ) -> Explanation:
+        """`session_id` is the conversation's, where the caller names one.
+
+        Raises Forbidden, UnknownModel or InvalidRequirements."""
         if not principal.may("routing.explain"):
             raise Forbidden(f"the role {principal.role!r} may not explain routing (needs routing.explain)")
         table, live = self._runtime.snapshot
@@ -37,7 +51,23 @@ class ExplainRoute:
             reachable=lambda target: self._attempts.reachable(target, request.dialect),
             input_bytes=request.size_bytes,
             max_output_tokens=output_bound_tokens(request),
+            variant=request.service_tier,
+            recall=self._recall(principal, table.resolve(request.model), session_id, request, requirements),
         )
+
+
+    def _recall(
+        self,
+        principal: Principal,
+        route: Route,
+        session_id: str,
+        request: LlmRequest,
+        requirements: Requirements,
+    ) -> Recall | None:
+        book = self._affinity
+        if book is None or not route.affinity.enabled or not requirements.affinity:
+            return None
+        return lambda: book.recall(principal.tenant_id, route.name, session_id, request)
 
 
 def output_bound_tokens(request: LlmRequest) -> int | None:

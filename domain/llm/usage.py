@@ -26,6 +26,8 @@ class Usage(NamedTuple):
     reasoning_tokens: int = 0
     estimated: bool = False
     """True when the provider gave no count and Interchange counted."""
+    variant: str = ""
+    """The tier of service that was served, as the price book names it; empty: the provider did not say."""
 
     @property
     def total_tokens(self) -> int:
@@ -33,7 +35,7 @@ class Usage(NamedTuple):
 
     def repaired(self) -> "Usage":
         """The same, with totals raised to cover their parts, flagged `estimated` when that was needed."""
-        inputs, outputs, read, written, written_long, sound, images, spoken, drawn, reasoned, _ = self
+        inputs, outputs, read, written, written_long, sound, images, spoken, drawn, reasoned, *_ = self
         input_parts = read + written + written_long + sound + images
         output_parts = spoken + drawn + reasoned
         if input_parts <= inputs and output_parts <= outputs:

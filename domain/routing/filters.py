@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from domain.catalog.tags import KEEPS_ANSWERS_TAG
 from domain.errors import InvalidRequirements
 from domain.money import TOKENS_PER_PRICE_UNIT
 from domain.routing.masks import flags_of, mask_of, members_of
@@ -24,6 +25,10 @@ class DropReason(Enum):
     """Why a candidate may not answer. The values are stable codes; the order is the order of judging."""
 
     NOT_ALLOWED = "not_allowed"
+    KEPT_ELSEWHERE = "kept_elsewhere"
+    """What the request refers to is kept by another account."""
+    KEEPS_NO_ANSWERS = "keeps_no_answers"
+    """The request asks for its answer to be kept, or to be made later."""
     RESIDENCY = "residency"
     COMPLIANCE = "compliance"
     CAPABILITY = "capability"
@@ -166,6 +171,13 @@ def demands(
     """
     if requirements.allowed_models is not None:
         yield DropReason.NOT_ALLOWED, table.allowed(requirements.allowed_models, members.route)
+    if requirements.only_provider is not None:
+        yield DropReason.KEPT_ELSEWHERE, table.of_provider.get(requirements.only_provider, 0)
+    if requirements.only_target is not None:
+        keeper = table.by_id.get(requirements.only_target)
+        yield DropReason.KEPT_ELSEWHERE, 0 if keeper is None else 1 << keeper.index
+    if requirements.keep_for:
+        yield DropReason.KEEPS_NO_ANSWERS, table.tagged.get(KEEPS_ANSWERS_TAG, 0)
     if requirements.residency is not None:
         yield DropReason.RESIDENCY, table.in_region.get(requirements.residency, 0)
     for name in requirements.compliance:

@@ -7,6 +7,7 @@ from application.ports.http import Endpoint
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
+    GEMINI_COUNT_TOKENS,
     GEMINI_EMBEDDINGS,
     GEMINI_GENERATE,
     OPENAI_CHAT,
@@ -23,6 +24,7 @@ _PATHS: Final[dict[str, str]] = {
     ANTHROPIC_MESSAGES: "/v1/messages",
     ANTHROPIC_COUNT_TOKENS: "/v1/messages/count_tokens",
     GEMINI_GENERATE: "/v1beta/models/{model}:generateContent",
+    GEMINI_COUNT_TOKENS: "/v1beta/models/{model}:countTokens",
     GEMINI_EMBEDDINGS: "/v1beta/models/{model}:batchEmbedContents",
 }
 _GEMINI_STREAM: Final = "/v1beta/models/{model}:streamGenerateContent?alt=sse"

@@ -19,6 +19,13 @@ THINKING_TOKENS: Final[dict[str, int]] = {
 """What a reasoning effort is worth where only a budget can be said."""
 
 
+def effort_for(budget_tokens: int) -> str:
+    """The least effort that is worth this budget."""
+    named = ("low", "medium", "high", "xhigh")
+    return next((effort for effort in named if budget_tokens <= THINKING_TOKENS[effort]), "max")
+
+
+
 class Inline(NamedTuple):
     """Data that travels in the body, base64."""
 

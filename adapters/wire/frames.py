@@ -2,7 +2,7 @@
 
 import msgspec
 
-from adapters.wire import registry
+from adapters.wire import gemini_frames, registry
 from application.ports.wire import FAMILY, FrameWriter
 from domain.llm.usage import Usage
 
@@ -30,6 +30,8 @@ class DialectFrames(FrameWriter):
         if FAMILY[dialect] == "anthropic":
             # A plain text answer has one block, and it is still open when the stream breaks.
             return _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}})
+        if FAMILY[dialect] == "gemini":
+            return gemini_frames.text_frame(text, request_id, model)
         return _chunk(dialect, request_id, model, text=text)
 
     def finish_frames(
@@ -55,6 +57,8 @@ class DialectFrames(FrameWriter):
                 },
             }
             return _event("content_block_stop", {"index": 0}) + _event("message_delta", delta)
+        if FAMILY[dialect] == "gemini":
+            return gemini_frames.finish_frame(reason, usage, request_id, model)
         frames = _chunk(dialect, request_id, model, reason=reason)
         if include_usage and usage is not None:
             frames += _chunk(dialect, request_id, model, usage=usage)

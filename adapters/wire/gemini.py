@@ -1,20 +1,26 @@
 """Gemini's answers and streams read into the pivot."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from adapters.wire.errors import error_in_success
+from adapters.wire.errors import bad_response, error_in_success
+from adapters.wire.gemini_logprobs import chat_logprobs
+from adapters.wire.gemini_parts import call_signature
+from adapters.wire.gemini_words import BROKEN_REASONS, FINISH_REASONS
 from adapters.wire.pivot import (
     Answer,
     Choice,
     ChoiceEnded,
     Counted,
     Piece,
+    Scored,
     Started,
     StreamPiece,
     StreamReader,
+    Thought,
+    ThoughtEnded,
     ToolArguments,
     ToolCall,
     ToolStarted,
@@ -23,19 +29,6 @@ from application.ports.llm import UpstreamFailed
 from domain.llm.failures import Failure, FailureKind
 from domain.llm.stream import ContentKind, Faulted
 from domain.llm.usage import Usage
-
-_BLOCKED: Final = "content_filter"
-FINISH_REASONS: Final[dict[str, str]] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    "SAFETY": _BLOCKED,
-    "RECITATION": _BLOCKED,
-    "BLOCKLIST": _BLOCKED,
-    "PROHIBITED_CONTENT": _BLOCKED,
-    "SPII": _BLOCKED,
-    "IMAGE_SAFETY": _BLOCKED,
-}
-"""Gemini's reasons -> the pivot's; any other is an ordinary stop."""
 
 
 class _Modality(Struct, rename="camel"):
@@ -103,13 +96,17 @@ class _Candidate(Struct, rename="camel"):
     index: int = 0
     content: _Content | None = None
     finish_reason: str | None = None
+    finish_message: str | None = None
+    logprobs_result: Any = None
 
 
 class _Feedback(Struct, rename="camel"):
     block_reason: str | None = None
 
 
-class _Response(Struct, rename="camel"):
+class Response(Struct, rename="camel"):
+    """What is read of a generateContent answer, whole or partial."""
+
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
     usage_metadata: GeminiUsage | None = None
@@ -118,10 +115,10 @@ class _Response(Struct, rename="camel"):
     error: Any = None
 
 
-_RESPONSE = msgspec.json.Decoder(_Response)
+RESPONSE = msgspec.json.Decoder(Response)
 
 
-def _blocked(response: _Response) -> Failure | None:
+def _blocked(response: Response) -> Failure | None:
     """The failure of a prompt that was refused as a whole."""
     feedback = response.prompt_feedback
     if response.candidates or feedback is None or feedback.block_reason is None:
@@ -132,9 +129,9 @@ def _blocked(response: _Response) -> Failure | None:
     )
 
 
-def _call(response: _Response, candidate: int, number: int, part: _Part) -> ToolCall:
+def _call(response: Response, candidate: int, number: int, part: _Part) -> ToolCall:
     called = part.function_call or _FunctionCall()
-    extra = {"google": {"thought_signature": part.thought_signature}} if part.thought_signature else None
+    extra = call_signature(part.thought_signature) if part.thought_signature else None
     call_id = called.id or f"call_{response.response_id}_{candidate}_{number}"
     arguments = bytes(called.args).decode()
     return ToolCall(call_id, called.name, "{}" if arguments == "null" else arguments, extra)
@@ -145,9 +142,24 @@ def _reason(candidate: _Candidate, calls: int) -> str:
     return "tool_calls" if calls and reason == "stop" else reason
 
 
+def first_reason(response: Response) -> str | None:
+    """Why the first candidate ended; a refused prompt is a matter of content."""
+    if not response.candidates:
+        return "content_filter"
+    first = response.candidates[0]
+    parts = (first.content and first.content.parts) or ()
+    return _reason(first, sum(part.function_call is not None for part in parts))
+
+
+def _broken(candidate: _Candidate) -> Failure:
+    """The failure of a candidate that ended without an answer; another attempt may do better."""
+    said = f": {candidate.finish_message}" if candidate.finish_message else ""
+    return bad_response(f"the answer came to nothing ({candidate.finish_reason}){said}")
+
+
 def read_answer(body: bytes) -> Answer:
     """A complete answer. Raises msgspec.DecodeError when it is none, UpstreamFailed for a refused prompt."""
-    response = _RESPONSE.decode(body)
+    response = RESPONSE.decode(body)
     if response.error is not None:
         raise UpstreamFailed(error_in_success(response.error, body))
     if (failure := _blocked(response)) is not None:
@@ -155,6 +167,8 @@ def read_answer(body: bytes) -> Answer:
     choices: list[Choice] = []
     for candidate in response.candidates or ():
         parts = (candidate.content and candidate.content.parts) or []
+        if not parts and candidate.finish_reason in BROKEN_REASONS:
+            raise UpstreamFailed(_broken(candidate))
         called = [part for part in parts if part.function_call is not None]
         choices.append(
             Choice(
@@ -165,6 +179,8 @@ def read_answer(body: bytes) -> Answer:
                     _call(response, candidate.index, place, part) for place, part in enumerate(called)
                 ),
                 finish_reason=_reason(candidate, len(called)),
+                thoughts=_thoughts(parts),
+                logprobs=chat_logprobs(candidate.logprobs_result) or None,
             )
         )
     return Answer(
@@ -172,22 +188,38 @@ def read_answer(body: bytes) -> Answer:
     )
 
 
+def _thoughts(parts: list[_Part]) -> tuple[Thought, ...]:
+    """Marks on thoughts, and on the text that follows thoughts; marks on calls stay with their calls."""
+    thought = any(part.thought for part in parts)
+    return tuple(
+        Thought(part.text if part.thought else "", "gemini", part.thought_signature)
+        for part in parts
+        if thought and part.thought_signature and part.function_call is None
+    )
+
+
 class GeminiReader(StreamReader):
-    """One stream's chunks. There is no end marker; the finish reason ends it."""
+    """One stream's chunks. There is no end marker; the finish reason ends it.
 
-    __slots__ = ("_begun", "_calls", "_id")
+    `verbatim`: the chunks go on as they are, so that a refused prompt is an answer and no failure.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_begun", "_calls", "_id", "_said", "_thought", "_verbatim")
+
+    def __init__(self, *, verbatim: bool = False) -> None:
+        self._verbatim = verbatim
+        self._said: set[int] = set()
+        self._thought: set[int] = set()
         self._begun = False
         self._calls: dict[int, int] = {}
         self._id = ""
 
     def read(self, event: str | None, data: bytes) -> list[StreamPiece]:  # noqa: ARG002
-        response = _RESPONSE.decode(data)
+        response = RESPONSE.decode(data)
         if response.error is not None:
             return [Faulted(error_in_success(response.error, data))]
         if (failure := _blocked(response)) is not None:
-            return [Faulted(failure)]
+            return [ChoiceEnded(0, "content_filter")] if self._verbatim else [Faulted(failure)]
         pieces: list[StreamPiece] = []
         if not self._begun:
             self._begun = True
@@ -198,20 +230,33 @@ class GeminiReader(StreamReader):
         for candidate in response.candidates or ():
             for part in (candidate.content and candidate.content.parts) or ():
                 self._read_part(response, candidate.index, part, pieces)
+            if candidate.logprobs_result is not None and (scored := chat_logprobs(candidate.logprobs_result)):
+                pieces.append(Scored(candidate.index, scored))
             if candidate.finish_reason:
+                if self._came_to_nothing(candidate):
+                    return [Faulted(_broken(candidate))]
                 calls = self._calls.get(candidate.index, 0)
                 pieces.append(ChoiceEnded(candidate.index, _reason(candidate, calls)))
         if (usage := inclusive(response.usage_metadata)) is not None:
             pieces.append(Counted(usage))
         return pieces
 
-    def _read_part(self, response: _Response, candidate: int, part: _Part, pieces: list[StreamPiece]) -> None:
+    def _came_to_nothing(self, candidate: _Candidate) -> bool:
+        if self._verbatim or candidate.finish_reason not in BROKEN_REASONS:
+            return False
+        return candidate.index not in self._said and candidate.index not in self._calls
+
+    def _read_part(self, response: Response, candidate: int, part: _Part, pieces: list[StreamPiece]) -> None:
         if part.function_call is not None:
             number = self._calls.get(candidate, 0)
             self._calls[candidate] = number + 1
             call = _call(response, candidate, number, part)
             pieces.append(ToolStarted(candidate, number, call.id, call.name, call.extra))
             pieces.append(ToolArguments(candidate, number, call.arguments))
-        elif part.text:
+            return
+        if part.text:
             kind = ContentKind.REASONING if part.thought else ContentKind.TEXT
+            (self._thought if part.thought else self._said).add(candidate)
             pieces.append(Piece(candidate, kind, part.text))
+        if part.thought_signature and candidate in self._thought:
+            pieces.append(ThoughtEnded(candidate, Thought("", "gemini", part.thought_signature)))

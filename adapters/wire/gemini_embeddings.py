@@ -3,6 +3,7 @@
 import sys
 from array import array
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -44,10 +45,7 @@ class GeminiEmbeddings(Codec):
 
     def request(self, call: UpstreamCall) -> EncodedRequest:
         body = msgspec.json.decode(call.request.body)
-        given = body["input"]
-        texts = [given] if isinstance(given, str) else given
-        if not all(isinstance(text, str) for text in texts):
-            raise _refused("input: this provider takes texts, not token numbers")
+        texts = texts_of(body)
         size = {"outputDimensionality": body["dimensions"]} if body.get("dimensions") else {}
         model = f"models/{call.target.model.removeprefix('models/')}"
         requests = [{"model": model, "content": {"parts": [{"text": text}]}, **size} for text in texts]
@@ -61,36 +59,46 @@ class GeminiEmbeddings(Codec):
             raise unreadable(body, error) from None
         if not answer.embeddings:
             raise UpstreamFailed(bad_response("the answer has no embeddings"))
-        packed = call is not None and _wants_base64(call.request.body)
         counted = answer.usage_metadata.prompt_token_count if answer.usage_metadata else None
-        written: dict[str, Any] = {
-            "object": "list",
-            "data": [
-                {
-                    "object": "embedding",
-                    "index": place,
-                    "embedding": _packed(v.values) if packed else v.values,
-                }
-                for place, v in enumerate(answer.embeddings)
-            ],
-            "model": call.target.model if call else "",
-            "usage": {"prompt_tokens": counted or 0, "total_tokens": counted or 0},
-        }
         usage = None if counted is None else Usage(counted)
-        return DecodedResponse(msgspec.json.encode(written), usage, None)
+        return DecodedResponse(written([v.values for v in answer.embeddings], counted, call), usage, None)
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:  # noqa: ARG002
-        raise _refused("embeddings are not streamed")
+        raise refused("embeddings are not streamed")
 
 
 CODEC: Final = GeminiEmbeddings()
+
+
+def texts_of(body: dict[str, Any]) -> list[str]:
+    """The texts of an embeddings body. Raises UpstreamFailed (CALLER_FAULT) for token numbers."""
+    given = body["input"]
+    texts: list[Any] = [given] if isinstance(given, str) else given
+    if not all(isinstance(text, str) for text in texts):
+        raise refused("input: this provider takes texts, not token numbers")
+    return texts
+
+
+def written(vectors: Sequence[Sequence[float]], counted: int | None, call: UpstreamCall | None) -> bytes:
+    """An embeddings answer in OpenAI's shape, packed where the caller wants base64."""
+    packed = call is not None and _wants_base64(call.request.body)
+    answer: dict[str, Any] = {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": place, "embedding": _packed(vector) if packed else vector}
+            for place, vector in enumerate(vectors)
+        ],
+        "model": call.target.model if call else "",
+        "usage": {"prompt_tokens": counted or 0, "total_tokens": counted or 0},
+    }
+    return msgspec.json.encode(answer)
 
 
 def _wants_base64(body: bytes) -> bool:
     return msgspec.json.decode(body, type=_Asked).encoding_format == "base64"
 
 
-def _packed(values: list[float]) -> str:
+def _packed(values: Sequence[float]) -> str:
     """Little-endian 32-bit floats in base64, as OpenAI packs them."""
     floats = array("f", values)
     if sys.byteorder == "big":
@@ -98,5 +106,6 @@ def _packed(values: list[float]) -> str:
     return b64encode(floats.tobytes()).decode()
 
 
-def _refused(message: str) -> UpstreamFailed:
+def refused(message: str) -> UpstreamFailed:
+    """What to raise for something that cannot be said here."""
     return UpstreamFailed(Failure(kind=FailureKind.CALLER_FAULT, message=message, status=400))

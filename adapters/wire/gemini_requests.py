@@ -59,8 +59,13 @@ _CONFIG: Final[dict[str, str]] = {
 }
 _MODES: Final = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _LEVELS: Final = {"minimal": "low", "low": "low", "medium": "medium"}
-_FOREIGN_SIGNATURE: Final = "skip_thought_signature_validator"
+FOREIGN_SIGNATURE: Final = "skip_thought_signature_validator"
 """What Google documents for calls that another model made; Gemini 3 refuses them unsigned."""
+
+
+def wants_signatures(model: str) -> bool:
+    """Whether this model refuses calls of a conversation that carry no signature."""
+    return model.removeprefix("models/").startswith("gemini-3")
 
 
 def from_chat(chat: Json, draft: Draft) -> Json:
@@ -114,7 +119,7 @@ def _model_parts(message: Json, draft: Draft) -> list[Json]:
         if signature:
             part["thoughtSignature"] = signature
         elif signs and place == 0:
-            part["thoughtSignature"] = _FOREIGN_SIGNATURE
+            part["thoughtSignature"] = FOREIGN_SIGNATURE
         parts.append(part)
     return parts
 

@@ -91,3 +91,52 @@ def _settle_type(found: Json) -> None:
             del found["enum"]
         else:
             found.setdefault("type", "string")
+
+
+_OPEN_API_ONLY: Final = frozenset({"nullable", "propertyOrdering", "example"})
+_RENAMED: Final[dict[str, str]] = {"defs": "$defs", "ref": "$ref"}
+_COUNTS: Final = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
+
+
+def json_schema(schema: Any, depth: int = 0) -> Json:
+    """A schema of Gemini's as the JSON Schema other families read: small type names, `null` as a type.
+
+    Both spellings of names are read; counts, which Google's JSON writes as texts, become numbers.
+    """
+    if not isinstance(schema, dict) or depth > _DEPTH_MAX:
+        return {}
+    found: Json = {}
+    for given, value in schema.items():
+        name = _spelled(given)
+        if name in _OPEN_API_ONLY or value is None:
+            continue
+        match name:
+            case "type":
+                if str(value).upper() != "TYPE_UNSPECIFIED":
+                    found["type"] = str(value).lower()
+            case "properties" | "$defs":
+                found[name] = {key: json_schema(inner, depth + 1) for key, inner in value.items()}
+            case "items":
+                found["items"] = json_schema(value, depth + 1)
+            case "anyOf":
+                found["anyOf"] = [json_schema(inner, depth + 1) for inner in value]
+            case _:
+                found[name] = int(value) if name in _COUNTS else value
+    if schema.get("nullable"):
+        _allow_null(found)
+    return found
+
+
+def _spelled(name: str) -> str:
+    head, *rest = name.split("_")
+    camel = head + "".join(part.capitalize() for part in rest) if head else name
+    return _RENAMED.get(camel, camel)
+
+
+def _allow_null(found: Json) -> None:
+    if "type" in found:
+        found["type"] = [found["type"], "null"]
+        if "enum" in found:
+            found["enum"] = [*found["enum"], None]
+    elif "anyOf" in found:
+        found["anyOf"] = [*found["anyOf"], {"type": "null"}]

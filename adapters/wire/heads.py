@@ -130,7 +130,7 @@ _NO_THINKING: Final = frozenset({None, "none", "disabled"})
 
 
 class DialectReader(RequestReader):
-    """Reads every caller's dialect of `application.ports.wire`; Gemini's names no model, which its path does."""
+    """Reads every caller's dialect of `application.ports.wire`. Gemini's name no model: their path does."""
 
     def read(self, dialect: str, body: bytes) -> LlmRequest:
         """The request in `body`. Raises InvalidRequest, LookupError for a dialect callers do not speak."""

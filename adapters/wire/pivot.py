@@ -48,6 +48,7 @@ class Choice(NamedTuple):
     """One alternative answer; `finish_reason` in the pivot vocabulary.
 
     `reasoning` is the whole text to show; `thoughts` are its marked stretches, where a vendor marks them.
+    `logprobs` are tokens as chat's `logprobs.content` has them.
     """
 
     number: int = 0
@@ -57,6 +58,7 @@ class Choice(NamedTuple):
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
     thoughts: tuple[Thought, ...] = ()
+    logprobs: list[dict[str, Any]] | None = None
 
 
 class Answer(NamedTuple):
@@ -95,6 +97,13 @@ class ThoughtEnded(NamedTuple):
     thought: Thought
 
 
+class Scored(NamedTuple):
+    """Log probabilities of tokens of one choice, as chat's `logprobs.content` has them."""
+
+    choice: int
+    logprobs: list[dict[str, Any]]
+
+
 class ToolStarted(NamedTuple):
     """Call number `tool` of one choice begins."""
 
@@ -127,7 +136,9 @@ class Counted(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The protocol's end marker."""
+    """The protocol's end marker. `shown`: its frame says more than that, so a verbatim stream keeps it."""
+
+    shown: bool = False
 
 
 class Alive(NamedTuple):
@@ -138,6 +149,7 @@ StreamPiece = (
     Started
     | Piece
     | ThoughtEnded
+    | Scored
     | ToolStarted
     | ToolArguments
     | ChoiceEnded

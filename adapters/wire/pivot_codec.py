@@ -1,10 +1,11 @@
 """A codec between any two families: a caller's side, a provider's side, and the pivot between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
+from adapters.wire.body_shapes import unknown_fields
 from adapters.wire.chat_parts import BrokenArguments
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
 from adapters.wire.errors import bad_response
@@ -36,10 +37,11 @@ Json = dict[str, Any]
 class Draft:
     """A request on its way between dialects; translators add to `dropped` what they cannot carry."""
 
-    __slots__ = ("call", "dropped")
+    __slots__ = ("call", "dropped", "upstream_dialect")
 
-    def __init__(self, call: UpstreamCall) -> None:
+    def __init__(self, call: UpstreamCall, upstream_dialect: str = "") -> None:
         self.call = call
+        self.upstream_dialect = upstream_dialect
         self.dropped: list[str] = []
 
     def drop(self, name: str) -> None:
@@ -53,11 +55,18 @@ class Draft:
 
 
 class CallerSide(NamedTuple):
-    """One caller's dialect: its bodies to the pivot, the pivot's answers to its own."""
+    """One caller's dialect: its bodies to the pivot, the pivot's answers to its own.
+
+    `known` are the names its dialect gives meaning to, below the top level; what else stands in a body is
+    reported as dropped. `answer_to` writes answers that depend on the request; `write_answer` then serves
+    only answers whose request is not known.
+    """
 
     to_chat: Callable[[Json, Draft], Json]
     write_answer: Callable[[Answer], bytes]
     writer: Callable[[UpstreamCall], StreamWriter]
+    known: Mapping[str, Any] | None = None
+    answer_to: Callable[[Answer, UpstreamCall], bytes] | None = None
 
 
 class ProviderSide(NamedTuple):
@@ -74,6 +83,26 @@ class ProviderSide(NamedTuple):
     framer: Callable[[], Framer] = SseSplitter
 
 
+def translated(body: Json, draft: Draft, caller: CallerSide, provider: ProviderSide) -> Json:
+    """A caller's body in the provider's dialect, top-level fields aside. Raises UpstreamFailed."""
+    try:
+        if caller.known is not None:
+            for path in unknown_fields(body, caller.known):
+                draft.drop(path)
+        chat = caller.to_chat(body, draft)
+        if draft.call.continue_from is not None:
+            chat["messages"].append({"role": "assistant", "content": draft.call.continue_from})
+        return provider.from_chat(chat, draft)
+    except BrokenArguments as error:
+        raise draft.refuse(str(error)) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Policies read only a few fields of the body; what else is wrong in it shows here.
+        raise draft.refuse(
+            "the request cannot be translated for this provider: a field is missing or of another type "
+            "than its dialect says"
+        ) from error
+
+
 class PivotCodec(Codec):
     """Translates through the pivot. `kept` are the caller's top-level fields that have a counterpart."""
 
@@ -84,24 +113,12 @@ class PivotCodec(Codec):
         self._kept = kept
 
     def request(self, call: UpstreamCall) -> EncodedRequest:
-        draft = Draft(call)
+        draft = Draft(call, self.upstream_dialect)
         body: Json = msgspec.json.decode(call.request.body)
         for name in sorted(call.request.fields - self._kept):
             if body.get(name) is not None:
                 draft.drop(name)
-        try:
-            chat = self._caller.to_chat(body, draft)
-            if call.continue_from is not None:
-                chat["messages"].append({"role": "assistant", "content": call.continue_from})
-            encoded = self._provider.from_chat(chat, draft)
-        except BrokenArguments as error:
-            raise draft.refuse(str(error)) from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # Policies read only a few fields of the body; what else is wrong in it shows here.
-            raise draft.refuse(
-                "the request cannot be translated for this provider: a field is missing or of another type "
-                "than its dialect says"
-            ) from error
+        encoded = translated(body, draft, self._caller, self._provider)
         return EncodedRequest(msgspec.json.encode(encoded), tuple(draft.dropped))
 
     def response(self, body: bytes, call: UpstreamCall | None = None) -> DecodedResponse:
@@ -115,9 +132,12 @@ class PivotCodec(Codec):
             id=answer.id or (call.request_id if call else "") or "answer",
             model=answer.model or (call.target.model if call else ""),
         )
-        return DecodedResponse(
-            self._caller.write_answer(answer), answer.usage, answer.choices[0].finish_reason
-        )
+        answer_to = self._caller.answer_to
+        if answer_to is None or call is None:
+            written = self._caller.write_answer(answer)
+        else:
+            written = answer_to(answer, call)
+        return DecodedResponse(written, answer.usage, answer.choices[0].finish_reason)
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:
         provider = self._provider
@@ -199,6 +219,8 @@ class PivotStream(StreamDecoder):
         for piece in pieces:
             self._take_piece(piece, raws, events)
             if self._done:
+                if self._writer is None and type(piece) is Ended and piece.shown:
+                    raws.append(frame.raw)
                 return
         if self._writer is None:
             raws.append(frame.raw)

@@ -10,13 +10,20 @@ from adapters.wire import (
     anthropic_requests,
     anthropic_to_chat,
     anthropic_writer,
+    body_shapes,
     completions,
     gemini,
+    gemini_embedding_callers,
     gemini_embeddings,
+    gemini_family,
+    gemini_frames,
     gemini_requests,
+    gemini_to_chat,
+    gemini_writer,
     openai,
     openai_pivot,
     openai_requests,
+    vertex_embeddings,
 )
 from adapters.wire.codec import Codec
 from adapters.wire.pivot_codec import CallerSide, PivotCodec, ProviderSide
@@ -25,6 +32,7 @@ from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
     FAMILY,
+    GEMINI_COUNT_TOKENS,
     GEMINI_EMBEDDINGS,
     GEMINI_GENERATE,
     OPENAI_CHAT,
@@ -37,17 +45,28 @@ _CALLERS: Final[dict[str, CallerSide]] = {
         lambda body, draft: body,  # noqa: ARG005 - it is the pivot
         openai_pivot.write_answer,
         openai_pivot.ChatWriter,
+        known=body_shapes.CHAT,
     ),
     OPENAI_COMPLETIONS: CallerSide(
         completions.to_chat, completions.write_answer, completions.CompletionsWriter
     ),
     ANTHROPIC_MESSAGES: CallerSide(
-        anthropic_to_chat.to_chat, anthropic_writer.write_answer, anthropic_writer.AnthropicWriter
+        anthropic_to_chat.to_chat,
+        anthropic_writer.write_answer,
+        anthropic_writer.AnthropicWriter,
+        known=body_shapes.MESSAGES,
+    ),
+    GEMINI_GENERATE: CallerSide(
+        gemini_to_chat.to_chat,
+        gemini_writer.write_answer,
+        gemini_writer.GeminiWriter,
+        answer_to=gemini_writer.answer_to,
     ),
 }
 _COUNTERPARTS: Final[dict[str, dict[str, str]]] = {
     OPENAI_COMPLETIONS: completions.CHAT_COUNTERPARTS,
     ANTHROPIC_MESSAGES: anthropic_to_chat.CHAT_COUNTERPARTS,
+    GEMINI_GENERATE: gemini_to_chat.CHAT_COUNTERPARTS,
 }
 _PROVIDERS: Final[dict[str, tuple[ProviderSide, frozenset[str]]]] = {
     OPENAI_CHAT: (
@@ -87,6 +106,9 @@ _SAME_FAMILY: Final[dict[tuple[str, str], Codec]] = {
     (OPENAI_EMBEDDINGS, OPENAI_EMBEDDINGS): openai.EMBEDDINGS,
     (ANTHROPIC_MESSAGES, ANTHROPIC_MESSAGES): anthropic.MESSAGES,
     (ANTHROPIC_COUNT_TOKENS, ANTHROPIC_COUNT_TOKENS): anthropic.COUNT_TOKENS,
+    (GEMINI_GENERATE, GEMINI_GENERATE): gemini_family.GENERATE,
+    (GEMINI_COUNT_TOKENS, GEMINI_COUNT_TOKENS): gemini_family.COUNT_TOKENS,
+    (GEMINI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embedding_callers.WITHIN_FAMILY,
 }
 _TRANSLATED: Final = [
     (caller, provider)
@@ -96,7 +118,10 @@ _TRANSLATED: Final = [
 ]
 _KEPT_FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {
     pair: _kept_fields(*pair) for pair in _TRANSLATED
-} | {(OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.FIELDS}
+} | {
+    (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.FIELDS,
+    (OPENAI_EMBEDDINGS, vertex_embeddings.VERTEX_EMBEDDINGS): gemini_embeddings.FIELDS,
+}
 _CODECS: Final[dict[tuple[str, str], Codec]] = {
     **_SAME_FAMILY,
     **{
@@ -104,6 +129,7 @@ _CODECS: Final[dict[tuple[str, str], Codec]] = {
         for pair in _TRANSLATED
     },
     (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.CODEC,
+    (OPENAI_EMBEDDINGS, vertex_embeddings.VERTEX_EMBEDDINGS): vertex_embeddings.CODEC,
 }
 
 
@@ -132,6 +158,8 @@ def keep_alive(dialect: str) -> bytes:
     """A frame that says nothing: a comment, or Anthropic's ping."""
     if FAMILY[dialect] == "anthropic":
         return b'event: ping\ndata: {"type":"ping"}\n\n'
+    if FAMILY[dialect] == "gemini":
+        return gemini_frames.KEEP_ALIVE
     return b": keep-alive\n\n"
 
 
@@ -156,6 +184,8 @@ def error_body(
 
     `error_type` defaults to the code in OpenAI's shape and to the nearest of Anthropic's own types there.
     """
+    if FAMILY[dialect] == "gemini":
+        return _encode(gemini_frames.error_body(code, message, param=param, request_id=request_id))
     if FAMILY[dialect] == "anthropic":
         error = {
             "type": error_type or _ANTHROPIC_TYPES.get(code, "api_error"),
@@ -198,11 +228,14 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.encode
 
 
-def with_cost(dialect: str, raw: bytes, cost_usd: float) -> bytes:  # noqa: ARG001
+def with_cost(dialect: str, raw: bytes, cost_usd: float) -> bytes:
     """The same unary body, or the same frames of a stream, with `cost` inside the last `usage`.
 
-    Everything else keeps its bytes; without a `usage` object nothing changes.
+    Everything else keeps its bytes; without a `usage` object nothing changes. Google's clients are made
+    from closed schemas, so `usageMetadata` gets nothing added: the cost is in a header.
     """
+    if FAMILY[dialect] == "gemini":
+        return raw
     if raw[:1] == b"{" or raw.lstrip()[:1] == b"{":
         at = raw.rfind(_USAGE_MARK)
         # Inside a JSON text the mark's quotes would be escaped, so this is the object itself.

@@ -9,9 +9,9 @@ import msgspec
 from adapters.pricing.amounts import ROUNDED_UP_TAG, TOKENS_PER_MTOK, BadPrice, decimal_of, exact
 from adapters.pricing.providers import known_provider
 from adapters.pricing.traits import seen_in_prices, traits_of, with_context
-from adapters.wire.openai import PREFIX_FLAG_TAG
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.catalog.prices import PriceTable
+from domain.catalog.tags import PREFIX_FLAG_TAG
 from domain.errors import InvalidRequest
 from domain.llm.capabilities import NO_CAPABILITY, Capability
 

@@ -17,9 +17,9 @@ from genai_prices import types as genai
 from adapters.pricing.amounts import ROUNDED_UP_TAG, exact
 from adapters.pricing.providers import PROVIDERS, known_provider
 from adapters.pricing.traits import seen_in_prices, traits_of, with_context
-from adapters.wire.openai import PREFIX_FLAG_TAG
 from domain.catalog.offering import Catalog, Offering
 from domain.catalog.prices import PriceTable, Rates, Tier, Variant
+from domain.catalog.tags import PREFIX_FLAG_TAG
 from domain.errors import InvalidRequest
 
 TIME_OF_DAY_TAG: Final = "time_of_day_prices"

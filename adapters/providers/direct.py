@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 from adapters.providers.authentication import Authenticator
 from adapters.providers.endpoint import ProviderEndpoint
-from adapters.providers.families import FAMILIES, Address, HeaderPairs
+from adapters.providers.families import FAMILIES
+from adapters.providers.family import Address, EditedCodec, HeaderPairs, Site
 from adapters.wire.addresses import Base, parse_base
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.errors import read_failure
@@ -21,12 +22,11 @@ from application.ports.llm import (
 )
 from application.ports.system import Clock
 from application.ports.wire import FAMILY, OPENAI_CHAT, OPENAI_COMPLETIONS
+from domain.catalog.tags import CHAT_ONLY_TAG
 from domain.llm.failures import Failure, FailureKind
 from domain.llm.request import LlmRequest
-from domain.routing.target import Target
+from domain.routing.target import Target, tagged
 
-CHAT_ONLY_TAG: Final = "chat-only"
-"""An offering with this tag has no text-completion endpoint: completions are asked as a chat."""
 JSON: Final = "application/json"
 
 
@@ -75,7 +75,7 @@ class DirectProviders(LlmProvider):
         endpoint = self._endpoints.get(target.provider)
         if endpoint is None:
             return ()
-        upstream = _upstream_dialect(endpoint, request.dialect, target)
+        upstream = self._spoken(endpoint, request.dialect, target)
         return would_drop(request.dialect, upstream, request.fields) if upstream else ()
 
     def reaches(self, target: Target) -> bool:
@@ -83,7 +83,7 @@ class DirectProviders(LlmProvider):
 
     def speaks(self, dialect: str, target: Target) -> bool:
         endpoint = self._endpoints.get(target.provider)
-        return endpoint is not None and _upstream_dialect(endpoint, dialect, target) is not None
+        return endpoint is not None and self._spoken(endpoint, dialect, target) is not None
 
     async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
         way = self._way(call, False)
@@ -123,6 +123,14 @@ class DirectProviders(LlmProvider):
             request = await way.authenticator.sign(request, call.credential)
         return await self._exchange.open_stream(way.codec, call, request, encoded.dropped)
 
+    def _spoken(self, endpoint: ProviderEndpoint, dialect: str, target: Target) -> str | None:
+        """What this target is asked in for a caller's dialect; None when it offers nothing for it."""
+        site = Site(self._bases[target.provider].path, target.model)
+        spoken = FAMILIES[endpoint.wire].spoken(site).get(dialect)
+        if spoken == OPENAI_COMPLETIONS and tagged(target, CHAT_ONLY_TAG):
+            return OPENAI_CHAT
+        return spoken
+
     def _way(self, call: UpstreamCall, stream: bool) -> _Way:
         key = (call.target.id, call.request.dialect, stream, call.credential)
         way = self._ways.get(key)
@@ -133,28 +141,25 @@ class DirectProviders(LlmProvider):
     def _find_way(self, call: UpstreamCall, stream: bool) -> _Way:
         target, dialect = call.target, call.request.dialect
         endpoint = self._endpoints.get(target.provider)
-        upstream = endpoint and _upstream_dialect(endpoint, dialect, target)
+        upstream = endpoint and self._spoken(endpoint, dialect, target)
         if endpoint is None or not upstream:
             what = "is not configured" if endpoint is None else f"offers nothing that answers {dialect}"
             message = f"the provider {target.provider} {what}"
             raise UpstreamFailed(Failure(kind=FailureKind.MODEL_MISSING, message=message))
         family = FAMILIES[endpoint.wire]
         base = self._bases[target.provider]
+        tags = target.tags | target.offering.tags
+        address = Address(base, upstream, target.model, stream, endpoint.options, tags)
+        codec, edit = codec_for(dialect, upstream), family.edit(address)
         return _Way(
-            codec_for(dialect, upstream),
+            codec if edit is None else EditedCodec(codec, edit),
             base.endpoint,
-            family.path(Address(base, upstream, target.model, stream, endpoint.options)),
+            family.path(address),
             _fixed_headers(endpoint, stream, call.credential),
-            FAMILY[dialect] == family.vendor,
+            FAMILY[dialect] == FAMILY.get(upstream, family.vendor),
             endpoint.authenticator,
             dict(endpoint.headers),
         )
-
-
-def _upstream_dialect(endpoint: ProviderEndpoint, dialect: str, target: Target) -> str | None:
-    if dialect == OPENAI_COMPLETIONS and CHAT_ONLY_TAG in target.offering.tags and endpoint.wire == "openai":
-        return OPENAI_CHAT
-    return FAMILIES[endpoint.wire].dialects.get(dialect)
 
 
 def _fixed_headers(endpoint: ProviderEndpoint, stream: bool, credential: str) -> HeaderPairs:
@@ -194,7 +199,7 @@ def _headers(way: _Way, request: LlmRequest, encoded: EncodedRequest) -> Headers
         if operators and name in operators:
             if name not in _LISTS:
                 continue
-            value = f"{operators[name]},{value}"  # noqa: PLW2901 - both want their say
+            value = f"{operators[name]},{value}"
         callers.append((name, value))
     replaced = {name for name, _ in callers}
     return [pair for pair in headers if pair[0] not in replaced] + callers

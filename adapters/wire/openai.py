@@ -11,11 +11,9 @@ from adapters.wire.openai_stream import SameFamilyStream, embedded_error
 from adapters.wire.openai_usage import OpenAiUsage, usage_of
 from application.ports.llm import UpstreamCall, UpstreamFailed
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
+from domain.catalog.tags import PREFIX_FLAG_TAG
 from domain.llm.failures import Failure, FailureKind
-
-PREFIX_FLAG_TAG = "prefill_needs_prefix_flag"
-"""A tag of offerings whose provider continues a trailing assistant message only when it is marked."""
-"""They continue a trailing assistant message only when it is marked with `prefix`."""
+from domain.routing.target import tagged
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.encode
@@ -132,7 +130,7 @@ def _with_usage(options: Raw | None) -> Any:
 def _with_prefill(messages: Raw | None, call: UpstreamCall) -> Raw:
     """The conversation with the text so far as a last assistant message."""
     said: dict[str, object] = {"role": "assistant", "content": call.continue_from}
-    if PREFIX_FLAG_TAG in call.target.offering.tags:
+    if tagged(call.target, PREFIX_FLAG_TAG):
         said["prefix"] = True
     return appended(messages, said)
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from adapters.wire.openai import PREFIX_FLAG_TAG
 from adapters.wire.pivot_codec import Draft, Json
+from domain.catalog.tags import MAX_COMPLETION_TOKENS_TAG, PREFIX_FLAG_TAG
 from domain.llm.capabilities import Capability
+from domain.routing.target import tagged
 
 CHAT_FIELDS: Final = frozenset(
     {
@@ -32,8 +33,6 @@ CHAT_FIELDS: Final = frozenset(
 )
 """Fields that translations into a chat body may use; `top_k` is not among them."""
 
-_NEW_LIMIT_PROVIDERS: Final = frozenset({"openai", "azure"})
-
 
 def from_chat(chat: Json, draft: Draft) -> Json:
     """The body with the target's model, usage asked for, and the limit under the name it is known by."""
@@ -45,9 +44,9 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     else:
         body.pop("stream_options", None)
     reasons = Capability.REASONING in target.offering.capabilities
-    if "max_tokens" in body and (reasons or target.offering.provider in _NEW_LIMIT_PROVIDERS):
-        # Reasoning models refuse the older name; older servers know no other.
+    if "max_tokens" in body and (reasons or tagged(target, MAX_COMPLETION_TOKENS_TAG)):
+        # Reasoning models refuse the older name; older servers know no other and are tagged with it.
         body["max_completion_tokens"] = body.pop("max_tokens")
-    if draft.call.continue_from is not None and PREFIX_FLAG_TAG in target.offering.tags:
+    if draft.call.continue_from is not None and tagged(target, PREFIX_FLAG_TAG):
         body["messages"][-1]["prefix"] = True
     return body

@@ -9,6 +9,16 @@ KEEPS_ANSWERS_TAG: Final = "keeps-answers"
 """It also keeps answers under their ids (`store`, `background`, `previous_response_id`)."""
 RESPONSES_ONLY_TAG: Final = "responses-only"
 """The model is offered at `/responses` alone: chats and messages are translated to it."""
+CHAT_ONLY_TAG: Final = "chat-only"
+"""There is no text-completion endpoint: completions are asked as a chat."""
+NO_STREAM_OPTIONS_TAG: Final = "no-stream-options"
+"""The server refuses `stream_options`; it counts tokens in its last chunk unasked."""
+MAX_TOKENS_TAG: Final = "max-tokens"
+"""The server knows the answer's limit as `max_tokens` only."""
+MAX_COMPLETION_TOKENS_TAG: Final = "max-completion-tokens"
+"""The server wants the limit as `max_completion_tokens`, whatever the model."""
+PREFIX_FLAG_TAG: Final = "prefill_needs_prefix_flag"
+"""The server continues a trailing assistant message only when it is marked with `prefix`."""
 
 
 class ResponsesSupport(Enum):

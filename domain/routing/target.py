@@ -47,6 +47,11 @@ class Target:
     """What the operator agreed with the provider, for all of its targets; None: list prices."""
 
 
+def tagged(target: Target, tag: str) -> bool:
+    """Whether the target has the tag, of its own or from its offering."""
+    return tag in target.tags or tag in target.offering.tags
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteTarget:
     """A target's place in one route. Smaller `priority` comes first; `weight` shares the traffic."""

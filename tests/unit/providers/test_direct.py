@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.memory.system import SteppingClock
-from adapters.providers.direct import CHAT_ONLY_TAG, DirectProviders
+from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
 from application.ports.http import HttpRequest, HttpResponse, HttpTransport, TransportFailed, TransportStage
 from application.ports.llm import UpstreamCall, UpstreamFailed
@@ -17,6 +17,7 @@ from application.ports.wire import (
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
 )
+from domain.catalog.tags import CHAT_ONLY_TAG
 from domain.llm.failures import Failure, FailureKind
 from tests.unit.wire.calls import HELLO, call, target
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.wire.openai import CHAT, COMPLETIONS, EMBEDDINGS, PREFIX_FLAG_TAG
+from adapters.wire.openai import CHAT, COMPLETIONS, EMBEDDINGS
 from application.ports.llm import Block, UpstreamFailed
 from application.ports.wire import OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
+from domain.catalog.tags import PREFIX_FLAG_TAG
 from domain.llm.failures import FailureKind
 from domain.llm.stream import (
     ContentKind,

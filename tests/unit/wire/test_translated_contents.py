@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from adapters.wire.openai import PREFIX_FLAG_TAG
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
+from domain.catalog.tags import PREFIX_FLAG_TAG
 from tests.unit.wire.calls import HELLO, call, target
 from tests.unit.wire.translations import FUNCTION, TOOL, encoded, refusal, to_anthropic, to_chat, to_gemini
 

@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,32 +29,41 @@ from application.ports.wire import (
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
 )
-from domain.catalog.offering import Catalog
+from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
 from domain.errors import StoreUnavailable
 from domain.resilience.idempotency import IdempotencyBook
-from entrypoints.containers import Container, StoreContainer, compiled_table, gateway_urls
+from entrypoints.api_routes import read_routes
+from entrypoints.containers import Container, StoreContainer, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.complete import CompleteEndpoint
+from entrypoints.http.configuration import configuration_routes
 from entrypoints.http.count_tokens import CountTokensEndpoint
 from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.fallback import not_found_handlers
 from entrypoints.http.guard import Door, may_see
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
+from entrypoints.http.large_bodies import LargeBodies
 from entrypoints.http.llm import LlmEndpoint, LlmGate
-from entrypoints.provisioning import Provision, provision
+from entrypoints.http.models import model_routes
+from entrypoints.http.requests import request_routes
+from entrypoints.http.routes_admin import route_admin_routes
+from entrypoints.live import LiveConfiguration, Sources, compiled
 from entrypoints.settings import LoadedSettings, Settings
+from entrypoints.swapping import preparing
 from entrypoints.version import version
 
 log = logging.getLogger("interchange")
 
 KEY_REFRESH_EVERY_S = 0.5
 CATALOG_LOOK_EVERY_S = 60.0
+AFFINITY_REFRESH_EVERY_S = 1.0
+AFFINITY_FORGET_EVERY_S = 600.0
+DISCOUNTS_LOOK_EVERY_S = 60.0
 GC_THRESHOLDS = (20_000, 50, 100)
 """A request leaves hundreds of short-lived containers and no cycles; Python's own 700 looks in vain."""
 GATEWAY_WATCH_EVERY_S = 0.5
 GATEWAY_PROBE_EVERY_S = 5.0
-SIMULATOR_URL_VARIABLE = "INTERCHANGE_SIMULATOR_URL"
 GATEWAY_FILE = "gateway.json"
 DATABASE_FILE = "interchange.db"
 
@@ -121,14 +129,22 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
     async with AsyncExitStack() as stack:
         parts = await _open_store_parts(stack, settings, loaded.environ)
         stores = StoreContainer(**parts)
-        catalog = CatalogInUse(stores.clock().utc_now().date(), await stores.load_catalog()())
-        provided = _provision(loaded, catalog.catalog)
+        sources = Sources(
+            loaded=loaded,
+            catalog=await stores.load_catalog()(),
+            priced_on=stores.clock().utc_now().date(),
+            routes=read_routes(await stores.route_store().all()),
+        )
+        provided = compiled(sources)
         thread = BlockingThread("interchange-usage")
         stack.push_async_callback(thread.aclose)
         writer_database = SqlDatabase(database_url(settings), thread)
         stack.push_async_callback(writer_database.aclose)
         usage_log = JournaledUsageLog(SqlUsageWriter(writer_database), thread, settings.data_dir / "journal")
         container = Container(**parts, provision=provided, usage_log=usage_log)
+        live = LiveConfiguration(
+            sources, provided, store=container.route_store(), prepare=preparing(container, provided)
+        )
         await container.bootstrap_first_key()()
         await container.key_ring().refresh()
         await usage_log.start()
@@ -139,9 +155,17 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         tasks.start("usage log", usage_log.run)
         tasks.start("usage log watch", lambda: _watch_usage_log(usage_log))
         tasks.start("key ring", lambda: _every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
-        tasks.start("gateway", lambda: _watch_gateway(settings, container))
-        faces = _faces(container, loaded, catalog)
-        tasks.start("catalogue", lambda: _follow_catalog(loaded, container, catalog))
+        tasks.start("routes", lambda: _every(KEY_REFRESH_EVERY_S, live.refresh_routes))
+        tasks.start("configuration", live.watch_file)
+        affinity = container.affinity()
+        await _in_any_case(affinity.load)
+        stack.push_async_callback(_in_any_case, affinity.refresh)
+        tasks.start("affinity", lambda: _every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
+        tasks.start("affinity clean-up", lambda: _every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
+        tasks.start("discounts", lambda: _every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
+        tasks.start("gateway", lambda: _watch_gateway(live, container))
+        faces = _faces(container, live)
+        tasks.start("catalogue", lambda: _follow_catalog(live, container))
         # What was built so far lives as long as the process: leave it out of every later collection.
         gc.collect()
         gc.freeze()
@@ -195,32 +219,24 @@ async def _watch_usage_log(usage_log: JournaledUsageLog) -> None:
         await asyncio.sleep(1.0)
 
 
-class CatalogInUse:
-    """The catalogue that requests are planned and priced by, and the date its prices are of."""
-
-    def __init__(self, on: date, catalog: Catalog) -> None:
-        self.on = on
-        self.catalog = catalog
-
-
-def _provision(loaded: LoadedSettings, catalog: Catalog) -> Provision:
-    simulator_url = loaded.environ.get(SIMULATOR_URL_VARIABLE)
-    return provision(loaded.settings, catalog, loaded.environ, simulator_url=simulator_url)
-
-
-async def _follow_catalog(loaded: LoadedSettings, container: Container, in_use: CatalogInUse) -> None:
+async def _follow_catalog(live: LiveConfiguration, container: Container) -> None:
     """Takes a new day's prices into use: providers announce changes with a date."""
     while True:
         await asyncio.sleep(CATALOG_LOOK_EVERY_S)
         today = container.clock().utc_now().date()
-        if today == in_use.on:
-            continue
-        catalog = await container.load_catalog()()
-        container.runtime().swap(compiled_table(_provision(loaded, catalog)))
-        in_use.on, in_use.catalog = today, catalog
+        if today != live.priced_on:
+            await live.take_catalog(await container.load_catalog()(), today)
 
 
-async def _every(period_s: float, work: Callable[[], Awaitable[None]]) -> None:
+async def _in_any_case(work: Callable[[], Awaitable[None]]) -> None:
+    """Work whose failure must keep nobody from starting or ending."""
+    try:
+        await work()
+    except StoreUnavailable as error:
+        log.warning("store unavailable: %s", error.message)
+
+
+async def _every(period_s: float, work: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await work()
@@ -229,14 +245,14 @@ async def _every(period_s: float, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(period_s)
 
 
-async def _watch_gateway(settings: Settings, container: Container) -> None:
+async def _watch_gateway(live: LiveConfiguration, container: Container) -> None:
     """Follows the address of the gateway that the supervisor runs, and probes all gateways now and then."""
     gateway = container.gateway()
-    file = settings.data_dir / GATEWAY_FILE
+    file = live.settings.data_dir / GATEWAY_FILE
     seen: tuple[str, ...] | None = None
     since_probe_s = GATEWAY_PROBE_EVERY_S
     while True:
-        urls = (*gateway_urls(settings), *_published(file))
+        urls = (*gateway_urls(live.settings), *_published(file))
         if urls != seen:
             gateway.set_gateways(urls)
             seen = urls
@@ -256,8 +272,8 @@ def _published(file: Path) -> tuple[str, ...]:
     return (url,) if isinstance(url, str) else ()
 
 
-def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -> Faces:
-    settings = loaded.settings
+def _faces(container: Container, live: LiveConfiguration) -> Faces:
+    settings = live.settings
     gate = LlmGate(
         key_ring=container.key_ring(),
         reader=container.reader(),
@@ -266,6 +282,7 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
         clock=container.clock(),
         ids=container.ids(),
         body_bytes_max=settings.limits.max_body_bytes,
+        large_bodies=LargeBodies(settings.limits.max_large_body_bytes, settings.limits.max_body_bytes),
         book=IdempotencyBook(),
         running=set(),
     )
@@ -280,7 +297,6 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
     }
     use_cases = AdminUseCases(
         door=Door(container.key_ring(), container.ids()),
-        list_models=container.list_models(),
         explain_route=container.explain_route(),
         providers_status=container.providers_status(),
         steer_provider=container.steer_provider(),
@@ -288,7 +304,7 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
         list_keys=container.list_keys(),
         revoke_key=container.revoke_key(),
         report_usage=container.report_usage(),
-        catalog=lambda: in_use.catalog,
+        catalog=lambda: live.catalog,
         reader=container.reader(),
         complete_endpoint=complete,
     )
@@ -300,14 +316,19 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
         providers=container.providers_status(),
         metrics=container.metrics(),
         gateway=lambda: gateway_status(container),
-        warnings=lambda: [str(warning) for warning in loaded.warnings],
+        warnings=live.warnings,
+        reload_status=lambda: live.status,
         may_see=may_see(container.key_ring(), "providers.read"),
     )
     rest = Starlette(
         routes=[
             *health_routes(sources),
             metrics_route(use_cases.door, sources),
+            *model_routes(use_cases.door, container.list_models()),
             *admin_routes(use_cases),
+            *request_routes(use_cases.door, container.read_requests()),
+            *configuration_routes(use_cases.door, live),
+            *route_admin_routes(use_cases.door, _manage_routes(container, live), live),
             *documentation_routes(),
         ],
         exception_handlers=not_found_handlers(container.ids()),
@@ -315,6 +336,11 @@ def _faces(container: Container, loaded: LoadedSettings, in_use: CatalogInUse) -
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
     return Faces(hot, rest, gate.running)
+
+
+def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:
+    keeping = RouteKeeping(live.route_declared_in, live.check_route, live.refresh_routes)
+    return ManageRoutes(container.route_store(), container.clock(), keeping)
 
 
 def gateway_status(container: Container) -> dict[str, Any]:

@@ -124,9 +124,16 @@ ADMIN_PATHS: dict[str, Any] = {
             "What this key may call, routes first",
             {
                 "200": _json(_either("ModelList", "AnthropicModelList"), "In the caller's family's shape."),
-                **errors(_BOTH, 401, 403),
+                **errors(_BOTH, 400, 401, 403),
             },
-            parameters=[ANTHROPIC_VERSION],
+            parameters=[
+                ANTHROPIC_VERSION,
+                _query(
+                    "limit", "Models of one page, for Anthropic's callers.", integer(minimum=1, maximum=1000)
+                ),
+                _query("after_id", "The page after this model, for Anthropic's callers.", text()),
+                _query("before_id", "The page before this model, for Anthropic's callers.", text()),
+            ],
         )
     },
     "/v1/models/{name}": {

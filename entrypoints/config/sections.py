@@ -51,6 +51,12 @@ class LimitSettings(Section):
 
     max_concurrent_requests: int = Field(default=1000, ge=1, le=1_000_000)
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
+    max_large_body_bytes: int = Field(
+        default=512 * 1024 * 1024,
+        ge=1024,
+        description="Bytes of all request bodies over 64 KiB that may be in memory at once; the next waits "
+        "outside with 503.",
+    )
     provider_timeout_s: Seconds = Field(
         default=30.0, description="Bounds the response headers of streams and every connector call."
     )

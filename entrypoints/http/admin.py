@@ -17,7 +17,6 @@ from application.ports.wire import (
     RequestReader,
 )
 from application.use_cases.explain_route import ExplainRoute
-from application.use_cases.list_models import ListModels
 from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
@@ -33,10 +32,8 @@ from entrypoints.http.explained import explanation_object
 from entrypoints.http.guard import Body, Created, Door, Handler, decode, guarded_routes, read_bounded
 from entrypoints.http.llm import LlmEndpoint
 from entrypoints.http.presentation import (
-    anthropic_model,
     key_object,
     offering_object,
-    openai_model,
     worst_breaker,
 )
 
@@ -49,7 +46,6 @@ class AdminUseCases(NamedTuple):
     """What the admin routes call."""
 
     door: Door
-    list_models: ListModels
     explain_route: ExplainRoute
     providers_status: ProvidersStatus
     steer_provider: SteerProvider
@@ -90,8 +86,6 @@ def admin_routes(use_cases: AdminUseCases) -> list[Route]:
     """The routes, each behind its permission from the one table."""
     admin = _Admin(use_cases)
     handlers: dict[tuple[str, str], Handler] = {
-        ("GET", "/v1/models"): admin.models,
-        ("GET", "/v1/models/{name:path}"): admin.model,
         ("POST", "/api/v1/routing/explain"): admin.explain,
         ("GET", "/api/v1/providers/status"): admin.providers,
         ("PUT", "/api/v1/providers/{name}/state"): admin.set_state,
@@ -110,22 +104,6 @@ def admin_routes(use_cases: AdminUseCases) -> list[Route]:
 class _Admin:
     def __init__(self, use_cases: AdminUseCases) -> None:
         self._use = use_cases
-
-    async def models(self, request: Request, by: Principal) -> Any:
-        listed = self._use.list_models(by)
-        if "anthropic-version" in request.headers:
-            data = [anthropic_model(model) for model in listed]
-            return {
-                "data": data,
-                "has_more": False,
-                "first_id": data[0]["id"] if data else None,
-                "last_id": data[-1]["id"] if data else None,
-            }
-        return {"object": "list", "data": [openai_model(model) for model in listed]}
-
-    async def model(self, request: Request, by: Principal) -> Any:
-        model = self._use.list_models.one(by, request.path_params["name"])
-        return anthropic_model(model) if "anthropic-version" in request.headers else openai_model(model)
 
     async def explain(self, request: Request, by: Principal) -> Any:
         body = await read_bounded(request)

@@ -34,7 +34,8 @@ NEVER_FORWARDED = frozenset(
         b"proxy-authorization", b"http2-settings", b"x-http-method-override",
         # What tells about people and networks in front of us.
         b"cookie", b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"x-client-ip",
-        b"x-cluster-client-ip", b"origin", b"referer", b"idempotency-key", b"traceparent", b"tracestate", b"baggage",
+        b"x-cluster-client-ip", b"origin", b"referer", b"idempotency-key",
+        b"traceparent", b"tracestate", b"baggage",
     }
 )  # fmt: skip
 """Everything else a caller sends reaches a provider of its own family: clients invent headers faster than

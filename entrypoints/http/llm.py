@@ -36,6 +36,7 @@ from entrypoints.http.callers import (
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.errors import render_error, status_of
 from entrypoints.http.idempotency import REPLAYED
+from entrypoints.http.large_bodies import LargeBodies
 
 CALLER_LEFT_STATUS = 499
 EVENT_STREAM: RawHeaders = [
@@ -55,6 +56,7 @@ class LlmGate(NamedTuple):
     clock: Clock
     ids: IdFactory
     body_bytes_max: int
+    large_bodies: LargeBodies
     book: IdempotencyBook
     running: "set[asyncio.Task[object]]"
     """Tasks of requests between `begin` and `end`."""
@@ -78,8 +80,25 @@ class LlmEndpoint:
         self._dialect = dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gate = self._gate
         call = read_headers(scope["headers"])
+        room = self._gate.large_bodies
+        size_bytes = room.size_of(call.headers)
+        if not size_bytes:
+            await self._answer(call, scope, receive, send)
+            return
+        try:
+            room.take(size_bytes)
+        except InterchangeError as error:
+            await drain(receive)
+            await respond(send, *render_error(error, self._dialect, self._gate.ids.next("req")))
+            return
+        try:
+            await self._answer(call, scope, receive, send)
+        finally:
+            room.give_back(size_bytes)
+
+    async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        gate = self._gate
         request_id = gate.ids.next("req")
         claimed: Claimed | None = None
         body = b""

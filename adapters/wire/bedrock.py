@@ -217,7 +217,7 @@ class ConverseReader(StreamReader):
         return []
 
     def _start(self, found: _Event) -> list[StreamPiece]:
-        use = found.start and found.start.tool_use
+        use = found.start.tool_use if found.start is not None else None
         if use is None:
             return []
         tool = self._tools[found.content_block_index] = len(self._tools)

@@ -52,11 +52,14 @@ CHAT_FIELDS: Final = frozenset(
         "requestMetadata",
     }
 )
-"""Fields of a chat body that have a counterpart here; the last ones are Converse's own, passed as they are."""
+"""Fields of a chat body that have a counterpart here; Converse's own ones are passed as they are."""
 
 _OWN_FIELDS: Final = (
-    "guardrailConfig", "performanceConfig", "additionalModelRequestFields", "requestMetadata",
-)  # fmt: skip
+    "guardrailConfig",
+    "performanceConfig",
+    "additionalModelRequestFields",
+    "requestMetadata",
+)
 _TIERS: Final = {"priority": "priority", "flex": "flex", "default": "default"}
 _THINKING_TOKENS_MIN: Final = 1024
 _NAME_CHARS: Final = re.compile(r"[^A-Za-z0-9\s\-()\[\]]+")
@@ -76,7 +79,7 @@ _IMAGE_FORMATS: Final = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": 
 
 
 def from_chat(chat: Json, draft: Draft) -> Json:
-    """The Converse body. Raises UpstreamFailed (CALLER_FAULT) for several choices, sound, and images by URL."""
+    """The Converse body. Raises UpstreamFailed (CALLER_FAULT) for several choices, sound, images by URL."""
     if (chat.get("n") or 1) > 1:
         raise draft.refuse("n: this provider gives one choice per request")
     system, messages = _conversation(chat["messages"], draft)

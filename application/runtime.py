@@ -1,20 +1,27 @@
 """The compiled snapshot that requests work from, swapped whole when configuration or catalogue change."""
 
+from collections.abc import Mapping
+
+from domain.routing.effective_price import discounts_due
 from domain.routing.live import LiveState
+from domain.routing.repricing import contracts_of, repriced
 from domain.routing.table import RoutingTable
 
 
 class Runtime:
     """Holds the routing table and the live state that belongs to it.
 
-    Readers take both in one go (`snapshot`) and keep them for the whole request, so that a swap never mixes
-    an old table's indexes with a new live state.
+    Tables come at list prices; requests see them at what the contracts make of these. Readers take table and
+    state in one go (`snapshot`) and keep them for the whole request, so that a swap never mixes an old
+    table's indexes with a new live state.
     """
 
-    __slots__ = ("_pair",)
+    __slots__ = ("_listed", "_month_nano_usd", "_pair")
 
     def __init__(self, table: RoutingTable, live: LiveState) -> None:
-        self._pair = (table, live)
+        self._month_nano_usd: dict[str, int] = {}
+        self._listed = table
+        self._pair = (repriced(table, {}), live)
 
     @property
     def snapshot(self) -> tuple[RoutingTable, LiveState]:
@@ -22,4 +29,25 @@ class Runtime:
 
     def swap(self, table: RoutingTable) -> None:
         """Puts a new table in place; what is known about targets that stay is carried over."""
-        self._pair = (table, LiveState.carry_over(self._pair[1], table))
+        self.replace(table, LiveState.carry_over(self._pair[1], table))
+
+    def replace(self, table: RoutingTable, live: LiveState) -> None:
+        """Puts both in place. `live` belongs to the table, and was made from the old one's states."""
+        self._listed = table
+        # Repricing keeps every target's place, so the live state belongs to the repriced table as well.
+        self._pair = (repriced(table, self._month_nano_usd), live)
+
+    def reprice(self, month_nano_usd: Mapping[str, int]) -> bool:
+        """Takes providers' bills of this month; whether that changed what is paid from now on."""
+        contracts = contracts_of(self._listed)
+        before, after = (discounts_due(contracts, bills) for bills in (self._month_nano_usd, month_nano_usd))
+        self._month_nano_usd = dict(month_nano_usd)
+        if before == after:
+            return False
+        self._pair = (repriced(self._listed, self._month_nano_usd), self._pair[1])
+        return True
+
+    @property
+    def volume_providers(self) -> tuple[str, ...]:
+        """Providers whose discount depends on the month's bill."""
+        return tuple(name for name, contract in contracts_of(self._listed).items() if contract.volume)

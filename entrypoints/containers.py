@@ -18,15 +18,19 @@ from adapters.pricing.bundled import BundledPriceBook
 from adapters.pricing.feed_sources import PublicFeeds
 from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
+from adapters.sql.affinity import SqlAffinityStore
 from adapters.sql.catalog import SqlCatalogStore
 from adapters.sql.database import SqlDatabase
 from adapters.sql.keys import SqlKeyStore
+from adapters.sql.request_rows import SqlRequestRows
+from adapters.sql.routes import SqlRouteStore
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.system.clock import SystemClock
 from adapters.system.ids import TimeOrderedIds
 from adapters.telemetry.metrics import PrometheusMetrics
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
+from application.affinity import AffinityBook
 from application.attempts import AttemptLoop, FailoverHappened
 from application.key_ring import KeyRing
 from application.ports.catalog import CatalogSource
@@ -35,6 +39,7 @@ from application.ports.telemetry import Metrics
 from application.ports.usage import UsageLog
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.apply_discounts import ApplyDiscounts
 from application.use_cases.catalog_queries import (
     CatalogUseCases,
     ListOfferings,
@@ -42,6 +47,7 @@ from application.use_cases.catalog_queries import (
     ShowOffering,
 )
 from application.use_cases.explain_route import ExplainRoute
+from application.use_cases.import_keys import ImportKeys
 from application.use_cases.list_models import ListModels
 from application.use_cases.load_catalog import LoadCatalog
 from application.use_cases.manage_keys import (
@@ -51,6 +57,7 @@ from application.use_cases.manage_keys import (
     RecoverKey,
     RevokeKey,
 )
+from application.use_cases.read_requests import ReadRequests
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
@@ -185,6 +192,8 @@ class StoreContainer(containers.DeclarativeContainer):
     owner_key_file = providers.Singleton(PrivateOwnerKeyFile, settings.provided.key_file)
     catalog_store = providers.Singleton(SqlCatalogStore, database)
     usage_query = providers.Singleton(SqlUsageQuery, reports)
+    request_rows = providers.Singleton(SqlRequestRows, reports)
+    route_store = providers.Singleton(SqlRouteStore, database)
 
     key_ring = providers.Singleton(KeyRing, key_store, key_hasher, clock)
     bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)
@@ -192,7 +201,9 @@ class StoreContainer(containers.DeclarativeContainer):
     list_keys = providers.Singleton(ListKeys, key_store)
     revoke_key = providers.Singleton(RevokeKey, key_store, clock, key_ring.provided.refresh)
     recover_key = providers.Singleton(RecoverKey, key_store, key_hasher, clock, owner_key_file)
+    import_keys = providers.Singleton(ImportKeys, key_store, key_hasher, clock)
     report_usage = providers.Singleton(ReportUsage, usage_query)
+    read_requests = providers.Singleton(ReadRequests, request_rows)
 
     transport: providers.Dependency[HttpTransport] = providers.Dependency()
     feeds = providers.Singleton(PublicFeeds, transport)
@@ -248,6 +259,13 @@ class Container(StoreContainer):
         retry_budget=retry_budget,
         on_failover=providers.Singleton(failover_observer, metrics),
     )
+    affinity_store = providers.Singleton(SqlAffinityStore, StoreContainer.reports)
+    affinity = providers.Singleton(
+        AffinityBook, affinity_store, reader.provided.fingerprint, StoreContainer.clock
+    )
+    apply_discounts = providers.Singleton(
+        ApplyDiscounts, runtime, StoreContainer.usage_query, StoreContainer.clock
+    )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,
         runtime=runtime,
@@ -258,8 +276,9 @@ class Container(StoreContainer):
         chance=chance,
         slots_max=StoreContainer.settings.provided.limits.max_concurrent_requests,
         observe=metrics.provided.observe,
+        affinity=affinity,
     )
-    explain_route = providers.Singleton(ExplainRoute, runtime, attempts, StoreContainer.clock)
+    explain_route = providers.Singleton(ExplainRoute, runtime, attempts, StoreContainer.clock, affinity)
     list_models = providers.Singleton(ListModels, runtime)
     providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)
     steer_provider = providers.Singleton(SteerProvider, runtime, StoreContainer.clock)

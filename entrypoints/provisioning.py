@@ -11,6 +11,8 @@ from domain.catalog.names import ModelNames
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.routing.target import Route, RouteTarget, Target
+from entrypoints.config.price_sections import price_contract
+from entrypoints.prompt_caches import prompt_cache_of
 from entrypoints.provisioned import CHAT, ProvisionedProvider
 from entrypoints.settings import ModelSettings, ProviderSettings, RouteSettings, Settings
 from entrypoints.simulated import simulated_offerings, simulated_providers
@@ -45,6 +47,8 @@ class Provision:
     targets: tuple[Target, ...]
     routes: dict[str, Route]
     default_route: str | None
+    warnings: tuple[str, ...] = ()
+    """What of the API's routes cannot be used now."""
 
 
 def provision(
@@ -53,8 +57,11 @@ def provision(
     environ: Mapping[str, str],
     *,
     simulator_url: str | None = None,
+    api_routes: Mapping[str, RouteSettings] | None = None,
 ) -> Provision:
     """The providers of the file, those a key in the environment activates, and the simulated ones.
+
+    `api_routes` were made through the API. What of them has no target any more is left out with a warning.
 
     Raises:
         ProvisioningError: an unknown kind, a missing base_url or a route to an unknown target.
@@ -82,9 +89,12 @@ def provision(
                     for offering in simulated_offerings(made.name)
                 ]
     targets = _targets(settings, providers, offerings)
-    routes = _routes(settings, {target.id: target for target in targets}, problems)
+    by_id = {target.id: target for target in targets}
+    routes = _routes(settings, settings.routes, by_id, problems)
     if problems:
         raise ProvisioningError(problems)
+    warnings: list[str] = []
+    routes |= _routes(settings, api_routes or {}, by_id, warnings)
     if AUTO_ROUTE not in routes and targets:
         routes[AUTO_ROUTE] = _auto(settings, targets)
     return Provision(
@@ -92,6 +102,7 @@ def provision(
         targets=tuple(targets),
         routes=routes,
         default_route=AUTO_ROUTE if AUTO_ROUTE in routes else None,
+        warnings=tuple(warnings),
     )
 
 
@@ -220,6 +231,9 @@ def _targets(
     targets: list[Target] = []
     for name, provider in providers.items():
         section = settings.providers.get(name)
+        contract = None
+        if section is not None:
+            contract = price_contract(section.discount_percent, section.volume_discounts, section.reserved)
         for entry in offerings[name]:
             offering = entry.offering
             targets.append(
@@ -237,14 +251,21 @@ def _targets(
                     simulated=provider.simulated,
                     honours_idempotency_keys=provider.honours_idempotency_keys,
                     aliases=tuple(dict.fromkeys((entry.name, *entry.aliases))),
+                    prompt_cache=prompt_cache_of(section.kind if section else name, provider.wire),
+                    contract=contract,
                 )
             )
     return targets
 
 
-def _routes(settings: Settings, targets: Mapping[str, Target], problems: list[str]) -> dict[str, Route]:
+def _routes(
+    settings: Settings,
+    sections: Mapping[str, RouteSettings],
+    targets: Mapping[str, Target],
+    problems: list[str],
+) -> dict[str, Route]:
     routes: dict[str, Route] = {}
-    for name, section in settings.routes.items():
+    for name, section in sections.items():
         members: list[RouteTarget] = []
         for position, asked in enumerate(section.targets):
             target = targets.get(asked.target)
@@ -261,6 +282,7 @@ def _routes(settings: Settings, targets: Mapping[str, Target], problems: list[st
                 max_fallbacks=section.max_fallbacks,
                 retries=section.retries,
                 timeouts=settings.timeouts_of(section),
+                affinity=section.affinity.policy(),
                 stream_recovery=section.stream_recovery,
                 usage_cost=section.usage_cost,
             )

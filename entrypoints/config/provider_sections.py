@@ -9,6 +9,7 @@ from domain.catalog.prices import PriceTable, Rates, Tier
 from domain.llm.capabilities import NAMES, NO_CAPABILITY, Capability, parse_capability
 from domain.money import parse_usd
 from domain.routing.target import Via
+from entrypoints.config.price_sections import Percent, ReservedSettings, VolumeDiscountSettings
 from entrypoints.config.sections import BreakerSettings, HealthSettings, Section, Share, Url, Word
 
 
@@ -149,6 +150,9 @@ class ProviderSettings(Section):
         "once. A batch then repeats there what a crash left in doubt; elsewhere the doubt is recorded.",
     )
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
+    discount_percent: Percent = Decimal(0)
+    volume_discounts: tuple[VolumeDiscountSettings, ...] = Field(default=(), max_length=32)
+    reserved: ReservedSettings | None = None
     breaker: BreakerSettings | None = None
     health: HealthSettings | None = None
 

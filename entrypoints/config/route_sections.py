@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema
 
 from domain.routing.target import StreamRecovery, UsageCost
 from domain.time import Timeouts
+from entrypoints.config.affinity_section import AffinitySettings
 from entrypoints.config.sections import Seconds, Section, Word
 
 
@@ -113,6 +114,7 @@ class RouteSettings(Section):
         "or never. Answers of the caller's own family are otherwise passed on byte for byte.",
     )
     cache: CacheSettings = CacheSettings()
+    affinity: AffinitySettings = AffinitySettings()
 
 
 BudgetScope = Literal[

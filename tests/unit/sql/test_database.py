@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, insert, text
 
 from adapters.sql import upgrade as upgrading
+from adapters.sql.affinity import affinity_places
 from adapters.sql.batch_schema import batches, files
 from adapters.sql.answer_tables import stored_answers
 from adapters.sql.database import SqlDatabase, open_engine
@@ -44,7 +45,7 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
     engine.dispose()
 
     assert differences == []
-    assert {api_routes.name, stored_answers.name} <= set(metadata.tables)
+    assert {affinity_places.name, api_routes.name, stored_answers.name} <= set(metadata.tables)
 
 
 def test_the_shipped_head_is_the_newest_migration() -> None:

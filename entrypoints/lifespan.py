@@ -41,6 +41,7 @@ from entrypoints.http.configuration import configuration_routes
 from entrypoints.http.count_tokens import CountTokensEndpoint
 from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.fallback import not_found_handlers
+from entrypoints.http.gemini import gemini_faces
 from entrypoints.http.guard import Door, may_see
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.large_bodies import LargeBodies
@@ -295,6 +296,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
         ("POST", "/api/v1/llm/complete"): complete,
     }
+    gemini, below = gemini_faces(gate, container.list_models())
     use_cases = AdminUseCases(
         door=Door(container.key_ring(), container.ids()),
         explain_route=container.explain_route(),
@@ -335,7 +337,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
     )
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
-    return Faces(hot, rest, gate.running)
+    return Faces({**hot, **gemini}, rest, gate.running, below)
 
 
 def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:

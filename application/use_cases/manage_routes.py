@@ -14,11 +14,11 @@ API_ROUTES_MAX: Final = 10_000
 
 
 class RouteKeeping(NamedTuple):
-    """What the running configuration knows of routes. None of it waits, but for `changed`."""
+    """What the running configuration knows of routes."""
 
     declared_in: Callable[[str], str | None]
     """Where the file declares a route of that name, such as `interchange.yaml:12`; None: it does not."""
-    check: Callable[[str, bytes], str]
+    check: Callable[[str, bytes], Awaitable[str]]
     """The body in canonical form. Raises InvalidRequest for what could not be a route here and now."""
     changed: Callable[[], Awaitable[None]]
     """Told after a change, so that this instance follows at once; the others do within a second."""
@@ -44,7 +44,7 @@ class ManageRoutes:
         """
         check_tenant(by, by.tenant_id, "config.write")
         self._refuse_if_declared(name)
-        canonical = self._keeping.check(name, body)
+        canonical = await self._keeping.check(name, body)
         route = StoredRoute(name, canonical, self._clock.utc_now(), by.key_id)
         new = await self._store.put(route, routes_max=API_ROUTES_MAX)
         await self._tell()

@@ -5,54 +5,12 @@ from typing import Any
 from application.ports.usage_query import UsageDimension
 from contracts.http.error_answers import admin_errors, errors
 from contracts.http.headers import ANTHROPIC_VERSION
+from contracts.http.operations import json_answer as _json
+from contracts.http.operations import operation as _operation
+from contracts.http.operations import path_parameter as _path
+from contracts.http.operations import query_parameter as _query
 from contracts.http.words import Schema, integer, one_of, ref, text
 from domain.llm.capabilities import NAMES
-
-PUBLIC: list[dict[str, list[str]]] = []
-
-
-def _json(schema: Schema, description: str, *, with_id: bool = True) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": description,
-        "content": {"application/json": {"schema": schema}},
-    }
-    if with_id:
-        response["headers"] = {"x-request-id": {"$ref": "#/components/headers/x-request-id"}}
-    return response
-
-
-def _operation(
-    operation_id: str,
-    tag: str,
-    summary: str,
-    responses: dict[str, Any],
-    *,
-    parameters: list[dict[str, Any]] | None = None,
-    body: str | None = None,
-    public: bool = False,
-    description: str = "",
-) -> dict[str, Any]:
-    operation: dict[str, Any] = {"operationId": operation_id, "tags": [tag], "summary": summary}
-    if description:
-        operation["description"] = description
-    if parameters:
-        operation["parameters"] = parameters
-    if body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": ref(body)}},
-        }
-    if public:
-        operation["security"] = PUBLIC
-    return {**operation, "responses": responses}
-
-
-def _path(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "description": description, "schema": text()}
-
-
-def _query(name: str, description: str, schema: Schema) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _either(ours: str, theirs: str) -> Schema:

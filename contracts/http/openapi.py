@@ -7,6 +7,7 @@ from contracts.http.admin_paths import ADMIN_PATHS
 from contracts.http.admin_schemas import ADMIN_SCHEMAS
 from contracts.http.call_paths import CALL_PATHS
 from contracts.http.call_schemas import CALL_SCHEMAS
+from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATION_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
 
@@ -24,6 +25,7 @@ _TAGS = {
     "Keys": "Who may call.",
     "Catalogue": "What could be called, and for how much.",
     "Usage": "What was called, and for how much.",
+    "Configuration": "What runs, and what of it may be changed here.",
     "Health": "How this instance is doing.",
     "About": "Descriptions of this interface.",
 }
@@ -38,9 +40,9 @@ def openapi_document() -> dict[str, Any]:
             "servers": [{"url": "/", "description": "This installation"}],
             "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
             "security": [{name: []} for name in SECURITY_SCHEMES],
-            "paths": {**CALL_PATHS, **ADMIN_PATHS},
+            "paths": {**CALL_PATHS, **ADMIN_PATHS, **CONFIGURATION_PATHS},
             "components": {
-                "schemas": {**CALL_SCHEMAS, **ADMIN_SCHEMAS, **ERROR_SCHEMAS},
+                "schemas": {**CALL_SCHEMAS, **ADMIN_SCHEMAS, **CONFIGURATION_SCHEMAS, **ERROR_SCHEMAS},
                 "parameters": REQUEST_HEADERS,
                 "headers": RESPONSE_HEADERS,
                 "securitySchemes": SECURITY_SCHEMES,

@@ -68,7 +68,7 @@ class RequestRowsContract(PortContract):
             {"model": "b"},
         ],
     )
-    async def test_a_filter_keeps_what_is_equal(self, world: RowsWorld, wanted: dict[str, str]) -> None:
+    async def test_a_filter_keeps_what_is_equal(self, world: RowsWorld, wanted: dict[str, Any]) -> None:
         await written(world, {}, wanted, {})
 
         assert await ids(world, RowFilter(**wanted)) == ["req_000000000001"]

@@ -30,13 +30,17 @@ MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 class LoadedSettings:
     """A usable configuration, what to know about it, and where it came from.
 
-    `environ` is kept for what only the catalogue can name: the providers' own key variables.
+    `environ` is kept for what only the catalogue can name: the providers' own key variables. `references` are
+    values as they were written with `${…}`, or as the variable that gave them; `lines` is where the file
+    declares each key, from 1.
     """
 
     settings: Settings
     warnings: tuple[ConfigProblem, ...] = ()
     config_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    references: Mapping[ConfigPath, str] = field(default_factory=dict, repr=False)
+    lines: Mapping[ConfigPath, int] = field(default_factory=dict, repr=False)
 
 
 def load_settings(
@@ -81,6 +85,11 @@ def load_settings(
         warnings=_in_order([sources.problem(f.path, f.message) for f in found]),
         config_file=file,
         environ=dict(environ),
+        references={
+            **{path: f"${{{name}}}" for path, name in environment.origins.items()},
+            **document.references,
+        },
+        lines={path: mark.line for path, mark in document.keys.items()},
     )
 
 

@@ -31,12 +31,16 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YamlDocument:
-    """`keys` and `values` say where each path stands; `interpolated` paths took text from the environment."""
+    """`keys` and `values` say where each path stands; `interpolated` paths took text from the environment.
+
+    `references` are those whose text has `${…}`, as it was written.
+    """
 
     data: dict[str, Any]
     keys: Mapping[ConfigPath, Mark] = field(default_factory=dict)
     values: Mapping[ConfigPath, Mark] = field(default_factory=dict)
     interpolated: frozenset[ConfigPath] = frozenset()
+    references: Mapping[ConfigPath, str] = field(default_factory=dict)
     problems: tuple[ConfigProblem, ...] = ()
 
 
@@ -63,6 +67,7 @@ def read_yaml(text: str, *, origin: str, environ: Mapping[str, str]) -> YamlDocu
         keys=reader.keys,
         values=reader.values,
         interpolated=frozenset(reader.interpolated),
+        references=reader.references,
         problems=tuple(reader.problems),
     )
 
@@ -87,6 +92,7 @@ class _Reader:
         self.keys: dict[ConfigPath, Mark] = {}
         self.values: dict[ConfigPath, Mark] = {}
         self.interpolated: set[ConfigPath] = set()
+        self.references: dict[ConfigPath, str] = {}
         self.problems: list[ConfigProblem] = []
 
     def mapping(self, node: MappingNode, path: ConfigPath, depth: int) -> dict[str, Any]:
@@ -156,6 +162,7 @@ class _Reader:
             self._report(path, bad.message, _mark_of(node, offset))
         if result.names:
             self.interpolated.add(path)
+            self.references[path] = text
             if plain and not result.text:
                 return None
         return result.text

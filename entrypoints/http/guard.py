@@ -71,7 +71,7 @@ def guarded(door: Door, handler: Handler, permission: str) -> Callable[[Request]
             response = Response(body, status)
             response.raw_headers.extend(raw)
             return response
-        status = 201 if request.method == "POST" and isinstance(value, Created) else 200
+        status = 201 if isinstance(value, Created) else 200
         if isinstance(value, Created):
             value = value.value
         response = Response(msgspec.json.encode(value), status, media_type="application/json")

@@ -14,6 +14,7 @@ from application.use_cases.watch_providers import ProvidersStatus
 from domain.tenancy.principal import Principal
 from entrypoints.http.guard import Door, guarded
 from entrypoints.http.permissions import ROUTE_PERMISSIONS
+from entrypoints.live import ReloadStatus
 
 
 class HealthSources(NamedTuple):
@@ -27,6 +28,7 @@ class HealthSources(NamedTuple):
     metrics: Metrics
     gateway: Callable[[], dict[str, Any]]
     warnings: Callable[[], list[str]]
+    reload_status: Callable[[], ReloadStatus]
     may_see: Callable[[Request], bool]
     """Whether the caller of a page may see names and addresses: a key with `providers.read`."""
 
@@ -99,6 +101,17 @@ def gauges(sources: HealthSources) -> Iterable[Gauge]:
     """What is measured at the moment of the scrape."""
     states = {"closed": 0, "half_open": 1, "open": 2}
     providers = sources.providers()
+    reload = sources.reload_status()
+    yield Gauge(
+        "interchange_config_reload_failed",
+        "1 while the newest configuration cannot be used and an older one is.",
+        (((), 1 if reload.problems else 0),),
+    )
+    yield Gauge(
+        "interchange_config_reloads",
+        "How often the configuration was taken over while serving, by outcome.",
+        (((("outcome", "ok"),), reload.reloads), ((("outcome", "failed"),), reload.failures)),
+    )
     yield Gauge("interchange_active_requests", "Requests in flight.", (((), sources.pipeline.in_flight),))
     yield Gauge(
         "interchange_provider_success_rate",

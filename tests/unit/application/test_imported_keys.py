@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,9 +25,9 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def imported(token: str = TOKEN, **changes: object) -> ImportedKey:
-    values = {"tenant_id": "acme", "name": "robot", "role": "agent", "created_at": START} | changes
-    return ImportedKey(digest=digest(token), **values)  # type: ignore[arg-type]
+def imported(token: str = TOKEN, **changes: Any) -> ImportedKey:
+    values: dict[str, Any] = {"tenant_id": "acme", "name": "robot", "role": "agent", "created_at": START}
+    return ImportedKey(digest=digest(token), **(values | changes))
 
 
 class World:
@@ -174,7 +175,7 @@ async def test_nobody_imports_more_than_they_hold(world: World) -> None:
         ({"note": "x" * 501}, "note"),
     ],
 )
-async def test_one_bad_key_keeps_all_out(world: World, changes: dict[str, object], param: str) -> None:
+async def test_one_bad_key_keeps_all_out(world: World, changes: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await world.import_keys(local_operator(), [imported("sk-good"), imported(**changes)])
 

@@ -1,0 +1,122 @@
+"""Single requests: what was asked, who answered, what it cost and why, newest first."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from application.ports.request_rows import RowFilter, RowPlace, place_of
+from application.use_cases.read_requests import ReadRequests
+from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.errors import InvalidRequest
+from domain.money import format_usd
+from domain.tenancy.principal import Principal
+from entrypoints.http.guard import Door, guarded_routes
+
+LIMIT_DEFAULT = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def request_routes(door: Door, read: ReadRequests) -> list[Route]:
+    """`/api/v1/requests`, and one of them with its attempts."""
+
+    async def newest(request: Request, by: Principal) -> Any:
+        query = request.query_params
+        where = RowFilter(
+            tenant_id=query.get("tenant_id"),
+            key_id=query.get("key_id"),
+            agent_id=query.get("agent_id"),
+            session_id=query.get("session_id"),
+            provider=query.get("provider"),
+            model=query.get("model"),
+            failed=_flag(query.get("failed"), "failed"),
+            from_us=_instant(query.get("from"), "from"),
+            to_us=_instant(query.get("to"), "to"),
+            after=_place(query.get("after")),
+        )
+        limit = _whole(query.get("limit", str(LIMIT_DEFAULT)), "limit")
+        rows = await read.newest(by, where, limit=limit)
+        return {
+            "requests": [request_object(event) for event in rows],
+            "next": _cursor(rows[-1]) if len(rows) == limit else None,
+        }
+
+    async def one(request: Request, by: Principal) -> Any:
+        event = await read.one(by, request.path_params["request_id"])
+        return {
+            **request_object(event),
+            "attempts": [attempt_object(attempt) for attempt in event.attempts],
+        }
+
+    return guarded_routes(
+        door,
+        {
+            ("GET", "/api/v1/requests"): newest,
+            ("GET", "/api/v1/requests/{request_id}"): one,
+        },
+    )
+
+
+def request_object(event: RequestEvent) -> dict[str, Any]:
+    """A request without its attempts; times are ISO, UTC."""
+    shown = event._asdict()
+    del shown["attempts"]
+    shown["started_at"] = _iso(shown.pop("started_at_us"))
+    shown["finished_at"] = _iso(place_of(event).finished_us)
+    shown["cost_usd"] = _usd(event.cost_nano_usd)
+    return shown
+
+
+def attempt_object(attempt: AttemptEvent) -> dict[str, Any]:
+    """One call to a provider."""
+    shown = attempt._asdict()
+    del shown["request_id"]
+    shown["started_at"] = _iso(shown.pop("started_at_us"))
+    shown["cost_usd"] = _usd(attempt.cost_nano_usd)
+    return shown
+
+
+def _usd(nano_usd: int | None) -> str | None:
+    return None if nano_usd is None else format_usd(nano_usd)
+
+
+def _iso(us: int) -> str:
+    return (_EPOCH + us * _MICROSECOND).isoformat(timespec="microseconds")
+
+
+def _cursor(event: RequestEvent) -> str:
+    place = place_of(event)
+    return f"{place.finished_us}.{place.request_id}"
+
+
+def _place(text: str | None) -> RowPlace | None:
+    if text is None:
+        return None
+    at, dot, request_id = text.partition(".")
+    if not dot or not (at.isascii() and at.isdigit()) or len(at) > 18 or len(request_id) > 200:
+        raise InvalidRequest("after must be what an earlier page gave as `next`", param="after")
+    return RowPlace(int(at), request_id)
+
+
+def _whole(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise InvalidRequest(f"{name} must be a whole number", param=name)
+    return int(text)
+
+
+def _flag(text: str | None, name: str) -> bool:
+    if text not in (None, "true", "false"):
+        raise InvalidRequest(f"{name} must be true or false", param=name)
+    return text == "true"
+
+
+def _instant(text: str | None, name: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"{name} must be an ISO time such as 2030-01-31T12:00:00Z", param=name) from None
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND

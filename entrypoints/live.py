@@ -1,0 +1,229 @@
+"""The configuration a worker runs on: taken over from the file, the catalogue and the API while it serves.
+
+Whatever changes, everything is compiled first and then put in place in one step; what cannot be compiled
+changes nothing. Requests that run keep what they began with.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final
+
+from application.ports.routes import RouteStore
+from domain.catalog.offering import Catalog
+from domain.errors import InvalidRequest
+from entrypoints.api_routes import ApiRoutes, read_routes, route_section
+from entrypoints.config.loading import LoadedSettings
+from entrypoints.config.problems import ConfigError
+from entrypoints.config.reload import FileState, merged, read_again, state_of
+from entrypoints.config.root import Settings
+from entrypoints.provisioning import Provision, ProvisioningError, provision
+
+log = logging.getLogger("interchange")
+
+LOOK_EVERY_S: Final = 1.0
+SETTLE_S: Final = 0.1
+SETTLE_LOOKS_MAX: Final = 20
+"""A file that is being written is read when it stopped changing, or after so many looks."""
+RELOAD_FILE: Final = "reload.json"
+"""Touched by the supervisor on SIGHUP: read the file again even if it looks unchanged."""
+SIMULATOR_URL_VARIABLE: Final = "INTERCHANGE_SIMULATOR_URL"
+
+
+Prepare = Callable[[Settings, Provision], Callable[[], None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Everything a provision is compiled from."""
+
+    loaded: LoadedSettings
+    catalog: Catalog
+    priced_on: date
+    routes: ApiRoutes = field(default_factory=ApiRoutes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadStatus:
+    """How the file and what runs relate. `problems` is why the newest file is not in use; empty: it is."""
+
+    file: str | None
+    reloads: int = 0
+    failures: int = 0
+    problems: tuple[str, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+
+
+def compiled(sources: Sources) -> Provision:
+    """Raises ProvisioningError with everything that cannot be built."""
+    loaded = sources.loaded
+    declared_twice = [
+        f"routes.{name}: declared in {declared_in(loaded, name)} and also made through the API (DELETE "
+        f"/api/v1/routes/{name}); keep one of them"
+        for name in sources.routes.sections
+        if name in loaded.settings.routes
+    ]
+    if declared_twice:
+        raise ProvisioningError(declared_twice)
+    return provision(
+        loaded.settings,
+        sources.catalog,
+        loaded.environ,
+        simulator_url=loaded.environ.get(SIMULATOR_URL_VARIABLE),
+        api_routes=sources.routes.sections,
+    )
+
+
+def declared_in(loaded: LoadedSettings, name: str) -> str | None:
+    """Where the file declares this route; None: it does not."""
+    if name not in loaded.settings.routes:
+        return None
+    where = loaded.config_file.name if loaded.config_file is not None else "the configuration"
+    line = loaded.lines.get(("routes", name))
+    return where if line is None else f"{where}:{line}"
+
+
+class LiveConfiguration:
+    """Holds what runs now. `prepare` compiles a configuration beside it, off the event loop; what it returns
+    puts that in place in one step on the loop."""
+
+    def __init__(self, sources: Sources, provided: Provision, *, store: RouteStore, prepare: Prepare) -> None:
+        self._sources = sources
+        self.provided = provided
+        self._store = store
+        self._prepare = prepare
+        self._file = sources.loaded.config_file
+        self._seen = self._look()
+        self._routes_generation: int | None = None
+        self._changing = asyncio.Lock()
+        self.status = ReloadStatus(file=None if self._file is None else self._file.name)
+
+    @property
+    def loaded(self) -> LoadedSettings:
+        return self._sources.loaded
+
+    @property
+    def settings(self) -> Settings:
+        return self._sources.loaded.settings
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._sources.catalog
+
+    @property
+    def priced_on(self) -> date:
+        """The day whose prices are in use."""
+        return self._sources.priced_on
+
+    def warnings(self) -> list[str]:
+        """What an operator should know about the configuration in use and the file beside it."""
+        told = [str(warning) for warning in self.loaded.warnings]
+        told += [f"the configuration file is not in use: {problem}" for problem in self.status.problems]
+        told += [f"{key} changed in the file; it takes a restart" for key in self.status.needs_restart]
+        return [*told, *self._sources.routes.problems, *self.provided.warnings]
+
+    def route_declared_in(self, name: str) -> str | None:
+        """Where the file declares this route; None: it does not."""
+        return declared_in(self.loaded, name)
+
+    async def check_route(self, name: str, body: bytes) -> str:
+        """A route's body in canonical form. Raises InvalidRequest for what could not be a route here."""
+        section = route_section(name, body)
+        trial = replace(self._sources, routes=self._sources.routes.trying(name, section))
+        try:
+            provided = await asyncio.to_thread(compiled, trial)
+            problems = [text for text in provided.warnings if text.startswith(f"routes.{name}.")]
+        except ProvisioningError as error:
+            problems = error.problems
+        if problems:
+            raise InvalidRequest("; ".join(problems), param="targets")
+        return section.model_dump_json(exclude_unset=True)
+
+    async def take_catalog(self, catalog: Catalog, on: date) -> None:
+        """Other models and prices from the next request on. Raises ProvisioningError, changing nothing."""
+        async with self._changing:
+            await self._use(replace(self._sources, catalog=catalog, priced_on=on))
+
+    async def refresh_routes(self) -> None:
+        """Takes over what changed among the API's routes. Raises StoreUnavailable; nothing changes then."""
+        async with self._changing:
+            # Asked before the routes are read: a change in between is seen again next time, never missed.
+            generation = await self._store.generation()
+            if generation == self._routes_generation:
+                return
+            routes = read_routes(await self._store.all())
+            if routes == self._sources.routes:
+                self._routes_generation = generation
+                return
+            try:
+                await self._use(replace(self._sources, routes=routes))
+            except ProvisioningError as error:
+                self._failed(error.problems)
+            else:
+                if self.status.problems:
+                    # What kept the file out may have been one of these routes.
+                    await self._read_file()
+            self._routes_generation = generation
+
+    async def watch_file(self) -> None:
+        """Follows the file until cancelled."""
+        while self._file is not None:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self.look_at_file()
+        await asyncio.Event().wait()
+
+    async def look_at_file(self) -> None:
+        """Takes the file over when it is another one than before; a bad one is told and left alone."""
+        state = self._look()
+        if state == self._seen:
+            return
+        for _ in range(SETTLE_LOOKS_MAX):
+            await asyncio.sleep(SETTLE_S)
+            settled, state = state, self._look()
+            if settled == state:
+                break
+        self._seen = state
+        async with self._changing:
+            await self._read_file()
+
+    async def _read_file(self) -> None:
+        try:
+            wanted = await asyncio.to_thread(read_again, self._sources.loaded)
+            usable = merged(self.settings, wanted.settings)
+            await self._use(replace(self._sources, loaded=replace(wanted, settings=usable.settings)))
+        except ConfigError as error:
+            self._failed([str(problem) for problem in error.problems])
+        except ProvisioningError as error:
+            self._failed(error.problems)
+        else:
+            self.status = replace(
+                self.status,
+                reloads=self.status.reloads + 1,
+                problems=(),
+                needs_restart=usable.needs_restart,
+            )
+            log.warning("the configuration was read again and is in use")
+            for key in usable.needs_restart:
+                log.warning("%s changed in the configuration file; it takes a restart", key)
+
+    async def _use(self, sources: Sources) -> None:
+        """Raises ProvisioningError; nothing changes then."""
+        provided = await asyncio.to_thread(compiled, sources)
+        try:
+            put_in_place = await asyncio.to_thread(self._prepare, sources.loaded.settings, provided)
+            put_in_place()
+        except (InvalidRequest, ValueError) as error:
+            raise ProvisioningError([str(error)]) from error
+        self._sources, self.provided = sources, provided
+
+    def _failed(self, problems: list[str]) -> None:
+        self.status = replace(self.status, failures=self.status.failures + 1, problems=tuple(problems))
+        for problem in problems:
+            log.error("the new configuration is not taken over, the old one stays in use: %s", problem)
+
+    def _look(self) -> tuple[FileState, ...]:
+        if self._file is None:
+            return ()
+        return state_of(self._file), state_of(self.settings.data_dir / RELOAD_FILE)

@@ -1,0 +1,87 @@
+"""Putting a compiled configuration in the place of the one that runs, in one step.
+
+Compiling reads nothing that changes, so it may be done in another thread; putting in place happens on the
+event loop and does not wait, so no request sees half of it. Calls that run keep what they have. A provider
+that is gone stays reachable for a while, for requests that planned with it; no new plan names it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Generic, TypeVar
+
+from application.ports.system import Clock
+from domain.routing.live import LiveState
+from entrypoints.containers import (
+    Container,
+    breaker_policy,
+    compiled_table,
+    direct_endpoints,
+    gateway_targets,
+    health_policy,
+)
+from entrypoints.live import Prepare
+from entrypoints.provisioning import Provision
+from entrypoints.settings import Settings
+
+Endpoint = TypeVar("Endpoint")
+
+GONE_KEPT_S: Final = 600.0
+"""As long as a request may take before its last attempt begins, unless its route says otherwise."""
+
+
+class Lingering(Generic[Endpoint]):
+    """Endpoints by provider, with those that are gone kept at least for a time."""
+
+    def __init__(self, clock: Clock, in_use: Mapping[str, Endpoint]) -> None:
+        self._clock = clock
+        self._in_use = dict(in_use)
+        self._gone: dict[str, tuple[float, Endpoint]] = {}
+
+    def with_gone(self, by: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+        """What to reach from now on: all of `by`, and what it lacks of the last ones."""
+        return {name: endpoint for name, (_, endpoint) in self._gone_then(by).items()} | dict(by)
+
+    def now_uses(self, these: Mapping[str, Endpoint]) -> None:
+        """They are in place."""
+        self._gone, self._in_use = self._gone_then(these), dict(these)
+
+    def _gone_then(self, by: Mapping[str, Endpoint]) -> dict[str, tuple[float, Endpoint]]:
+        now = self._clock.monotonic()
+        fresh = {name: (now + GONE_KEPT_S, endpoint) for name, endpoint in self._in_use.items()}
+        return {
+            name: entry for name, entry in (self._gone | fresh).items() if name not in by and entry[0] > now
+        }
+
+
+def preparing(container: Container, provided: Provision) -> Prepare:
+    """Compiles configurations for this container, which runs on `provided` now.
+
+    The returned function raises InvalidRequest or ValueError for what cannot be compiled.
+    """
+    clock = container.clock()
+    direct = Lingering(clock, direct_endpoints(provided))
+    gateway = Lingering(clock, gateway_targets(provided))
+
+    def prepare(settings: Settings, wanted: Provision) -> Callable[[], None]:
+        table = compiled_table(wanted)
+        endpoints, targets = direct_endpoints(wanted), gateway_targets(wanted)
+
+        def put_in_place() -> None:
+            runtime = container.runtime()
+            live = LiveState(
+                table,
+                breaker_policy=breaker_policy(settings.breaker),
+                health_policy=health_policy(settings.health),
+                breaker_policies={
+                    name: breaker_policy(settings.breaker_of(name)) for name in settings.providers
+                },
+                old=runtime.snapshot[1],
+            )
+            container.direct().set_endpoints(direct.with_gone(endpoints))
+            container.gateway().set_endpoints(gateway.with_gone(targets))
+            runtime.replace(table, live)
+            direct.now_uses(endpoints)
+            gateway.now_uses(targets)
+
+        return put_in_place
+
+    return prepare

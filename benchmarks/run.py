@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
+from benchmarks.dialects import dialect_pairs, dialects_table
 from benchmarks.in_flight import in_flight
 from benchmarks.load import missing_programs
 from benchmarks.matrix import ClosedCell, closed_cells, memory, open_cells, warm_up
@@ -30,7 +31,7 @@ from benchmarks.processes import processor_model
 from benchmarks.reconciliation import Ledger, Verdict, exact, whole_run
 from benchmarks.servers import DIRECT, LITELLM, ROOT, THROUGH_PORTKEY, Servers, start_all, versions
 
-SECTIONS = ("unary", "streams", "rates", "first-token", "rows", "in-flight", "stages", "plan")
+SECTIONS = ("unary", "streams", "rates", "first-token", "rows", "in-flight", "dialects", "stages", "plan")
 WORK = ROOT / ".bench"
 
 
@@ -49,6 +50,7 @@ class Extent:
     requests_at_once: int
     streams_at_once: int
     stage_requests: int
+    dialect_concurrencies: tuple[int, ...]
 
 
 FULL = Extent(
@@ -63,6 +65,7 @@ FULL = Extent(
     requests_at_once=5000,
     streams_at_once=5000,
     stage_requests=6000,
+    dialect_concurrencies=(16, 64),
 )
 QUICK = Extent(
     sizes=("1 KB",),
@@ -76,6 +79,7 @@ QUICK = Extent(
     requests_at_once=1000,
     streams_at_once=0,
     stage_requests=2000,
+    dialect_concurrencies=(16,),
 )
 
 
@@ -109,6 +113,13 @@ def measure(extent: Extent, sections: Sequence[str]) -> Outcome:
         found = in_flight(WORK, requests=extent.requests_at_once, streams=extent.streams_at_once)
         outcome.add("Many at once (P5)", report.in_flight_table(found))
         outcome.data["in_flight"] = [asdict(one) for one in found]
+    if "dialects" in sections:
+        print("Every caller's dialect against every provider's ...", flush=True)
+        pairs = dialect_pairs(
+            WORK, concurrencies=extent.dialect_concurrencies, rounds=extent.rounds, seconds=extent.seconds
+        )
+        outcome.add("Dialects", dialects_table(pairs))
+        outcome.data["dialects"] = [asdict(pair) for pair in pairs]
     if "stages" in sections:
         _stages(extent, outcome, unary)
     if "plan" in sections:

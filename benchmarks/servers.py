@@ -113,8 +113,12 @@ def start_interchange(
     *,
     gateway_url: str | None = None,
     limits: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> tuple[str, str, Running]:
-    """Address, key and process of one Interchange. `providers`: name -> (mock's address, via)."""
+    """Address, key and process of one Interchange. `providers`: name -> (mock's address, via).
+
+    `kinds` are the providers' wires where they are not OpenAI's.
+    """
     folder = work / name
     data_dir = folder / "data"
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -123,7 +127,7 @@ def start_interchange(
     for provider, (url, via) in providers.items():
         lines += [
             f"  {provider}:",
-            "    kind: openai",
+            f"    kind: {(kinds or {}).get(provider, 'openai')}",
             f"    base_url: {url}/v1",
             f"    api_key: {PROVIDER_KEY}",
             f"    via: {via}",

@@ -1,6 +1,7 @@
 """The answers of the mocks, made once, and what one of them costs."""
 
 import json
+from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
@@ -30,23 +31,95 @@ class MockPrice(NamedTuple):
 
 def unary_body() -> bytes:
     """A chat completion of exactly `UNARY_BODY_BYTES` bytes, plain ASCII without quotes in its text."""
-
-    def body(text: str) -> bytes:
-        message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-        answer = {
+    return _filled(
+        lambda text: {
             "id": "chatcmpl-mock",
             "object": "chat.completion",
             "created": _CREATED,
             "model": "mock",
-            "choices": [choice],
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": text},
+                    "logprobs": None,
+                    "finish_reason": "stop",
+                }
+            ],
             "usage": _usage(UNARY_OUTPUT_TOKENS),
         }
-        return json.dumps(answer, separators=(",", ":")).encode()
-
-    return body(
-        "mock " * ((UNARY_BODY_BYTES - len(body(""))) // 5) + "x" * ((UNARY_BODY_BYTES - len(body(""))) % 5)
     )
+
+
+def message_body() -> bytes:
+    """The same as Anthropic says it."""
+    return _filled(
+        lambda text: {
+            "id": "msg_mock",
+            "type": "message",
+            "role": "assistant",
+            "model": "mock",
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": INPUT_TOKENS, "output_tokens": UNARY_OUTPUT_TOKENS},
+        }
+    )
+
+
+def response_body() -> bytes:
+    """The same as OpenAI's Responses API says it."""
+    return _filled(
+        lambda text: {
+            "id": "resp_mock",
+            "object": "response",
+            "created_at": _CREATED,
+            "status": "completed",
+            "model": "mock",
+            "output": [
+                {
+                    "type": "message",
+                    "id": "msg_mock",
+                    "status": "completed",
+                    "role": "assistant",
+                    "content": [{"type": "output_text", "text": text, "annotations": []}],
+                }
+            ],
+            "store": False,
+            "usage": {
+                "input_tokens": INPUT_TOKENS,
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": UNARY_OUTPUT_TOKENS,
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": INPUT_TOKENS + UNARY_OUTPUT_TOKENS,
+            },
+        }
+    )
+
+
+def generated_body() -> bytes:
+    """The same as Gemini says it."""
+    return _filled(
+        lambda text: {
+            "candidates": [
+                {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
+            ],
+            "usageMetadata": {
+                "promptTokenCount": INPUT_TOKENS,
+                "candidatesTokenCount": UNARY_OUTPUT_TOKENS,
+                "totalTokenCount": INPUT_TOKENS + UNARY_OUTPUT_TOKENS,
+            },
+            "modelVersion": "mock",
+            "responseId": "mock",
+        }
+    )
+
+
+def _filled(answer: Callable[[str], dict[str, object]]) -> bytes:
+    def body(text: str) -> bytes:
+        return json.dumps(answer(text), separators=(",", ":")).encode()
+
+    room = UNARY_BODY_BYTES - len(body(""))
+    return body("mock " * (room // 5) + "x" * (room % 5))
 
 
 def stream_events() -> list[bytes]:

@@ -1,4 +1,5 @@
-"""A unary upstream of nginx: every POST is answered with the same 1 KB chat completion.
+"""A unary upstream of nginx: every POST is answered with the same 1 KB, a chat completion unless the path
+is that of Anthropic's messages, OpenAI's responses or Gemini's models.
 
     python -m benchmarks.mock.nginx_mock --port 0
 
@@ -22,7 +23,15 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.mock.canned import INPUT_TOKENS, UNARY_OUTPUT_TOKENS, MockPrice, unary_body
+from benchmarks.mock.canned import (
+    INPUT_TOKENS,
+    UNARY_OUTPUT_TOKENS,
+    MockPrice,
+    generated_body,
+    message_body,
+    response_body,
+    unary_body,
+)
 
 _TEMPLATE = Path(__file__).with_name("nginx.conf.template")
 _READY_S = 10.0
@@ -38,7 +47,13 @@ class Reading(NamedTuple):
 def configuration(*, port: int, directory: Path) -> str:
     """The configuration file for a port, with all that nginx writes in `directory`."""
     text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in (("PORT", str(port)), ("DIRECTORY", str(directory)), ("BODY", unary_body().decode())):
+    values = {"PORT": str(port), "DIRECTORY": str(directory), "BODY": unary_body().decode()}
+    values |= {
+        "MESSAGE": message_body().decode(),
+        "RESPONSE": response_body().decode(),
+        "GENERATED": generated_body().decode(),
+    }
+    for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
 

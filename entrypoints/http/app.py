@@ -6,8 +6,9 @@ The table costs one dictionary look-up where a router would try its routes one a
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple
 
 from domain.errors import InterchangeError
 from entrypoints.http.asgi import Endpoint, Message, Receive, Scope, Send, drain, respond
@@ -19,15 +20,34 @@ log = logging.getLogger("interchange")
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+class Below(NamedTuple):
+    """One endpoint for paths that start with `prefix` and end with one of `suffixes` (an empty one: any)."""
+
+    method: str
+    prefix: str
+    suffixes: tuple[str, ...]
+    endpoint: Endpoint
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The routes, as the permission table has them."""
+        return tuple(f"{self.prefix}{{name:path}}{suffix}" for suffix in self.suffixes)
+
+
 class Faces:
     """The opened application: hot endpoints by (method, path), and everything else."""
 
-    __slots__ = ("hot", "rest", "running")
+    __slots__ = ("below", "hot", "rest", "running")
 
     def __init__(
-        self, hot: Mapping[tuple[str, str], Endpoint], rest: ASGIApp, running: "set[asyncio.Task[object]]"
+        self,
+        hot: Mapping[tuple[str, str], Endpoint],
+        rest: ASGIApp,
+        running: "set[asyncio.Task[object]]",
+        below: Sequence[Below] = (),
     ) -> None:
         self.hot = hot
+        self.below = tuple(below)
         self.rest = rest
         self.running = running
         """Tasks of requests that hold a slot; each settles its request when it is cancelled."""
@@ -40,10 +60,13 @@ class Application:
         self._open_faces = open_faces
         self.faces: Faces | None = None
         self._hot: Mapping[tuple[str, str], Endpoint] = {}
+        self._below: tuple[Below, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             endpoint = self._hot.get((scope["method"], scope["path"]))
+            if endpoint is None and self._below:
+                endpoint = self._found_below(scope["method"], scope["path"])
             try:
                 if endpoint is not None:
                     await endpoint(scope, receive, send)
@@ -62,6 +85,13 @@ class Application:
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+
+    def _found_below(self, method: str, path: str) -> Endpoint | None:
+        """The endpoint whose prefix the path has; exact paths never come here."""
+        for below in self._below:
+            if method == below.method and path.startswith(below.prefix) and path.endswith(below.suffixes):
+                return below.endpoint
+        return None
 
     def cancel_running(self) -> None:
         """Ends every running request, for when a drain took too long; each settles and is recorded."""
@@ -83,7 +113,7 @@ class Application:
             log.exception("start-up failed")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self.faces, self._hot = faces, faces.hot
+        self.faces, self._hot, self._below = faces, faces.hot, faces.below
         await send({"type": "lifespan.startup.complete"})
         await receive()
         try:

@@ -32,6 +32,7 @@ from domain.errors import (
 )
 from domain.llm.failures import FailureKind
 from entrypoints.http.asgi import RawHeaders
+from entrypoints.http.google_errors import google_payload
 
 STATUS: Mapping[type[InterchangeError], int] = {
     InterchangeError: 500,
@@ -158,6 +159,10 @@ def error_payload(
     details: Mapping[str, object] | None = None,
 ) -> bytes:
     """The error body in the caller's family's shape; our own code and request id are always in it."""
+    if FAMILY.get(dialect) == "gemini":
+        return google_payload(
+            status, code=code, message=message, param=param, request_id=request_id, details=details
+        )
     if FAMILY.get(dialect) == "anthropic":
         return msgspec.json.encode(
             {

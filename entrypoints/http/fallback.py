@@ -9,12 +9,13 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from application.ports.system import IdFactory
-from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT
+from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
 from entrypoints.http.errors import error_payload
 from entrypoints.http.permissions import ROUTE_PERMISSIONS
 
 Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
 ANTHROPIC_PATHS = "/v1/messages"
+GEMINI_PATHS = "/v1beta/"
 
 
 _PROBES = ("HEAD", "OPTIONS")
@@ -57,8 +58,9 @@ def not_found_handlers(ids: IdFactory) -> Handlers:
     ) -> Response:
         request_id = ids.next("req")
         anthropic = "anthropic-version" in request.headers or request.url.path.startswith(ANTHROPIC_PATHS)
+        family = ANTHROPIC_MESSAGES if anthropic else OPENAI_CHAT
         body = error_payload(
-            ANTHROPIC_MESSAGES if anthropic else OPENAI_CHAT,
+            GEMINI_GENERATE if request.url.path.startswith(GEMINI_PATHS) else family,
             status,
             code=code,
             message=message,

@@ -74,6 +74,8 @@ class LlmEndpoint:
         "strategy": "x-interchange-strategy",
     }
     """Where this route's callers state a demand that an error names."""
+    stream_head: RawHeaders = EVENT_STREAM
+    """How a streamed answer announces itself."""
 
     def __init__(self, gate: LlmGate, dialect: str) -> None:
         self._gate = gate
@@ -174,6 +176,10 @@ class LlmEndpoint:
         """What the caller gets of one block."""
         return block.raw
 
+    def keep_alive(self, job: Job) -> bytes:
+        """What keeps the line alive until the first content."""
+        return self._gate.frames.keep_alive(job.request.dialect)
+
     def stream_end(self, job: Job) -> bytes:
         """What follows a complete answer."""
         frames, dialect, cost = self._gate.frames, job.request.dialect, job.cost_nano_usd
@@ -266,9 +272,9 @@ class LlmEndpoint:
             if opening.done():
                 break
             if not started:
-                await send(_start(200, [*EVENT_STREAM, (b"x-request-id", job.request_id.encode())]))
+                await send(_start(200, [*self.stream_head, (b"x-request-id", job.request_id.encode())]))
                 started = True
-            await send(_part(self._gate.frames.keep_alive(job.request.dialect)))
+            await send(_part(self.keep_alive(job)))
         return started
 
     async def _relay(self, job: Job, stream: OpenedStream, send: Send, claimed: Claimed | None) -> None:
@@ -302,7 +308,7 @@ class LlmEndpoint:
         await send({"type": "http.response.body", "body": self.stream_error(job, error)})
 
     def _stream_headers(self, job: Job, stream: OpenedStream) -> RawHeaders:
-        headers = [*EVENT_STREAM, *answer_headers(job, self._gate.clock.monotonic(), with_cost=False)]
+        headers = [*self.stream_head, *answer_headers(job, self._gate.clock.monotonic(), with_cost=False)]
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stream.headers]
         return headers
 

@@ -131,7 +131,8 @@ class Stack:
             for method in route.methods
             if method != "HEAD"
         }
-        return rest | set(faces.hot)
+        below = {(entry.method, path) for entry in faces.below for path in entry.templates}
+        return rest | below | set(faces.hot)
 
     def client(self, **headers: str) -> httpx.Client:
         """A plain HTTP client with the owner's key."""

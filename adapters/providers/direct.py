@@ -1,12 +1,14 @@
 """Straight to the provider, in its own shape: the way out when a gateway is down or would lose something."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from adapters.providers.authentication import Authenticator
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
-from adapters.providers.family import Address, EditedCodec, HeaderPairs, Site
+from adapters.providers.family import Address, AnExchange, EditedCodec, HeaderPairs, Site
+from adapters.providers.missing_path import is_missing_path
 from adapters.wire.addresses import Base, parse_base
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.errors import read_failure
@@ -21,13 +23,14 @@ from application.ports.llm import (
     UpstreamStream,
 )
 from application.ports.system import Clock
-from application.ports.wire import FAMILY, OPENAI_CHAT, OPENAI_COMPLETIONS
-from domain.catalog.tags import CHAT_ONLY_TAG
+from application.ports.wire import FAMILY, OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_RESPONSES
+from domain.catalog.tags import CHAT_ONLY_TAG, RESPONSES_ONLY_TAG, RESPONSES_TAG
 from domain.llm.failures import Failure, FailureKind
 from domain.llm.request import LlmRequest
 from domain.routing.target import Target, tagged
 
 JSON: Final = "application/json"
+_SAID_AS_RESPONSES: Final = frozenset({OPENAI_CHAT, OPENAI_COMPLETIONS})
 
 
 class _Way(NamedTuple):
@@ -40,6 +43,7 @@ class _Way(NamedTuple):
     same_family: bool
     authenticator: Authenticator | None
     operators_headers: Mapping[str, str]
+    exchange: AnExchange
 
 
 class DirectProviders(LlmProvider):
@@ -53,12 +57,17 @@ class DirectProviders(LlmProvider):
         self._bases: dict[str, Base] = {}
         self._secrets: tuple[str, ...] = ()
         self._ways: dict[tuple[str, str, bool, str], _Way] = {}
+        self._without_responses: set[str] = set()
         self.set_endpoints(endpoints)
 
         def read_error(dialect: str, status: int, headers: Headers, body: bytes) -> Failure:
             return read_failure(dialect, status, headers, body, clock.utc_now(), secrets=self._secrets)
 
-        self._exchange = Exchange(transport, clock, read_error=read_error)
+        usual = Exchange(transport, clock, read_error=read_error)
+        self._exchanges: dict[str, AnExchange] = {
+            wire: usual if family.exchange is None else family.exchange(transport, read_error)
+            for wire, family in FAMILIES.items()
+        }
 
     def set_endpoints(self, endpoints: Mapping[str, ProviderEndpoint]) -> None:
         """Other providers from the next call on; calls that run keep theirs.
@@ -69,6 +78,7 @@ class DirectProviders(LlmProvider):
         self._endpoints, self._bases = dict(endpoints), bases
         self._secrets = tuple(secret for endpoint in endpoints.values() for secret in endpoint.secrets)
         self._ways = {}
+        self._without_responses = set()
 
     def would_drop(self, request: LlmRequest, target: Target) -> tuple[str, ...]:
         """Nothing within a family; between families the fields the translation has no counterpart for."""
@@ -101,7 +111,10 @@ class DirectProviders(LlmProvider):
         )
         if way.authenticator is not None:
             request = await way.authenticator.sign(request, call.credential)
-        return await self._exchange.complete(way.codec, call, request, encoded.dropped)
+        try:
+            return await way.exchange.complete(way.codec, call, request, encoded.dropped)
+        except UpstreamFailed as error:
+            raise self._learned(call, way, error) from None
 
     async def open_stream(self, call: UpstreamCall) -> UpstreamStream:
         way = self._way(call, True)
@@ -121,15 +134,40 @@ class DirectProviders(LlmProvider):
         )
         if way.authenticator is not None:
             request = await way.authenticator.sign(request, call.credential)
-        return await self._exchange.open_stream(way.codec, call, request, encoded.dropped)
+        try:
+            return await way.exchange.open_stream(way.codec, call, request, encoded.dropped)
+        except UpstreamFailed as error:
+            raise self._learned(call, way, error) from None
+
+    def _learned(self, call: UpstreamCall, way: _Way, error: UpstreamFailed) -> UpstreamFailed:
+        """The failure; where it says that a server has no `/responses`, the next call takes the way over its
+        chat, and nobody holds this one against the target."""
+        failure = error.failure
+        if (
+            way.codec.upstream_dialect != OPENAI_RESPONSES
+            or tagged(call.target, RESPONSES_ONLY_TAG)
+            or not is_missing_path(failure)
+        ):
+            return error
+        self._without_responses.add(call.target.provider)
+        self._ways = {}
+        return UpstreamFailed(replace(failure, at_gateway=True))
 
     def _spoken(self, endpoint: ProviderEndpoint, dialect: str, target: Target) -> str | None:
         """What this target is asked in for a caller's dialect; None when it offers nothing for it."""
         site = Site(self._bases[target.provider].path, target.model)
         spoken = FAMILIES[endpoint.wire].spoken(site).get(dialect)
         if spoken == OPENAI_COMPLETIONS and tagged(target, CHAT_ONLY_TAG):
-            return OPENAI_CHAT
+            spoken = OPENAI_CHAT
+        if spoken in _SAID_AS_RESPONSES and self._asks_responses(dialect, target):
+            return OPENAI_RESPONSES
         return spoken
+
+    def _asks_responses(self, dialect: str, target: Target) -> bool:
+        if tagged(target, RESPONSES_ONLY_TAG):
+            return True
+        has_them = tagged(target, RESPONSES_TAG) and target.provider not in self._without_responses
+        return dialect == OPENAI_RESPONSES and has_them
 
     def _way(self, call: UpstreamCall, stream: bool) -> _Way:
         key = (call.target.id, call.request.dialect, stream, call.credential)
@@ -159,6 +197,7 @@ class DirectProviders(LlmProvider):
             FAMILY[dialect] == FAMILY.get(upstream, family.vendor),
             endpoint.authenticator,
             dict(endpoint.headers),
+            self._exchanges[endpoint.wire],
         )
 
 

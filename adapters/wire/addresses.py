@@ -13,6 +13,7 @@ from application.ports.wire import (
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
 )
 
 ANTHROPIC_VERSION: Final = "2023-06-01"
@@ -21,6 +22,7 @@ _PATHS: Final[dict[str, str]] = {
     OPENAI_CHAT: "/chat/completions",
     OPENAI_COMPLETIONS: "/completions",
     OPENAI_EMBEDDINGS: "/embeddings",
+    OPENAI_RESPONSES: "/responses",
     ANTHROPIC_MESSAGES: "/v1/messages",
     ANTHROPIC_COUNT_TOKENS: "/v1/messages/count_tokens",
     GEMINI_GENERATE: "/v1beta/models/{model}:generateContent",

@@ -3,7 +3,7 @@
 import msgspec
 
 from adapters.wire import gemini_frames, registry
-from application.ports.wire import FAMILY, FrameWriter
+from application.ports.wire import FAMILY, OPENAI_RESPONSES, FrameWriter
 from domain.llm.usage import Usage
 
 _ANTHROPIC_STOP = {
@@ -32,6 +32,8 @@ class DialectFrames(FrameWriter):
             return _event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}})
         if FAMILY[dialect] == "gemini":
             return gemini_frames.text_frame(text, request_id, model)
+        if dialect == OPENAI_RESPONSES:
+            return b""  # its events carry numbers and ids of those before: such answers are never continued
         return _chunk(dialect, request_id, model, text=text)
 
     def finish_frames(
@@ -59,6 +61,8 @@ class DialectFrames(FrameWriter):
             return _event("content_block_stop", {"index": 0}) + _event("message_delta", delta)
         if FAMILY[dialect] == "gemini":
             return gemini_frames.finish_frame(reason, usage, request_id, model)
+        if dialect == OPENAI_RESPONSES:
+            return b""
         frames = _chunk(dialect, request_id, model, reason=reason)
         if include_usage and usage is not None:
             frames += _chunk(dialect, request_id, model, usage=usage)

@@ -10,7 +10,12 @@ from adapters.wire import (
     anthropic_requests,
     anthropic_to_chat,
     anthropic_writer,
+    bedrock,
+    bedrock_requests,
     body_shapes,
+    cohere,
+    cohere_requests,
+    cohere_vectors,
     completions,
     gemini,
     gemini_embedding_callers,
@@ -23,14 +28,24 @@ from adapters.wire import (
     openai,
     openai_pivot,
     openai_requests,
+    replicate,
+    responses,
+    responses_answers,
+    responses_frames,
+    responses_reader,
+    responses_requests,
+    responses_to_chat,
+    responses_writer,
     vertex_embeddings,
 )
 from adapters.wire.codec import Codec
+from adapters.wire.eventstream import EventStreamFramer
 from adapters.wire.pivot_codec import CallerSide, PivotCodec, ProviderSide
 from adapters.wire.sse import SseSplitter
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
+    COHERE_RERANK,
     FAMILY,
     GEMINI_COUNT_TOKENS,
     GEMINI_EMBEDDINGS,
@@ -38,6 +53,7 @@ from application.ports.wire import (
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
 )
 
 _CALLERS: Final[dict[str, CallerSide]] = {
@@ -62,11 +78,19 @@ _CALLERS: Final[dict[str, CallerSide]] = {
         gemini_writer.GeminiWriter,
         answer_to=gemini_writer.answer_to,
     ),
+    OPENAI_RESPONSES: CallerSide(
+        responses_to_chat.to_chat,
+        responses_answers.write_answer,
+        responses_writer.ResponsesWriter,
+        known=responses_to_chat.KNOWN,
+        answer_to=responses_answers.answer_to,
+    ),
 }
 _COUNTERPARTS: Final[dict[str, dict[str, str]]] = {
     OPENAI_COMPLETIONS: completions.CHAT_COUNTERPARTS,
     ANTHROPIC_MESSAGES: anthropic_to_chat.CHAT_COUNTERPARTS,
     GEMINI_GENERATE: gemini_to_chat.CHAT_COUNTERPARTS,
+    OPENAI_RESPONSES: responses_to_chat.CHAT_COUNTERPARTS,
 }
 _PROVIDERS: Final[dict[str, tuple[ProviderSide, frozenset[str]]]] = {
     OPENAI_CHAT: (
@@ -88,6 +112,38 @@ _PROVIDERS: Final[dict[str, tuple[ProviderSide, frozenset[str]]]] = {
         ProviderSide(GEMINI_GENERATE, gemini_requests.from_chat, gemini.read_answer, gemini.GeminiReader),
         gemini_requests.CHAT_FIELDS,
     ),
+    OPENAI_RESPONSES: (
+        ProviderSide(
+            OPENAI_RESPONSES,
+            responses_requests.from_chat,
+            responses_reader.read_answer,
+            responses_reader.ResponsesReader,
+        ),
+        responses_requests.CHAT_FIELDS,
+    ),
+    bedrock.BEDROCK_CONVERSE: (
+        ProviderSide(
+            bedrock.BEDROCK_CONVERSE,
+            bedrock_requests.from_chat,
+            bedrock.read_answer,
+            bedrock.ConverseReader,
+            EventStreamFramer,
+        ),
+        bedrock_requests.CHAT_FIELDS,
+    ),
+    cohere.COHERE_CHAT: (
+        ProviderSide(cohere.COHERE_CHAT, cohere_requests.from_chat, cohere.read_answer, cohere.CohereReader),
+        cohere_requests.CHAT_FIELDS,
+    ),
+    replicate.REPLICATE_PREDICTION: (
+        ProviderSide(
+            replicate.REPLICATE_PREDICTION,
+            replicate.from_chat,
+            replicate.read_answer,
+            replicate.ReplicateReader,
+        ),
+        replicate.CHAT_FIELDS,
+    ),
 }
 
 
@@ -104,6 +160,7 @@ _SAME_FAMILY: Final[dict[tuple[str, str], Codec]] = {
     (OPENAI_CHAT, OPENAI_CHAT): openai.CHAT,
     (OPENAI_COMPLETIONS, OPENAI_COMPLETIONS): openai.COMPLETIONS,
     (OPENAI_EMBEDDINGS, OPENAI_EMBEDDINGS): openai.EMBEDDINGS,
+    (OPENAI_RESPONSES, OPENAI_RESPONSES): responses.RESPONSES,
     (ANTHROPIC_MESSAGES, ANTHROPIC_MESSAGES): anthropic.MESSAGES,
     (ANTHROPIC_COUNT_TOKENS, ANTHROPIC_COUNT_TOKENS): anthropic.COUNT_TOKENS,
     (GEMINI_GENERATE, GEMINI_GENERATE): gemini_family.GENERATE,
@@ -121,6 +178,8 @@ _KEPT_FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {
 } | {
     (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.FIELDS,
     (OPENAI_EMBEDDINGS, vertex_embeddings.VERTEX_EMBEDDINGS): gemini_embeddings.FIELDS,
+    (OPENAI_EMBEDDINGS, cohere_vectors.COHERE_EMBED): cohere_vectors.EMBED_FIELDS,
+    (COHERE_RERANK, cohere_vectors.COHERE_RERANK_V2): cohere_vectors.RERANK_FIELDS,
 }
 _CODECS: Final[dict[tuple[str, str], Codec]] = {
     **_SAME_FAMILY,
@@ -130,7 +189,14 @@ _CODECS: Final[dict[tuple[str, str], Codec]] = {
     },
     (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.CODEC,
     (OPENAI_EMBEDDINGS, vertex_embeddings.VERTEX_EMBEDDINGS): vertex_embeddings.CODEC,
+    (OPENAI_EMBEDDINGS, cohere_vectors.COHERE_EMBED): cohere_vectors.EMBEDDINGS,
+    (COHERE_RERANK, cohere_vectors.COHERE_RERANK_V2): cohere_vectors.RERANK,
 }
+
+
+def pivoted(upstream_dialect: str) -> dict[str, str]:
+    """Every caller's dialect that is translated to this one of providers, by the table above."""
+    return dict.fromkeys(_CALLERS, upstream_dialect)
 
 
 def codec_for(dialect: str, upstream_dialect: str) -> Codec:
@@ -151,6 +217,8 @@ def terminator(dialect: str) -> bytes:
     """The explicit end of a complete stream."""
     if FAMILY[dialect] == "anthropic":
         return b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    if dialect == OPENAI_RESPONSES:
+        return responses_frames.TERMINATOR
     return b"data: [DONE]\n\n" if FAMILY[dialect] == "openai" else b""
 
 
@@ -167,6 +235,8 @@ def error_event(
     dialect: str, *, code: str, message: str, error_type: str | None = None, request_id: str = ""
 ) -> bytes:
     """The terminal event of a stream that cannot be finished."""
+    if dialect == OPENAI_RESPONSES:
+        return responses_frames.error_event(code, message, request_id)
     body = error_body(dialect, code=code, message=message, error_type=error_type, request_id=request_id)
     return (b"event: error\ndata: " if FAMILY[dialect] == "anthropic" else b"data: ") + body + b"\n\n"
 
@@ -236,6 +306,8 @@ def with_cost(dialect: str, raw: bytes, cost_usd: float) -> bytes:
     """
     if FAMILY[dialect] == "gemini":
         return raw
+    if dialect == OPENAI_RESPONSES:
+        return responses_frames.with_cost(raw, cost_usd)
     if raw[:1] == b"{" or raw.lstrip()[:1] == b"{":
         at = raw.rfind(_USAGE_MARK)
         # Inside a JSON text the mark's quotes would be escaped, so this is the object itself.

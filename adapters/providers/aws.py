@@ -1,10 +1,12 @@
 """Proving to AWS who calls: SigV4 over each request, with keys found as the AWS SDKs find them."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 from adapters.providers.authentication import Authenticator
 from adapters.providers.aws_signature import AwsKeys, Scope, signed
@@ -15,6 +17,7 @@ from adapters.providers.aws_sources import (
     profile_keys,
     read_profile,
 )
+from adapters.providers.family import Address
 from adapters.providers.renewal import Renewed
 from application.ports.http import HttpRequest, HttpTransport
 from application.ports.system import Clock
@@ -25,6 +28,7 @@ BEARER_VARIABLE: Final = "AWS_BEARER_TOKEN_BEDROCK"
 _FILE_TIMEOUT_S: Final = 5.0
 _TOKEN_BYTES_MAX: Final = 64 * 1024
 _PROFILE_DEPTH_MAX: Final = 5
+_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d{1,2}")
 _UNSUPPORTED: Final = ("sso_session", "sso_start_url", "credential_process", "credential_source")
 
 T = TypeVar("T")
@@ -46,9 +50,20 @@ class AwsIdentity:
     sts_url: str = ""
 
 
-def bedrock_url(region: str) -> str:
-    """Where the region's models are asked."""
-    return f"https://bedrock-runtime.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
+def base_url(options: Mapping[str, str]) -> str:
+    """Where a region's models are asked. Raises ValueError without a region, or for one that cannot be."""
+    region = options.get("region", "")
+    if not _REGION.fullmatch(region):
+        raise ValueError("region: required for Bedrock, such as us-east-1")
+    china = ".cn" if region.startswith("cn-") else ""
+    return f"https://bedrock-runtime.{region}.amazonaws.com{china}"
+
+
+def path(address: Address) -> str:
+    """The request target of a model id, an inference profile or an ARN, as one segment."""
+    stream = "-stream" if address.stream else ""
+    target = f"{address.base.path}/model/{quote(address.model, safe='-_.~')}/converse{stream}"
+    return f"{target}?{address.base.query}" if address.base.query else target
 
 
 class AwsAuthenticator(Authenticator):

@@ -1,14 +1,16 @@
 """The parts every wire of direct providers is described by. Rows are in `families.py`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw
 
 from adapters.wire.addresses import Base, upstream_path
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
-from application.ports.llm import UpstreamCall
+from adapters.wire.exchange import FailureReader
+from application.ports.http import HttpRequest, HttpTransport
+from application.ports.llm import UpstreamAnswer, UpstreamCall, UpstreamStream
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.encode
@@ -51,13 +53,26 @@ def no_edit(address: Address) -> BodyEdit | None:  # noqa: ARG001 - the signatur
     return None
 
 
+class AnExchange(Protocol):
+    """Carries prepared requests to a provider and reads answers; `adapters.wire.exchange.Exchange` is one."""
+
+    async def complete(
+        self, codec: Codec, call: UpstreamCall, request: HttpRequest, dropped: tuple[str, ...] = ()
+    ) -> UpstreamAnswer: ...
+
+    async def open_stream(
+        self, codec: Codec, call: UpstreamCall, request: HttpRequest, dropped: tuple[str, ...] = ()
+    ) -> UpstreamStream: ...
+
+
 class Family(NamedTuple):
     """One wire.
 
     `dialects` say what is spoken upstream for each caller's dialect. `vendor` is whose headers and error
     bodies travel unmodified (a value of `application.ports.wire.FAMILY`). `key_headers` carry a plain key.
     `dialects_at` replaces `dialects` where the model or the kind of address decides; it must be cheap.
-    `edit` gives the last change to bodies of one address, None for none. `base_url` makes the address where
+    `edit` gives the last change to bodies of one address, None for none. `exchange` makes what carries a
+    request where one request is not enough, None for the usual. `base_url` makes the address where
     the operator names none; it raises ValueError, naming the missing option.
     """
 
@@ -69,6 +84,7 @@ class Family(NamedTuple):
     dialects_at: Callable[[Site], Mapping[str, str]] | None = None
     edit: Callable[[Address], BodyEdit | None] = no_edit
     base_url: Callable[[Mapping[str, str]], str] | None = None
+    exchange: Callable[[HttpTransport, FailureReader], AnExchange] | None = None
 
     def spoken(self, site: Site) -> Mapping[str, str]:
         """The dialects at one site, by the caller's."""

@@ -12,9 +12,10 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from adapters.providers.family import Address
 from adapters.wire.codec import Codec, StreamDecoder
 from adapters.wire.errors import bad_response, useful_headers
-from adapters.wire.exchange import FailureReader, Headers, transport_failure
+from adapters.wire.exchange import FailureReader, transport_failure
 from adapters.wire.openai import unreadable
 from adapters.wire.replicate import PREDICTION_EVENT, Prediction, prediction_in
 from adapters.wire.sse import SseSplitter
@@ -238,6 +239,14 @@ class _PredictionStream(UpstreamStream):
             if found.over:
                 return found
         return Prediction(id=self._prediction.id, status="succeeded", model=self._prediction.model)
+
+
+def path(address: Address) -> str:
+    """Official models have an address of their own; a version after a colon is asked for in the body."""
+    root = address.base.path.removesuffix("/v1") + "/v1"
+    if ":" in address.model:
+        return f"{root}/predictions"
+    return f"{root}/models/{quote(address.model, safe='/-_.~')}/predictions"
 
 
 def _read(body: bytes) -> Prediction:

@@ -7,6 +7,7 @@ from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamCall
 from domain.llm.failures import BreakerVote, Failure, FailureKind
 from domain.resilience.breaker import Permit
+from domain.routing.keeping import as_sent, left_out
 from domain.routing.live import LiveState, TargetState
 from domain.routing.target import Target
 from domain.routing.way import Way
@@ -31,10 +32,29 @@ class Attempt(NamedTuple):
     started: float
     last: bool = True
     """Whether nothing else could be tried after it."""
+    credential: str = ""
+    """Which of the provider's keys it uses, by its id; empty: the only one."""
+
+
+def credential_of(job: Job, target: Target) -> str:
+    """The key whose account keeps what the request refers to, at its provider; empty: any."""
+    home = job.request.home
+    return home.credential if home is not None and home.provider == target.provider else ""
+
+
+def not_sent(job: Job, attempt: Attempt) -> tuple[str, ...]:
+    """Names of what only another account could have read, and this attempt therefore left out."""
+    return left_out(job.request, attempt.target, attempt.credential)
 
 
 def upstream_call(
-    job: Job, target: Target, now: float, continue_from: str | None = None, *, last: bool = True
+    job: Job,
+    target: Target,
+    now: float,
+    continue_from: str | None = None,
+    *,
+    last: bool = True,
+    credential: str = "",
 ) -> UpstreamCall:
     """The call of one attempt, with its share of what is left of the deadline.
 
@@ -43,7 +63,7 @@ def upstream_call(
     """
     timeouts = job.plan.route.timeouts
     return UpstreamCall(
-        job.request,
+        as_sent(job.request, target, credential),
         target,
         timeouts,
         job.deadline.remaining_s(now)
@@ -51,6 +71,7 @@ def upstream_call(
         else job.deadline.share_s(now, more_to_come=True, at_least_s=timeouts.first_token_s),
         job.request_id,
         continue_from,
+        credential,
         moved_from=moved_from(job, target),
     )
 

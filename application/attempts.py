@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar, assert_never
 
 from application.accounting import note_attempt
-from application.attempt import Attempt, upstream_call, vote
+from application.attempt import Attempt, credential_of, not_sent, upstream_call, vote
 from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamFailed
 from application.ports.system import Clock
@@ -211,7 +211,7 @@ class AttemptLoop:
             return None
         assert isinstance(permit, Permit)
         provider = self._gateway if way is Way.GATEWAY and self._gateway is not None else self._direct
-        return Attempt(target, state, permit, way, provider, now, last)
+        return Attempt(target, state, permit, way, provider, now, last, credential_of(job, target))
 
     def _way(self, job: Job, target: Target) -> Way | None:
         dialect = job.request.dialect
@@ -231,7 +231,9 @@ class AttemptLoop:
         state.in_flight += 1
         outcome = "cancelled"
         try:
-            call = upstream_call(job, target, attempt.started, last=attempt.last)
+            call = upstream_call(
+                job, target, attempt.started, last=attempt.last, credential=attempt.credential
+            )
             answer = await attempt.provider.complete(call)
             outcome = "ok"
         except UpstreamFailed:
@@ -244,7 +246,7 @@ class AttemptLoop:
             if outcome == "cancelled":
                 note_attempt(
                     job, target, via=attempt.way.value, outcome=outcome, started=attempt.started, ended=ended,
-                    usage=None,
+                    usage=None, credential=attempt.credential,
                 )  # fmt: skip
         took_s = ended - attempt.started
         slow = state.breaker.policy.is_slow(took_s)
@@ -256,6 +258,7 @@ class AttemptLoop:
             job,
             target,
             via=attempt.way.value,
+            credential=attempt.credential,
             outcome="ok",
             started=attempt.started,
             ended=ended,
@@ -264,7 +267,8 @@ class AttemptLoop:
         )
         job.answered_by = target
         job.via = attempt.way.value
-        job.dropped = answer.dropped
+        job.credential = attempt.credential
+        job.dropped = answer.dropped + not_sent(job, attempt)
         job.finish_reason = answer.finish_reason or ""
         return answer
 
@@ -321,6 +325,7 @@ class AttemptLoop:
             job,
             attempt.target,
             via=attempt.way.value,
+            credential=attempt.credential,
             outcome=failure.kind.value,
             started=attempt.started,
             ended=now,

@@ -49,6 +49,8 @@ class Job:
     dropped: tuple[str, ...] = ()
     answered_by: Target | None = None
     via: str = ""
+    credential: str = ""
+    """Which of the provider's keys answered, by its id; empty: the only one."""
     first_token_s: float | None = None
     continued: bool = False
     response_bytes: int = 0

@@ -9,7 +9,7 @@ import asyncio
 from typing import NamedTuple, Protocol
 
 from application.accounting import charged, note_attempt, shows_cost_in_usage
-from application.attempt import Attempt, upstream_call, vote
+from application.attempt import Attempt, not_sent, upstream_call, vote
 from application.job import Job
 from application.patience import Patience
 from application.ports.llm import Block, UpstreamFailed, UpstreamStream
@@ -75,7 +75,7 @@ async def open_attempt(
     stream: UpstreamStream | None = None
     attempt.state.in_flight += 1
     outcome = "cancelled"
-    call = upstream_call(job, attempt.target, attempt.started, continue_from)
+    call = upstream_call(job, attempt.target, attempt.started, continue_from, credential=attempt.credential)
     limit_s = min(timeouts.first_token_s, call.total_timeout_s)
     try:
         async with asyncio.timeout(limit_s):
@@ -108,7 +108,7 @@ async def open_attempt(
         if outcome == "cancelled":
             note_attempt(
                 job, attempt.target, via=attempt.way.value, outcome=outcome, started=attempt.started,
-                ended=ended, usage=None,
+                ended=ended, usage=None, credential=attempt.credential,
             )  # fmt: skip
     job.upstream_s += first_token_s
     return Opened(attempt, stream, machine, held, first_token_s)
@@ -152,7 +152,8 @@ class OpenedStream:
         self.headers = first.stream.headers
         job.answered_by = first.attempt.target
         job.via = first.attempt.way.value
-        job.dropped = first.stream.dropped
+        job.credential = first.attempt.credential
+        job.dropped = first.stream.dropped + not_sent(job, first.attempt)
         job.first_token_s = clock.monotonic() - job.started
         self._note_probe()
 
@@ -358,6 +359,7 @@ class OpenedStream:
             job,
             attempt.target,
             via=attempt.way.value,
+            credential=attempt.credential,
             outcome=outcome,
             started=attempt.started,
             ended=now,

@@ -21,6 +21,7 @@ from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavaila
 from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.conversation import Conversation
+from domain.routing.keeping import demand_keeper, plan_with_home
 from domain.routing.live import LiveState
 from domain.routing.plan import Plan, make_plan
 from domain.routing.ranking import Recall
@@ -117,15 +118,27 @@ class AnswerLlmRequest:
             self._admit(principal)
             route = table.resolve(request.model)
             job.live = live
-            job.plan = make_plan(
-                table,
-                route,
-                complete_requirements(requirements, request, principal),
-                live,
-                now=started,
-                draw=self._chance.random(),
-                reachable=lambda target: self._attempts.reachable(target, request.dialect),
-                recall=self.recall_for(job, route),
+            complete_requirements(requirements, request, principal)
+            if request.store or request.background or request.home is not None:
+                demand_keeper(requirements, request, table, route)
+            draw = self._chance.random()
+
+            def plan(wanted: Requirements) -> Plan:
+                return make_plan(
+                    table,
+                    route,
+                    wanted,
+                    live,
+                    now=started,
+                    draw=draw,
+                    reachable=lambda target: self._attempts.reachable(target, request.dialect),
+                    recall=self.recall_for(job, route),
+                )
+
+            job.plan = (
+                plan(requirements)
+                if request.home is None
+                else plan_with_home(plan, requirements, request, table, route)
             )
         except InterchangeError as error:
             self.end(job, status=0, outcome="refused", error_code=error.code)

@@ -8,6 +8,7 @@ from application.use_cases.answer_llm_request import complete_requirements
 from domain.errors import Forbidden
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.explanation import Explanation, explain
+from domain.routing.keeping import demand_keeper
 from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route
@@ -41,6 +42,7 @@ class ExplainRoute:
         if not principal.may("routing.explain"):
             raise Forbidden(f"the role {principal.role!r} may not explain routing (needs routing.explain)")
         table, live = self._runtime.snapshot
+        demand_keeper(requirements, request, table, table.resolve(request.model))
         return explain(
             table,
             table.resolve(request.model),
@@ -54,7 +56,6 @@ class ExplainRoute:
             variant=request.service_tier,
             recall=self._recall(principal, table.resolve(request.model), session_id, request, requirements),
         )
-
 
     def _recall(
         self,

@@ -5,13 +5,22 @@ A request that refers to such a thing is bound there: strictly, where nobody els
 else by preference, with a body that anybody else understands.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from domain.errors import InterchangeError
 from domain.llm.request import Home, LlmRequest
 from domain.routing.plan import Plan
 from domain.routing.requirements import Requirements
 from domain.routing.table import RoutingTable
 from domain.routing.target import Route, Target
+
+
+def demand_keeper(requirements: Requirements, request: LlmRequest, table: RoutingTable, route: Route) -> None:
+    """Adds what the request's own words about keeping demand of whoever answers."""
+    requirements.keep_for = needs_keeper(request, route)
+    if request.home is not None and request.home.elsewhere is None:
+        bind(requirements, request.home, table, route)
 
 
 def needs_keeper(request: LlmRequest, route: Route) -> str:
@@ -38,6 +47,30 @@ def bind(requirements: Requirements, home: Home, table: RoutingTable, route: Rou
         requirements.only_target = home.target_id
     else:
         requirements.only_provider = home.provider
+
+
+def plan_with_home(
+    make: Callable[[Requirements], Plan],
+    requirements: Requirements,
+    request: LlmRequest,
+    table: RoutingTable,
+    route: Route,
+) -> Plan:
+    """The plan `make` gives for the demands, beginning at the request's home where that is a preference.
+
+    Raises what `make` raises for the demands themselves.
+    """
+    plan = make(requirements)
+    home = request.home
+    if home is None or home.elsewhere is None:
+        return plan
+    narrowed = replace(requirements)
+    bind(narrowed, home, table, route)
+    try:
+        at_home = make(narrowed)
+    except InterchangeError:
+        return plan
+    return home_first(plan, at_home)
 
 
 def home_first(plan: Plan, at_home: Plan) -> Plan:

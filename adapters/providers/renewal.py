@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Renewed(Generic[T]):
     """Keeps what `obtain` gave until `ends_at` of it draws near.
 
-    Within `ahead` of the end the old value still serves while one renewal runs beside; within `least` of it
+    Within `ahead` of the end, and at most in the second half of its life, the old value still serves while one renewal runs beside; within `least` of it
     everybody waits for the renewal, at most `timeout_s`. A renewal that fails ahead of time is forgiven until
     then, and tried again at most once in `pause`. Cancelling one who waits does not end the renewal.
     """
@@ -39,6 +39,7 @@ class Renewed(Generic[T]):
         self._pause = pause
         self._timeout_s = timeout_s
         self._value: T | None = None
+        self._obtained_at: datetime | None = None
         self._renewing: asyncio.Task[T] | None = None
         self._failed_at: datetime | None = None
 
@@ -51,14 +52,19 @@ class Renewed(Generic[T]):
         value, now = self._value, self._clock.utc_now()
         if value is not None:
             ends_at = self._ends_at(value)
-            if ends_at is None or now < ends_at - self._ahead:
+            if ends_at is None or now < ends_at - self._spared(ends_at, self._ahead):
                 return value
-            if now < ends_at - self._least:
+            if now < ends_at - self._spared(ends_at, self._least):
                 if self._failed_at is None or now >= self._failed_at + self._pause:
                     self._renewal()
                 return value
         # The shield: a caller who leaves must not take the token from all who wait with him.
         return await asyncio.shield(self._renewal())
+
+    def _spared(self, ends_at: datetime, wanted: timedelta) -> timedelta:
+        """How long before its end a value is renewed: one that lives shortly must still serve for a while."""
+        began = self._obtained_at or ends_at
+        return min(wanted, max(ends_at - began, timedelta(0)) / 2)
 
     def _renewal(self) -> asyncio.Task[T]:
         if self._renewing is None:
@@ -82,4 +88,4 @@ class Renewed(Generic[T]):
             self._failed_at = self._clock.utc_now()
         else:
             self._failed_at = None
-            self._value = task.result()
+            self._value, self._obtained_at = task.result(), self._clock.utc_now()

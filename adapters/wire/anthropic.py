@@ -60,6 +60,8 @@ class AnthropicUsage(Struct):
     cache_creation_input_tokens: int | None = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
+    service_tier: Any = None
+    speed: Any = None
 
 
 def inclusive(wire: AnthropicUsage | None) -> Usage | None:
@@ -77,7 +79,16 @@ def inclusive(wire: AnthropicUsage | None) -> Usage | None:
         cache_write_tokens=written - long,
         cache_write_long_tokens=long,
         reasoning_tokens=(details and details.thinking_tokens) or 0,
+        variant=_variant(wire),
     )
+
+
+def _variant(wire: AnthropicUsage) -> str:
+    """What was served beside the standard tier, as the price book names it."""
+    speed, tier = wire.speed, wire.service_tier
+    if isinstance(speed, str):
+        return f"speed={speed}"
+    return f"service_tier={tier}" if isinstance(tier, str) and tier != "standard" else ""
 
 
 def exclusive(usage: Usage) -> dict[str, int]:
@@ -248,8 +259,9 @@ def read_answer(body: bytes) -> Answer:
 class VerbatimMessages(Codec):
     """Messages to a provider of the same family: unknown fields, thinking and signatures untouched.
 
-    Only a thinking block without a signature is taken out: it came from another family's model, and
-    Anthropic refuses it.
+    Taken out is only thinking that the provider would refuse: without a signature, which another family's
+    model left, and signed by another maker, where the conversation had one at another account. Claude's
+    signatures hold on every platform that serves Claude.
     """
 
     upstream_dialect = ANTHROPIC_MESSAGES
@@ -291,18 +303,20 @@ class VerbatimCountTokens(Codec):
 
 MESSAGES: Final = VerbatimMessages()
 COUNT_TOKENS: Final = VerbatimCountTokens()
+_CLAUDE: Final = "claude"
 _UNSIGNED: Final = b'"signature":""'
 
 
 def _edited(call: UpstreamCall) -> bytes:
     request = call.request
-    foreign = _UNSIGNED in request.body.replace(b'"signature": ""', _UNSIGNED)
+    estranged = _signed_elsewhere(call)
+    foreign = estranged or _UNSIGNED in request.body.replace(b'"signature": ""', _UNSIGNED)
     if call.target.model == request.model and call.continue_from is None and not foreign:
         return request.body
     fields: dict[str, Any] = _FIELDS.decode(request.body)
     fields["model"] = call.target.model
     if foreign:
-        fields["messages"] = Raw(msgspec.json.encode(_without_unsigned(fields["messages"])))
+        fields["messages"] = Raw(msgspec.json.encode(_without_foreign(fields["messages"], estranged)))
     if call.continue_from is not None:
         # Anthropic refuses a last assistant message that ends in white space.
         said = {"role": "assistant", "content": call.continue_from.rstrip()}
@@ -310,14 +324,23 @@ def _edited(call: UpstreamCall) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def _without_unsigned(messages: Raw) -> Any:
+def _signed_elsewhere(call: UpstreamCall) -> bool:
+    """Whether signatures in this conversation may be those of another maker's models."""
+    if not call.moved_from or b'"signature"' not in call.request.body:
+        return False
+    return not (_CLAUDE in call.moved_from and _CLAUDE in call.target.id + call.target.model)
+
+
+def _without_foreign(messages: Raw, estranged: bool) -> Any:
     kept = msgspec.json.decode(messages)
     for message in kept:
         content = message.get("content")
         if isinstance(content, list):
-            message["content"] = [part for part in content if not _unsigned(part)]
+            message["content"] = [part for part in content if not _is_foreign(part, estranged)]
     return [message for message in kept if message.get("content") != []]
 
 
-def _unsigned(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "thinking" and not part.get("signature")
+def _is_foreign(part: Any, estranged: bool) -> bool:
+    if not isinstance(part, dict) or part.get("type") not in _THINKING_BLOCKS:
+        return False
+    return estranged or (part["type"] == "thinking" and not part.get("signature"))

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from adapters.wire.conversations import fingerprint
 from adapters.wire import gemini_head
+from adapters.wire.conversations import fingerprint
 from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
 from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
 from adapters.wire.responses_head import read_responses
@@ -71,6 +71,7 @@ class _ChatHead(Struct):
     thinking: _Typed | None = None
     logprobs: bool | None = None
     web_search_options: Raw | None = None
+    service_tier: str | None = None
 
 
 class _CompletionHead(Struct):
@@ -102,6 +103,7 @@ class _MessagesHead(Struct):
     thinking: _Typed | None = None
     output_config: _OutputConfig | None = None
     output_format: _Typed | None = None
+    speed: str | None = None
 
 
 class _CountTokensHead(Struct):
@@ -188,8 +190,14 @@ def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
         choices=choices,
         needs=capabilities(needs),
         fields=fields,
+        service_tier=_tier(head.service_tier),
         plain_text=choices == 1 and not extra,
     )
+
+
+def _tier(asked: str | None) -> str:
+    """The tier of service as the price book names it; empty for the usual one and for any."""
+    return f"service_tier={asked}" if asked not in (None, "auto", "default") else ""
 
 
 def _read_completion(body: bytes, fields: frozenset[str]) -> LlmRequest:
@@ -252,6 +260,7 @@ def _read_messages(body: bytes, fields: frozenset[str]) -> LlmRequest:
         max_output_tokens=head.max_tokens,
         needs=capabilities(needs),
         fields=fields,
+        service_tier="speed=fast" if head.speed == "fast" else "",
         plain_text=not (head.tools or schema or thinking),
     )
 

@@ -27,6 +27,7 @@ class _Choice(Struct):
 class _Answer(Struct):
     choices: list[_Choice]
     usage: OpenAiUsage | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -68,7 +69,8 @@ class SameFamilyCodec(Codec):
             raise UpstreamFailed(error_in_success(answer.error, body))
         if not answer.choices:
             raise UpstreamFailed(bad_response("the answer has no choices"))
-        return DecodedResponse(body, usage_of(answer.usage), answer.choices[0].finish_reason)
+        usage = usage_of(answer.usage, answer.service_tier)
+        return DecodedResponse(body, usage, answer.choices[0].finish_reason)
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:
         request = call.request

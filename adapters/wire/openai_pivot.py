@@ -78,6 +78,7 @@ class _Answer(Struct):
     model: str | None = None
     created: int | None = None
     usage: OpenAiUsage | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -90,7 +91,8 @@ def read_answer(body: bytes) -> Answer:
     if answer.error is not None:
         raise UpstreamFailed(error_in_success(answer.error, body))
     choices = tuple(_read_choice(choice) for choice in answer.choices)
-    return Answer(answer.id or "", answer.model or "", choices, usage_of(answer.usage), answer.created or 0)
+    usage = usage_of(answer.usage, answer.service_tier)
+    return Answer(answer.id or "", answer.model or "", choices, usage, answer.created or 0)
 
 
 def _read_choice(choice: _Choice) -> Choice:
@@ -139,7 +141,7 @@ class ChatReader(StreamReader):
             pieces.append(Started(chunk.id or "", chunk.model or "", chunk.created or 0))
         for choice in chunk.choices or ():
             self._read_choice(choice, pieces)
-        if chunk.usage is not None and (usage := usage_of(chunk.usage)) is not None:
+        if chunk.usage is not None and (usage := usage_of(chunk.usage, chunk.service_tier)) is not None:
             pieces.append(Counted(usage))
         return pieces
 

@@ -71,6 +71,7 @@ class Chunk(Struct, gc=False):
     created: int | None = None
     choices: list[ChunkChoice] | None = None
     usage: OpenAiUsage | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -145,12 +146,12 @@ class SameFamilyStream(StreamDecoder):
             if chunk.usage is None:
                 events.append(_OPENED)
                 return True
-            if (usage := usage_of(chunk.usage)) is not None:
+            if (usage := usage_of(chunk.usage, chunk.service_tier)) is not None:
                 events.append(UsageReported(usage))
             return not self._drop_usage
         for choice in choices:
             self._take_choice(choice, events)
-        if chunk.usage is not None and (usage := usage_of(chunk.usage)) is not None:
+        if chunk.usage is not None and (usage := usage_of(chunk.usage, chunk.service_tier)) is not None:
             events.append(UsageReported(usage))
         return True
 

@@ -34,8 +34,8 @@ _NO_PROMPT_DETAILS = PromptDetails()
 _NO_COMPLETION_DETAILS = CompletionDetails()
 
 
-def usage_of(wire: OpenAiUsage | None) -> Usage | None:
-    """Inclusive buckets; None when nothing was counted.
+def usage_of(wire: OpenAiUsage | None, tier: object = None) -> Usage | None:
+    """Inclusive buckets; None when nothing was counted. `tier` is the answer's `service_tier`.
 
     A total above prompt and completion is thinking that some vendors leave out of the completion count.
     """
@@ -46,7 +46,7 @@ def usage_of(wire: OpenAiUsage | None) -> Usage | None:
         surplus = (wire.total_tokens or 0) - prompt - completion
         hit = wire.prompt_cache_hit_tokens or 0
         if surplus <= 0:
-            return Usage(prompt, completion, hit) if hit else Usage(prompt, completion)
+            return served(Usage(prompt, completion, hit) if hit else Usage(prompt, completion), tier)
     into = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
     out = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
     surplus = max(0, (wire.total_tokens or 0) - prompt - completion)
@@ -54,7 +54,7 @@ def usage_of(wire: OpenAiUsage | None) -> Usage | None:
     written = into.cache_write_tokens or 0
     fresh = max(0, prompt - cached - written)
     audio = min(into.audio_tokens or 0, fresh)
-    return Usage(
+    usage = Usage(
         input_tokens=prompt,
         output_tokens=completion + surplus,
         cached_read_tokens=cached,
@@ -66,6 +66,12 @@ def usage_of(wire: OpenAiUsage | None) -> Usage | None:
         output_image_tokens=out.image_tokens or 0,
         reasoning_tokens=max(out.reasoning_tokens or 0, surplus),
     )
+    return served(usage, tier)
+
+
+def served(usage: Usage, tier: object) -> Usage:
+    """The same usage with the tier of service it was billed at, where the answer says so."""
+    return usage._replace(variant=f"service_tier={tier}") if isinstance(tier, str) and tier else usage
 
 
 def usage_object(usage: Usage) -> dict[str, object]:

@@ -125,9 +125,10 @@ def _rate_less(rate: int, basis_points: int) -> int:
 def billed_variant(prices: PriceTable, asked: str, served: str) -> str:
     """Which prices apply: those of the tier the provider says it served, else of the one asked for.
 
+    A bare word, such as `flex`, is a tier of service; other conditions are named (`speed=fast`).
     Empty where the table has no prices of their own for it: it costs what every request costs.
     """
-    name = served or asked
+    name = served or (asked if "=" in asked or not asked else f"service_tier={asked}")
     return name if name and prices.variant(name) is not None else ""
 
 

@@ -10,6 +10,7 @@ those adds their own bound. It is for one choice; `n` choices multiply the outpu
 from domain.catalog.prices import PriceTable
 from domain.catalog.prices import worst_cost as prices_bound
 from domain.money import NanoUsd
+from domain.routing.effective_price import billed_variant
 
 
 def worst_cost(
@@ -32,7 +33,8 @@ def worst_cost(
         return None
     sizes = max(0, input_bytes), max(0, output_tokens)
     usual = prices_bound(prices, *sizes)
-    if usual is None or not variant or prices.variant(variant) is None:
+    name = billed_variant(prices, variant, "")
+    if usual is None or not name:
         return usual
-    asked = prices_bound(prices, *sizes, variant=variant)
+    asked = prices_bound(prices, *sizes, variant=name)
     return None if asked is None else max(usual, asked)

@@ -1,4 +1,4 @@
-"""Heads of the bodies that Gemini's callers send. Model and streaming are in the path; the endpoint adds them.
+"""Heads of the bodies that Gemini's callers send. Model and streaming are in the path: the endpoint adds them.
 
 Google's JSON accepts camel and snake case; both are read.
 """
@@ -42,6 +42,7 @@ class _Thinking(Struct):
 _Tokens = Annotated[int, Meta(ge=1)] | None
 _Choices = Annotated[int, Meta(ge=1, le=128)] | None
 _Words = list[str] | None
+_NULL: Final = Raw(b"null")
 
 
 class _Config(Struct):
@@ -51,10 +52,10 @@ class _Config(Struct):
     count_snake: _Choices = field(default=None, name="candidate_count")
     kind: str | None = field(default=None, name="responseMimeType")
     kind_snake: str | None = field(default=None, name="response_mime_type")
-    schema: Raw | None = field(default=None, name="responseSchema")
-    schema_snake: Raw | None = field(default=None, name="response_schema")
-    schema_json: Raw | None = field(default=None, name="responseJsonSchema")
-    schema_json_snake: Raw | None = field(default=None, name="response_json_schema")
+    schema: Raw = field(default=_NULL, name="responseSchema")
+    schema_snake: Raw = field(default=_NULL, name="response_schema")
+    schema_json: Raw = field(default=_NULL, name="responseJsonSchema")
+    schema_json_snake: Raw = field(default=_NULL, name="response_json_schema")
     modalities: _Words = field(default=None, name="responseModalities")
     modalities_snake: _Words = field(default=None, name="response_modalities")
     thinking: _Thinking | None = field(default=None, name="thinkingConfig")
@@ -114,9 +115,9 @@ def read_generate(body: bytes, fields: frozenset[str]) -> LlmRequest:
     config = head.config or head.config_snake or _NO_CONFIG
     needs = _TEXT | _content_needs(head.contents)
     functions = any(tool.functions or tool.functions_snake for tool in head.tools or ())
-    schema = (config.kind or config.kind_snake or "text/plain") != "text/plain" or any(
-        (config.schema, config.schema_snake, config.schema_json, config.schema_json_snake)
-    )
+    schemas = (config.schema, config.schema_snake, config.schema_json, config.schema_json_snake)
+    kind = config.kind or config.kind_snake or "text/plain"
+    schema = kind != "text/plain" or any(given != _NULL for given in schemas)
     thinking = _thinks(config.thinking or config.thinking_snake)
     if functions:
         needs |= int(Capability.FUNCTION_CALLING)
@@ -125,8 +126,8 @@ def read_generate(body: bytes, fields: frozenset[str]) -> LlmRequest:
     if thinking:
         needs |= int(Capability.REASONING)
     kinds = config.modalities or config.modalities_snake or ()
-    for kind in kinds:
-        needs |= _OUTPUT_NEEDS.get(kind.upper(), 0)
+    for answered in kinds:
+        needs |= _OUTPUT_NEEDS.get(answered.upper(), 0)
     choices = config.count or config.count_snake or 1
     scored = config.logprobs or config.logprobs_snake
     return LlmRequest(

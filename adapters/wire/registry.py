@@ -177,10 +177,15 @@ _KEPT_FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {
     pair: _kept_fields(*pair) for pair in _TRANSLATED
 } | {
     (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.FIELDS,
+    (GEMINI_EMBEDDINGS, OPENAI_EMBEDDINGS): gemini_embedding_callers.FIELDS,
     (OPENAI_EMBEDDINGS, vertex_embeddings.VERTEX_EMBEDDINGS): gemini_embeddings.FIELDS,
     (OPENAI_EMBEDDINGS, cohere_vectors.COHERE_EMBED): cohere_vectors.EMBED_FIELDS,
     (COHERE_RERANK, cohere_vectors.COHERE_RERANK_V2): cohere_vectors.RERANK_FIELDS,
 }
+_COUNTS: Final = (
+    (ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES, token_counts.ANTHROPIC),
+    (GEMINI_COUNT_TOKENS, GEMINI_GENERATE, token_counts.GEMINI),
+)
 _CODECS: Final[dict[tuple[str, str], Codec]] = {
     **_SAME_FAMILY,
     **{
@@ -188,6 +193,15 @@ _CODECS: Final[dict[tuple[str, str], Codec]] = {
         for pair in _TRANSLATED
     },
     (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.CODEC,
+    (GEMINI_EMBEDDINGS, OPENAI_EMBEDDINGS): gemini_embedding_callers.AT_OPENAI,
+    **{
+        (asked, counted): token_counts.TranslatedCount(
+            counted, (_CALLERS[caller], said), (_PROVIDERS[provider][0], read)
+        )
+        for asked, caller, said in _COUNTS
+        for counted, provider, read in _COUNTS
+        if asked != counted
+    },
     (OPENAI_EMBEDDINGS, vertex_embeddings.VERTEX_EMBEDDINGS): vertex_embeddings.CODEC,
     (OPENAI_EMBEDDINGS, cohere_vectors.COHERE_EMBED): cohere_vectors.EMBEDDINGS,
     (COHERE_RERANK, cohere_vectors.COHERE_RERANK_V2): cohere_vectors.RERANK,

@@ -36,6 +36,7 @@ from adapters.wire import (
     responses_requests,
     responses_to_chat,
     responses_writer,
+    token_counts,
     vertex_embeddings,
 )
 from adapters.wire.codec import Codec

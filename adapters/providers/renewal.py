@@ -15,9 +15,10 @@ T = TypeVar("T")
 class Renewed(Generic[T]):
     """Keeps what `obtain` gave until `ends_at` of it draws near.
 
-    Within `ahead` of the end, and at most in the second half of its life, the old value still serves while one renewal runs beside; within `least` of it
-    everybody waits for the renewal, at most `timeout_s`. A renewal that fails ahead of time is forgiven until
-    then, and tried again at most once in `pause`. Cancelling one who waits does not end the renewal.
+    Within `ahead` of the end the old value still serves while one renewal runs beside; within `least` of it
+    everybody waits for the renewal, at most `timeout_s`. Neither takes more than half of a value's life.
+    A renewal that fails ahead of time is forgiven until then, and tried again at most once in `pause`.
+    Cancelling one who waits does not end the renewal.
     """
 
     def __init__(

@@ -22,6 +22,7 @@ from domain.llm.usage import Usage
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _UNFINISHED: Final = frozenset({"queued", "in_progress"})
+_ENCRYPTED: Final = b'"encrypted_content"'
 FOREIGN_REASONING: Final = "input.reasoning"
 """How reasoning that does not reach the provider is named."""
 
@@ -40,7 +41,8 @@ class VerbatimResponses(Codec):
 
     def request(self, call: UpstreamCall) -> EncodedRequest:
         request = call.request
-        foreign = SEAL_BYTES in request.body
+        moved = bool(call.moved_from) and _ENCRYPTED in request.body
+        foreign = moved or SEAL_BYTES in request.body
         if call.target.model == request.model and not foreign:
             return EncodedRequest(request.body)
         fields: dict[str, Any] = _FIELDS.decode(request.body)
@@ -48,7 +50,7 @@ class VerbatimResponses(Codec):
         dropped: tuple[str, ...] = ()
         if foreign and bytes(fields.get("input") or b"")[:1] == b"[":
             items = _ITEMS.decode(fields["input"])
-            kept = [item for item in items if not _is_foreign(item)]
+            kept = [item for item in items if not _is_foreign(item, moved=moved)]
             fields["input"] = kept
             dropped = (FOREIGN_REASONING,) if len(kept) < len(items) else ()
         return EncodedRequest(msgspec.json.encode(fields), dropped)
@@ -60,8 +62,8 @@ class VerbatimResponses(Codec):
             raise unreadable(body, error) from None
         if response.status in _UNFINISHED:
             # It goes on in the background; what it costs is known when it is fetched.
-            return DecodedResponse(body, usage_of(response.usage) or Usage(), None)
-        return DecodedResponse(body, usage_of(response.usage), finish_reason(response))
+            return DecodedResponse(body, usage_of(response.usage, response.service_tier) or Usage(), None)
+        return DecodedResponse(body, usage_of(response.usage, response.service_tier), finish_reason(response))
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:  # noqa: ARG002
         return PivotStream(ResponsesReader(), None, 1)
@@ -70,8 +72,10 @@ class VerbatimResponses(Codec):
 RESPONSES: Final = VerbatimResponses()
 
 
-def _is_foreign(item: Raw) -> bool:
-    return SEAL_BYTES in bytes(item) and _KIND.decode(item).type == "reasoning"
+def _is_foreign(item: Raw, *, moved: bool) -> bool:
+    """Reasoning of another family or, in a conversation that had another account, that account's."""
+    raw = bytes(item)
+    return (SEAL_BYTES in raw or (moved and _ENCRYPTED in raw)) and _KIND.decode(item).type == "reasoning"
 
 
 def priced(body: bytes, cost_usd: float) -> bytes | None:

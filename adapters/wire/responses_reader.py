@@ -87,6 +87,7 @@ class Response(Struct):
     status: str | None = None
     output: list[_Item] | None = None
     usage: ResponsesUsage | None = None
+    service_tier: Any = None
     incomplete_details: _Incomplete | None = None
     error: Any = None
 
@@ -159,7 +160,8 @@ def read_answer(body: bytes) -> Answer:
         finish_reason(response),
         tuple(thoughts),
     )
-    return Answer(response.id, response.model, (choice,), usage_of(response.usage), int(response.created_at))
+    usage = usage_of(response.usage, response.service_tier)
+    return Answer(response.id, response.model, (choice,), usage, int(response.created_at))
 
 
 def _thought_text(item: _Item) -> str:
@@ -243,7 +245,7 @@ class ResponsesReader(StreamReader):
     def _ended(self, response: Response, name: str) -> list[StreamPiece]:
         response.status = response.status or name.removeprefix("response.")
         pieces: list[StreamPiece] = [ChoiceEnded(0, finish_reason(response, called=self._called))]
-        usage = usage_of(response.usage)
+        usage = usage_of(response.usage, response.service_tier)
         if usage is not None:
             pieces.append(Counted(usage))
         return [*pieces, Ended(shown=True)]

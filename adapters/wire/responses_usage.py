@@ -30,8 +30,8 @@ class ResponsesUsage(Struct, gc=False):
     output_tokens_details: _OutputDetails | None = None
 
 
-def usage_of(wire: ResponsesUsage | None) -> Usage | None:
-    """Inclusive buckets; None when nothing was counted."""
+def usage_of(wire: ResponsesUsage | None, tier: object = None) -> Usage | None:
+    """Inclusive buckets; None when nothing was counted. `tier` is the response's `service_tier`."""
     if wire is None or wire.input_tokens is None:
         return None
     into = wire.input_tokens_details or _InputDetails()
@@ -46,6 +46,7 @@ def usage_of(wire: ResponsesUsage | None) -> Usage | None:
         cache_write_tokens=written - long,
         cache_write_long_tokens=long,
         reasoning_tokens=out.reasoning_tokens or 0,
+        variant=f"service_tier={tier}" if isinstance(tier, str) and tier else "",
     )
 
 

@@ -367,6 +367,8 @@ class OpenedStream:
             first_token_s=opened.first_token_s,
             failure=failure,
             answer_chars=machine.content_chars,
+            # What goes on in the background is billed when it is done, to its end.
+            may_be_billed=not job.request.background,
         )
 
     def close(self) -> None:

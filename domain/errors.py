@@ -40,6 +40,17 @@ class InvalidRequest(InterchangeError):
     code = "invalid_request"
 
 
+class PreviousResponseNotFound(InvalidRequest):
+    """The request continues an answer that this tenant never got, or that is no longer kept."""
+
+    code = "previous_response_not_found"
+
+    def __init__(self, response_id: str) -> None:
+        super().__init__(
+            f"Previous response with id '{response_id}' not found.", param="previous_response_id"
+        )
+
+
 class InvalidRequirements(InterchangeError):
     """The requirements are malformed, or no offering could ever satisfy them."""
 

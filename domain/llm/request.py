@@ -71,6 +71,13 @@ class LlmRequest:
     """Whether the caller wants to fetch the answer later."""
     home: Home | None = None
     """Who keeps what this request refers to."""
+    continues: bytes | None = None
+    """The exchange before it, where Interchange keeps that."""
+    left_out: tuple[str, ...] = ()
+    """What was taken out of the body because nobody who may answer could read it."""
+    native_only: tuple[str, str] | None = None
+    """(path in the body, what stands there) of something only a provider of the caller's own dialect can do,
+    such as a tool that the provider runs itself."""
     service_tier: str = ""
     """The tier or speed that was asked for, as the price book names it; empty: the usual."""
     idempotency_key: str = ""

@@ -107,4 +107,6 @@ def as_sent(request: LlmRequest, target: Target, credential: str) -> LlmRequest:
 def left_out(request: LlmRequest, target: Target, credential: str) -> tuple[str, ...]:
     """What of the request this account does not get."""
     home = request.home
-    return () if home is None or is_home(home, target, credential) else home.dropped
+    if home is None or is_home(home, target, credential):
+        return request.left_out
+    return tuple(dict.fromkeys((*request.left_out, *home.dropped)))

@@ -20,6 +20,7 @@ from domain.errors import (
     NotFound,
     Overloaded,
     OwnedByFile,
+    PreviousResponseNotFound,
     RequestInProgress,
     RequestTooLarge,
     ResidencyViolation,
@@ -37,6 +38,7 @@ from entrypoints.http.google_errors import google_payload
 STATUS: Mapping[type[InterchangeError], int] = {
     InterchangeError: 500,
     InvalidRequest: 400,
+    PreviousResponseNotFound: 400,
     InvalidRequirements: 400,
     Unauthenticated: 401,
     Forbidden: 403,

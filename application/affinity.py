@@ -159,7 +159,7 @@ def explain_outcome(job: Job) -> None:
     """Puts into the job what became of its conversation and, in one line, why this target answered."""
     plan, target = job.plan, job.answered_by
     if plan.verdict is not None:
-        job.affinity, job.reason = plan.verdict
+        job.affinity, job.reason = plan.verdict.outcome, plan.verdict.reason[:REASON_CHARS_MAX]
     elif plan.targets:
         job.reason = f"{plan.targets[0].id}: first of {plan.candidates} by {plan.strategy}"
     if target is None or not plan.targets or target.id == plan.targets[0].id:

@@ -65,6 +65,8 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "estimated_input_tokens": _COUNT,
             "estimated_output_tokens": _COUNT,
             "cache": text("State of the cache for this request."),
+            "affinity": maybe(one_of(["kept", "moved", "new"])),
+            "affinity_reason": maybe(text("Why the conversation stays, moves or starts there.")),
             "refusal": maybe(
                 obj(
                     {"code": text(), "message": text()},
@@ -86,6 +88,11 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "reason": maybe(one_of([reason.value for reason in DropReason])),
             "explanation": text("The same for people."),
             "estimated_cost_usd": maybe(_USD),
+            "effective_cost_usd": maybe(
+                {**_USD, "description": "The estimate with discounts, reserved capacity and a warm prefix."}
+            ),
+            "warm_probability": maybe(number(minimum=0, maximum=1)),
+            "prefix_tokens": maybe(integer("Tokens that may be warm there.", minimum=0)),
             "price_bound_usd": maybe({**_USD, "description": "The most this attempt can cost."}),
             "predicted_p95_ms": maybe(number(minimum=0)),
             "first_token_ms": maybe(number(minimum=0)),

@@ -21,6 +21,7 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         _header("x-interchange-residency", "A region that must not be left.", text()),
         _header("x-interchange-quality-floor", "Lowest accepted quality.", number(minimum=0, maximum=1)),
         _header("x-interchange-strategy", "How eligible targets are ranked.", text()),
+        _header("x-interchange-affinity", "`off`: a warm prompt cache has no say.", one_of(["on", "off"])),
         _header("x-interchange-agent-id", "Which agent asks; for reports.", text(maxLength=256)),
         _header("x-interchange-user-id", "For which user; for reports.", text(maxLength=256)),
         _header("x-interchange-session-id", "In which session; for reports.", text(maxLength=256)),

@@ -80,8 +80,10 @@ def show(answer: Any) -> None:
     )
     if refusal := answer.get("refusal"):
         console.print(f"refused: {refusal['message']} ({refusal['code']})", style="red", markup=False)
+    if reason := answer.get("affinity_reason"):
+        console.print(f"affinity {answer['affinity']}: {reason}", highlight=False, markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("rank", "target", "estimate USD", "bound USD", "p95 ms"):
+    for title in ("rank", "target", "estimate USD", "effective USD", "warm p", "bound USD", "p95 ms"):
         table.add_column(title, justify="left" if title == "target" else "right", no_wrap=True)
     for title in ("health", "breaker", "why"):
         table.add_column(title)
@@ -90,6 +92,8 @@ def show(answer: Any) -> None:
             cell(None if candidate["rank"] is None else candidate["rank"] + 1),
             candidate["target"],
             cell(candidate["estimated_cost_usd"]),
+            cell(candidate.get("effective_cost_usd")),
+            cell(candidate.get("warm_probability")),
             cell(candidate["price_bound_usd"]),
             cell(candidate["predicted_p95_ms"]),
             cell(candidate["health"]),

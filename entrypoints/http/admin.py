@@ -26,7 +26,7 @@ from domain.llm.capabilities import parse_capability
 from domain.money import format_usd
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
-from entrypoints.http.callers import read_headers, read_requirements
+from entrypoints.http.callers import read_headers, read_requirements, read_session
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.explained import explanation_object
 from entrypoints.http.guard import Body, Created, Door, Handler, decode, guarded_routes, read_bounded
@@ -123,7 +123,9 @@ class _Admin:
             asked = self._use.reader.read(dialect, body)
             requirements = read_requirements(call.headers)
         try:
-            return explanation_object(self._use.explain_route(by, asked, requirements))
+            return explanation_object(
+                self._use.explain_route(by, asked, requirements, read_session(call.headers))
+            )
         except InterchangeError as error:
             error.param = params.get(error.param or "", error.param)
             raise

@@ -44,7 +44,15 @@ _NEVER_FORWARDED_PREFIXES = (
     b"x-interchange-", b"x-portkey-", b"x-forwarded-", b"x-envoy-", b"x-amzn-", b"x-b3-", b"cf-", b"sec-",
     b"proxy-",
 )  # fmt: skip
-_WISHES = (b"x-interchange-", b"x-claude-code-", b"x-request-id", b"x-client-request-id")
+SESSION_HEADERS = (
+    b"x-interchange-session-id",
+    b"x-claude-code-session-id",
+    b"session_id",
+    b"session-id",
+    b"conversation_id",
+)
+"""Where callers name their conversation: ours, then those of coding agents."""
+_WISHES = (b"x-interchange-", b"x-request-id", b"x-client-request-id", *SESSION_HEADERS[1:])
 _NAMES_REMEMBERED_MAX = 2048
 _names: dict[bytes, tuple[str | None, bool]] = {}
 """Header name -> (as it is forwarded, whether it may be a wish): the same few come with every request."""
@@ -134,6 +142,13 @@ def read_requirements(headers: dict[bytes, bytes]) -> Requirements:
         wanted.max_latency_ms = positive_int(text, "x-interchange-max-latency-ms")
     wanted.residency = _text(headers, b"x-interchange-residency")
     wanted.strategy = _text(headers, b"x-interchange-strategy")
+    if (text := _text(headers, b"x-interchange-affinity")) is not None:
+        if text.lower() not in ("on", "off"):
+            raise InvalidRequirements(
+                f"x-interchange-affinity must be on or off, got {_shown(text)}",
+                param="x-interchange-affinity",
+            )
+        wanted.affinity = text.lower() == "on"
     if (text := _text(headers, b"x-interchange-quality-floor")) is not None:
         wanted.quality_floor = share(text, "x-interchange-quality-floor")
     return wanted
@@ -145,7 +160,6 @@ def read_attribution(headers: dict[bytes, bytes]) -> Attribution:
     Raises:
         InvalidRequest: metadata that is not a JSON object or too large.
     """
-    session = _text(headers, b"x-interchange-session-id") or _text(headers, b"x-claude-code-session-id")
     metadata = headers.get(b"x-interchange-metadata", b"")
     if metadata:
         if len(metadata) > METADATA_BYTES_MAX:
@@ -161,11 +175,16 @@ def read_attribution(headers: dict[bytes, bytes]) -> Attribution:
     return Attribution(
         agent_id=_bounded(headers, b"x-interchange-agent-id"),
         user_id=_bounded(headers, b"x-interchange-user-id"),
-        session_id=(session or "")[:ATTRIBUTION_CHARS_MAX],
+        session_id=read_session(headers),
         workflow_id=_bounded(headers, b"x-interchange-workflow-id"),
         client_request_id=_bounded(headers, b"x-client-request-id") or _bounded(headers, b"x-request-id"),
         metadata=metadata.decode("utf-8", "replace"),
     )
+
+
+def read_session(headers: dict[bytes, bytes]) -> str:
+    """The conversation's id as the caller names it, bounded; empty: it names none."""
+    return next((found for name in SESSION_HEADERS if (found := _bounded(headers, name))), "")
 
 
 def usd_to_nano(value: object, param: str, *, scale: int = 1) -> int:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from application.accounting import shows_cost_in_usage
+from application.affinity import explain_outcome
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
 from application.ports.llm import Block, UpstreamAnswer
@@ -377,8 +378,10 @@ def failure_headers(job: Job, now: float) -> RawHeaders:
 
 def trace_header(job: Job) -> tuple[bytes, bytes]:
     """The decision in one line: route, strategy, then each attempt with its outcome."""
+    explain_outcome(job)
+    said = f" affinity={job.affinity}" if job.affinity else ""
+    said += f" reason={job.reason}" if job.reason else ""
     steps = ";".join(f"{a.provider}/{a.model} via {a.via}: {a.outcome}" for a in job.attempts)
-    text = (
-        f"route={job.plan.route.name} strategy={job.plan.strategy} candidates={job.plan.candidates} {steps}"
-    )
+    plan = job.plan
+    text = f"route={plan.route.name} strategy={plan.strategy} candidates={plan.candidates}{said} {steps}"
     return (b"x-interchange-trace", text.encode("latin-1", "replace")[:2000])

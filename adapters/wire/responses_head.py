@@ -64,6 +64,8 @@ _STREAMING: Final = int(Capability.STREAMING)
 _FUNCTION_CALLING: Final = int(Capability.FUNCTION_CALLING)
 _STRUCTURED_OUTPUT: Final = int(Capability.STRUCTURED_OUTPUT)
 _REASONING: Final = int(Capability.REASONING)
+RUN_BY_CALLER: Final = frozenset({"function", "custom", "local_shell", "namespace"})
+"""Kinds of tools that the caller runs itself; all others are run by a provider of this dialect."""
 _MESSAGE: Final = frozenset({None, "message"})
 _OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 _NO_EFFORT: Final = frozenset({None, "none"})
@@ -97,6 +99,7 @@ def read_responses(body: bytes, fields: frozenset[str]) -> LlmRequest:
         max_output_tokens=head.max_output_tokens,
         needs=capabilities(needs),
         fields=fields,
+        native_only=_native_only(head),
         # Events carry numbers and ids of what went before, which another answer cannot carry on.
         plain_text=False,
         previous_response_id=head.previous_response_id or "",
@@ -104,6 +107,16 @@ def read_responses(body: bytes, fields: frozenset[str]) -> LlmRequest:
         background=bool(head.background),
         service_tier="" if head.service_tier in _USUAL_TIERS else head.service_tier or "",
     )
+
+
+def _native_only(head: _Head) -> tuple[str, str] | None:
+    """The first thing in it that no other provider could do, or look up."""
+    for place, tool in enumerate(head.tools or ()):
+        if tool.type not in RUN_BY_CALLER:
+            return f"tools[{place}].type", tool.type
+    if _given(head.prompt):
+        return "prompt", "prompt"
+    return ("conversation", "conversation") if _given(head.conversation) else None
 
 
 def _given(raw: Raw) -> bool:

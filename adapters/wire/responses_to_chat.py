@@ -12,7 +12,9 @@ from adapters.wire.responses_tools import LOCAL_SHELL, arguments_of, choice_of, 
 from adapters.wire.seals import unseal
 from adapters.wire.thoughts import FIELD, details_of
 from application.ports.wire import FAMILY, OPENAI_CHAT
+from domain.catalog.tags import KEEPS_ANSWERS_TAG
 from domain.llm.capabilities import Capability
+from domain.routing.target import tagged
 
 _DECIDED_HERE: Final = "messages"
 """Stands for fields that this translation answers itself; every provider keeps messages."""
@@ -135,21 +137,16 @@ def _refuse_state(body: Json, draft: Draft) -> None:
     for name in ("previous_response_id", "conversation", "prompt"):
         if body.get(name):
             raise draft.refuse(f"{name}: refers to what only the account that keeps it can look up")
-    for name in ("background", "store"):
-        if body.get(name) and not kept_here(draft):
-            raise draft.refuse(
-                f"{name}: the provider this goes to keeps no answers; leave it out or say false"
-            )
+    if body.get("background"):
+        raise draft.refuse("background: the provider this goes to answers at once; leave it out or say false")
+    if body.get("store") and tagged(draft.call.target, KEEPS_ANSWERS_TAG):
+        # It was chosen because it keeps answers, and turned out to have no such endpoint.
+        raise draft.refuse("store: the provider this goes to keeps no answers; leave it out or say false")
     for wish in body.get("include") or ():
         if wish != "reasoning.encrypted_content":
             draft.drop(f"include.{wish}")
     if body.get("truncation") not in (None, "disabled"):
         draft.drop("truncation")
-
-
-def kept_here(draft: Draft) -> bool:  # noqa: ARG001
-    """Whether Interchange itself keeps the answer of a translated request."""
-    return False
 
 
 def _add_format(chat: Json, form: Json) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from adapters.wire.chat_parts import NO_PARAMETERS
 from adapters.wire.pivot_codec import Draft, Json
+from adapters.wire.responses_head import RUN_BY_CALLER
 
 LOCAL_SHELL: Final = "local_shell"
 NAMESPACE_JOINT: Final = "__"
@@ -30,7 +31,6 @@ _SHELL_PARAMETERS: Final[Json] = {
     },
     "required": ["command"],
 }
-RUN_BY_CALLER: Final = frozenset({"function", "custom", LOCAL_SHELL, "namespace"})
 
 
 class Called(NamedTuple):
@@ -80,7 +80,7 @@ def _function(tool: Json, prefix: str) -> Json:
     else:
         function = {"name": prefix + tool["name"], "description": tool.get("description") or ""}
         if kind == "custom":
-            function["description"] += _grammar(tool.get("format") or {})
+            function["description"] = (function["description"] + _grammar(tool.get("format") or {})).strip()
             function["parameters"] = _CUSTOM_PARAMETERS
         else:
             function["parameters"] = tool.get("parameters") or NO_PARAMETERS

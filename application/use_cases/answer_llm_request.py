@@ -51,6 +51,7 @@ def complete_requirements(
     else:
         requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
     requirements.allowed_models = principal.allowed_models
+    requirements.native_for = request.native_only
     return requirements
 
 

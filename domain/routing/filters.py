@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from domain.catalog.tags import KEEPS_ANSWERS_TAG
+from domain.catalog.tags import KEEPS_ANSWERS_TAG, RESPONSES_ONLY_TAG, RESPONSES_TAG
 from domain.errors import InvalidRequirements
 from domain.money import TOKENS_PER_PRICE_UNIT
 from domain.routing.masks import flags_of, mask_of, members_of
@@ -29,6 +29,8 @@ class DropReason(Enum):
     """What the request refers to is kept by another account."""
     KEEPS_NO_ANSWERS = "keeps_no_answers"
     """The request asks for its answer to be kept, or to be made later."""
+    TRANSLATED = "translated"
+    """The request asks for something that no translation can bring about."""
     RESIDENCY = "residency"
     COMPLIANCE = "compliance"
     CAPABILITY = "capability"
@@ -178,6 +180,11 @@ def demands(
         yield DropReason.KEPT_ELSEWHERE, 0 if keeper is None else 1 << keeper.index
     if requirements.keep_for:
         yield DropReason.KEEPS_NO_ANSWERS, table.tagged.get(KEEPS_ANSWERS_TAG, 0)
+    if requirements.native_for is not None:
+        yield (
+            DropReason.TRANSLATED,
+            table.tagged.get(RESPONSES_TAG, 0) | table.tagged.get(RESPONSES_ONLY_TAG, 0),
+        )
     if requirements.residency is not None:
         yield DropReason.RESIDENCY, table.in_region.get(requirements.residency, 0)
     for name in requirements.compliance:

@@ -109,6 +109,9 @@ def demand_sentence(reason: DropReason, requirements: Requirements) -> str:
             return f"not {keeper}, which alone keeps what the request refers to"
         case DropReason.KEEPS_NO_ANSWERS:
             return f"keeping no answers at its provider, which {requirements.keep_for!r} asks for"
+        case DropReason.TRANSLATED:
+            path, what = requirements.native_for or ("", "")
+            return f"reached by translation, which has no counterpart for {what!r} ({path})"
         case DropReason.RESIDENCY:
             return f"not known to answer from {requirements.residency}"
         case DropReason.COMPLIANCE:
@@ -150,6 +153,8 @@ def _place_demanded(requirements: Requirements) -> str:
 def _param(reason: DropReason, requirements: Requirements) -> str:
     if reason is DropReason.KEEPS_NO_ANSWERS:
         return requirements.keep_for
+    if reason is DropReason.TRANSLATED and requirements.native_for is not None:
+        return requirements.native_for[0]
     return _PARAMS.get(reason, _cost_param(requirements))
 
 

@@ -37,6 +37,8 @@ class Requirements:
     """Id of the one key of that target's provider whose account keeps it; empty: any."""
     keep_for: str = ""
     """The parameter that asks for an answer to be kept by its provider; empty: it need not be."""
+    native_for: tuple[str, str] | None = None
+    """(path in the body, what stands there) that only a provider of the Responses API can do."""
 
     affinity: bool = True
     """Whether a warm prompt cache may keep the conversation where it was."""
@@ -56,6 +58,7 @@ class Requirements:
             and self.only_target is None
             and self.only_provider is None
             and not self.keep_for
+            and self.native_for is None
             and self.residency is None
             and self.strategy is None
             and self.max_cost_nano_usd_per_mtok is None

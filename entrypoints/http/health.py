@@ -108,9 +108,10 @@ def gauges(sources: HealthSources) -> Iterable[Gauge]:
         (((), 1 if reload.problems else 0),),
     )
     yield Gauge(
-        "interchange_config_reloads",
+        "interchange_config_reloads_total",
         "How often the configuration was taken over while serving, by outcome.",
         (((("outcome", "ok"),), reload.reloads), ((("outcome", "failed"),), reload.failures)),
+        "counter",
     )
     yield Gauge("interchange_active_requests", "Requests in flight.", (((), sources.pipeline.in_flight),))
     yield Gauge(

@@ -32,6 +32,8 @@ SIMULATOR_URL_VARIABLE: Final = "INTERCHANGE_SIMULATOR_URL"
 GATEWAY_FILE: Final = "gateway.json"
 SIMULATOR_FILE: Final = "simulator.json"
 SERVER_FILE: Final = "server.json"
+RELOAD_FILE: Final = "reload.json"
+"""Written anew on SIGHUP; the workers watch it as they watch the configuration file."""
 
 
 class CannotServe(Exception):
@@ -64,6 +66,7 @@ class Supervisor:
         self._gateway: GatewayProcess | None = None
         self._gateway_line = ""
         self._announced = False
+        self._reloads_asked = 0
 
     async def run(self) -> int:
         """Serves, and answers the exit status: 0 when asked to stop, 1 when it could not go on.
@@ -74,7 +77,7 @@ class Supervisor:
         lock = self._take_data_directory()
         try:
             port = self._choose_port()
-            for name in (GATEWAY_FILE, SIMULATOR_FILE, SERVER_FILE):
+            for name in (GATEWAY_FILE, SIMULATOR_FILE, SERVER_FILE, RELOAD_FILE):
                 self._forget(name)
             self._install_signal_handlers()
             try:
@@ -109,8 +112,18 @@ class Supervisor:
 
     def _install_signal_handlers(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup, stdin_is_terminal())
+
+    def _on_hangup(self, had_terminal: bool) -> None:
+        """Read the configuration again; the end, when the terminal that started us is gone."""
+        if had_terminal and not stdin_is_terminal():
+            self._on_signal()
+            return
+        write_state(self._file(RELOAD_FILE), {"asked_by": os.getpid(), "times": self._reloads_asked})
+        self._reloads_asked += 1
+        self._say("Reading the configuration again; the log and `interchange config status` tell the outcome")
 
     def _on_signal(self) -> None:
         """The first asks politely; the second ends what still runs."""
@@ -265,6 +278,7 @@ class Supervisor:
     async def _stop_everything(self) -> None:
         """Workers drain first; what they call goes after them. Each step is bounded."""
         self._forget(SERVER_FILE)
+        self._forget(RELOAD_FILE)
         if self._web is not None:
             await self._web.stop()
         if self._gateway is not None:
@@ -280,6 +294,14 @@ class Supervisor:
     def _forget(self, name: str) -> None:
         with contextlib.suppress(OSError):
             self._file(name).unlink()
+
+
+def stdin_is_terminal() -> bool:
+    """Whether a terminal stands behind our standard input and has not been hung up."""
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import msgspec
 
@@ -31,11 +31,13 @@ from application.ports.batch_store import BatchJournal, BatchJournals, JournalPa
 from domain.batch.progress import Intent, Record, TryEnded
 from domain.errors import StoreUnavailable
 
+Result = TypeVar("Result")
 PAGE_RECORDS: Final = 256
 PAGE_BYTES: Final = 1024 * 1024
 _LOCK: Final = "lock"
 _RECORDS: Final = "records"
 _FIELDS, _INTENT, _ENDED = 0, 1, 2
+_EVENT_PLACE: Final = TryEnded._fields.index("event")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Any]).decode
@@ -142,11 +144,10 @@ class _DiskJournal(BatchJournal):
                 return None
             if kind == _INTENT:
                 return Intent(*parts)
-            *known, event, key_goes_on = parts
-            decoded = None
+            event = parts[_EVENT_PLACE]
             if event is not None and self._decoder is not None:
-                decoded = self._decoder.event(event)
-            return TryEnded(*known, decoded, key_goes_on)
+                parts[_EVENT_PLACE] = self._decoder.event(event)
+            return TryEnded(*parts)
         except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
             self.damaged += 1
             return None
@@ -165,8 +166,10 @@ class _DiskJournal(BatchJournal):
 def _packed(record: Record) -> tuple[Any, ...]:
     if isinstance(record, Intent):
         return (_INTENT, *record)
-    event = None if record.event is None else framed_event(record.event)[HEADER.size :]
-    return (_ENDED, *record[:-2], event, record.key_goes_on)
+    parts: list[Any] = [_ENDED, *record]
+    if record.event is not None:
+        parts[1 + _EVENT_PLACE] = framed_event(record.event)[HEADER.size :]
+    return tuple(parts)
 
 
 def _next_payload(file: BinaryIO) -> bytes | None:
@@ -197,7 +200,7 @@ def _whole_bytes(file: BinaryIO) -> int:
     return at
 
 
-async def _unless_broken(thread: BlockingThread, work: Callable[[], Any]) -> Any:
+async def _unless_broken(thread: BlockingThread, work: Callable[[], Result]) -> Result:
     try:
         return await thread.call(work)
     except OSError as error:

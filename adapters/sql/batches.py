@@ -1,8 +1,8 @@
 """Batches and files in the database. A batch is one JSON text beside the columns it is found by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -15,6 +15,7 @@ from domain.batch.batch import FINAL_STATUSES, Batch
 from domain.batch.stored_file import StoredFile
 from domain.errors import StorageQuotaExceeded
 
+Result = TypeVar("Result")
 _encode: Final = msgspec.json.encode
 _decode: Final = msgspec.json.Decoder(Batch).decode
 _OPEN: Final = batches.c.status.not_in(FINAL_STATUSES)
@@ -101,7 +102,7 @@ class SqlBatchStore(BatchStore):
     async def counts(self) -> Mapping[str, int]:
         def work(connection: Connection) -> dict[str, int]:
             rows = connection.execute(select(batches.c.status, func.count()).group_by(batches.c.status))
-            return {status: count for status, count in rows}
+            return dict(rows.tuples().all())
 
         return await self._database.read(work)
 
@@ -190,7 +191,7 @@ class SqlFileRecords(FileRecords):
         return await self._database.read(work)
 
 
-async def _written(database: SqlDatabase, work: Any) -> Any:
+async def _written(database: SqlDatabase, work: Callable[[Connection], Result]) -> Result:
     try:
         return await database.write(work)
     except REFUSED_VALUES as error:

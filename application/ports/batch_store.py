@@ -49,7 +49,10 @@ class BatchStore(Protocol):
 
     @abstractmethod
     async def take_over(self, batch_id: str) -> Batch | None:
-        """An unfinished batch under a new, higher fence; None: it is over or gone. Raises StoreUnavailable."""
+        """An unfinished batch under a new, higher fence; None: it is over or gone.
+
+        Raises StoreUnavailable.
+        """
         ...
 
     @abstractmethod

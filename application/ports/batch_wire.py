@@ -16,7 +16,7 @@ class BatchWire(Protocol):
 
     @abstractmethod
     def answer(self, line_id: str, custom_id: str, status: int, request_id: str, body: bytes) -> bytes:
-        """A line with an HTTP answer, good or bad, ended by a line feed. `body` that is not JSON is quoted."""
+        """A line with an HTTP answer, good or bad, and a line feed. A body that is not JSON is quoted."""
         ...
 
     @abstractmethod

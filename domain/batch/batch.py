@@ -103,7 +103,7 @@ class Batch:
     created_at_us: int
     expires_at_us: int
     metadata: tuple[tuple[str, str], ...] = ()
-    settings: BatchSettings = BatchSettings()
+    settings: BatchSettings = BatchSettings()  # noqa: RUF009 - an immutable value
     moments: Moments = Moments()  # noqa: RUF009 - an immutable value
     counts: LineCounts = LineCounts()  # noqa: RUF009 - an immutable value
     problems: tuple[BatchProblem, ...] = ()

@@ -25,8 +25,8 @@ class TryEnded(NamedTuple):
     """Written in one piece with the try's usage, before that is recorded anywhere else.
 
     `final`: the line is finished. `answer` is its body for the result file; without one, `code` and
-    `message` say why there is none. `event` None: nothing was sent. `key_goes_on`: the next try repeats this one under
-    its key.
+    `message` say why there is none. `event` None: nothing was sent. `key_goes_on`: the next try repeats
+    this one under its key.
     """
 
     line: int
@@ -91,7 +91,7 @@ class Progress:
         if not record.key_goes_on:
             state.key = ""
         if not record.final:
-            state.failed += 1
+            state.failed += record.event is not None
             return
         if record.line not in self.finished:
             self.finished.add(record.line)

@@ -44,12 +44,19 @@ def doubt_of(failure: Failure) -> Doubt:
 
 
 def after_failed_try(
-    failure: Failure, *, tries_left: int, failed_before: int, draw: float, honours_keys: bool
+    failure: Failure,
+    *,
+    tries_left: int,
+    failed_before: int,
+    draw: float,
+    honours_keys: bool,
+    in_doubt_before: bool,
 ) -> TryAgain | LineFailed:
     """The step after a failed try. `failed_before` counts earlier failed tries of the line.
 
     A try in doubt at a provider that honours idempotency keys is repeated there under the same key: that
-    tells what became of it and is billed once.
+    tells what became of it and is billed once. `in_doubt_before`: this try was such a repeat, so that its
+    own refusal says nothing about the first.
     """
     disposition = failure.disposition
     hopeless = not (disposition.retry_same or disposition.try_next)
@@ -57,10 +64,10 @@ def after_failed_try(
         return LineFailed("not_retryable")
     if tries_left <= 0:
         return LineFailed("retries_spent")
-    in_doubt = doubt_of(failure) is Doubt.OPEN and honours_keys
-    wait_s = retry_wait_s(failed_before, retry_after_s=failure.retry_after_s, draw=draw) * WAIT_BASE_FACTOR
-    if failure.retry_after_s is not None:
-        wait_s = retry_wait_s(failed_before, retry_after_s=failure.retry_after_s, draw=draw)
+    in_doubt = in_doubt_before or (doubt_of(failure) is Doubt.OPEN and honours_keys)
+    wait_s = retry_wait_s(failed_before, retry_after_s=failure.retry_after_s, draw=draw)
+    if failure.retry_after_s is None:
+        wait_s *= WAIT_BASE_FACTOR
     return TryAgain(wait_s, elsewhere=not in_doubt and disposition.try_next, same_key=in_doubt)
 
 

@@ -1,0 +1,375 @@
+"""One line of a batch, from its first try to its row in the result or the error file.
+
+Each try is one request through the usual pipeline with one target. What it is about to do is written to the
+batch's journal before it is sent, what came of it before anything else learns it. So whoever takes over
+after a crash knows what may have been paid for, and repeats it under the same idempotency key.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, NamedTuple
+
+from application.accounting import note_attempt, shows_cost_in_usage
+from application.batch_run import BatchCounters, BatchRun
+from application.job import Attribution, Job
+from application.key_ring import KeyRing
+from application.ports.llm import UpstreamAnswer
+from application.ports.system import Clock
+from application.ports.wire import (
+    ANTHROPIC_MESSAGES,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
+    FrameWriter,
+    RequestReader,
+)
+from application.runtime import Runtime
+from application.use_cases.answer_llm_request import OUTPUT_TOKENS_TYPICAL, AnswerLlmRequest
+from domain.analytics.event import RequestEvent
+from domain.batch.batch import BatchProblem, StopReason
+from domain.batch.line import BatchLine
+from domain.batch.progress import UNRESOLVED, Intent, LineState, TryEnded, idempotency_key, request_id
+from domain.batch.retry import Doubt, LineFailed, after_failed_try, doubt_of, pushes_back
+from domain.batch.spending import line_bound
+from domain.errors import (
+    DeadlineExceeded,
+    InterchangeError,
+    NoProviderAvailable,
+    Overloaded,
+    StoreUnavailable,
+    Unauthenticated,
+    UpstreamError,
+)
+from domain.llm.request import LlmRequest
+from domain.llm.usage import BYTES_PER_TOKEN_TYPICAL
+from domain.money import usd_float
+from domain.routing.live import LiveState
+from domain.routing.requirements import Requirements
+from domain.routing.target import Target
+from domain.time import Deadline
+
+DIALECT_BY_ENDPOINT: Final = {
+    "/v1/chat/completions": OPENAI_CHAT,
+    "/v1/responses": OPENAI_RESPONSES,
+    "/v1/embeddings": OPENAI_EMBEDDINGS,
+    "/v1/completions": OPENAI_COMPLETIONS,
+    "/v1/messages": ANTHROPIC_MESSAGES,
+}
+POSTPONED_MIN_S: Final = 0.2
+POSTPONED_MAX_S: Final = 30.0
+"""How long a line waits when nothing can be sent at the moment; the batch's own end bounds how often."""
+REPEATED: Final = "repeated under its idempotency key by the next try, which carries the cost"
+
+RenderError = Callable[[InterchangeError, str, str], tuple[int, bytes]]
+"""(error, dialect, request id) -> status and body, as the HTTP interface would answer."""
+
+
+class _Next(NamedTuple):
+    """The line needs another try after `wait_s`."""
+
+    wait_s: float
+    begun: bool = True
+    """Whether this try's number is used up."""
+
+
+@dataclass(slots=True)
+class _Course:
+    """Where one line is."""
+
+    line: BatchLine
+    number: int
+    failed: int = 0
+    key: str = ""
+    pinned: str = ""
+    avoided: set[str] = field(default_factory=set)
+
+
+class AnswerBatchLine:
+    """Belongs to one event loop; holds nothing of any line."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: AnswerLlmRequest,
+        runtime: Runtime,
+        key_ring: KeyRing,
+        reader: RequestReader,
+        frames: FrameWriter,
+        clock: Clock,
+        chance: random.Random,
+        render_error: RenderError,
+        counters: BatchCounters,
+    ) -> None:
+        self._pipeline = pipeline
+        self._runtime = runtime
+        self._key_ring = key_ring
+        self._reader = reader
+        self._frames = frames
+        self._clock = clock
+        self._chance = chance
+        self._render = render_error
+        self._counters = counters
+
+    async def __call__(self, run: BatchRun, line: BatchLine) -> None:
+        """Returns when the line is finished, or when the batch has stopped."""
+        course = await self._resumed(run, line)
+        while run.stop is None and course is not None:
+            try:
+                step = await self._try(run, course)
+            except StoreUnavailable as error:
+                # The journal or the usage log cannot be written: nothing was sent.
+                step = _Next(_pause_s(error), begun=False)
+            if step is None:
+                return
+            course.number += step.begun
+            if step.begun:
+                self._counters.lines["retried"] += 1
+            await run.sleep(step.wait_s)
+
+    async def settle_doubt(self, run: BatchRun, line: BatchLine, state: LineState) -> None:
+        """Records that a try may have been billed though nobody will learn its answer."""
+        # An open try has no row yet; a failed one whose repeat never came has, so this gets the next number.
+        number = state.tries - 1 if state.open else state.tries
+        target = self._target(state.target_id)
+        record = TryEnded(
+            line.number, number, line.custom_id, False, False, 0,
+            request_id(run.batch.batch_id, line.number, number), None, UNRESOLVED,
+            "sent, and nobody knows whether it was carried out", None,
+        )  # fmt: skip
+        self._counters.lines["unresolved"] += 1
+        try:
+            job, _ = self._begin(run, line, self._read(run, line))
+        except InterchangeError:
+            job = None
+        if job is None or target is None:
+            if job is not None:
+                self._pipeline.abandon(job)
+            run.batch = replace(run.batch, unresolved=run.batch.unresolved + 1)
+            await run.write_in_the_end(record)
+            return
+        job.request_id = record.request_id
+        job.plan = job.plan._replace(targets=(target,), spares=())
+        self._note_unresolved(job, target)
+        ended: list[TryEnded] = []
+        self._pipeline.end(
+            job,
+            status=0,
+            outcome="error",
+            error_code=UNRESOLVED,
+            first=lambda event: ended.append(record._replace(event=event)),
+        )
+        await run.write_in_the_end(ended[0])
+
+    async def _resumed(self, run: BatchRun, line: BatchLine) -> _Course | None:
+        """Where an earlier process left the line."""
+        state = run.progress.begun.get(line.number)
+        if state is None:
+            return _Course(line, 0)
+        if state.open or state.key:
+            target = self._target(state.target_id)
+            if target is not None and target.honours_idempotency_keys:
+                number = state.tries - 1 if state.open else state.tries
+                return _Course(line, number, state.failed, state.key, state.target_id)
+            if state.open:
+                await self.settle_doubt(run, line, state)
+        return _Course(line, state.tries, state.failed)
+
+    async def _try(self, run: BatchRun, course: _Course) -> _Next | None:
+        line = course.line
+        try:
+            request = self._read(run, line)
+            job, live = self._begin(run, line, request)
+        except Unauthenticated as error:
+            run.end(StopReason.KEY_REVOKED, BatchProblem(StopReason.KEY_REVOKED.value, error.message))
+            return None
+        except (Overloaded, NoProviderAvailable, StoreUnavailable) as error:
+            return _Next(_pause_s(error), begun=False)
+        except InterchangeError as error:
+            await self._refuse(run, course, error)
+            return None
+        bound: int | None = None
+        held = False
+        try:
+            target = self._choose(job, course)
+            bound = line_bound(request, target.offering.prices, target.offering.max_output_tokens)
+            held = await run.reserve(line.number, bound)
+            if not held:
+                return None
+            self._prepare(run, course, job, target, bound)
+            return await self._send(run, course, job, live, target)
+        finally:
+            # What was not recorded by now is told by the journal: an intent without an end.
+            self._pipeline.abandon(job)
+            if held:
+                run.settle(bound, job.cost_nano_usd if job.attempts else 0)
+
+    def _read(self, run: BatchRun, line: BatchLine) -> LlmRequest:
+        return self._reader.read(DIALECT_BY_ENDPOINT[run.batch.endpoint], line.body)
+
+    def _begin(self, run: BatchRun, line: BatchLine, request: LlmRequest) -> tuple[Job, LiveState]:
+        """Admitted as whoever made the batch, with the rights of this moment."""
+        principal = self._key_ring.holder_of(run.batch.tenant_id, run.batch.key_id)
+        attribution = Attribution(
+            workflow_id=run.batch.batch_id,
+            client_request_id=line.custom_id[:256],
+        )
+        return self._pipeline.begin(principal, request, Requirements(), attribution)
+
+    def _target(self, target_id: str) -> Target | None:
+        table, _ = self._runtime.snapshot
+        return next((target for target in table.targets if target.id == target_id), None)
+
+    def _choose(self, job: Job, course: _Course) -> Target:
+        """The one in doubt again; else the best of the plan that has not failed this line yet."""
+        if course.key:
+            pinned = self._target(course.pinned)
+            if pinned is not None:
+                return pinned
+        fresh = [target for target in job.plan.targets if target.id not in course.avoided]
+        return fresh[0] if fresh else job.plan.targets[0]
+
+    def _prepare(self, run: BatchRun, course: _Course, job: Job, target: Target, bound: int | None) -> None:
+        """Makes the job one try at one target, and writes down that it is about to be sent."""
+        batch_id, line = run.batch.batch_id, course.line
+        if course.pinned != target.id:
+            course.key = ""
+        key = course.key or idempotency_key(batch_id, line.number, course.number)
+        # Refusals were recorded under ids of their own; from here on this id belongs to this try.
+        job.request_id = request_id(batch_id, line.number, course.number)
+        job.request.idempotency_key = key
+        route = replace(job.plan.route, retries=0, max_fallbacks=0)
+        job.plan = job.plan._replace(route=route, targets=(target,), spares=())
+        job.deadline = Deadline(self._clock.monotonic() + route.timeouts.total_s)
+        run.write(Intent(line.number, course.number, key, target.id, bound))
+
+    async def _send(
+        self, run: BatchRun, course: _Course, job: Job, live: LiveState, target: Target
+    ) -> _Next | None:
+        try:
+            answer = await self._pipeline.complete(job, live)
+        except UpstreamError as error:
+            return await self._failed(run, course, job, target, error)
+        except (NoProviderAvailable, DeadlineExceeded) as error:
+            # Closed between planning and sending: this try never left.
+            goes_on = bool(course.key)
+            await run.write_in_the_end(
+                self._ended(run, course, final=False, ok=False, error=error)._replace(key_goes_on=goes_on)
+            )
+            return _Next(_pause_s(error))
+        run.pace.answered()
+        body = self._with_cost(job, answer)
+        job.response_bytes = len(body)
+        ended = self._ended(run, course, final=True, ok=True)._replace(status=200, answer=body)
+        await self._record(run, job, ended, status=200, outcome="ok")
+        self._counters.lines["completed"] += 1
+        return None
+
+    async def _failed(
+        self, run: BatchRun, course: _Course, job: Job, target: Target, error: UpstreamError
+    ) -> _Next | None:
+        failure = error.failure
+        if pushes_back(failure):
+            run.pace.pushed_back(self._clock.monotonic())
+        step = after_failed_try(
+            failure,
+            tries_left=run.batch.settings.retries - course.failed,
+            failed_before=course.failed,
+            draw=self._chance.random(),
+            honours_keys=target.honours_idempotency_keys,
+            in_doubt_before=bool(course.key),
+        )
+        final = isinstance(step, LineFailed)
+        same_key = not isinstance(step, LineFailed) and step.same_key
+        if same_key and job.attempts:
+            job.attempts[-1] = job.attempts[-1]._replace(
+                input_tokens=0, output_tokens=0, cost_nano_usd=0, message=REPEATED
+            )
+        elif final and course.key and doubt_of(failure) is Doubt.NONE:
+            # This one was refused; what became of the one it repeated stays unknown.
+            self._note_unresolved(job, target)
+            self._counters.lines["unresolved"] += 1
+        ended = self._ended(run, course, final=final, ok=False, error=error)._replace(key_goes_on=same_key)
+        await self._record(run, job, ended, status=ended.status, outcome="error", error_code=error.code)
+        course.failed += 1
+        course.key, course.pinned = (job.request.idempotency_key, target.id) if same_key else ("", "")
+        if isinstance(step, LineFailed):
+            self._counters.lines["failed"] += 1
+            return None
+        if step.elsewhere:
+            course.avoided.add(target.id)
+        return _Next(step.wait_s)
+
+    async def _record(
+        self,
+        run: BatchRun,
+        job: Job,
+        ended: TryEnded,
+        *,
+        status: int,
+        outcome: str,
+        error_code: str = "",
+    ) -> None:
+        """The end of a try: into the journal with its usage in one piece, and only then into the usage."""
+        events: list[RequestEvent] = []
+
+        def first(event: RequestEvent) -> None:
+            events.append(event)
+            run.write(ended._replace(event=event))
+
+        finish = partial(self._pipeline.end, job, status=status, outcome=outcome, error_code=error_code)
+        try:
+            finish(first=first)
+        except StoreUnavailable:
+            await run.write_in_the_end(ended._replace(event=events[0]))
+
+    async def _refuse(self, run: BatchRun, course: _Course, error: InterchangeError) -> None:
+        """The line can never be asked: it fails with the reason, and nothing was sent for it."""
+        await run.write_in_the_end(self._ended(run, course, final=True, ok=False, error=error))
+        self._counters.lines["failed"] += 1
+
+    def _ended(
+        self,
+        run: BatchRun,
+        course: _Course,
+        *,
+        final: bool,
+        ok: bool,
+        error: InterchangeError | None = None,
+    ) -> TryEnded:
+        line = course.line
+        told = request_id(run.batch.batch_id, line.number, course.number)
+        ended = TryEnded(line.number, course.number, line.custom_id, final, ok, 0, told, None, "", "", None)
+        if error is None:
+            return ended
+        status, body = self._render(error, DIALECT_BY_ENDPOINT[run.batch.endpoint], told)
+        return ended._replace(
+            status=status, answer=body if final else None, code=error.code, message=error.message
+        )
+
+    def _with_cost(self, job: Job, answer: UpstreamAnswer) -> bytes:
+        cost = job.cost_nano_usd
+        if cost is None or not shows_cost_in_usage(job):
+            return answer.body
+        return self._frames.with_cost(job.request.dialect, answer.body, usd_float(cost))
+
+    def _note_unresolved(self, job: Job, target: Target) -> None:
+        now = self._clock.monotonic()
+        tokens = job.request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
+        note_attempt(
+            job,
+            target,
+            via=job.via,
+            outcome=UNRESOLVED,
+            started=now,
+            ended=now,
+            usage=None,
+            answer_chars=tokens * BYTES_PER_TOKEN_TYPICAL,
+        )
+
+
+def _pause_s(error: InterchangeError) -> float:
+    wait_s = error.retry_after_s if error.retry_after_s is not None else 1.0
+    return min(max(wait_s, POSTPONED_MIN_S), POSTPONED_MAX_S)

@@ -1,7 +1,7 @@
 """Prompt caching as providers do it: long prefixes seen before are billed as cached.
 
 OpenAI and Gemini find shared prefixes by themselves, in steps of 128 tokens from 1,024 on. Anthropic
-caches what the caller marks, and bills the first time as a write.
+caches what the caller marks, reads the longest part of it marked before, and bills the rest as a write.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ class PromptCache:
 
     def __init__(self) -> None:
         self._prompts: OrderedDict[tuple[str, str, bytes], bytes] = OrderedDict()
-        self._marked: OrderedDict[tuple[str, str, bytes], None] = OrderedDict()
+        self._marked: OrderedDict[tuple[str, str, bytes], int] = OrderedDict()
 
     def counted(self, provider: str, ask: Ask, tokens: Tokens) -> Tokens:
         """The same tokens, with what was cached."""
@@ -48,15 +48,36 @@ class PromptCache:
         part = min(len(marked) // BYTES_PER_INPUT_TOKEN, tokens.input)
         if part < TOKENS_MIN:
             return tokens
-        key = (provider, ask.model, blake2b(marked, digest_size=16).digest())
-        seen = key in self._marked
-        self._marked[key] = None
+        read = self._longest_seen(provider, ask.model, marked)
+        key = (provider, ask.model, _digest(marked))
+        self._marked[key] = len(marked)
         self._marked.move_to_end(key)
         if len(self._marked) > _PROMPTS_MAX:
             self._marked.popitem(last=False)
-        if seen:
-            return tokens._replace(cached=part)
-        return tokens._replace(cache_write_long=part) if ask.cache_long else tokens._replace(cache_write=part)
+        cached = min(read // BYTES_PER_INPUT_TOKEN, part)
+        tokens = tokens._replace(cached=cached)
+        written = part - cached
+        return (
+            tokens._replace(cache_write_long=written)
+            if ask.cache_long
+            else tokens._replace(cache_write=written)
+        )
+
+    def _longest_seen(self, provider: str, model: str, marked: bytes) -> int:
+        """Bytes of the longest marked prompt seen before that this one begins with."""
+        sizes = sorted(
+            {
+                size
+                for (by, of, _), size in self._marked.items()
+                if (by, of) == (provider, model) and size <= len(marked)
+            },
+            reverse=True,
+        )
+        return next((size for size in sizes if (provider, model, _digest(marked[:size])) in self._marked), 0)
+
+
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=16).digest()
 
 
 def _shared_bytes(one: bytes, other: bytes) -> int:

@@ -48,6 +48,7 @@ from entrypoints.http.large_bodies import LargeBodies
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.http.models import model_routes
 from entrypoints.http.requests import request_routes
+from entrypoints.http.responses import ResponsesEndpoint
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.live import LiveConfiguration, Sources, compiled
 from entrypoints.settings import LoadedSettings, Settings
@@ -292,6 +293,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         ("POST", "/v1/chat/completions"): LlmEndpoint(gate, OPENAI_CHAT),
         ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
         ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
+        ("POST", "/v1/responses"): ResponsesEndpoint(gate),
         ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
         ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
         ("POST", "/api/v1/llm/complete"): complete,

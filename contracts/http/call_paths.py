@@ -32,7 +32,7 @@ def _answer(schema: str, events: str) -> dict[str, Any]:
     }
 
 
-def _call(
+def call_operation(
     operation_id: str,
     summary: str,
     description: str,
@@ -43,6 +43,7 @@ def _call(
     family: tuple[str, ...] = OPENAI_ERRORS,
     meanings: Mapping[int, str] = MEANINGS,
 ) -> dict[str, Any]:
+    """A route that calls a model; `events` describes its stream, empty for routes without one."""
     statuses = ANTHROPIC_STATUSES if family == ANTHROPIC_ERRORS else LLM_STATUSES
     return {
         "post": {
@@ -65,7 +66,7 @@ def _call(
 
 
 CALL_PATHS: dict[str, Any] = {
-    "/api/v1/llm/complete": _call(
+    "/api/v1/llm/complete": call_operation(
         "complete",
         "Complete a prompt by requirements instead of by a model's name",
         "Chooses among everything configured what satisfies `model_requirements`, and answers in one shape "
@@ -80,7 +81,7 @@ CALL_PATHS: dict[str, Any] = {
             503: "Candidates exist, but none could answer.",
         },
     ),
-    "/v1/chat/completions": _call(
+    "/v1/chat/completions": call_operation(
         "createChatCompletion",
         "Chat, in OpenAI's shape",
         "Answered by any provider that can; bodies for providers of the same family are forwarded as they "
@@ -90,7 +91,7 @@ CALL_PATHS: dict[str, Any] = {
         events="`data:` with an OpenAI chunk each, then `data: [DONE]`. Usage comes in a last chunk when "
         "`stream_options.include_usage` asks for it, with `cost` in it.",
     ),
-    "/v1/completions": _call(
+    "/v1/completions": call_operation(
         "createCompletion",
         "Text completion, in OpenAI's older shape",
         "Forwarded to providers that know it and translated to a chat for the others.",
@@ -98,14 +99,14 @@ CALL_PATHS: dict[str, Any] = {
         "TextCompletion",
         events="`data:` with an OpenAI chunk each, then `data: [DONE]`.",
     ),
-    "/v1/embeddings": _call(
+    "/v1/embeddings": call_operation(
         "createEmbeddings",
         "Embeddings, in OpenAI's shape",
         "One vector per text, in order. " + _NEVER_STREAMED,
         "EmbeddingsRequest",
         "Embeddings",
     ),
-    "/v1/messages": _call(
+    "/v1/messages": call_operation(
         "createMessage",
         "Message, in Anthropic's shape",
         "Answered by any provider that can; see the chat route.",
@@ -114,7 +115,7 @@ CALL_PATHS: dict[str, Any] = {
         events="Anthropic's events, from `message_start` to `message_stop`.",
         family=ANTHROPIC_ERRORS,
     ),
-    "/v1/messages/count_tokens": _call(
+    "/v1/messages/count_tokens": call_operation(
         "countTokens",
         "Count the tokens of a message, in Anthropic's shape",
         "By the provider where it counts, else estimated, which `x-interchange-estimated` tells.",

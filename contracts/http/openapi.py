@@ -5,11 +5,13 @@ from typing import Any
 
 from contracts.http.admin_paths import ADMIN_PATHS
 from contracts.http.admin_schemas import ADMIN_SCHEMAS
+from contracts.http.batch_paths import BATCH_PATHS, BATCH_SCHEMAS
 from contracts.http.call_paths import CALL_PATHS
 from contracts.http.call_schemas import CALL_SCHEMAS
 from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATION_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
+from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 
 VERSION = "0.1.0"
 _DESCRIPTION = (
@@ -20,6 +22,7 @@ _DESCRIPTION = (
 )
 _TAGS = {
     "Models": "Calling models.",
+    "Batches": "Files of requests, answered in the background.",
     "Routing": "Why a request goes where it goes.",
     "Providers": "How providers are doing, and an operator's hand on them.",
     "Keys": "Who may call.",
@@ -40,9 +43,16 @@ def openapi_document() -> dict[str, Any]:
             "servers": [{"url": "/", "description": "This installation"}],
             "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
             "security": [{name: []} for name in SECURITY_SCHEMES],
-            "paths": {**CALL_PATHS, **ADMIN_PATHS, **CONFIGURATION_PATHS},
+            "paths": {**CALL_PATHS, **RESPONSES_PATHS, **BATCH_PATHS, **ADMIN_PATHS, **CONFIGURATION_PATHS},
             "components": {
-                "schemas": {**CALL_SCHEMAS, **ADMIN_SCHEMAS, **CONFIGURATION_SCHEMAS, **ERROR_SCHEMAS},
+                "schemas": {
+                    **CALL_SCHEMAS,
+                    **RESPONSES_SCHEMAS,
+                    **BATCH_SCHEMAS,
+                    **ADMIN_SCHEMAS,
+                    **CONFIGURATION_SCHEMAS,
+                    **ERROR_SCHEMAS,
+                },
                 "parameters": REQUEST_HEADERS,
                 "headers": RESPONSE_HEADERS,
                 "securitySchemes": SECURITY_SCHEMES,

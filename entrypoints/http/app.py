@@ -83,8 +83,7 @@ class Application:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await _refuse_websocket(scope, receive, send)
 
     def _found_below(self, method: str, path: str) -> Endpoint | None:
         """The endpoint whose prefix the path has; exact paths never come here."""
@@ -147,6 +146,22 @@ async def _with_body_taken(app: ASGIApp, scope: Scope, receive: Receive, send: S
         await send(message)
 
     await app(scope, receiving, sending)
+
+
+async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """For servers that take a handshake for more than a request; ours hands it on as one (`fallback.py`).
+
+    426 before the upgrade makes clients fall back to HTTP at once; a server without that extension says 403.
+    """
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    message = "nothing is offered over websockets here; use HTTP"
+    body = error_payload("", 426, code="websocket_not_offered", message=message, param=None, request_id="")
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "websocket.http.response.start", "status": 426, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 async def _refuse(send: Send, status: int, code: str, message: str, request_id: str = "") -> None:

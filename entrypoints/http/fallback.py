@@ -40,7 +40,11 @@ def not_found_handlers(ids: IdFactory) -> Handlers:
             # Clients probe an address before they use it; what is there answers, whatever it is there for.
             status = 204 if method == "OPTIONS" else 200
             return Response(status_code=status, headers={"Allow": ", ".join([*methods, *_PROBES])})
-        if status == 404 and not allowed:
+        if allowed and request.headers.get("upgrade", "").lower() == "websocket":
+            # The one status that makes agents fall back to HTTP at once instead of trying again.
+            status, headers = 426, {**headers, "Upgrade": "HTTP/1.1", "Allow": allowed}
+            code, message = "websocket_not_offered", f"{path} is not offered over websockets; use {allowed}"
+        elif status == 404 and not allowed:
             code, message = "route_not_found", f"no route {method} {path}; the list is at /openapi.json"
         elif status in (404, 405):
             status, headers = 405, {**headers, "Allow": allowed}

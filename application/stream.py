@@ -279,8 +279,12 @@ class OpenedStream:
         """The end of a complete answer: None, or for a continued one what is left to say."""
         aligner = self._aligner
         if aligner is None:
+            last = opened.stream.conclude()
+            for event in last.events:
+                opened.machine.feed(event)
+            raw = self._priced(last.raw, opened) if last.raw else b""
             self._settle("ok", None)
-            return None
+            return Block(raw, last.events) if raw else None
         outcome = aligner.end()
         if isinstance(outcome, Misaligned):
             await self._recover(_misfit(outcome), blameless=True)

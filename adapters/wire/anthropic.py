@@ -19,11 +19,14 @@ from adapters.wire.pivot import (
     Started,
     StreamPiece,
     StreamReader,
+    Thought,
+    ThoughtEnded,
     ToolArguments,
     ToolCall,
     ToolStarted,
 )
 from adapters.wire.pivot_codec import PivotStream
+from adapters.wire.seals import SEAL, SEAL_BYTES
 from application.ports.llm import UpstreamCall, UpstreamFailed
 from application.ports.wire import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
 from domain.llm.failures import Failure, FailureKind
@@ -91,16 +94,24 @@ def _variant(wire: AnthropicUsage) -> str:
     return f"service_tier={tier}" if isinstance(tier, str) and tier != "standard" else ""
 
 
-def exclusive(usage: Usage) -> dict[str, int]:
+def exclusive(usage: Usage) -> dict[str, Any]:
     """The same in Anthropic's shape, for translated answers."""
     read = usage.cached_read_tokens
     written = usage.cache_write_tokens + usage.cache_write_long_tokens
-    return {
+    counted: dict[str, Any] = {
         "input_tokens": max(0, usage.input_tokens - read - written),
         "cache_read_input_tokens": read,
         "cache_creation_input_tokens": written,
         "output_tokens": usage.output_tokens,
     }
+    if usage.cache_write_long_tokens:
+        counted["cache_creation"] = {
+            "ephemeral_5m_input_tokens": usage.cache_write_tokens,
+            "ephemeral_1h_input_tokens": usage.cache_write_long_tokens,
+        }
+    if usage.reasoning_tokens:
+        counted["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return counted
 
 
 class _Block(Struct):
@@ -110,6 +121,9 @@ class _Block(Struct):
     id: str = ""
     name: str = ""
     input: Raw = Raw(b"{}")
+    signature: str = ""
+    data: str = ""
+    """Of redacted thinking, which only Anthropic reads."""
 
 
 class _Delta(Struct):
@@ -117,6 +131,7 @@ class _Delta(Struct):
     text: str = ""
     thinking: str = ""
     partial_json: str = ""
+    signature: str = ""
     stop_reason: str | None = None
 
 
@@ -156,17 +171,19 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 _TOOL_BLOCKS: Final = frozenset({"tool_use"})
 _HIDDEN_TOOL_BLOCKS: Final = frozenset({"server_tool_use", "mcp_tool_use"})
+_MAKER: Final = "anthropic"
 _THINKING_BLOCKS: Final = frozenset({"thinking", "redacted_thinking"})
 
 
 class AnthropicReader(StreamReader):
     """One stream's events. Usage is merged over the events, because each tells only a part."""
 
-    __slots__ = ("_tools", "_usage")
+    __slots__ = ("_signature", "_tools", "_usage")
 
     def __init__(self) -> None:
         self._usage = AnthropicUsage()
         self._tools: dict[int, int] = {}
+        self._signature = ""
 
     def read(self, event: str | None, data: bytes) -> list[StreamPiece]:
         found = _EVENT.decode(data)
@@ -175,6 +192,8 @@ class AnthropicReader(StreamReader):
                 return self._delta(found)
             case "content_block_start":
                 return self._block(found)
+            case "content_block_stop":
+                return self._block_end()
             case "message_start":
                 message = found.message or _Message()
                 return [Started(message.id, message.model), *self._counted(message.usage)]
@@ -200,7 +219,11 @@ class AnthropicReader(StreamReader):
         if block.type in _HIDDEN_TOOL_BLOCKS:
             return [Piece(0, ContentKind.TOOL_CALL, "")]
         if block.type in _THINKING_BLOCKS:
-            return [Piece(0, ContentKind.REASONING, block.thinking)]
+            thinking: list[StreamPiece] = [Piece(0, ContentKind.REASONING, block.thinking)]
+            if block.data:
+                thinking.append(ThoughtEnded(0, Thought("", _MAKER, "", block.data)))
+            self._signature = block.signature
+            return thinking
         return [Piece(0, ContentKind.TEXT, block.text)] if block.text else []
 
     def _delta(self, found: _Event) -> list[StreamPiece]:
@@ -209,11 +232,17 @@ class AnthropicReader(StreamReader):
             return [Piece(0, ContentKind.TEXT, delta.text)]
         if delta.thinking:
             return [Piece(0, ContentKind.REASONING, delta.thinking)]
-        if delta.partial_json:
+        if delta.signature:
+            self._signature += delta.signature
+        elif delta.partial_json:
             tool = self._tools.get(found.index)
             if tool is not None:
                 return [ToolArguments(0, tool, delta.partial_json)]
         return []
+
+    def _block_end(self) -> list[StreamPiece]:
+        signature, self._signature = self._signature, ""
+        return [ThoughtEnded(0, Thought("", _MAKER, signature))] if signature else []
 
     def _counted(self, usage: AnthropicUsage | None) -> list[StreamPiece]:
         if usage is None:
@@ -236,22 +265,25 @@ def read_answer(body: bytes) -> Answer:
     if answer.type != "message":
         raise msgspec.ValidationError(f"a message is expected, not {answer.type!r}")
     texts: list[str] = []
-    thoughts: list[str] = []
+    thoughts: list[Thought] = []
     calls: list[ToolCall] = []
     for block in answer.content:
         if block.type == "text":
             texts.append(block.text)
         elif block.type == "thinking":
-            thoughts.append(block.thinking)
+            thoughts.append(Thought(block.thinking, _MAKER, block.signature))
+        elif block.type == "redacted_thinking":
+            thoughts.append(Thought("", _MAKER, "", block.data))
         elif block.type in _TOOL_BLOCKS:
             calls.append(ToolCall(block.id, block.name, bytes(block.input).decode()))
     reason = answer.stop_reason or "end_turn"
     choice = Choice(
         0,
         "".join(texts),
-        "".join(thoughts),
+        "".join(thought.text for thought in thoughts),
         tool_calls=tuple(calls),
         finish_reason=STOP_REASONS.get(reason, reason),
+        thoughts=tuple(thought for thought in thoughts if thought.signature or thought.sealed),
     )
     return Answer(answer.id, answer.model, (choice,), inclusive(answer.usage))
 
@@ -304,13 +336,14 @@ class VerbatimCountTokens(Codec):
 MESSAGES: Final = VerbatimMessages()
 COUNT_TOKENS: Final = VerbatimCountTokens()
 _CLAUDE: Final = "claude"
-_UNSIGNED: Final = b'"signature":""'
+_FOREIGN_MARKS: Final = (b'"signature":""', b'"signature": ""', SEAL_BYTES, b'"extra_content"')
+"""What only a translated answer leaves in a conversation."""
 
 
 def _edited(call: UpstreamCall) -> bytes:
     request = call.request
     estranged = _signed_elsewhere(call)
-    foreign = estranged or _UNSIGNED in request.body.replace(b'"signature": ""', _UNSIGNED)
+    foreign = estranged or any(mark in request.body for mark in _FOREIGN_MARKS)
     if call.target.model == request.model and call.continue_from is None and not foreign:
         return request.body
     fields: dict[str, Any] = _FIELDS.decode(request.body)
@@ -337,10 +370,14 @@ def _without_foreign(messages: Raw, estranged: bool) -> Any:
         content = message.get("content")
         if isinstance(content, list):
             message["content"] = [part for part in content if not _is_foreign(part, estranged)]
+            for part in message["content"]:
+                if isinstance(part, dict) and part.get("type") in _TOOL_BLOCKS:
+                    part.pop("extra_content", None)
     return [message for message in kept if message.get("content") != []]
 
 
 def _is_foreign(part: Any, estranged: bool) -> bool:
     if not isinstance(part, dict) or part.get("type") not in _THINKING_BLOCKS:
         return False
-    return estranged or (part["type"] == "thinking" and not part.get("signature"))
+    signature = part.get("signature")
+    return estranged or (part["type"] == "thinking" and (not signature or str(signature).startswith(SEAL)))

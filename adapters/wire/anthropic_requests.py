@@ -1,21 +1,28 @@
 """`openai.chat` bodies said in Anthropic's messages."""
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
+from adapters.wire.anthropic_writer import MAKER
 from adapters.wire.chat_parts import (
+    SYSTEM_ROLES,
     THINKING_TOKENS,
     calls_of,
     effort_of,
     functions_of,
     inline_data,
+    instruction_in_place,
+    instructions_at_start,
     output_limit,
     parts_of,
     schema_of,
     stops_of,
     tool_choice_of,
+    without_error_mark,
 )
 from adapters.wire.pivot_codec import Draft, Json
+from adapters.wire.thoughts import FIELD, thoughts_of
 from domain.llm.capabilities import Capability
 
 MAX_TOKENS_DEFAULT: Final = 4096
@@ -41,12 +48,16 @@ CHAT_FIELDS: Final = frozenset(
         "response_format",
         "reasoning_effort",
         "user",
+        "safety_identifier",
         "n",
+        "top_k",
+        "service_tier",
     }
 )
 """Fields of a chat body that have a counterpart here."""
 
 _MODEL_VERSION: Final = re.compile(r"claude-[a-z]+-(\d)(?:-(\d{1,2}))?(?!\d)")
+_TIERS: Final = {"auto": "auto", "priority": "auto", "default": "standard_only"}
 _ADAPTIVE_SINCE: Final = (4, 6)
 """From this version on models want adaptive thinking and an effort instead of a budget."""
 
@@ -63,9 +74,13 @@ def from_chat(chat: Json, draft: Draft) -> Json:
         body["system"] = system[0]["text"] if _plain(system) else system
     if chat.get("stream"):
         body["stream"] = True
-    if chat.get("user"):
-        body["metadata"] = {"user_id": chat["user"]}
+    if who := chat.get("user") or chat.get("safety_identifier"):
+        body["metadata"] = {"user_id": who}
+    _add_tier(body, chat, draft)
     stops = [stop for stop in stops_of(chat) if stop.strip()]
+    if len(stops) < len(stops_of(chat)):
+        # White space alone is refused as a stop sequence.
+        draft.drop("stop")
     if stops:
         body["stop_sequences"] = stops
     _add_tools(body, chat, draft)
@@ -75,22 +90,39 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     return body
 
 
+def _add_tier(body: Json, chat: Json, draft: Draft) -> None:
+    tier = chat.get("service_tier")
+    if tier in _TIERS:
+        body["service_tier"] = _TIERS[tier]
+    elif tier == "fast":
+        body["speed"] = "fast"
+    elif tier is not None:
+        draft.drop("service_tier")
+
+
 def _plain(system: list[Json]) -> bool:
     return len(system) == 1 and set(system[0]) == {"type", "text"}
 
 
 def _conversation(messages: list[Json], draft: Draft) -> tuple[list[Json], list[Json]]:
-    """(system blocks, messages): system texts go first, results of tools into the user's next message."""
+    """(system blocks, messages): results of tools go into the user's next message, before all else in it."""
     system: list[Json] = []
     turns: list[Json] = []
-    for message in messages:
+    instructions = instructions_at_start(messages)
+    for place, message in enumerate(messages):
         role = message["role"]
-        if role in ("system", "developer"):
+        if message.get("name") and role not in ("tool", "function"):
+            draft.drop("messages.name")
+        if place < instructions:
             system += _blocks(message.get("content"), draft)
+        elif role in SYSTEM_ROLES:
+            draft.drop("messages.role")
+            text = instruction_in_place(message.get("content"))
+            _say(turns, "user", [{"type": "text", "text": text}] if text else [])
         elif role == "assistant":
             _say(turns, "assistant", _assistant_blocks(message, draft))
         elif role in ("tool", "function"):
-            _say(turns, "user", [_result(message, draft)])
+            _say(turns, "user", [_result(message, draft)], first=_is_result)
         else:
             _say(turns, "user", _blocks(message.get("content"), draft))
     if turns and turns[-1]["role"] == "assistant":
@@ -101,21 +133,26 @@ def _conversation(messages: list[Json], draft: Draft) -> tuple[list[Json], list[
     return system, turns
 
 
-def _say(turns: list[Json], role: str, blocks: list[Json]) -> None:
-    """Appends to the last turn when it is the same role's: turns alternate."""
+def _is_result(block: Json) -> bool:
+    return bool(block["type"] == "tool_result")
+
+
+def _say(
+    turns: list[Json], role: str, blocks: list[Json], *, first: Callable[[Json], bool] | None = None
+) -> None:
+    """Adds to the last turn when it is the same role's: turns alternate. `first`: behind those alone."""
     if not blocks:
         return
     if turns and turns[-1]["role"] == role:
-        turns[-1]["content"] += blocks
+        content = turns[-1]["content"]
+        at = len(content) if first is None else sum(map(first, content))
+        content[at:at] = blocks
     else:
         turns.append({"role": role, "content": blocks})
 
 
 def _assistant_blocks(message: Json, draft: Draft) -> list[Json]:
-    if message.get("reasoning_content"):
-        # Thinking counts only with its signature, which this shape cannot carry.
-        draft.drop("messages.reasoning_content")
-    blocks = _blocks(message.get("content"), draft)
+    blocks = _thinking(message, draft) + _blocks(message.get("content"), draft)
     if message.get("refusal"):
         blocks.append({"type": "text", "text": message["refusal"]})
     for call in calls_of(message):
@@ -125,11 +162,32 @@ def _assistant_blocks(message: Json, draft: Draft) -> list[Json]:
     return blocks
 
 
+def _thinking(message: Json, draft: Draft) -> list[Json]:
+    """Thinking counts only with Anthropic's own signature; other reasoning is left out by name."""
+    blocks: list[Json] = []
+    thoughts = thoughts_of(message)
+    for thought in thoughts:
+        if thought.family == MAKER and thought.sealed:
+            blocks.append({"type": "redacted_thinking", "data": thought.sealed})
+        elif thought.family == MAKER and thought.signature:
+            blocks.append({"type": "thinking", "thinking": thought.text, "signature": thought.signature})
+        else:
+            draft.drop(f"messages.{FIELD}")
+    if message.get("reasoning_content") and not thoughts:
+        draft.drop("messages.reasoning_content")
+    return blocks
+
+
 def _result(message: Json, draft: Draft) -> Json:
     content = message.get("content")
     call_id = message.get("tool_call_id") or f"call_{message.get('name', '')}"
     said = content if isinstance(content, str) else _blocks(content, draft)
-    return {"type": "tool_result", "tool_use_id": call_id, "content": said}
+    block: Json = {"type": "tool_result", "tool_use_id": call_id, "content": said}
+    if message.get("is_error"):
+        block |= {"is_error": True, "content": without_error_mark(said)}
+    if message.get("cache_control"):
+        block["cache_control"] = message["cache_control"]
+    return block
 
 
 def _blocks(content: Any, draft: Draft) -> list[Json]:
@@ -223,11 +281,20 @@ def _add_thinking(body: Json, chat: Json, draft: Draft) -> None:
     budget = min(wanted, body["max_tokens"] // 2)
     forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
     can_think = Capability.REASONING in target.offering.capabilities
-    if budget < THINKING_TOKENS_MIN or forced or not can_think:
-        # Half of the answer's limit goes to the answer, and a forced tool excludes thinking.
+    if budget < THINKING_TOKENS_MIN or forced or not can_think or _in_unsigned_loop(body["messages"]):
+        # Half of the answer's limit goes to the answer, a forced tool excludes thinking, and so does a call
+        # that waits for its result here but was made without signed thinking.
         draft.drop("reasoning_effort")
         return
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+
+
+def _in_unsigned_loop(messages: list[Json]) -> bool:
+    if len(messages) < 2 or messages[-1]["role"] != "user":
+        return False
+    results = any(block.get("type") == "tool_result" for block in messages[-1]["content"])
+    first = messages[-2]["content"][0]
+    return results and first["type"] not in ("thinking", "redacted_thinking")
 
 
 def thinks_adaptively(model: str) -> bool:
@@ -240,7 +307,7 @@ def _add_sampling(body: Json, chat: Json, draft: Draft) -> None:
     """Temperature or `top_p`: newer models refuse both at once, and either beside thinking."""
     temperature, top_p = chat.get("temperature"), chat.get("top_p")
     if "thinking" in body:
-        for name in ("temperature", "top_p"):
+        for name in ("temperature", "top_p", "top_k"):
             if chat.get(name) is not None:
                 draft.drop(name)
         return
@@ -248,6 +315,8 @@ def _add_sampling(body: Json, chat: Json, draft: Draft) -> None:
         body["temperature"] = min(temperature, TEMPERATURE_MAX)
         if temperature > TEMPERATURE_MAX:
             draft.drop("temperature")
+    if chat.get("top_k") is not None:
+        body["top_k"] = chat["top_k"]
     if top_p is not None:
         if temperature is None:
             body["top_p"] = top_p

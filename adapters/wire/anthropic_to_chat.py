@@ -4,8 +4,12 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.wire.chat_parts import NO_PARAMETERS, THINKING_TOKENS
+from adapters.wire.anthropic_writer import MAKER
+from adapters.wire.chat_parts import NO_PARAMETERS, THINKING_TOKENS, effort_for, with_error_mark
+from adapters.wire.pivot import Thought
 from adapters.wire.pivot_codec import Draft, Json
+from adapters.wire.seals import unseal
+from adapters.wire.thoughts import FIELD, details_of
 from domain.llm.capabilities import Capability
 
 CHAT_COUNTERPARTS: Final[dict[str, str]] = {
@@ -24,6 +28,10 @@ CHAT_COUNTERPARTS: Final[dict[str, str]] = {
     "output_format": "response_format",
     "metadata": "user",
     "top_k": "top_k",
+    "service_tier": "service_tier",
+    "speed": "service_tier",
+    # Marks for Anthropic's prompt cache: without it they change no answer.
+    "cache_control": "messages",
 }
 """An Anthropic field -> the chat field that says the same."""
 
@@ -42,6 +50,10 @@ def to_chat(body: Json, draft: Draft) -> Json:
     for name in ("temperature", "top_p", "top_k", "stream"):
         if body.get(name) is not None:
             chat[name] = body[name]
+    if body.get("service_tier") == "standard_only":
+        chat["service_tier"] = "default"
+    if body.get("speed") == "fast":
+        draft.drop("speed")
     if body.get("stop_sequences"):
         chat["stop"] = body["stop_sequences"]
     if (body.get("metadata") or {}).get("user_id"):
@@ -88,6 +100,7 @@ def _simplest(parts: list[Json]) -> Any:
 def _add_assistant(messages: list[Json], blocks: list[Json], draft: Draft) -> None:
     texts: list[str] = []
     calls: list[Json] = []
+    thoughts: list[Thought] = []
     for block in blocks:
         match block.get("type"):
             case "text":
@@ -95,17 +108,30 @@ def _add_assistant(messages: list[Json], blocks: list[Json], draft: Draft) -> No
             case "tool_use":
                 arguments = msgspec.json.encode(block.get("input") or {}).decode()
                 function = {"name": block["name"], "arguments": arguments}
-                calls.append({"id": block["id"], "type": "function", "function": function})
+                made = {"id": block["id"], "type": "function", "function": function}
+                calls.append(
+                    made | ({"extra_content": extra} if (extra := block.get("extra_content")) else {})
+                )
             case "thinking" | "redacted_thinking":
-                # Another family cannot check its signature, and would be misled by the text alone.
-                draft.drop("messages.thinking")
+                thoughts += _thoughts(block)
             case other:
                 draft.drop(f"messages.{other}")
     said: Json = {"role": "assistant", "content": "".join(texts) or None}
     if calls:
         said["tool_calls"] = calls
-    if texts or calls:
+    if thoughts:
+        said[FIELD] = details_of(thoughts)
+    if texts or calls or thoughts:
         messages.append(said)
+
+
+def _thoughts(block: Json) -> list[Thought]:
+    """Whose they are: Anthropic's, or another family's that were sealed for the way through this caller."""
+    if block["type"] == "redacted_thinking":
+        return [Thought("", MAKER, "", block["data"])]
+    signature = block.get("signature") or ""
+    sealed = unseal(signature)
+    return [Thought(block.get("thinking") or "", MAKER, signature)] if sealed is None else sealed
 
 
 def _add_result(messages: list[Json], block: Json, draft: Draft) -> list[Json]:
@@ -117,9 +143,10 @@ def _add_result(messages: list[Json], block: Json, draft: Draft) -> list[Json]:
         else [part for inner in content or () for part in _parts(inner, draft)]
     )
     text = "\n".join(part["text"] for part in parts if part["type"] == "text")
+    said: Json = {"role": "tool", "tool_call_id": block["tool_use_id"], "content": text}
     if block.get("is_error") and text:
-        text = f"Error: {text}"
-    messages.append({"role": "tool", "tool_call_id": block["tool_use_id"], "content": text})
+        said |= {"content": with_error_mark(text), "is_error": True}
+    messages.append(said)
     return [part for part in parts if part["type"] != "text"]
 
 
@@ -187,5 +214,5 @@ def _add_effort(chat: Json, thinking: Json, config: Json, draft: Draft) -> None:
         return
     if effort is None:
         budget = thinking.get("budget_tokens") or THINKING_TOKENS["medium"]
-        effort = next((name for name in ("low", "medium") if budget <= THINKING_TOKENS[name]), "high")
+        effort = effort_for(budget)
     chat["reasoning_effort"] = "high" if effort in ("xhigh", "max") else effort

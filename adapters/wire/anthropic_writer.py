@@ -7,14 +7,18 @@ import msgspec
 from adapters.wire.anthropic import exclusive
 from adapters.wire.pivot import (
     Answer,
+    Choice,
     ChoiceEnded,
     Piece,
     Started,
     StreamPiece,
     StreamWriter,
+    Thought,
+    ThoughtEnded,
     ToolArguments,
     ToolStarted,
 )
+from adapters.wire.seals import seal
 from application.ports.llm import UpstreamCall
 from domain.llm.stream import ContentKind
 from domain.llm.usage import NO_USAGE, Usage
@@ -26,6 +30,7 @@ _REASONS: Final[dict[str, str]] = {
     "function_call": "tool_use",
     "content_filter": "refusal",
 }
+MAKER: Final = "anthropic"
 _encode = msgspec.json.encode
 
 
@@ -43,12 +48,11 @@ def write_answer(answer: Answer) -> bytes:
     """One message; only the first choice, because the shape has no more."""
     choice = answer.choices[0]
     content: list[dict[str, Any]] = []
-    if choice.reasoning:
-        content.append({"type": "thinking", "thinking": choice.reasoning, "signature": ""})
+    content += _thinking(choice)
     if choice.text or choice.refusal:
         content.append({"type": "text", "text": choice.text or choice.refusal})
     content += [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": parsed_arguments(call.arguments)}
+        _tool_use(call.id, call.name, parsed_arguments(call.arguments), call.extra)
         for call in choice.tool_calls
     ]
     return _encode(
@@ -63,6 +67,30 @@ def write_answer(answer: Answer) -> bytes:
             "usage": exclusive(answer.usage or NO_USAGE),
         }
     )
+
+
+def _thinking(choice: Choice) -> list[dict[str, Any]]:
+    """Thinking blocks; without marks one block that nobody signed."""
+    blocks: list[dict[str, Any]] = []
+    if choice.reasoning and "".join(thought.text for thought in choice.thoughts) != choice.reasoning:
+        mark = seal(choice.thoughts) if choice.thoughts else ""
+        return [{"type": "thinking", "thinking": choice.reasoning, "signature": mark}]
+    for thought in choice.thoughts:
+        if thought.family == MAKER and thought.sealed:
+            blocks.append({"type": "redacted_thinking", "data": thought.sealed})
+        else:
+            blocks.append({"type": "thinking", "thinking": thought.text, "signature": signature_for(thought)})
+    return blocks
+
+
+def signature_for(thought: Thought) -> str:
+    """Anthropic's own signature, or another family's mark sealed."""
+    return thought.signature if thought.family == MAKER else seal([thought])
+
+
+def _tool_use(call_id: str, name: str, given: Any, extra: dict[str, Any] | None) -> dict[str, Any]:
+    block = {"type": "tool_use", "id": call_id, "name": name, "input": given}
+    return {**block, "extra_content": extra} if extra else block
 
 
 def parsed_arguments(arguments: str) -> Any:
@@ -83,7 +111,7 @@ class AnthropicWriter(StreamWriter):
     pieces may come interleaved and blocks may not.
     """
 
-    __slots__ = ("_finished", "_index", "_open", "_reason", "_started", "_tool", "_waiting")
+    __slots__ = ("_finished", "_index", "_open", "_reason", "_said", "_started", "_tool", "_waiting")
 
     def __init__(self, call: UpstreamCall) -> None:
         self._started = Started(call.request_id, call.target.model)
@@ -93,6 +121,7 @@ class AnthropicWriter(StreamWriter):
         self._waiting: dict[int, tuple[ToolStarted, list[str]]] = {}
         self._reason = "stop"
         self._finished = False
+        self._said: list[str] = []
 
     def write(self, piece: StreamPiece) -> bytes:
         match piece:
@@ -102,6 +131,8 @@ class AnthropicWriter(StreamWriter):
                 return self._arguments(tool, text)
             case ToolStarted():
                 return self._tool_start(piece)
+            case ThoughtEnded(_, thought):
+                return self._signed(thought)
             case Started():
                 if piece.id:
                     self._started = piece._replace(model=piece.model or self._started.model)
@@ -154,8 +185,26 @@ class AnthropicWriter(StreamWriter):
             if wanted == "thinking":
                 block["signature"] = ""
             frames += self._open_block(wanted, block)
+        if wanted == "thinking":
+            self._said.append(text)
         delta = {"type": f"{wanted}_delta", wanted: text}
         return frames + event("content_block_delta", index=self._index, delta=delta)
+
+    def _signed(self, thought: Thought) -> bytes:
+        """The mark on the thinking so far. One that comes after the answer has begun is too late here."""
+        frames = self._begin()
+        if thought.family == MAKER and thought.sealed:
+            block = {"type": "redacted_thinking", "data": thought.sealed}
+            return frames + self._close() + self._open_block("redacted", block) + self._close()
+        words = "".join(self._said)
+        self._said.clear()
+        if self._open != "thinking":
+            if self._open or self._index >= 0:
+                return frames
+            frames += self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+        mark = signature_for(thought._replace(text=thought.text or words))
+        delta = {"type": "signature_delta", "signature": mark}
+        return frames + event("content_block_delta", index=self._index, delta=delta) + self._close()
 
     def _tool_start(self, piece: ToolStarted) -> bytes:
         frames = self._begin()
@@ -172,8 +221,7 @@ class AnthropicWriter(StreamWriter):
         return self._tool_delta(text) if self._open == "tool" and tool == self._tool else b""
 
     def _open_tool(self, piece: ToolStarted) -> bytes:
-        block = {"type": "tool_use", "id": piece.id, "name": piece.name, "input": {}}
-        return self._open_block("tool", block)
+        return self._open_block("tool", _tool_use(piece.id, piece.name, {}, piece.extra))
 
     def _tool_delta(self, text: str) -> bytes:
         delta = {"type": "input_json_delta", "partial_json": text}

@@ -136,16 +136,17 @@ _BLOB: Final = _all("mimeType data displayName")
 _FILE: Final = _all("mimeType fileUri displayName")
 _MEDIA: Final = {"inlineData": _BLOB, "fileData": _FILE}
 _GEMINI_CONFIG: Final = (
-    "temperature topP topK maxOutputTokens stopSequences candidateCount seed presencePenalty frequencyPenalty "
-    "responseLogprobs logprobs responseMimeType responseSchema responseJsonSchema _responseJsonSchema "
-    "responseModalities"
+    "temperature topP topK maxOutputTokens stopSequences candidateCount seed presencePenalty "
+    "frequencyPenalty responseLogprobs logprobs responseMimeType responseSchema responseJsonSchema "
+    "_responseJsonSchema responseModalities"
 )
 GENERATE: Final[Mapping[str, Any]] = _all(
     "",
     contents=_all(
         "role",
         parts=_all(
-            "text thought thoughtSignature partMetadata executableCode codeExecutionResult toolCall toolResponse",
+            "text thought thoughtSignature partMetadata "
+            "executableCode codeExecutionResult toolCall toolResponse",
             functionCall=_all("id name args"),
             functionResponse=_all("id name response", parts=_MEDIA),
             **_MEDIA,

@@ -25,6 +25,38 @@ def effort_for(budget_tokens: int) -> str:
     return next((effort for effort in named if budget_tokens <= THINKING_TOKENS[effort]), "max")
 
 
+ERROR_MARK: Final = "Error: "
+"""How the result of a failed call begins where a dialect has no field for failure."""
+
+
+def with_error_mark(text: str) -> str:
+    return text if text.startswith(ERROR_MARK) else ERROR_MARK + text
+
+
+def without_error_mark(content: Any) -> Any:
+    """The same for a dialect that has such a field."""
+    return content.removeprefix(ERROR_MARK) if isinstance(content, str) else content
+
+
+SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+
+
+def instructions_at_start(messages: list[dict[str, Any]]) -> int:
+    """How many messages at the beginning are instructions; later ones are said where they stand."""
+    count = 0
+    while count < len(messages) and messages[count]["role"] in SYSTEM_ROLES:
+        count += 1
+    return count
+
+
+def instruction_in_place(content: Any) -> str:
+    """An instruction in the middle of a conversation, for dialects that have instructions only before it.
+
+    Moved to the front it would apply to what was said before it, and spoil a warm prompt cache.
+    """
+    text = text_of(content)
+    return f"<system>\n{text}\n</system>" if text else ""
+
 
 class Inline(NamedTuple):
     """Data that travels in the body, base64."""

@@ -170,6 +170,10 @@ class _OpenStream(UpstreamStream):
                 return block
         return None
 
+    def conclude(self) -> Block:
+        self._ended = True
+        return self._decoder.end()
+
     def close(self) -> None:
         self._ended = True
         self._response.close()

@@ -1,4 +1,4 @@
-"""Callers of embedContent and batchEmbedContents, at providers that speak Gemini and at those that speak OpenAI.
+"""Callers of embedContent and batchEmbedContents, at providers of Gemini's family and of OpenAI's.
 
 A provider is always asked for the batch; the answer has the form the caller asked in.
 """

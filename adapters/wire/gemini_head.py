@@ -1,4 +1,4 @@
-"""Heads of the bodies that Gemini's callers send. Model and streaming are in the path: the endpoint adds them.
+"""Heads of the bodies that Gemini's callers send; model and streaming are in the path, and added there.
 
 Google's JSON accepts camel and snake case; both are read.
 """

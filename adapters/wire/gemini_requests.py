@@ -5,12 +5,15 @@ from typing import Any, Final
 import msgspec
 
 from adapters.wire.chat_parts import (
+    SYSTEM_ROLES,
     THINKING_TOKENS,
     audio_data,
     calls_of,
     effort_of,
     functions_of,
     inline_data,
+    instruction_in_place,
+    instructions_at_start,
     output_limit,
     parts_of,
     schema_of,
@@ -18,9 +21,12 @@ from adapters.wire.chat_parts import (
     text_of,
     tool_choice_of,
     tool_names,
+    without_error_mark,
 )
+from adapters.wire.gemini_parts import signature_of
 from adapters.wire.gemini_schema import reduced
 from adapters.wire.pivot_codec import Draft, Json
+from adapters.wire.thoughts import FIELD, thoughts_of
 from domain.llm.capabilities import Capability
 
 CHAT_FIELDS: Final = frozenset(
@@ -45,6 +51,9 @@ CHAT_FIELDS: Final = frozenset(
         "seed",
         "presence_penalty",
         "frequency_penalty",
+        "logprobs",
+        "top_logprobs",
+        "service_tier",
     }
 )
 """Fields of a chat body that have a counterpart here."""
@@ -56,7 +65,10 @@ _CONFIG: Final[dict[str, str]] = {
     "seed": "seed",
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
+    "logprobs": "responseLogprobs",
+    "top_logprobs": "logprobs",
 }
+_TIERS: Final = {"default": "standard", "flex": "flex", "priority": "priority"}
 _MODES: Final = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _LEVELS: Final = {"minimal": "low", "low": "low", "medium": "medium"}
 FOREIGN_SIGNATURE: Final = "skip_thought_signature_validator"
@@ -73,15 +85,22 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     names = tool_names(chat["messages"])
     system: list[Json] = []
     contents: list[Json] = []
-    for message in chat["messages"]:
+    instructions = instructions_at_start(chat["messages"])
+    for place, message in enumerate(chat["messages"]):
         role = message["role"]
-        if role in ("system", "developer"):
+        if message.get("name") and role not in ("tool", "function"):
+            draft.drop("messages.name")
+        if role in SYSTEM_ROLES and place >= instructions:
+            draft.drop("messages.role")
+            text = instruction_in_place(message.get("content"))
+            _say(contents, "user", [{"text": text}] if text else [])
+        elif role in SYSTEM_ROLES:
             text = text_of(message.get("content"))
             system += [{"text": text}] if text else []
         elif role == "assistant":
             _say(contents, "model", _model_parts(message, draft))
         elif role in ("tool", "function"):
-            _say(contents, "user", _result_parts(message, names, draft))
+            _say(contents, "user", _result_parts(message, names, draft), first="functionResponse")
         else:
             _say(contents, "user", _parts(message.get("content"), draft))
     if not contents:
@@ -94,34 +113,53 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     if config:
         body["generationConfig"] = config
     _add_tools(body, chat, draft)
+    tier = chat.get("service_tier")
+    if tier in _TIERS:
+        body["serviceTier"] = _TIERS[tier]
+    elif tier not in (None, "auto"):
+        draft.drop("service_tier")
     return body
 
 
-def _say(contents: list[Json], role: str, parts: list[Json]) -> None:
+def _say(contents: list[Json], role: str, parts: list[Json], *, first: str = "") -> None:
+    """Adds to the last content when it is the same role's. `first`: behind parts of that kind alone."""
     if not parts:
         return
     if contents and contents[-1]["role"] == role:
-        contents[-1]["parts"] += parts
+        said = contents[-1]["parts"]
+        at = sum(first in part for part in said) if first else len(said)
+        said[at:at] = parts
     else:
         contents.append({"role": role, "parts": parts})
 
 
 def _model_parts(message: Json, draft: Draft) -> list[Json]:
-    if message.get("reasoning_content"):
-        draft.drop("messages.reasoning_content")
     parts = _parts(message.get("content"), draft)
+    marks = _own_marks(message, draft)
+    if marks and parts:
+        parts[0]["thoughtSignature"] = marks[-1]
     if message.get("refusal"):
         parts.append({"text": message["refusal"]})
-    signs = draft.call.target.model.startswith("gemini-3")
+    signs = wants_signatures(draft.call.target.model)
     for place, call in enumerate(calls_of(message)):
         part: Json = {"functionCall": {"name": call["name"], "args": call["arguments"]}}
-        signature = ((call["extra"] or {}).get("google") or {}).get("thought_signature")
+        signature = signature_of(call["extra"])
         if signature:
             part["thoughtSignature"] = signature
         elif signs and place == 0:
             part["thoughtSignature"] = FOREIGN_SIGNATURE
         parts.append(part)
     return parts
+
+
+def _own_marks(message: Json, draft: Draft) -> list[str]:
+    """Gemini's own signatures of an earlier answer; other families' reasoning is left out by name."""
+    thoughts = thoughts_of(message)
+    if any(thought.family != "gemini" or not thought.signature for thought in thoughts):
+        draft.drop(f"messages.{FIELD}")
+    if message.get("reasoning_content") and not thoughts:
+        draft.drop("messages.reasoning_content")
+    return [thought.signature for thought in thoughts if thought.family == "gemini" and thought.signature]
 
 
 def _result_parts(message: Json, names: dict[str, str], draft: Draft) -> list[Json]:
@@ -135,6 +173,8 @@ def _result_parts(message: Json, names: dict[str, str], draft: Draft) -> list[Js
     except msgspec.DecodeError:
         value = text
     response = value if isinstance(value, dict) else {"result": value}
+    if message.get("is_error"):
+        response = {"error": without_error_mark(text)}
     rest = [part for part in parts_of(message.get("content")) if part.get("type") != "text"]
     return [{"functionResponse": {"name": name, "response": response}}, *_parts(rest, draft)]
 
@@ -185,6 +225,8 @@ def _config(chat: Json, draft: Draft) -> Json:
         config["responseMimeType"] = "application/json"
         if wanted[1]:
             config["responseSchema"] = reduced(wanted[1])
+    if chat.get("reasoning_effort") == "none" and (thinking := _least_thinking(draft)):
+        config["thinkingConfig"] = thinking
     effort = effort_of(chat)
     if effort is not None:
         if Capability.REASONING not in draft.call.target.offering.capabilities:
@@ -195,6 +237,16 @@ def _config(chat: Json, draft: Draft) -> Json:
             budget = min(THINKING_TOKENS.get(effort, THINKING_TOKENS["medium"]), 24_576)
             config["thinkingConfig"] = {"includeThoughts": True, "thinkingBudget": budget}
     return config
+
+
+def _least_thinking(draft: Draft) -> Json:
+    """No thinking where it can be switched off, and as little as the model allows elsewhere."""
+    target = draft.call.target
+    if Capability.REASONING not in target.offering.capabilities:
+        return {}
+    if wants_signatures(target.model):
+        return {"thinkingLevel": "minimal" if "flash" in target.model else "low"}
+    return {"thinkingBudget": 0 if "flash" in target.model else 128}
 
 
 def _add_tools(body: Json, chat: Json, draft: Draft) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from adapters.wire.body_shapes import GENERATE, unknown_fields
-from adapters.wire.chat_parts import NO_PARAMETERS
+from adapters.wire.chat_parts import NO_PARAMETERS, with_error_mark
 from adapters.wire.gemini_parts import call_signature, chat_part
 from adapters.wire.gemini_schema import json_schema
 from adapters.wire.gemini_words import camelled, effort_of_thinking
@@ -143,7 +143,9 @@ def _result(result: Json) -> Json:
         ((name, value),) = response.items()
         if name in ("result", "output", "error"):
             text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-            return {"content": text, "is_error": True} if name == "error" else {"content": text}
+            return (
+                {"content": with_error_mark(text), "is_error": True} if name == "error" else {"content": text}
+            )
     return {"content": msgspec.json.encode(response).decode()}
 
 

@@ -120,7 +120,7 @@ def camel(name: str) -> str:
 
 
 def effort_of_thinking(config: Json) -> str | None:
-    """A `thinkingConfig` as an effort; None where the model shall decide (nothing said, or a budget of -1)."""
+    """A `thinkingConfig` as an effort; None where the model shall decide (nothing said, or -1)."""
     level = config.get("thinkingLevel")
     if isinstance(level, str) and level and not level.upper().endswith("UNSPECIFIED"):
         return level.lower()

@@ -23,14 +23,18 @@ from adapters.wire.pivot import (
     ChoiceEnded,
     Counted,
     Piece,
+    Scored,
     Started,
     StreamPiece,
     StreamReader,
     StreamWriter,
+    Thought,
+    ThoughtEnded,
     ToolArguments,
     ToolCall,
     ToolStarted,
 )
+from adapters.wire.thoughts import FIELD, details_of, thoughts_of
 from application.ports.llm import UpstreamCall, UpstreamFailed
 from domain.llm.stream import ContentKind, Faulted
 from domain.llm.usage import Usage
@@ -55,6 +59,11 @@ class _Function(Struct):
 class _Call(Struct):
     id: str = ""
     function: _Function | None = None
+    extra_content: dict[str, Any] | None = None
+
+
+class _Scores(Struct):
+    content: list[dict[str, Any]] | None = None
 
 
 class _Said(Struct):
@@ -62,6 +71,7 @@ class _Said(Struct):
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
     tool_calls: list[_Call] | None = None
     function_call: _Function | None = None
 
@@ -69,6 +79,7 @@ class _Said(Struct):
 class _Choice(Struct):
     index: int = 0
     message: _Said | None = None
+    logprobs: _Scores | None = None
     finish_reason: str | None = None
 
 
@@ -104,7 +115,7 @@ def _read_choice(choice: _Choice) -> Choice:
         reasoning += "".join(text for kind, text in parts if kind is ContentKind.REASONING)
         content = "".join(text for kind, text in parts if kind is ContentKind.TEXT)
     calls = [
-        ToolCall(call.id, call.function.name, call.function.arguments)
+        ToolCall(call.id, call.function.name, call.function.arguments, call.extra_content)
         for call in said.tool_calls or ()
         if call.function is not None
     ]
@@ -117,6 +128,8 @@ def _read_choice(choice: _Choice) -> Choice:
         said.refusal or "",
         tuple(calls),
         choice.finish_reason or "stop",
+        tuple(thoughts_of({FIELD: said.reasoning_details})),
+        (choice.logprobs and choice.logprobs.content) or None,
     )
 
 
@@ -200,6 +213,8 @@ def _written(choice: Choice) -> dict[str, Any]:
     }
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
+    if choice.thoughts:
+        message[FIELD] = details_of(choice.thoughts)
     if choice.tool_calls:
         message["tool_calls"] = [written_call(call) for call in choice.tool_calls]
     elif not choice.text and not choice.refusal:
@@ -207,7 +222,7 @@ def _written(choice: Choice) -> dict[str, Any]:
     return {
         "index": choice.number,
         "message": message,
-        "logprobs": None,
+        "logprobs": {"content": choice.logprobs, "refusal": None} if choice.logprobs else None,
         "finish_reason": choice.finish_reason,
     }
 
@@ -227,7 +242,7 @@ def written_call(call: ToolCall) -> dict[str, Any]:
 class ChatWriter(StreamWriter):
     """Chat completion chunks with one id, model and time; usage last, for callers who asked."""
 
-    __slots__ = ("_created", "_finished", "_id", "_include_usage", "_model", "_roles")
+    __slots__ = ("_created", "_finished", "_id", "_include_usage", "_model", "_roles", "_thoughts", "_words")
 
     def __init__(self, call: UpstreamCall) -> None:
         self._id = completion_id(call.request_id)
@@ -235,18 +250,26 @@ class ChatWriter(StreamWriter):
         self._created = 0
         self._include_usage = call.request.include_usage
         self._roles: set[int] = set()
+        self._thoughts: dict[int, int] = {}
+        self._words: dict[int, list[str]] = {}
         self._finished = False
 
     def write(self, piece: StreamPiece) -> bytes:
         match piece:
             case Piece(choice, kind, text):
                 key = _KEYS.get(kind)
+                if kind is ContentKind.REASONING:
+                    self._words.setdefault(choice, []).append(text)
                 return self._chunk(choice, {key: text}) if key and text else b""
             case ToolArguments(choice, tool, text):
                 return self._chunk(choice, {"tool_calls": [{"index": tool, "function": {"arguments": text}}]})
             case ToolStarted(choice, tool, call_id, name, extra):
                 call = {"index": tool, **written_call(ToolCall(call_id, name, "", extra))}
                 return self._chunk(choice, {"tool_calls": [call]})
+            case ThoughtEnded(choice, thought):
+                return self._marked(choice, thought)
+            case Scored(choice, logprobs):
+                return self._chunk(choice, {}, logprobs={"content": logprobs, "refusal": None})
             case ChoiceEnded(choice, reason):
                 return self._chunk(choice, {}, reason)
             case Started(answer_id, model, created):
@@ -262,11 +285,21 @@ class ChatWriter(StreamWriter):
         self._finished = True
         return self._frame([], usage)
 
-    def _chunk(self, choice: int, delta: dict[str, Any], reason: str | None = None) -> bytes:
+    def _marked(self, choice: int, thought: Thought) -> bytes:
+        """The marks with the words they vouch for, so that callers can send both back as one."""
+        words = "".join(self._words.pop(choice, ()))
+        (detail,) = details_of([thought._replace(text=thought.text or words)])
+        detail["index"] = self._thoughts.get(choice, 0)
+        self._thoughts[choice] = detail["index"] + 1
+        return self._chunk(choice, {FIELD: [detail]})
+
+    def _chunk(
+        self, choice: int, delta: dict[str, Any], reason: str | None = None, logprobs: Any = None
+    ) -> bytes:
         if choice not in self._roles:
             self._roles.add(choice)
             delta = {"role": "assistant", **delta}
-        return self._frame([{"index": choice, "delta": delta, "logprobs": None, "finish_reason": reason}])
+        return self._frame([{"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": reason}])
 
     def _frame(self, choices: list[dict[str, Any]], usage: Usage | None = None) -> bytes:
         self._created = self._created or int(wall_clock())

@@ -29,6 +29,9 @@ CHAT_FIELDS: Final = frozenset(
         "seed",
         "user",
         "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "service_tier",
     }
 )
 """Fields that translations into a chat body may use; `top_k` is not among them."""
@@ -39,6 +42,7 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     target = draft.call.target
     body = {name: value for name, value in chat.items() if name in CHAT_FIELDS and value is not None}
     body["model"] = target.model
+    body["messages"] = [_message(message, draft) for message in body["messages"]]
     if body.get("stream"):
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     else:
@@ -50,3 +54,20 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     if draft.call.continue_from is not None and tagged(target, PREFIX_FLAG_TAG):
         body["messages"][-1]["prefix"] = True
     return body
+
+
+_FOREIGN: Final = frozenset({"reasoning_details", "is_error", "cache_control"})
+"""Fields of messages that carry other families' meanings through the pivot; servers of this shape may refuse
+what they do not know."""
+
+
+def _message(message: Json, draft: Draft) -> Json:
+    calls = message.get("tool_calls") or ()
+    if not _FOREIGN & message.keys() and not any("extra_content" in call for call in calls):
+        return message
+    if "reasoning_details" in message:
+        draft.drop("messages.thinking")
+    said = {name: value for name, value in message.items() if name not in _FOREIGN}
+    if calls:
+        said["tool_calls"] = [{n: v for n, v in call.items() if n != "extra_content"} for call in calls]
+    return said

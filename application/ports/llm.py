@@ -80,6 +80,11 @@ class UpstreamStream(Protocol):
         """
         ...
 
+    def conclude(self) -> Block:
+        """What a complete answer still owes its caller when nothing more is waited for: closing frames that a
+        translation holds back for a usage that never came. Ends the stream; never waits; empty by default."""
+        return Block(b"", ())
+
     @abstractmethod
     def close(self) -> None:
         """Ends the upstream call. Idempotent, never waits."""

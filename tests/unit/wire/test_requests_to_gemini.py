@@ -119,8 +119,8 @@ def test_a_result_without_its_call_is_refused() -> None:
 
 
 def test_anthropic_reaches_gemini_through_the_pivot() -> None:
-    asked = call(ANTHROPIC_MESSAGES, system="be kind", top_k=5, service_tier="auto")
+    asked = call(ANTHROPIC_MESSAGES, system="be kind", top_k=5, inference_geo="us")
     body, dropped = encoded(GEMINI_GENERATE, asked)
     assert body["systemInstruction"] == {"parts": [{"text": "be kind"}]}
     assert body["generationConfig"] == {"topK": 5, "maxOutputTokens": 100}
-    assert dropped == ("service_tier",)
+    assert dropped == ("inference_geo",)

@@ -174,7 +174,7 @@ def _by_effective_cost(
         if strategy_name == "cost_per_quality":
             quality = field.table.qualities[index]
             rank = min(cost / quality, float(UNKNOWN_COST)) if quality else float(UNKNOWN_COST)
-        if index == stays and affinity is not None and rank < UNKNOWN_COST:
+        if index == stays and affinity is not None:
             rank *= 1 - affinity.policy.min_gain
         ranks[index] = rank
     yield from sorted(window, key=ranks.__getitem__)

@@ -64,6 +64,7 @@ def target(
 def indexed(targets: Iterable[Target]) -> list[Target]:
     """The same targets, each with its place as its index."""
     fields = ("id", "provider", "model", "offering", "wire", "via", "region", "compliance", "tags")
+    fields += ("prompt_cache", "contract")
     return [
         Target(index=place, **{name: getattr(one, name) for name in fields})
         for place, one in enumerate(targets)
@@ -73,7 +74,9 @@ def indexed(targets: Iterable[Target]) -> list[Target]:
 def table_of(*targets: Target, **settings: Any) -> RoutingTable:
     """A table with one operator's route, `auto`, over all targets."""
     placed = indexed(targets)
-    route_settings = {key: settings.pop(key) for key in ("strategy", "max_fallbacks") if key in settings}
+    route_settings = {
+        key: settings.pop(key) for key in ("strategy", "max_fallbacks", "affinity") if key in settings
+    }
     members = settings.pop("members", None) or [RouteTarget(target=one) for one in placed]
     members = [member if isinstance(member, RouteTarget) else _member(placed, *member) for member in members]
     auto = Route(name="auto", targets=tuple(members), **route_settings)

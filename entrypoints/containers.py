@@ -7,27 +7,36 @@ What needs opening (transport, database, thread) comes in as a dependency from t
 import random
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 from dependency_injector import containers, providers
 
 from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
+from adapters.disk.file_contents import DiskFileContents
 from adapters.portkey.endpoint import HOSTED_GATEWAY_URL, PortkeyTarget, portkey_target
 from adapters.portkey.gateway import PortkeyGateway
 from adapters.pricing.bundled import BundledPriceBook
 from adapters.pricing.feed_sources import PublicFeeds
+from adapters.providers.authentication import Authenticator
 from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
+from adapters.providers.families import FAMILIES
+from adapters.providers.identities import Authenticators, check_identity
 from adapters.sql.affinity import SqlAffinityStore
+from adapters.sql.batch_journal import DiskBatchJournals
+from adapters.sql.batches import SqlBatchStore, SqlFileRecords
 from adapters.sql.catalog import SqlCatalogStore
 from adapters.sql.database import SqlDatabase
 from adapters.sql.keys import SqlKeyStore
 from adapters.sql.request_rows import SqlRequestRows
 from adapters.sql.routes import SqlRouteStore
+from adapters.sql.thread import BlockingThread
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.system.clock import SystemClock
 from adapters.system.ids import TimeOrderedIds
 from adapters.telemetry.metrics import PrometheusMetrics
+from adapters.wire.batch_lines import JsonLines
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from application.affinity import AffinityBook
@@ -66,23 +75,75 @@ from domain.resilience.retry_budget import RetryBudget
 from domain.routing.health import HealthPolicy
 from domain.routing.live import LiveState
 from domain.routing.table import RoutingTable
+from entrypoints.batching import BatchParts, make_batching
+from entrypoints.provider_wires import DIRECT_WIRES
 from entrypoints.provisioned import ProvisionedProvider
-from entrypoints.provisioning import DIRECT_WIRES, Provision
+from entrypoints.provisioning import Provision, ProvisioningError
 from entrypoints.settings import BreakerSettings, HealthSettings, Settings
 
+Prove = Callable[[ProvisionedProvider], Authenticator | None]
+"""What proves who we are at a provider; None: its key does. Raises ValueError for what cannot work."""
 
-def direct_endpoints(provision: Provision) -> dict[str, ProviderEndpoint]:
-    """Providers with a direct adapter, as that adapter wants them."""
-    return {
-        name: ProviderEndpoint(
-            wire=provider.wire,
-            base_url=provider.base_url,
-            api_key=provider.api_key,
-            headers=provider.headers,
-        )
-        for name, provider in provision.providers.items()
-        if provider.wire in DIRECT_WIRES and provider.base_url is not None
-    }
+
+def direct_endpoints(provision: Provision, prove: Prove) -> dict[str, ProviderEndpoint]:
+    """Providers with a direct adapter, as that adapter wants them. Asks nobody.
+
+    Raises:
+        ProvisioningError: an address or an identity that cannot work.
+    """
+    endpoints: dict[str, ProviderEndpoint] = {}
+    problems: list[str] = []
+    for name, provider in provision.providers.items():
+        if provider.wire not in DIRECT_WIRES:
+            continue
+        try:
+            base_url = FAMILIES[provider.wire].address(provider.base_url, provider.options)
+            if base_url is not None:
+                endpoints[name] = ProviderEndpoint(
+                    wire=provider.wire,
+                    base_url=base_url,
+                    api_key=provider.api_key,
+                    headers=provider.headers,
+                    options=provider.options,
+                    authenticator=prove(provider),
+                )
+        except ValueError as error:
+            problems.append(f"providers.{name}.{error}")
+    if problems:
+        raise ProvisioningError(problems)
+    return endpoints
+
+
+def proving(authenticators: Authenticators) -> Prove:
+    """Identities as authenticators; equal ones share their tokens."""
+
+    def prove(provider: ProvisionedProvider) -> Authenticator | None:
+        identity = provider.identity
+        if identity is None:
+            return None
+        try:
+            return authenticators.of(identity.kind, identity.values)
+        except ValueError as error:
+            raise ValueError(f"auth: {error}") from None
+
+    return prove
+
+
+def check_endpoints(provision: Provision) -> None:
+    """Reads what a server would read of providers and identities, and asks nobody.
+
+    Raises:
+        ProvisioningError: with everything that cannot work.
+    """
+
+    def prove(provider: ProvisionedProvider) -> None:
+        if provider.identity is not None:
+            try:
+                check_identity(provider.identity.kind, provider.identity.values)
+            except ValueError as error:
+                raise ValueError(f"auth: {error}") from None
+
+    direct_endpoints(provision, prove)
 
 
 def gateway_targets(provision: Provision) -> dict[str, PortkeyTarget]:
@@ -172,6 +233,16 @@ def today(clock: SystemClock) -> date:
     return clock.utc_now().date()
 
 
+def files_directory(settings: Settings) -> Path:
+    """Where the bytes of callers' files are."""
+    return settings.data_dir / "files"
+
+
+def batches_directory(settings: Settings) -> Path:
+    """Where the journals of batches are."""
+    return settings.data_dir / "batches"
+
+
 def bundled_only() -> CatalogSource:
     """The price book in force today, for commands that must not touch the data directory."""
     return BundledPriceBook(on=today(SystemClock()))
@@ -227,6 +298,7 @@ class Container(StoreContainer):
 
     provision = providers.Dependency(instance_of=Provision)
     usage_log: providers.Dependency[UsageLog] = providers.Dependency()
+    file_thread: providers.Dependency[BlockingThread] = providers.Dependency()
 
     chance = providers.Singleton(random.Random)
     frames = providers.Singleton(DialectFrames)
@@ -235,11 +307,14 @@ class Container(StoreContainer):
     runtime = providers.Singleton(compiled_runtime, StoreContainer.settings, provision)
     retry_budget = providers.Singleton(RetryBudget)
 
+    prove = providers.Singleton(
+        proving, providers.Singleton(Authenticators, StoreContainer.transport, StoreContainer.clock)
+    )
     direct = providers.Singleton(
         DirectProviders,
         StoreContainer.transport,
         StoreContainer.clock,
-        providers.Callable(direct_endpoints, provision),
+        providers.Callable(direct_endpoints, provision, prove),
     )
     gateway = providers.Singleton(
         PortkeyGateway,
@@ -282,3 +357,26 @@ class Container(StoreContainer):
     list_models = providers.Singleton(ListModels, runtime)
     providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)
     steer_provider = providers.Singleton(SteerProvider, runtime, StoreContainer.clock)
+
+    file_contents = providers.Singleton(
+        DiskFileContents, providers.Callable(files_directory, StoreContainer.settings), file_thread
+    )
+    batch_parts = providers.Singleton(
+        BatchParts,
+        settings=StoreContainer.settings,
+        records=providers.Singleton(SqlFileRecords, StoreContainer.database),
+        contents=file_contents,
+        store=providers.Singleton(SqlBatchStore, StoreContainer.database),
+        journals=providers.Singleton(
+            DiskBatchJournals, providers.Callable(batches_directory, StoreContainer.settings), file_thread
+        ),
+        wire=providers.Singleton(JsonLines),
+        pipeline=answer_llm_request,
+        runtime=runtime,
+        key_ring=StoreContainer.key_ring,
+        reader=reader,
+        frames=frames,
+        clock=StoreContainer.clock,
+        ids=StoreContainer.ids,
+    )
+    batching = providers.Singleton(make_batching, batch_parts)

@@ -8,10 +8,13 @@ from functools import partial
 
 from application.use_cases.catalog_queries import CatalogUseCases
 from application.use_cases.manage_keys import KeyUseCases
-from entrypoints.containers import StoreContainer, bundled_only
+from domain.catalog.offering import Catalog
+from entrypoints.api_routes import ApiRoutes, read_routes
+from entrypoints.containers import StoreContainer, bundled_only, check_endpoints
 from entrypoints.http.app import Application
 from entrypoints.lifespan import DATABASE_FILE, open_faces, open_stores
-from entrypoints.provisioning import Provision, provision
+from entrypoints.live import provisioned
+from entrypoints.provisioning import Provision
 from entrypoints.settings import LoadedSettings, load_settings
 
 SIMULATOR_EXPECTED = "http://127.0.0.1:1"
@@ -36,10 +39,16 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
     settings = loaded.settings
     if (settings.data_dir / DATABASE_FILE).exists():
         with _stores(loaded) as container:
-            catalog = asyncio.run(container.load_catalog()())
+            catalog, routes = asyncio.run(_catalog_and_routes(container))
     else:
-        catalog = asyncio.run(bundled_only().load())
-    return provision(settings, catalog, loaded.environ, simulator_url=SIMULATOR_EXPECTED)
+        catalog, routes = asyncio.run(bundled_only().load()), ApiRoutes()
+    planned = provisioned(loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED)
+    check_endpoints(planned)
+    return planned
+
+
+async def _catalog_and_routes(container: StoreContainer) -> tuple[Catalog, ApiRoutes]:
+    return await container.load_catalog()(), read_routes(await container.route_store().all())
 
 
 @contextmanager

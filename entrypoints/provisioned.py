@@ -1,7 +1,9 @@
 """A provider as provisioning leaves it: everything needed to call it, in no adapter's terms."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from domain.catalog.tags import ResponsesSupport
 from domain.llm.capabilities import Capability
 from domain.routing.target import Via
 
@@ -16,8 +18,20 @@ CHAT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who to be at a provider where a fixed key is not enough: a kind, and what it needs."""
+
+    kind: str
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionedProvider:
-    """A provider ready to be called. `base_url` has no trailing slash; None: only through the gateway."""
+    """A provider ready to be called.
+
+    `base_url` has no trailing slash; None: the wire knows its own address, or only the gateway does.
+    `options` are facts of one family, such as a project. With an `identity` no key is sent.
+    """
 
     name: str
     wire: str
@@ -30,5 +44,13 @@ class ProvisionedProvider:
     via: Via = Via.AUTO
     region: str | None = None
     simulated: bool = False
+    tags: frozenset[str] = frozenset()
+    """What the catalogue says of all this provider's models, such as what its server does not take."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    identity: Identity | None = field(repr=False, default=None)
+    kind: str = ""
+    """Its id in the catalogue, or its wire where the catalogue does not know it."""
+    responses: ResponsesSupport = ResponsesSupport.TRANSLATED
+    """What it does with requests of the Responses API."""
     honours_idempotency_keys: bool = False
     """Whether requests of one `Idempotency-Key` are known to be carried out and billed once there."""

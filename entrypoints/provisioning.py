@@ -13,13 +13,21 @@ from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.routing.target import Route, RouteTarget, Target
 from entrypoints.config.price_sections import price_contract
 from entrypoints.prompt_caches import prompt_cache_of
+from entrypoints.provider_wires import (
+    CLOUD_WIRES,
+    DIRECT_WIRES,
+    SELF_ADDRESSED_WIRES,
+    gateway_slug,
+    identity_of,
+    options_of,
+    problems_of,
+)
 from entrypoints.provisioned import CHAT, ProvisionedProvider
+from entrypoints.responses_support import responses_support, responses_tags
 from entrypoints.settings import ModelSettings, ProviderSettings, RouteSettings, Settings
 from entrypoints.simulated import simulated_offerings, simulated_providers
 
 AUTO_ROUTE = "auto"
-DIRECT_WIRES = frozenset({"openai", "anthropic", "gemini"})
-"""Wires with a direct adapter; the others are reached through the gateway."""
 
 
 class ProvisioningError(Exception):
@@ -71,7 +79,7 @@ def provision(
     providers: dict[str, ProvisionedProvider] = {}
     offerings: dict[str, list[NamedOffering]] = {}
     for name, section in settings.providers.items():
-        made = _configured(name, section, names, problems)
+        made = _configured(name, section, names, environ, problems)
         if made is not None:
             providers[name] = made
             offerings[name] = _offerings(name, section, names)
@@ -107,7 +115,11 @@ def provision(
 
 
 def _configured(
-    name: str, section: ProviderSettings, names: ModelNames, problems: list[str]
+    name: str,
+    section: ProviderSettings,
+    names: ModelNames,
+    environ: Mapping[str, str],
+    problems: list[str],
 ) -> ProvisionedProvider | None:
     known = names.provider(section.kind)
     wire = known.wire if known is not None else section.kind
@@ -118,8 +130,14 @@ def _configured(
         )
         return None
     base_url = section.base_url or (known.base_url if known else None)
-    slug = known.portkey_slug if known else wire
-    if base_url is None and (wire in DIRECT_WIRES or slug is None):
+    slug = gateway_slug(wire, section, known.portkey_slug if known else wire)
+    options, identity = options_of(wire, section, environ), identity_of(wire, section, environ)
+    found = problems_of(name, wire, section, identity, options)
+    if found:
+        problems += found
+        return None
+    unaddressed = base_url is None and wire not in SELF_ADDRESSED_WIRES
+    if unaddressed and (slug is None or wire in DIRECT_WIRES - CLOUD_WIRES):
         problems.append(f"providers.{name}.base_url: required, the catalogue knows none for {section.kind!r}")
         return None
     key = section.first_key
@@ -133,6 +151,11 @@ def _configured(
         headers=tuple((n, v.get_secret_value()) for n, v in section.headers.items()),
         via=section.via,
         region=section.region,
+        tags=known.tags if known is not None else frozenset(),
+        options=options,
+        identity=identity,
+        kind=known.id if known is not None else wire,
+        responses=section.responses or responses_support(known.id if known is not None else wire),
         honours_idempotency_keys=section.honours_idempotency_keys,
     )
 
@@ -156,9 +179,10 @@ def _offerings(name: str, section: ProviderSettings, names: ModelNames) -> list[
     result = {} if own_address and section.models else dict(known)
     for shown, declared in section.models.items():
         model = declared.model or shown
+        alike = next((each for each in (declared.base_model, model, shown) if each in known), None)
         base = (
-            known[model].offering
-            if model in known
+            replace(known[alike].offering, model=model)
+            if alike is not None
             else Offering(provider=name, model=model, capabilities=CHAT, source="config")
         )
         result[shown] = NamedOffering(
@@ -215,6 +239,9 @@ def _from_environment(
                     public_base_url=True,
                     portkey_slug=known.portkey_slug,
                     api_key=key,
+                    tags=known.tags,
+                    kind=known.id,
+                    responses=responses_support(known.id),
                 )
                 break
 
@@ -247,7 +274,10 @@ def _targets(
                     via=provider.via,
                     region=provider.region,
                     compliance=offering.compliance | frozenset(section.compliance if section else ()),
-                    tags=offering.tags | frozenset(section.tags if section else ()),
+                    tags=offering.tags
+                    | provider.tags
+                    | frozenset(section.tags if section else ())
+                    | responses_tags(provider.responses, provider.kind, offering.model),
                     simulated=provider.simulated,
                     honours_idempotency_keys=provider.honours_idempotency_keys,
                     aliases=tuple(dict.fromkeys((entry.name, *entry.aliases))),

@@ -55,15 +55,15 @@ class Lingering(Generic[Endpoint]):
 def preparing(container: Container, provided: Provision) -> Prepare:
     """Compiles configurations for this container, which runs on `provided` now.
 
-    The returned function raises InvalidRequest or ValueError for what cannot be compiled.
+    The returned function raises InvalidRequest, ValueError or ProvisioningError for what cannot be compiled.
     """
-    clock = container.clock()
-    direct = Lingering(clock, direct_endpoints(provided))
+    clock, prove = container.clock(), container.prove()
+    direct = Lingering(clock, direct_endpoints(provided, prove))
     gateway = Lingering(clock, gateway_targets(provided))
 
     def prepare(settings: Settings, wanted: Provision) -> Callable[[], None]:
         table = compiled_table(wanted)
-        endpoints, targets = direct_endpoints(wanted), gateway_targets(wanted)
+        endpoints, targets = direct_endpoints(wanted, prove), gateway_targets(wanted)
 
         def put_in_place() -> None:
             runtime = container.runtime()

@@ -38,6 +38,7 @@ FAMILIES: Final[dict[str, Family]] = {
         path=azure.path,
         dialects_at=azure.dialects_at,
         edit=quirks.edit,
+        completed=azure.azure_base,
     ),
     "vertex": Family(
         vendor="gemini",

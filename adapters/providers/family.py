@@ -84,7 +84,17 @@ class Family(NamedTuple):
     dialects_at: Callable[[Site], Mapping[str, str]] | None = None
     edit: Callable[[Address], BodyEdit | None] = no_edit
     base_url: Callable[[Mapping[str, str]], str] | None = None
+    completed: Callable[[str, Mapping[str, str]], str] | None = None
     exchange: Callable[[HttpTransport, FailureReader], AnExchange] | None = None
+
+    def address(self, given: str | None, options: Mapping[str, str]) -> str | None:
+        """The base URL to call: the operator's, `completed` where a short form is known, or our own making.
+
+        None: neither is there. Raises ValueError, beginning with the option it is about.
+        """
+        if given:
+            return given if self.completed is None else self.completed(given, options)
+        return None if self.base_url is None else self.base_url(options)
 
     def spoken(self, site: Site) -> Mapping[str, str]:
         """The dialects at one site, by the caller's."""

@@ -145,6 +145,7 @@ _PROVIDER_KEYS: Final = {
     "compliance",
     "price_fallbacks",
     "aliases",
+    "tags",
 }
 
 
@@ -167,7 +168,7 @@ def _provider_out(provider: CatalogProvider) -> Document:
     for name in ("key_variables", "price_fallbacks", "aliases"):
         if values := getattr(provider, name):
             document[name] = list(values)
-    for name in ("regions", "compliance"):
+    for name in ("regions", "compliance", "tags"):
         if values := getattr(provider, name):
             document[name] = sorted(values)
     return document
@@ -186,6 +187,7 @@ def _provider_in(reader: "_Reader") -> CatalogProvider:
         compliance=frozenset(reader.texts("compliance")),
         price_fallbacks=tuple(reader.texts("price_fallbacks")),
         aliases=tuple(reader.texts("aliases")),
+        tags=frozenset(reader.texts("tags")),
     )
 
 

@@ -105,6 +105,7 @@ def merged_provider(lower: CatalogProvider, higher: CatalogProvider) -> CatalogP
         compliance=higher.compliance or lower.compliance,
         price_fallbacks=higher.price_fallbacks or lower.price_fallbacks,
         aliases=tuple(dict.fromkeys((*higher.aliases, *lower.aliases))),
+        tags=higher.tags | lower.tags,
     )
 
 

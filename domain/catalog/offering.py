@@ -45,7 +45,8 @@ class CatalogProvider:
     Portkey gateway, None where Portkey does not know it. `key_variables` are the environment variables
     its own tools read a key from, in order. `price_fallbacks` are providers whose list prices hold for
     models this provider resells and publishes no price for, in order (Azure sells at OpenAI's prices).
-    `aliases` are other names of the provider itself, such as `bedrock` for `aws`.
+    `aliases` are other names of the provider itself, such as `bedrock` for `aws`. `tags` hold for all its
+    offerings, such as what its server does not take (`domain.catalog.tags`).
     """
 
     id: str
@@ -58,6 +59,7 @@ class CatalogProvider:
     compliance: frozenset[str] = frozenset()
     price_fallbacks: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,9 @@ class AuthSettings(Section):
             value = str(given) if given is not None else environ.get(variable, "").strip() if variable else ""
             if value:
                 found[name] = value
+        if self.endpoint_url is None and "identity_header" not in found:
+            # Alone, the variable is another service's: only with its header is it App Service's endpoint.
+            found.pop("endpoint_url", None)
         return found
 
     def problems(self, values: Mapping[str, str]) -> list[str]:

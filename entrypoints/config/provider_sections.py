@@ -6,9 +6,11 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, field_validator, model_validator
 
 from domain.catalog.prices import PriceTable, Rates, Tier
+from domain.catalog.tags import ResponsesSupport
 from domain.llm.capabilities import NAMES, NO_CAPABILITY, Capability, parse_capability
 from domain.money import parse_usd
 from domain.routing.target import Via
+from entrypoints.config.auth_sections import AuthSettings
 from entrypoints.config.price_sections import Percent, ReservedSettings, VolumeDiscountSettings
 from entrypoints.config.sections import BreakerSettings, HealthSettings, Section, Share, Url, Word
 
@@ -74,10 +76,15 @@ class ModelSettings(RateSettings):
     """One model at one provider: what the catalogue does not know, or what shall override it.
 
     What is left out comes from the catalogue where it knows the model. `model` is the provider's own
-    name when it differs from the key.
+    name when it differs from the key, such as the name of a deployment.
     """
 
     model: Label | None = None
+    base_model: Label | None = Field(
+        default=None,
+        description="The catalogue's name of what stands behind a name of your own. Unset: `model`, "
+        "then the key.",
+    )
     per_request_usd: Decimal | None = Field(default=None, ge=0, le=1_000)
     tiers: tuple[TierSettings, ...] = Field(default=(), max_length=16)
     batch_multiplier_percent: int | None = Field(default=None, ge=0, le=100)
@@ -139,11 +146,26 @@ class ProviderSettings(Section):
     api_key: SecretStr | None = None
     keys: tuple[ProviderKey, ...] = Field(default=(), max_length=1000)
     via: Annotated[Via, Word] = Via.AUTO
+    responses: Annotated[ResponsesSupport, Word] | None = Field(
+        default=None,
+        description="What the provider does with requests of the Responses API: `native` answers and keeps "
+        "them, `stateless` answers and keeps nothing, `translated` is asked in its chat. Unset: as known of "
+        "its kind; a server that turns out to have no such endpoint is asked in chat.",
+    )
     region: RegionName | None = None
     compliance: tuple[Label, ...] = ()
     tags: tuple[Label, ...] = ()
     headers: dict[str, SecretStr] = Field(default_factory=dict)
-    api_version: Label | None = None
+    auth: AuthSettings | None = Field(
+        default=None, description="A token or signature in place of a key; see docs/providers.md."
+    )
+    api_version: Label | None = Field(
+        default=None, description="Azure: a dated version asks each deployment at its own path."
+    )
+    project: Label | None = Field(default=None, description="Vertex AI: the Google Cloud project.")
+    location: Label | None = Field(
+        default=None, description="Vertex AI: where models are asked, such as europe-west4, eu or global."
+    )
     honours_idempotency_keys: bool = Field(
         default=False,
         description="Whether the provider carries out and bills requests with one Idempotency-Key header "
@@ -177,7 +199,15 @@ class ProviderSettings(Section):
     def _one_source_of_keys(self) -> Self:
         if self.api_key is not None and self.keys:
             raise ValueError("give either api_key or keys, not both")
+        if self.auth is not None and self.first_key is not None:
+            raise ValueError("give either a key or auth, not both")
         return self
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Facts that only one family of providers knows, by their names here."""
+        named = {"api_version": self.api_version, "project": self.project, "location": self.location}
+        return {name: value for name, value in named.items() if value is not None}
 
     @property
     def first_key(self) -> SecretStr | None:

@@ -23,6 +23,7 @@ from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
 from adapters.providers.identities import Authenticators, check_identity
+from adapters.providers.resources import DirectResources
 from adapters.sql.affinity import SqlAffinityStore
 from adapters.sql.batch_journal import DiskBatchJournals
 from adapters.sql.batches import SqlBatchStore, SqlFileRecords
@@ -31,6 +32,7 @@ from adapters.sql.database import SqlDatabase
 from adapters.sql.keys import SqlKeyStore
 from adapters.sql.request_rows import SqlRequestRows
 from adapters.sql.routes import SqlRouteStore
+from adapters.sql.stored_answers import SqlStoredAnswers
 from adapters.sql.thread import BlockingThread
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.system.clock import SystemClock
@@ -39,9 +41,12 @@ from adapters.telemetry.metrics import PrometheusMetrics
 from adapters.wire.batch_lines import JsonLines
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
+from adapters.wire.kept_responses import ResponsesReading
 from application.affinity import AffinityBook
+from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop, FailoverHappened
 from application.key_ring import KeyRing
+from application.late_bills import LateBills
 from application.ports.catalog import CatalogSource
 from application.ports.http import HttpTransport
 from application.ports.telemetry import Metrics
@@ -57,6 +62,7 @@ from application.use_cases.catalog_queries import (
 )
 from application.use_cases.explain_route import ExplainRoute
 from application.use_cases.import_keys import ImportKeys
+from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.list_models import ListModels
 from application.use_cases.load_catalog import LoadCatalog
 from application.use_cases.manage_keys import (
@@ -68,6 +74,7 @@ from application.use_cases.manage_keys import (
 )
 from application.use_cases.read_requests import ReadRequests
 from application.use_cases.report_usage import ReportUsage
+from application.use_cases.stored_responses import StoredResponses
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.breaker import BreakerPolicy
@@ -334,6 +341,25 @@ class Container(StoreContainer):
         retry_budget=retry_budget,
         on_failover=providers.Singleton(failover_observer, metrics),
     )
+    resources = providers.Singleton(
+        DirectResources,
+        StoreContainer.transport,
+        StoreContainer.clock,
+        providers.Callable(direct_endpoints, provision),
+    )
+    answer_memory = providers.Singleton(
+        AnswerMemory,
+        providers.Singleton(SqlStoredAnswers, StoreContainer.database),
+        StoreContainer.clock,
+        per_tenant_max=StoreContainer.settings.provided.responses.entries_per_tenant_max,
+    )
+    answer_reading = providers.Singleton(ResponsesReading)
+    keep_answers = providers.Singleton(
+        KeepAnswers,
+        answer_memory,
+        answer_reading,
+        retention_s=StoreContainer.settings.provided.responses.retention_s,
+    )
     affinity_store = providers.Singleton(SqlAffinityStore, StoreContainer.reports)
     affinity = providers.Singleton(
         AffinityBook, affinity_store, reader.provided.fingerprint, StoreContainer.clock
@@ -352,6 +378,18 @@ class Container(StoreContainer):
         slots_max=StoreContainer.settings.provided.limits.max_concurrent_requests,
         observe=metrics.provided.observe,
         affinity=affinity,
+    )
+    late_bills = providers.Singleton(
+        LateBills,
+        memory=answer_memory,
+        reading=answer_reading,
+        resources=resources,
+        runtime=runtime,
+        pipeline=answer_llm_request,
+        clock=StoreContainer.clock,
+    )
+    stored_responses = providers.Singleton(
+        StoredResponses, memory=answer_memory, reading=answer_reading, resources=resources, bills=late_bills
     )
     explain_route = providers.Singleton(ExplainRoute, runtime, attempts, StoreContainer.clock, affinity)
     list_models = providers.Singleton(ListModels, runtime)

@@ -36,19 +36,23 @@ from entrypoints.api_routes import read_routes
 from entrypoints.containers import Container, StoreContainer, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
+from entrypoints.http.batches import batch_routes
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.configuration import configuration_routes
 from entrypoints.http.count_tokens import CountTokensEndpoint
 from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.fallback import not_found_handlers
+from entrypoints.http.files import file_routes
 from entrypoints.http.gemini import gemini_faces
 from entrypoints.http.guard import Door, may_see
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
+from entrypoints.http.kept_responses import KeptResponsesEndpoint
 from entrypoints.http.large_bodies import LargeBodies
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.http.models import model_routes
 from entrypoints.http.requests import request_routes
 from entrypoints.http.responses import ResponsesEndpoint
+from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.live import LiveConfiguration, Sources, compiled
 from entrypoints.settings import LoadedSettings, Settings
@@ -143,7 +147,9 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         writer_database = SqlDatabase(database_url(settings), thread)
         stack.push_async_callback(writer_database.aclose)
         usage_log = JournaledUsageLog(SqlUsageWriter(writer_database), thread, settings.data_dir / "journal")
-        container = Container(**parts, provision=provided, usage_log=usage_log)
+        file_thread = BlockingThread("interchange-files")
+        stack.push_async_callback(file_thread.aclose)
+        container = Container(**parts, provision=provided, usage_log=usage_log, file_thread=file_thread)
         live = LiveConfiguration(
             sources, provided, store=container.route_store(), prepare=preparing(container, provided)
         )
@@ -165,6 +171,11 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         tasks.start("affinity", lambda: _every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
         tasks.start("affinity clean-up", lambda: _every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
         tasks.start("discounts", lambda: _every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
+        tasks.start("batches", container.batching().watch.run)
+        memory = container.answer_memory()
+        stack.push_async_callback(_in_any_case, memory.flush)
+        tasks.start("kept answers", memory.run)
+        tasks.start("late bills", container.late_bills().run)
         tasks.start("gateway", lambda: _watch_gateway(live, container))
         faces = _faces(container, live)
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
@@ -293,6 +304,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         ("POST", "/v1/chat/completions"): LlmEndpoint(gate, OPENAI_CHAT),
         ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
         ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
+        ("POST", "/v1/responses"): KeptResponsesEndpoint(gate, container.keep_answers()),
         ("POST", "/v1/responses"): ResponsesEndpoint(gate),
         ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
         ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
@@ -312,6 +324,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         reader=container.reader(),
         complete_endpoint=complete,
     )
+    batching = container.batching()
     sources = HealthSources(
         version=version(),
         profile=settings.profile,
@@ -323,13 +336,17 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         warnings=live.warnings,
         reload_status=lambda: live.status,
         may_see=may_see(container.key_ring(), "providers.read"),
+        more_gauges=batching.watch.gauges,
     )
     rest = Starlette(
         routes=[
             *health_routes(sources),
             metrics_route(use_cases.door, sources),
             *model_routes(use_cases.door, container.list_models()),
+            *stored_response_routes(use_cases.door, container.stored_responses()),
             *admin_routes(use_cases),
+            *file_routes(use_cases.door, batching.files),
+            *batch_routes(use_cases.door, batching.batches),
             *request_routes(use_cases.door, container.read_requests()),
             *configuration_routes(use_cases.door, live),
             *route_admin_routes(use_cases.door, _manage_routes(container, live), live),

@@ -9,9 +9,9 @@ _CODE = text(
     "A stable word for machines: `invalid_request`, `invalid_model_requirements`, `invalid_api_key`, "
     "`forbidden`, `residency_violation`, `model_not_found`, `not_found`, `route_not_found`, "
     "`method_not_allowed`, `conflict`, `owned_by_file`, `request_in_progress`, `idempotency_key_reused`, "
-    "`request_too_large`, `overloaded`, `store_unavailable`, `no_provider_available`, "
-    "`request_timeout`, `stream_interrupted`, `internal_error`, and `upstream_` with the kind of a "
-    "provider's failure, such as `upstream_rate_limit`."
+    "`request_too_large`, `storage_quota_exceeded`, `overloaded`, `store_unavailable`, "
+    "`no_provider_available`, `request_timeout`, `stream_interrupted`, `internal_error`, and "
+    "`upstream_` with the kind of a provider's failure, such as `upstream_rate_limit`."
 )
 
 ERROR_SCHEMAS: dict[str, Schema] = {
@@ -92,7 +92,7 @@ MEANINGS = {
     403: "The key may not do this, or nothing that may answer is allowed to see this data.",
     404: "No such thing; of an unknown model the nearest names are given.",
     409: "A request with this `idempotency-key` is still running; try again shortly.",
-    413: "The body is over the limit.",
+    413: "The body is over the limit, or more would be kept than the tenant may keep.",
     422: "This `idempotency-key` was used for another request, or the provider found fault with the body.",
     429: "The provider's rate limit; `retry-after` says when it may be worth a try.",
     502: "The provider failed, or refused the credential Interchange has for it.",

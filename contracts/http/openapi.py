@@ -10,14 +10,16 @@ from contracts.http.call_paths import CALL_PATHS
 from contracts.http.call_schemas import CALL_SCHEMAS
 from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATION_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
+from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
+from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
 
 VERSION = "0.1.0"
 _DESCRIPTION = (
     "The integration layer for AI agents: one key and one address in front of every model, with routing, "
     "failover, exact cost and a record of everything.\n\n"
-    "Errors have one shape, or Anthropic's on its routes. A route or method that does not exist is answered "
+    "Errors have one shape, or Anthropic's and Google's on theirs. A route or method that does not exist is answered "
     "with 404 or 405 in the same shape. Objects may get further fields in later versions."
 )
 _TAGS = {
@@ -43,11 +45,13 @@ def openapi_document() -> dict[str, Any]:
             "servers": [{"url": "/", "description": "This installation"}],
             "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
             "security": [{name: []} for name in SECURITY_SCHEMES],
-            "paths": {**CALL_PATHS, **RESPONSES_PATHS, **BATCH_PATHS, **ADMIN_PATHS, **CONFIGURATION_PATHS},
+            "paths": {**CALL_PATHS, **RESPONSES_PATHS, **STORED_RESPONSE_PATHS, **GEMINI_PATHS, **BATCH_PATHS, **ADMIN_PATHS, **CONFIGURATION_PATHS},
             "components": {
                 "schemas": {
                     **CALL_SCHEMAS,
                     **RESPONSES_SCHEMAS,
+                    **STORED_RESPONSE_SCHEMAS,
+                    **GEMINI_SCHEMAS,
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,

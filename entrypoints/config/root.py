@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from domain.time import Timeouts
+from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.provider_sections import ProviderSettings
+from entrypoints.config.response_sections import ResponsesSettings
 from entrypoints.config.route_sections import BudgetSettings, RouteSettings
 from entrypoints.config.sections import (
     AbsolutePath,
@@ -51,6 +53,8 @@ class Settings(Section):
     cache: CacheDefaults = CacheDefaults()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    batch: BatchSettings = BatchSettings()
+    responses: ResponsesSettings = ResponsesSettings()
 
     @field_validator("providers", mode="before")
     @classmethod

@@ -31,6 +31,7 @@ class HealthSources(NamedTuple):
     reload_status: Callable[[], ReloadStatus]
     may_see: Callable[[Request], bool]
     """Whether the caller of a page may see names and addresses: a key with `providers.read`."""
+    more_gauges: Callable[[], Iterable[Gauge]] = tuple
 
 
 def health_routes(sources: HealthSources) -> list[Route]:
@@ -133,6 +134,7 @@ def gauges(sources: HealthSources) -> Iterable[Gauge]:
         "0 closed, 1 half open, 2 open.",
         tuple(((("target", t.id),), states[t.breaker]) for p in providers for t in p.targets),
     )
+    yield from sources.more_gauges()
 
 
 def metrics_route(door: Door, sources: HealthSources) -> Route:

@@ -51,7 +51,6 @@ from entrypoints.http.large_bodies import LargeBodies
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.http.models import model_routes
 from entrypoints.http.requests import request_routes
-from entrypoints.http.responses import ResponsesEndpoint
 from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.live import LiveConfiguration, Sources, compiled
@@ -305,7 +304,6 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
         ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
         ("POST", "/v1/responses"): KeptResponsesEndpoint(gate, container.keep_answers()),
-        ("POST", "/v1/responses"): ResponsesEndpoint(gate),
         ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
         ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
         ("POST", "/api/v1/llm/complete"): complete,

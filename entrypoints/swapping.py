@@ -76,7 +76,9 @@ def preparing(container: Container, provided: Provision) -> Prepare:
                 },
                 old=runtime.snapshot[1],
             )
-            container.direct().set_endpoints(direct.with_gone(endpoints))
+            reachable = direct.with_gone(endpoints)
+            container.direct().set_endpoints(reachable)
+            container.resources().set_endpoints(reachable)
             container.gateway().set_endpoints(gateway.with_gone(targets))
             runtime.replace(table, live)
             direct.now_uses(endpoints)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from domain.llm.usage import Usage
 
+FINISHED = frozenset({"completed", "incomplete", "failed", "cancelled"})
 SEALED_PREFIX = "sealed:"
 """Begins the ids under which reasoning is known that only its maker can read."""
 
@@ -41,6 +42,11 @@ class SeenAnswer(NamedTuple):
     error_code: str = ""
     body: bytes = b""
     """The response object itself."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it does not change any more."""
+        return self.status in FINISHED
 
 
 class AnswerWatch(Protocol):

@@ -221,6 +221,11 @@ class AnswerLlmRequest:
             job.recorded = True
             self.in_flight -= 1
 
+    def record(self, job: Job, *, status: int, outcome: str) -> None:
+        """Records what took no slot: something a request of long ago left to be settled. Idempotent."""
+        self.in_flight += 1
+        self.end(job, status=status, outcome=outcome)
+
     def _event(self, job: Job, status: int, outcome: str, error_code: str) -> RequestEvent:
         request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by
         tokens_in = tokens_out = cached = written = reasoning = 0

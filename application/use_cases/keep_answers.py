@@ -21,8 +21,6 @@ LEFT_OUT_REASONING = "input.reasoning"
 """How reasoning is named that whoever answers could not have read."""
 KEPT_BYTES_MAX = 4 * 1024 * 1024
 """A longer exchange is not kept by Interchange: its answer cannot be fetched or continued here."""
-FINISHED = frozenset({"completed", "incomplete", "failed", "cancelled"})
-"""Statuses after which an answer does not change any more."""
 
 
 class KeepAnswers:
@@ -61,10 +59,7 @@ class KeepAnswers:
         entry = await self._previous(tenant_id, previous) if previous else None
         strict = [known[one] for one in (*named.items, *named.reasoning) if one in known]
         sealed = [known[one] for one in named.sealed if one in known]
-        if entry is not None and entry.native:
-            keepers = [entry]
-        else:
-            keepers = strict or sealed
+        keepers = [entry] if entry is not None and entry.native else strict or sealed
         home = _home_of(keepers[-1]) if keepers else None
         _without_strangers(self.reading, request, named, known, home)
         request.home = self._spelt_out(request, home, entry, strict, {one.id for one in sealed})
@@ -117,17 +112,16 @@ class KeepAnswers:
 
         entries: list[StoredAnswer] = []
         kept_there = native and seen.kept
-        finished = seen.status in FINISHED
         if kept_there or own_s is not None:
             answer = entry(seen.id, kept_there, self._retention_s if own_s is None else own_s)
-            if own_s is not None and finished:
+            if own_s is not None and seen.finished:
                 content = self.reading.content(request.body, request.continues, seen.body)
                 answer = answer._replace(content=content if len(content) <= KEPT_BYTES_MAX else None)
-            if request.background and not (finished and seen.usage is not None):
+            if request.background and not (seen.finished and seen.usage is not None):
                 answer = answer._replace(open_bill=_open_bill(job))
             if answer.native or answer.content is not None:
                 entries.append(answer)
-        if native and finished:
+        if native and seen.finished:
             named = (*seen.items, *seen.sealed) if seen.kept else seen.sealed
             entries += [entry(one, True, self._retention_s) for one in named]
         if entries:

@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema
 from domain.routing.target import StreamRecovery, UsageCost
 from domain.time import Timeouts
 from entrypoints.config.affinity_section import AffinitySettings
+from entrypoints.config.response_sections import RouteResponsesSettings
 from entrypoints.config.sections import Seconds, Section, Word
 
 
@@ -115,6 +116,7 @@ class RouteSettings(Section):
     )
     cache: CacheSettings = CacheSettings()
     affinity: AffinitySettings = AffinitySettings()
+    responses: RouteResponsesSettings = RouteResponsesSettings()
 
 
 BudgetScope = Literal[

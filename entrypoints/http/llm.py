@@ -119,6 +119,7 @@ class LlmEndpoint:
                     await respond(send, standing.status, [*standing.headers, REPLAYED], standing.body)
                     return
                 claimed = standing
+            await self.prepare(principal, request)
             job, live = gate.pipeline.begin(
                 principal, request, requirements, attribution, request_id=request_id
             )
@@ -159,6 +160,9 @@ class LlmEndpoint:
         if not call.has_wishes:
             return request, Requirements(), Attribution()
         return request, read_requirements(call.headers), read_attribution(call.headers)
+
+    async def prepare(self, principal: Principal, request: LlmRequest) -> None:
+        """What has to be found out before a request can be planned. Raises what refuses it."""
 
     def refusal(self, error: InterchangeError, body: bytes, request_id: str) -> tuple[int, RawHeaders, bytes]:
         """What is answered when the request did not get as far as a provider."""

@@ -19,8 +19,8 @@ VERSION = "0.1.0"
 _DESCRIPTION = (
     "The integration layer for AI agents: one key and one address in front of every model, with routing, "
     "failover, exact cost and a record of everything.\n\n"
-    "Errors have one shape, or Anthropic's and Google's on theirs. A route or method that does not exist is answered "
-    "with 404 or 405 in the same shape. Objects may get further fields in later versions."
+    "Errors have one shape, or Anthropic's and Google's on theirs. A route or method that does not exist is "
+    "answered with 404 or 405 in the same shape. Objects may get further fields in later versions."
 )
 _TAGS = {
     "Models": "Calling models.",

@@ -9,7 +9,9 @@ import jsonschema
 
 from contracts.http.openapi import openapi_document
 
-VENDORS_SHAPES = frozenset({"ChatCompletion", "TextCompletion", "Embeddings", "Message", "ProviderError"})
+VENDORS_SHAPES = frozenset({"ChatCompletion", "TextCompletion", "Embeddings", "Message", "ProviderError"}) | {
+    "GeminiAnswer", "GeminiCount", "GeminiEmbedding", "GeminiEmbeddings"
+}  # fmt: skip
 """They may hold more than the document says: what a provider adds is passed on."""
 
 

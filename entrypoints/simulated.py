@@ -10,6 +10,7 @@ from domain.catalog.offering import Offering
 from domain.catalog.prices import PriceTable, Rates
 from domain.llm.capabilities import Capability
 from entrypoints.provisioned import CHAT, ProvisionedProvider
+from entrypoints.responses_support import responses_support
 
 SIMULATED_WIRES = {"sim-openai": "openai", "sim-anthropic": "anthropic", "sim-gemini": "gemini"}
 PORTKEY_SLUGS = {"openai": "openai", "anthropic": "anthropic", "gemini": "google"}
@@ -28,6 +29,8 @@ def simulated_providers(url: str) -> Iterable[ProvisionedProvider]:
             portkey_slug=PORTKEY_SLUGS[wire],
             api_key="simulated",
             simulated=True,
+            kind=wire,
+            responses=responses_support(wire),
             honours_idempotency_keys=True,
         )
 

@@ -11,7 +11,7 @@ from adapters.wire.pivot_codec import Draft, Json
 from adapters.wire.responses_tools import LOCAL_SHELL, arguments_of, choice_of, function_name, functions_of
 from adapters.wire.seals import unseal
 from adapters.wire.thoughts import FIELD, details_of
-from application.ports.wire import FAMILY, OPENAI_CHAT
+from application.ports.wire import GEMINI_GENERATE
 from domain.catalog.tags import KEEPS_ANSWERS_TAG
 from domain.llm.capabilities import Capability
 from domain.routing.target import tagged
@@ -266,20 +266,14 @@ class _Conversation:
         self._messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
 
     def _reasoning(self, item: Json) -> None:
-        """Back to its maker when that answers again; nobody else can use it."""
+        """Reasoning with its maker's marks goes back to the maker; any other says nothing to anybody here."""
         text = "\n\n".join(part["text"] for part in item.get("summary") or () if part.get("text"))
         sealed = item.get("encrypted_content") or ""
-        own = FAMILY.get(self._draft.upstream_dialect, "")
-        # A chat has no place for what the Responses API encrypts, though both are one family.
-        family = "" if self._draft.upstream_dialect == OPENAI_CHAT else own
         thoughts = unseal(sealed) or []
         for thought in thoughts:
-            if thought.family == CALL_MARK:
-                if family == "gemini":
-                    self._marks[thought.id] = msgspec.json.decode(thought.signature)
-                else:
-                    self._draft.drop("input.reasoning")
-            elif thought.family == family and text in ("", thought.text):
+            if thought.family == CALL_MARK and self._draft.upstream_dialect == GEMINI_GENERATE:
+                self._marks[thought.id] = msgspec.json.decode(thought.signature)
+            elif thought.family != CALL_MARK and text in ("", thought.text):
                 turn = self._turn or self._open()
                 turn.setdefault(FIELD, []).extend(details_of([thought]))
             else:

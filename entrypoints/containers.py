@@ -44,14 +44,12 @@ from adapters.wire.heads import DialectReader
 from adapters.wire.kept_responses import ResponsesReading
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
-from application.attempts import AttemptLoop, FailoverHappened
+from application.attempts import AttemptLoop
 from application.key_ring import KeyRing
 from application.late_bills import LateBills
 from application.ports.catalog import CatalogSource
 from application.ports.http import HttpTransport
-from application.ports.telemetry import Metrics
 from application.ports.usage import UsageLog
-from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.apply_discounts import ApplyDiscounts
 from application.use_cases.catalog_queries import (
@@ -77,16 +75,13 @@ from application.use_cases.report_usage import ReportUsage
 from application.use_cases.stored_responses import StoredResponses
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
-from domain.resilience.breaker import BreakerPolicy
 from domain.resilience.retry_budget import RetryBudget
-from domain.routing.health import HealthPolicy
-from domain.routing.live import LiveState
-from domain.routing.table import RoutingTable
 from entrypoints.batching import BatchParts, make_batching
+from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.provider_wires import DIRECT_WIRES
 from entrypoints.provisioned import ProvisionedProvider
 from entrypoints.provisioning import Provision, ProvisioningError
-from entrypoints.settings import BreakerSettings, HealthSettings, Settings
+from entrypoints.settings import Settings
 
 Prove = Callable[[ProvisionedProvider], Authenticator | None]
 """What proves who we are at a provider; None: its key does. Raises ValueError for what cannot work."""
@@ -189,52 +184,6 @@ def _versioned(provider: ProvisionedProvider) -> str | None:
     return f"{base}/v1"
 
 
-def breaker_policy(settings: BreakerSettings) -> BreakerPolicy:
-    """The configuration's breaker section as the domain wants it."""
-    return BreakerPolicy(**settings.model_dump())
-
-
-def health_policy(settings: HealthSettings) -> HealthPolicy:
-    """The configuration's health section as the domain wants it."""
-    unavailable = settings.unavailable_consecutive_failures
-    return HealthPolicy(
-        window_s=settings.window_s,
-        minimum_samples=settings.minimum_samples,
-        degraded_success_rate=max(settings.degraded_below, settings.unhealthy_below),
-        unhealthy_success_rate=settings.unhealthy_below,
-        degraded_latency_ms=settings.degraded_latency_ms,
-        degraded_consecutive_failures=min(3, unavailable),
-        unhealthy_consecutive_failures=min(5, unavailable),
-        unavailable_consecutive_failures=unavailable,
-    )
-
-
-def compiled_table(provision: Provision) -> RoutingTable:
-    """The routing table of a provision."""
-    return RoutingTable.compile(provision.targets, provision.routes, default_route=provision.default_route)
-
-
-def compiled_runtime(settings: Settings, provision: Provision) -> Runtime:
-    """The routing table of a provision, with fresh live state under the configured policies."""
-    table = compiled_table(provision)
-    live = LiveState(
-        table,
-        breaker_policy=breaker_policy(settings.breaker),
-        health_policy=health_policy(settings.health),
-        breaker_policies={name: breaker_policy(settings.breaker_of(name)) for name in settings.providers},
-    )
-    return Runtime(table, live)
-
-
-def failover_observer(metrics: Metrics) -> Callable[[FailoverHappened], None]:
-    """Counts failovers; their rows are in the usage log."""
-
-    def observe(happened: FailoverHappened) -> None:
-        metrics.failed_over(happened.original_provider, happened.fallback_provider, happened.reason)
-
-    return observe
-
-
 def today(clock: SystemClock) -> date:
     """The date that decides which prices are in force."""
     return clock.utc_now().date()
@@ -317,11 +266,12 @@ class Container(StoreContainer):
     prove = providers.Singleton(
         proving, providers.Singleton(Authenticators, StoreContainer.transport, StoreContainer.clock)
     )
+    endpoints = providers.Singleton(direct_endpoints, provision, prove)
     direct = providers.Singleton(
         DirectProviders,
         StoreContainer.transport,
         StoreContainer.clock,
-        providers.Callable(direct_endpoints, provision, prove),
+        endpoints,
     )
     gateway = providers.Singleton(
         PortkeyGateway,
@@ -345,7 +295,7 @@ class Container(StoreContainer):
         DirectResources,
         StoreContainer.transport,
         StoreContainer.clock,
-        providers.Callable(direct_endpoints, provision),
+        endpoints,
     )
     answer_memory = providers.Singleton(
         AnswerMemory,

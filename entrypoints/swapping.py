@@ -10,14 +10,8 @@ from typing import Final, Generic, TypeVar
 
 from application.ports.system import Clock
 from domain.routing.live import LiveState
-from entrypoints.containers import (
-    Container,
-    breaker_policy,
-    compiled_table,
-    direct_endpoints,
-    gateway_targets,
-    health_policy,
-)
+from entrypoints.compiling import breaker_policy, compiled_table, health_policy
+from entrypoints.containers import Container, direct_endpoints, gateway_targets
 from entrypoints.live import Prepare
 from entrypoints.provisioning import Provision
 from entrypoints.settings import Settings

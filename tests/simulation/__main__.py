@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter
 
+from tests.simulation.conversations import comparison
 from tests.simulation.invariants import check_all
 from tests.simulation.world import simulate
 
@@ -35,6 +36,7 @@ def main() -> int:
     took_s = time.monotonic() - began
     counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
     print(f"{len(seeds)} worlds, {outcomes.total()} requests, {calls} calls in {took_s:.1f} s: {counts}")
+    print("\n".join(comparison(asked.seed or 0)))
     return 0
 
 

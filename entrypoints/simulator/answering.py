@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from entrypoints.simulator import anthropic_shape, gemini_shape, openai_shape, side_operations, vectors
+from entrypoints.simulator import (
+    anthropic_shape,
+    gemini_shape,
+    idempotency,
+    openai_shape,
+    side_operations,
+    vectors,
+)
+from entrypoints.simulator.admission import admit, decoded, key_of
 from entrypoints.simulator.answers import answer_to
 from entrypoints.simulator.connection import EVENT_STREAM, JSON, Connection, Request
 from entrypoints.simulator.conversation import Answer, Ask, Embedded, Frame, Rejected, Tokens
@@ -24,8 +32,6 @@ from entrypoints.simulator.rules import RequestFacts
 from entrypoints.simulator.shapes import ERRORS, GENERATIONS
 from entrypoints.simulator.state import Counters, SimulationState
 
-_BAD_KEY = "bad-key"
-
 
 class _Unary(NamedTuple):
     """A whole answer ready to send, and what it is billed for."""
@@ -35,6 +41,20 @@ class _Unary(NamedTuple):
     """None for what providers do not charge, such as lists of models."""
     id: str = "0"
     media: bytes = JSON
+    model: str = ""
+
+
+class _Finished(NamedTuple):
+    """The moment a keyed answer's work is done: it is billed then."""
+
+    unary: _Unary
+    route: Route
+    state: SimulationState
+
+    def __call__(self) -> _Unary:
+        if self.unary.tokens is not None:
+            self.state.bill.charge(self.route.provider, self.unary.model, self.unary.tokens)
+        return self.unary
 
 
 class Answering:
@@ -61,11 +81,11 @@ class Answering:
         number = state.total.requests
         state.record(number, route.provider, route.path, request)
         self._current[connection] = counters
-        body, broken = _decoded(request.body)
+        body, broken = decoded(request.body)
         model = route.model or (body.get("model") if body is not None else None) or ""
         model = model if isinstance(model, str) else ""
         wants_stream = route.stream or bool(body is not None and body.get("stream"))
-        key = _key_of(request, route)
+        key = key_of(request, route)
         facts = RequestFacts(route.provider, route.path, model, key, wants_stream)
         fault, profile = self._in_force(facts)
         if fault is not None:
@@ -75,8 +95,12 @@ class Answering:
                 self._run(connection, partial(broken_answer, connection, route, fault))
                 return
         try:
-            _admit(request, route, key, broken)
-            self._answer(connection, route, body or {}, request.body, facts, fault, profile)
+            admit(request, route, key, broken, body or {})
+            once = "" if wants_stream else request.header(idempotency.HEADER)
+            if once:
+                self._answer_once(connection, route, body or {}, request.body, facts, fault, profile, once)
+            else:
+                self._answer(connection, route, body or {}, request.body, facts, fault, profile)
         except Rejected as rejected:
             self._reject(connection, route, rejected)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -155,6 +179,52 @@ class Answering:
             unary = _Unary(generation.body(ask, answer), answer.tokens, answer.id)
         self._unary(connection, route, facts.model, unary, fault, profile)
 
+    def _answer_once(
+        self,
+        connection: Connection,
+        route: Route,
+        body: dict[str, Any],
+        raw: bytes,
+        facts: RequestFacts,
+        fault: Fault | None,
+        profile: LatencyProfile | None,
+        key: str,
+    ) -> None:
+        """A unary answer that is worked out and billed once however often it is asked for."""
+        keyed, account = self._state.keyed, (facts.provider, facts.provider_key)
+        standing = keyed.begin(account, key, raw)
+        if standing is None:
+            try:
+                unary = self._made(route, body, raw, facts)
+            except BaseException:
+                keyed.forget(account, key)
+                raise
+            wait_s = 0.0
+            if profile is not None:
+                wait_s = profile.whole_s(unary.tokens.output if unary.tokens is not None else 0)
+            finished = _Finished(unary, route, self._state)
+            if wait_s <= 0:
+                keyed.end(account, key, finished())
+                standing = unary
+            else:
+                # Not the connection's task: the work goes on, and is billed, when the caller leaves.
+                loop = asyncio.get_running_loop()
+                loop.call_later(wait_s, lambda: keyed.end(account, key, finished()))
+                standing = keyed.wait(account, key)
+        free = Account(self._state.bill, route.provider, facts.model, None)
+        self._run(connection, partial(_deliver, connection, route, standing, fault, free), free)
+
+    def _made(self, route: Route, body: dict[str, Any], raw: bytes, facts: RequestFacts) -> "_Unary":
+        """A whole answer that is neither sent nor billed yet."""
+        generation = GENERATIONS.get(route.operation)
+        if generation is None:
+            return self._not_generated(route, body, raw)._replace(model=facts.model)
+        if route.model is not None and "model" not in body:
+            body["model"] = route.model
+        ask = self._state.responses.continued(facts, generation.parse(route, body))
+        answer = self._answered(ask, facts)
+        return _Unary(generation.body(ask, answer), answer.tokens, answer.id, model=facts.model)
+
     def _answered(self, ask: Ask, facts: RequestFacts) -> Answer:
         state = self._state
         scripted = None
@@ -223,6 +293,10 @@ class Answering:
                 )
             case "embed" | "batch_embed":
                 return _gemini_embedding(route, body)
+            case "vertex_predict":
+                texts, dimensions = vertex_shape.texts_to_predict(body)
+                embedded = vectors.embed(route.model or "", texts, dimensions)
+                return _Unary(vertex_shape.predict_body(embedded), embedded.tokens)
             case "count_tokens":
                 ask = anthropic_shape.parse_messages(body, counting=True)
                 return _Unary(anthropic_shape.count_body(ask), None)
@@ -252,46 +326,24 @@ class Answering:
         return _Unary(body, None)
 
 
-def _decoded(body: bytes) -> tuple[dict[str, Any] | None, bool]:
-    """The JSON object of a body, and whether there was something else."""
-    if not body:
-        return None, False
-    try:
-        decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None, True
-    return (decoded, False) if isinstance(decoded, dict) else (None, True)
-
-
-def _key_of(request: Request, route: Route) -> str:
-    for name, value in request.headers:
-        if name == b"authorization":
-            scheme, _, key = value.decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer":
-                return key.strip()
-        elif name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
-            return value.decode("latin-1").strip()
-    return route.key
-
-
-def _admit(request: Request, route: Route, key: str, broken: bool) -> None:
-    if not route.operation:
-        raise Rejected(404, f"Invalid URL ({request.method} {route.path})", kind=None)
-    if not key:
-        raise Rejected(401, "You didn't provide an API key.")
-    if key == _BAD_KEY:
-        raise Rejected(401, "Incorrect API key provided: API key not valid.")
-    if request.method != route.method:
-        raise Rejected(405, f"Not allowed to {request.method} on {route.path}", kind="invalid_request_error")
-    if broken and route.operation != "transcriptions":
-        raise Rejected(400, "We could not parse the JSON body of your request.", kind=None)
-
-
 def _gemini_embedding(route: Route, body: dict[str, Any]) -> _Unary:
     batch = route.operation == "batch_embed"
     texts, dimensions = gemini_shape.parse_embed(route.model or "", body, batch=batch)
     embedded: Embedded = vectors.embed(route.model or "", texts, dimensions)
     return _Unary(gemini_shape.embed_body(embedded, batch=batch), embedded.tokens)
+
+
+async def _deliver(
+    connection: Connection,
+    route: Route,
+    standing: "_Unary | asyncio.Future[_Unary]",
+    fault: Fault | None,
+    account: Account,
+) -> None:
+    """A keyed answer, as soon as it is there; what spoils its delivery spoils nothing else."""
+    unary = standing if isinstance(standing, _Unary) else await standing
+    headers = unary.media + ERRORS[route.shape].request_id_header % unary.id.encode()
+    await send_unary(connection, headers, unary.body, fault, account)
 
 
 async def _late(

@@ -10,6 +10,7 @@ from entrypoints.simulator.answers import ScriptedAnswer
 from entrypoints.simulator.bill import Bill
 from entrypoints.simulator.connection import Request
 from entrypoints.simulator.faults import Fault, LatencyProfile
+from entrypoints.simulator.idempotency import KeyedAnswers
 from entrypoints.simulator.prompt_cache import PromptCache
 from entrypoints.simulator.rules import RuleBook
 from entrypoints.simulator.stored_responses import StoredResponses
@@ -107,6 +108,7 @@ class SimulationState:
         self.bill = Bill()
         self.prompt_cache = PromptCache()
         self.responses = StoredResponses()
+        self.keyed: KeyedAnswers[Any] = KeyedAnswers()
         self.models: tuple[str, ...] = MODELS_DEFAULT
         self.total = Counters()
         self.by_provider: dict[str, Counters] = {}

@@ -1,0 +1,51 @@
+"""What is looked at before a request is answered: its path, its key, whether its body can be read."""
+
+from typing import Any
+
+import msgspec
+
+from entrypoints.simulator.connection import Request
+from entrypoints.simulator.conversation import Rejected
+from entrypoints.simulator.routes import Route
+
+_BAD_KEY = "bad-key"
+
+
+def decoded(body: bytes) -> tuple[dict[str, Any] | None, bool]:
+    """The JSON object of a body, and whether there was something else."""
+    if not body:
+        return None, False
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None, True
+    return (decoded, False) if isinstance(decoded, dict) else (None, True)
+
+
+def key_of(request: Request, route: Route) -> str:
+    """The API key, wherever the shape has it; empty without one."""
+    for name, value in request.headers:
+        if name == b"authorization":
+            scheme, _, key = value.decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer":
+                return key.strip()
+        elif name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
+            return value.decode("latin-1").strip()
+    return route.key
+
+
+def admit(request: Request, route: Route, key: str, broken: bool, body: dict[str, Any]) -> None:
+    if not route.operation:
+        raise Rejected(404, f"Invalid URL ({request.method} {route.path})", kind=None)
+    if not key:
+        raise Rejected(401, "You didn't provide an API key.")
+    if key == _BAD_KEY:
+        raise Rejected(401, "Incorrect API key provided: API key not valid.")
+    if request.method != route.method:
+        raise Rejected(405, f"Not allowed to {request.method} on {route.path}", kind="invalid_request_error")
+    if broken and route.operation != "transcriptions":
+        raise Rejected(400, "We could not parse the JSON body of your request.", kind=None)
+    if route.cloud == cloud_routes.AZURE:
+        azure_shape.admit(route, request)
+    elif route.cloud == cloud_routes.VERTEX:
+        vertex_shape.admit(route, request, body)

@@ -214,7 +214,7 @@ GEMINI_SCHEMAS: dict[str, Schema] = {
                     "status": text("The class of the error, in Google's words."),
                     "details": array(
                         anything(),
-                        "An `ErrorInfo` with our own `code` and `param` in its metadata, and a `RequestInfo`.",
+                        "An `ErrorInfo` with our `code` and `param` in its metadata, and a `RequestInfo`.",
                     ),
                 }
             )

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from entrypoints.simulator import azure_shape, cloud_routes, vertex_shape
 from entrypoints.simulator.connection import Request
 from entrypoints.simulator.conversation import Rejected
 from entrypoints.simulator.routes import Route

@@ -14,6 +14,7 @@ from entrypoints.simulator import (
     openai_shape,
     side_operations,
     vectors,
+    vertex_shape,
 )
 from entrypoints.simulator.admission import admit, decoded, key_of
 from entrypoints.simulator.answers import answer_to

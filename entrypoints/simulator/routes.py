@@ -4,6 +4,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from entrypoints.simulator.cloud_routes import AZURE, VERTEX, cloud_of, vertex_operation
+
 _NO_PROVIDER = frozenset(
     {
         "v1",
@@ -41,6 +43,10 @@ class Route(NamedTuple):
     """Gemini only: `alt=sse`."""
     key: str = ""
     """Gemini only: the key in the query."""
+    cloud: str = ""
+    """`azure` or `vertex` for their addresses, which have rules of their own."""
+    api_version: str = ""
+    """Azure only."""
 
 
 _SUFFIXES = (
@@ -78,9 +84,16 @@ def route_of(target: str) -> Route:
     shape = "gemini" if path.startswith(("/v1beta/models", "/v1alpha/models")) else "openai"
     if segments[:1] == ["_sim"]:
         return Route(provider, path, shape, "control")
+    cloud = cloud_of(segments)
+    if cloud == VERTEX and (special := vertex_operation(segments)) is not None:
+        model, stream = special.model, special.stream
+        return Route(
+            provider, path, special.shape, special.operation, model=model, stream=stream, cloud=cloud
+        )
     for suffix, suffix_shape, operation in _SUFFIXES:
         if path.endswith(suffix):
-            return Route(provider, path, suffix_shape, operation, model=_deployment(segments))
+            route = Route(provider, path, suffix_shape, operation, model=_deployment(segments), cloud=cloud)
+            return _at_azure(route, query.get("api-version", [""])[0]) if cloud == AZURE else route
     if path.endswith("/models") or (
         len(segments) > 1 and segments[-2] == "models" and ":" not in segments[-1]
     ):
@@ -91,8 +104,15 @@ def route_of(target: str) -> Route:
         operation, stream = _GEMINI[action]
         as_events = query.get("alt") == ["sse"]
         key = query.get("key", [""])[0]
-        return Route(provider, path, "gemini", operation, "POST", model, stream, as_events, key)
+        return Route(provider, path, "gemini", operation, "POST", model, stream, as_events, key, cloud)
     return Route(provider, path, shape, "")
+
+
+def _at_azure(route: Route, api_version: str) -> Route:
+    if route.shape == "openai":
+        operation = "azure_chat" if route.operation == "chat" else route.operation
+        route = route._replace(shape="azure", operation=operation)
+    return route._replace(api_version=api_version)
 
 
 def _starts_api(segments: list[str]) -> bool:

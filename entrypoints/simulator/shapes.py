@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from entrypoints.simulator import (
     anthropic_shape,
+    azure_shape,
     gemini_shape,
     openai_requests,
     openai_shape,
@@ -27,6 +28,11 @@ GENERATIONS: dict[str, Generation] = {
         lambda _route, body: openai_requests.parse_chat(body),
         openai_shape.chat_body,
         lambda _route, ask, answer: openai_shape.chat_frames(ask, answer),
+    ),
+    "azure_chat": Generation(
+        lambda _route, body: openai_requests.parse_chat(body),
+        azure_shape.chat_body,
+        lambda _route, ask, answer: azure_shape.chat_frames(ask, answer),
     ),
     "completion": Generation(
         lambda _route, body: openai_requests.parse_completion(body),
@@ -61,6 +67,11 @@ class ErrorShape(NamedTuple):
 
 ERRORS: dict[str, ErrorShape] = {
     "openai": ErrorShape(openai_shape.error_of, openai_shape.error_frame, b"x-request-id: req_sim%b\r\n"),
+    "azure": ErrorShape(
+        azure_shape.error_of,
+        azure_shape.error_frame,
+        b"x-request-id: req_sim%b\r\napim-request-id: apim-sim\r\nx-ms-region: Simulated\r\n",
+    ),
     "responses": ErrorShape(
         openai_shape.error_of, responses_shape.error_frame, b"x-request-id: req_sim%b\r\n"
     ),

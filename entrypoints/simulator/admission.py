@@ -36,6 +36,7 @@ def key_of(request: Request, route: Route) -> str:
 
 
 def admit(request: Request, route: Route, key: str, broken: bool, body: dict[str, Any]) -> None:
+    """Raises Rejected for what no provider would look into."""
     if not route.operation:
         raise Rejected(404, f"Invalid URL ({request.method} {route.path})", kind=None)
     if not key:

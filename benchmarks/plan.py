@@ -1,7 +1,8 @@
 """How long a plan takes over a catalogue of 2,330 targets, with needs drawn at random (SPEC P4: p99 <= 1 ms).
 
 Run: `python -m benchmarks.plan [--plans 20000] [--seed 1]`. Prints p50, p99 and the largest, in microseconds,
-per strategy over the whole catalogue (`auto`), and for a route of three targets. Asserts nothing.
+per strategy over the whole catalogue (`auto`), once for new requests and once (`warm`) for those that
+continue a conversation which two targets answered; and for a route of three targets. Asserts nothing.
 The last column is the p99 of processor time, which a busy machine disturbs less. A tenth of the plans run
 first, unmeasured: orders by cost are kept per request size, and a first one takes about a millisecond.
 """
@@ -17,6 +18,7 @@ from domain.catalog.offering import Offering
 from domain.catalog.prices import PriceTable, Rates, Tier
 from domain.errors import InterchangeError
 from domain.llm.capabilities import Capability
+from domain.routing.conversation import Conversation, Place
 from domain.routing.explanation import explain
 from domain.routing.live import LiveState
 from domain.routing.plan import make_plan
@@ -27,6 +29,7 @@ from domain.routing.target import Route, RouteTarget, Target
 
 TARGETS = 2_330
 PROVIDERS = 47
+NOW_US = 1_800_000_000_000_000
 CONTEXTS = (4_096, 8_192, 16_384, 32_768, 65_536, 128_000, 200_000, 262_144, 1_000_000, 2_000_000)
 TAGS = ("fast", "cheap", "eu-hosted", "preview")
 COMPLIANCE = ("hipaa", "pci-dss", "soc2")
@@ -40,7 +43,7 @@ def synthetic_target(index: int, rng: random.Random) -> Target:
         if rng.random() < 0.5:
             capabilities |= capability
     rate = int(10 ** rng.uniform(7.5, 10.5))
-    base = Rates(input=rate, output=rate * rng.randint(1, 5))
+    base = Rates(input=rate, output=rate * rng.randint(1, 5), cached_read=rate // 10)
     tiers = (Tier(above_input_tokens=200_000, rates=Rates(input=rate * 2, output=rate * 8)),)
     prices = PriceTable(base=base, tiers=tiers if rng.random() < 0.03 else ())
     offering = Offering(
@@ -110,6 +113,15 @@ def warmed(table: RoutingTable, rng: random.Random) -> LiveState:
     return live
 
 
+def continued(draw: float) -> Callable[[], Conversation]:
+    """A conversation that was answered by two targets of the catalogue, drawn with the request."""
+    places = tuple(
+        Place(f"provider-{index % PROVIDERS}/model-{index}", "", 20_000, 20_000, False, NOW_US - 60_000_000)
+        for index in (int(draw * TARGETS), int(draw * 997))
+    )
+    return lambda: Conversation(b"conversation", places, True, NOW_US)
+
+
 def measure(label: str, work: Callable[[Requirements, float], object], needs: list[Requirements]) -> None:
     """Times each piece of work and prints the distribution; a refusal counts as work like any other."""
     durations_ns, processor_ns, refused = [], [], 0
@@ -154,6 +166,15 @@ def main() -> None:
         measure(
             f"auto, {name}",
             lambda r, draw: make_plan(table, table.resolve("auto"), r, live, now=100.0, draw=draw),
+            needs,
+        )
+    for name in sorted(STRATEGIES):
+        needs = [random_needs(rng, name) for _ in range(per_strategy)]
+        measure(
+            f"auto, {name}, warm",
+            lambda r, draw: make_plan(
+                table, table.resolve("auto"), r, live, now=100.0, draw=draw, recall=continued(draw)
+            ),
             needs,
         )
     plain = [Requirements(input_tokens=300, output_tokens=200) for _ in range(per_strategy)]

@@ -111,7 +111,10 @@ def _named(dialect: str, read: _Body) -> str:
 def _session_of(user_id: str) -> str:
     """The session part of an agent's user id; other users ids name a person, not a conversation."""
     if user_id.startswith("{"):
-        session = msgspec.json.decode(user_id, type=dict[str, Any]).get("session_id")
+        try:
+            session = msgspec.json.decode(user_id, type=dict[str, Any]).get("session_id")
+        except (msgspec.DecodeError, RecursionError):
+            return ""  # some person's name
         return session if isinstance(session, str) else ""
     found = _SESSION.search(user_id)
     return found.group(1) if found else ""

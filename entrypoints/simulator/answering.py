@@ -1,7 +1,7 @@
 """From a request to its answer: route, key, faults, text, latency, bill."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from entrypoints.simulator import (
     gemini_shape,
     idempotency,
     openai_shape,
+    responses_shape,
     side_operations,
     vectors,
     vertex_shape,
@@ -28,9 +29,9 @@ from entrypoints.simulator.misbehaviour import (
     send_unary,
     strikes_before_answer,
 )
-from entrypoints.simulator.routes import Route, route_of
+from entrypoints.simulator.routes import STORED_RESPONSE, Route, route_of
 from entrypoints.simulator.rules import RequestFacts
-from entrypoints.simulator.shapes import ERRORS, GENERATIONS
+from entrypoints.simulator.shapes import ERRORS, GENERATIONS, Generation
 from entrypoints.simulator.state import Counters, SimulationState
 
 
@@ -75,6 +76,8 @@ class Answering:
         if route.operation == "models" and request.header(b"anthropic-version"):
             # The one path that two shapes share.
             route = route._replace(shape="anthropic")
+        elif route.operation == STORED_RESPONSE:
+            route = route._replace(method=request.method)
         state = self._state
         counters = state.counters_of(route.provider)
         state.total.enter()
@@ -166,7 +169,15 @@ class Answering:
         profile: LatencyProfile | None,
     ) -> None:
         generation = GENERATIONS.get(route.operation)
-        if generation is None:
+        model = facts.model
+        if route.operation == STORED_RESPONSE:
+            fetched = self._state.responses.resource(facts, route.method)
+            if fetched.frames:
+                account = Account(self._state.bill, route.provider, fetched.model, fetched.tokens)
+                self._whole_stream(connection, EVENT_STREAM, fetched.frames, account)
+                return
+            unary, model = _Unary(fetched.body, fetched.tokens), fetched.model
+        elif generation is None:
             unary = self._not_generated(route, body, raw)
         else:
             if route.model is not None and "model" not in body:
@@ -177,8 +188,8 @@ class Answering:
                 frames = generation.frames(route, ask, answer)
                 self._stream(connection, route, ask, answer, frames, fault, profile)
                 return
-            unary = _Unary(generation.body(ask, answer), answer.tokens, answer.id)
-        self._unary(connection, route, facts.model, unary, fault, profile)
+            unary = _whole(generation, ask, answer)
+        self._unary(connection, route, model, unary, fault, profile)
 
     def _answer_once(
         self,
@@ -224,7 +235,7 @@ class Answering:
             body["model"] = route.model
         ask = self._state.responses.continued(facts, generation.parse(route, body))
         answer = self._answered(ask, facts)
-        return _Unary(generation.body(ask, answer), answer.tokens, answer.id, model=facts.model)
+        return _whole(generation, ask, answer)._replace(model=facts.model)
 
     def _answered(self, ask: Ask, facts: RequestFacts) -> Answer:
         state = self._state
@@ -232,9 +243,10 @@ class Answering:
         if len(state.answers):
             scripted = state.answers.effect_for(facts, now_s=asyncio.get_running_loop().time())
         answer = answer_to(ask, seed=state.seed, scripted=scripted)
+        answer = answer._replace(tokens=state.prompt_cache.counted(facts.provider, ask, answer.tokens))
         if ask.stored:
             state.responses.remember(facts, ask, answer)
-        return answer._replace(tokens=state.prompt_cache.counted(facts.provider, ask, answer.tokens))
+        return answer
 
     def _unary(
         self,
@@ -270,13 +282,18 @@ class Answering:
         headers = media + ERRORS[route.shape].request_id_header % answer.id.encode()
         account = Account(self._state.bill, route.provider, ask.model, answer.tokens)
         if fault is None and profile is None:
-            account.told = True
-            account.settle()
-            self._leave(connection, answered=True)
-            connection.respond_chunks(headers, [frame.data for frame in frames])
+            self._whole_stream(connection, headers, frames, account)
             return
         streaming = partial(emit, connection, route, headers, frames, fault, profile, account)
         self._run(connection, streaming, account)
+
+    def _whole_stream(
+        self, connection: Connection, headers: bytes, frames: Sequence[Frame], account: Account
+    ) -> None:
+        account.told = True
+        account.settle()
+        self._leave(connection, answered=True)
+        connection.respond_chunks(headers, [frame.data for frame in frames])
 
     def _not_generated(self, route: Route, body: dict[str, Any], raw: bytes) -> _Unary:
         if route.operation in side_operations.OPERATIONS:
@@ -359,3 +376,10 @@ async def _late(
     if profile is not None:
         await asyncio.sleep(profile.whole_s(account.produced))
     await send_unary(connection, headers, unary.body, fault, account)
+
+
+def _whole(generation: Generation, ask: Ask, answer: Answer) -> _Unary:
+    """A whole answer; of one made in the background only that it was begun, which costs nothing yet."""
+    if ask.background:
+        return _Unary(responses_shape.unfinished_body(ask, answer, "queued"), None, answer.id)
+    return _Unary(generation.body(ask, answer), answer.tokens, answer.id)

@@ -72,6 +72,14 @@ class Ask(NamedTuple):
     """Id of a stored response this continues."""
     stored: bool = False
     """Whether the answer can be continued by its id."""
+    background: bool = False
+    """Whether it is to be fetched later."""
+    items: tuple[dict[str, Any], ...] = ()
+    """Input items of the Responses shape, as they came."""
+    seal: str = ""
+    """What the account's encrypted reasoning begins with; empty: reasoning is not encrypted."""
+    wants_sealed: bool = False
+    """Whether reasoning is wanted in a form only this account can read."""
 
 
 class ToolCall(NamedTuple):

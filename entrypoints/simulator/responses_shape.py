@@ -81,6 +81,9 @@ def parse_responses(body: dict[str, Any]) -> Ask:
         thinking="think" in model or "reason" in model,
         previous=body.get("previous_response_id"),
         stored=body.get("store") is not False,
+        background=bool(body.get("background")),
+        items=tuple(items),
+        wants_sealed="reasoning.encrypted_content" in (body.get("include") or ()),
     )
 
 
@@ -123,6 +126,11 @@ def responses_body(ask: Ask, answer: Answer) -> bytes:
     return _encode(_response(ask, answer, _items(ask, answer), finished=True))
 
 
+def unfinished_body(ask: Ask, answer: Answer, status: str) -> bytes:
+    """A response that is still made, or was stopped."""
+    return _encode(_response(ask, answer, [], finished=False) | {"status": status})
+
+
 def _response(ask: Ask, answer: Answer, items: list[dict[str, Any]], *, finished: bool) -> dict[str, Any]:
     choice = answer.choices[0]
     status, incomplete = "in_progress", None
@@ -140,6 +148,7 @@ def _response(ask: Ask, answer: Answer, items: list[dict[str, Any]], *, finished
         "metadata": {},
         "model": ask.model,
         "output": items,
+        "background": ask.background,
         "parallel_tool_calls": ask.parallel_tools,
         "previous_response_id": ask.previous,
         "store": ask.stored,
@@ -154,16 +163,19 @@ def _response(ask: Ask, answer: Answer, items: list[dict[str, Any]], *, finished
 def _items(ask: Ask, answer: Answer) -> list[dict[str, Any]]:
     choice, items = answer.choices[0], []
     if choice.reasoning:
-        items.append(_reasoning(answer, "".join(choice.reasoning)))
+        items.append(_reasoning(ask, answer, "".join(choice.reasoning)))
     if choice.pieces:
         items.append(_message(ask, answer, choice))
     items += [_call(call.id, call.name, "".join(call.pieces), "completed") for call in choice.tool_calls]
     return items
 
 
-def _reasoning(answer: Answer, text: str | None) -> dict[str, Any]:
+def _reasoning(ask: Ask, answer: Answer, text: str | None) -> dict[str, Any]:
     summary = [] if text is None else [{"type": "summary_text", "text": text}]
-    return {"type": "reasoning", "id": f"rs_sim{answer.id}", "summary": summary}
+    item: dict[str, Any] = {"type": "reasoning", "id": f"rs_sim{answer.id}", "summary": summary}
+    if ask.wants_sealed and ask.seal:
+        item["encrypted_content"] = f"{ask.seal}{answer.id}"
+    return item
 
 
 def _message(ask: Ask, answer: Answer, choice: Choice) -> dict[str, Any]:
@@ -222,7 +234,7 @@ def responses_frames(ask: Ask, answer: Answer) -> list[Frame]:
     events.add(FrameKind.META, "response.in_progress", response=opened)
     index = 0
     if choice.reasoning:
-        _reasoning_events(events, answer, choice)
+        _reasoning_events(events, ask, answer, choice)
         index += 1
     if choice.pieces:
         _message_events(events, ask, answer, choice, index)
@@ -245,8 +257,8 @@ def responses_frames(ask: Ask, answer: Answer) -> list[Frame]:
     return events.frames
 
 
-def _reasoning_events(events: _Events, answer: Answer, choice: Choice) -> None:
-    item, text = _reasoning(answer, None), "".join(choice.reasoning)
+def _reasoning_events(events: _Events, ask: Ask, answer: Answer, choice: Choice) -> None:
+    item, text = _reasoning(ask, answer, None), "".join(choice.reasoning)
     at = {"output_index": 0, "item_id": item["id"], "summary_index": 0}
     empty, whole = {"type": "summary_text", "text": ""}, {"type": "summary_text", "text": text}
     events.add(FrameKind.META, "response.output_item.added", output_index=0, item=item)
@@ -255,7 +267,7 @@ def _reasoning_events(events: _Events, answer: Answer, choice: Choice) -> None:
         events.add(FrameKind.CONTENT, "response.reasoning_summary_text.delta", **at, delta=piece)
     events.add(FrameKind.META, "response.reasoning_summary_text.done", **at, text=text)
     events.add(FrameKind.META, "response.reasoning_summary_part.done", **at, part=whole)
-    closed = _reasoning(answer, text)
+    closed = _reasoning(ask, answer, text)
     events.add(FrameKind.META, "response.output_item.done", output_index=0, item=closed)
 
 

@@ -27,6 +27,9 @@ _NO_PROVIDER = frozenset(
 )
 
 
+STORED_RESPONSE = "stored_response"
+
+
 class Route(NamedTuple):
     """`operation` is one of the table below, `generate`, `embed`, `batch_embed`, `gemini_count`, `models`,
     `control`, or empty for a path that means nothing."""
@@ -94,6 +97,9 @@ def route_of(target: str) -> Route:
         if path.endswith(suffix):
             route = Route(provider, path, suffix_shape, operation, model=_deployment(segments), cloud=cloud)
             return _at_azure(route, query.get("api-version", [""])[0]) if cloud == AZURE else route
+    if "responses" in segments[:-1]:
+        wants_stream = query.get("stream", [""])[0] == "true"
+        return Route(provider, path, "responses", STORED_RESPONSE, stream=wants_stream, cloud=cloud)
     if path.endswith("/models") or (
         len(segments) > 1 and segments[-2] == "models" and ":" not in segments[-1]
     ):

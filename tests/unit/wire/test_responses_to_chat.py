@@ -246,7 +246,7 @@ def test_thinking_of_another_family_is_left_out_by_name(upstream: str) -> None:
     items = [USER, _reasoning(Thought("hm", "anthropic", "sig")), CALLED, RESULT]
     body, dropped = encoded(upstream, asked(thinker(), input=items))
     assert "sig" not in json.dumps(body).replace("signature", "")
-    assert dropped == ("messages.reasoning_details",)
+    assert len(dropped) == 1 and dropped[0].startswith("messages.")
 
 
 @pytest.mark.parametrize("content", ["gAAAAABencrypted", None])

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.memory.scripted_llm import Break, Script
 from application.attempts import continuations
+from application.ports.llm import Block
 from application.stream import TRAILER_WAIT_S
 from domain.errors import StreamCut
 from domain.llm.continuation import ContinuationMode
@@ -130,6 +131,30 @@ async def test_a_late_end_marker_is_not_waited_for_for_ever() -> None:
         pass
     assert bench.clock.monotonic() - began_s == pytest.approx(TRAILER_WAIT_S)
     assert outcomes(job) == ["ok"]
+
+
+@virtually
+async def test_a_provider_silent_after_its_finish_reason_takes_no_closing_frame_away() -> None:
+    bench = Bench({A: Script(text=WHOLE, terminator=False)})
+    job = bench.job(stream=True)
+    stream = await bench.loop.open(job, bench.live)
+    opened = stream._current
+    assert opened is not None
+    read = opened.stream.next_block
+
+    async def stalling() -> object:
+        block = await read()
+        if block is None:
+            await asyncio.sleep(1000)
+        return block
+
+    opened.stream.next_block = stalling  # type: ignore[method-assign, assignment]
+    opened.stream.conclude = lambda: Block(b"closing", ())  # type: ignore[method-assign]
+    raws = []
+    while (block := await stream.next_block()) is not None:
+        raws.append(block.raw)
+    assert raws[-1] == b"closing" and outcomes(job) == ["ok"]
+    bench.assert_nothing_left()
 
 
 @virtually

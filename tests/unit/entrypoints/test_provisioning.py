@@ -108,3 +108,38 @@ def test_simulated_targets_are_labelled_and_leave_auto_to_real_ones(tmp_path: Pa
     assert len(alone.routes["auto"].targets) == len(alone.targets)
     beside = made(tmp_path, "simulator: {enabled: true}\n" + SPEC_EXAMPLE)
     assert all(not member.target.simulated for member in beside.routes["auto"].targets)
+
+
+def test_price_contracts_caching_habits_and_affinity_come_from_the_file(tmp_path: Path) -> None:
+    provided = made(
+        tmp_path,
+        """
+providers:
+  acme:
+    kind: openai
+    base_url: http://127.0.0.1:9001/v1
+    discount_percent: 12.5
+    volume_discounts: [{above_usd_per_month: 1000, percent: 5}, {above_usd_per_month: "50000.5", percent: 7}]
+    reserved: {tokens_per_minute: 100000, hourly_usd: 2.5, models: [big]}
+    models: {big: {input_usd_per_mtok: 3, output_usd_per_mtok: 15}}
+  claude: {kind: anthropic, base_url: "http://127.0.0.1:9002", models: {opus: {}}}
+routes:
+  pair: {targets: [acme/big, claude/opus], affinity: {min_prefix_tokens: 4096, ttl_s: 600, min_gain: 0.2}}
+""",
+    )
+    big, opus = (provided.routes["pair"].targets[place].target for place in (0, 1))
+    contract = big.contract
+    assert contract is not None and opus.contract is None
+    assert contract.discount_basis_points == 1250
+    assert [(v.above_nano_usd, v.basis_points) for v in contract.volume] == [
+        (1000 * 10**9, 500),
+        (50_000_500_000_000, 700),
+    ]
+    assert contract.reserved is not None
+    assert (contract.reserved.tokens_per_minute, contract.reserved.hourly_nano_usd) == (
+        100_000,
+        2_500_000_000,
+    )
+    assert (big.prompt_cache.by_mark, opus.prompt_cache.by_mark) == (False, True)
+    policy = provided.routes["pair"].affinity
+    assert (policy.enabled, policy.min_prefix_tokens, policy.ttl_s, policy.min_gain) == (True, 4096, 600, 0.2)

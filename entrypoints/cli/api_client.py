@@ -23,12 +23,21 @@ def server_options(command: Any) -> Any:
     return url(key(command))
 
 
+class NotAnswering(click.ClickException):
+    """Nobody answers at the server's address; somebody may later."""
+
+
 class ApiClient:
     """Calls one server with one key."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url.rstrip("/")
         self._key = key
+
+    @property
+    def authorization(self) -> str:
+        """The value of the header that proves who calls, for exchanges that are not JSON."""
+        return f"Bearer {self._key}"
 
     def call(
         self,
@@ -75,7 +84,7 @@ class ApiClient:
                 connection.close()
         except (OSError, HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise click.ClickException(
+            raise NotAnswering(
                 f"no Interchange answers at {self.url} ({reason}); start one with `interchange serve`, "
                 "or name another with --url"
             ) from error

@@ -13,10 +13,18 @@ COMMANDS = {
     "doctor": LazyCommand(
         "entrypoints.cli.doctor", "doctor", "Find what keeps this installation from working."
     ),
-    "config": LazyCommand("entrypoints.cli.config", "config", "Check, export, describe the configuration."),
+    "config": LazyCommand("entrypoints.cli.config", "config", "Check, export and compare the configuration."),
     "keys": LazyCommand("entrypoints.cli.offline", "keys", "Create, list, revoke and recover API keys."),
     "providers": LazyCommand("entrypoints.cli.providers", "providers", "Providers of the running server."),
     "route": LazyCommand("entrypoints.cli.route", "route", "Explain which provider would answer, and why."),
+    "tail": LazyCommand("entrypoints.cli.tail", "tail", "Show requests as they end: who, model, cost, why."),
+    "connect": LazyCommand(
+        "entrypoints.cli.connect", "connect", "Point Claude Code, Codex or Cursor at this server."
+    ),
+    "import": LazyCommand(
+        "entrypoints.cli.import_litellm", "import_", "Take over another gateway's configuration and keys."
+    ),
+    "batch": LazyCommand("entrypoints.cli.batch", "batch", "Have a file of requests answered."),
     "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
     "demo": LazyCommand("entrypoints.cli.offline", "demo", "Break and heal the simulated providers."),
 }

@@ -149,7 +149,8 @@ class ChatReader(StreamReader):
         if chunk.error is not None:
             return [Faulted(error_in_success(chunk.error, data))]
         pieces: list[StreamPiece] = []
-        if not self._begun:
+        if not self._begun and (chunk.id or chunk.choices):
+            # Azure tells about the prompt in a first chunk that is nameless and has no choices.
             self._begun = True
             pieces.append(Started(chunk.id or "", chunk.model or "", chunk.created or 0))
         for choice in chunk.choices or ():

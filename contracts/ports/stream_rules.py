@@ -44,12 +44,16 @@ def assert_valid_stream(dialect: str, raw: bytes, events: Sequence[StreamEvent])
     assert sum(isinstance(event, Finished) for event in events) == 1, "one finish"
     assert sum(isinstance(event, Terminated) for event in events) <= 1, "at most one terminator"
     frames = frames_of(raw)
+    if dialect == "openai.responses":
+        return _responses(frames)
     return _anthropic(frames) if dialect == "anthropic.messages" else _openai(frames)
 
 
 def _openai(frames: list[SeenFrame]) -> SeenStream:
     chunks = [frame.data for frame in frames]
     assert all(frame.event is None for frame in frames)
+    # Azure tells its filter's results for the prompt in a chunk without a name and without choices.
+    chunks = [chunk for chunk in chunks if chunk["id"] or chunk["choices"]]
     named = [(chunk["id"], chunk["model"], chunk["created"]) for chunk in chunks]
     assert len(set(named)) == 1, "one id, model and time"
     assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
@@ -128,3 +132,60 @@ def _add(block: dict[str, Any], delta: dict[str, Any]) -> None:
             assert block["type"] == "thinking"
         case other:
             raise AssertionError(f"unexpected {other}")
+
+
+def seen_response(body: dict[str, Any]) -> SeenStream:
+    """What a client reads out of a response object; its reason is its status, or why it is incomplete."""
+    output = body["output"]
+    texts = [
+        part.get("text") or ""
+        for item in output
+        if item["type"] == "message"
+        for part in item["content"]
+        if part["type"] == "output_text"
+    ]
+    thoughts = [part["text"] for item in output if item["type"] == "reasoning" for part in item["summary"]]
+    calls = [item for item in output if item["type"] == "function_call"]
+    tools = tuple((item["name"], json.loads(item["arguments"] or "{}")) for item in calls)
+    reason = (body.get("incomplete_details") or {}).get("reason") or body["status"]
+    return SeenStream("".join(texts), "".join(thoughts), tools, reason, body["usage"])
+
+
+def _responses(frames: list[SeenFrame]) -> SeenStream:
+    events = [frame.data for frame in frames]
+    kinds = [event["type"] for event in events]
+    assert [frame.event for frame in frames] == kinds, "event and type agree"
+    assert [event["sequence_number"] for event in events] == list(range(len(events))), "numbered in order"
+    assert kinds[:2] == ["response.created", "response.in_progress"]
+    assert kinds[-1] in ("response.completed", "response.incomplete")
+    assert len({event["response"]["id"] for event in events if "response" in event}) == 1, "one id"
+    deltas: dict[int, str] = {}
+    open_items: dict[int, str] = {}
+    closed: list[dict[str, Any]] = []
+    for event in events[2:-1]:
+        place = event["output_index"]
+        match event["type"].removeprefix("response."):
+            case "output_item.added":
+                assert place == len(open_items) + len(closed), "items come in the order of their places"
+                open_items[place] = event["item"]["id"]
+            case "output_item.done":
+                assert open_items.pop(place) == event["item"]["id"], "an item keeps its id"
+                closed.append(event["item"])
+            case kind:
+                assert place in open_items and event["item_id"] == open_items[place]
+                if kind.endswith(".delta"):
+                    deltas[place] = deltas.get(place, "") + event["delta"]
+    last = events[-1]["response"]
+    assert not open_items and sorted(map(str, closed)) == sorted(map(str, last["output"]))
+    said = {place: _said(item) for place, item in enumerate(last["output"]) if _said(item)}
+    assert deltas == said, "the pieces are the whole"
+    return seen_response(last)
+
+
+def _said(item: dict[str, Any]) -> str:
+    match item["type"]:
+        case "message":
+            return "".join(part.get("text") or part.get("refusal") or "" for part in item["content"])
+        case "reasoning":
+            return "".join(part["text"] for part in item["summary"])
+    return str(item.get("arguments") or item.get("input") or "")

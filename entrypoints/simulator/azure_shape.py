@@ -24,7 +24,7 @@ _POLICY_CODES = frozenset({"content_filter", "content_policy_violation"})
 
 def admit(route: Route, request: Request) -> None:
     """Raises Rejected as the service does for a missing version and for a proof it does not take."""
-    bearer = (request.header(b"authorization") or b"").lower().startswith(b"bearer ")
+    bearer = (request.header(b"authorization") or "").lower().startswith("bearer ")
     if not bearer and not request.header(b"api-key"):
         raise Rejected(
             401, "Access denied due to invalid subscription key or wrong API endpoint.", code="401"

@@ -19,7 +19,7 @@ _encode = msgspec.json.encode
 
 def admit(route: Route, request: Request, body: dict[str, Any]) -> None:
     """Raises Rejected for a proof or a body that the service does not take at this address."""
-    bearer = (request.header(b"authorization") or b"").lower().startswith(b"bearer ")
+    bearer = (request.header(b"authorization") or "").lower().startswith("bearer ")
     express = "/projects/" not in route.path and request.header(b"x-goog-api-key")
     if not bearer and not express:
         raise Rejected(401, "Request is missing required authentication credential.")
@@ -37,8 +37,9 @@ def texts_to_predict(body: dict[str, Any]) -> tuple[list[str], int | None]:
     instances = body.get("instances")
     if not isinstance(instances, list) or not instances:
         raise Rejected(400, "Invalid instances: expected at least one")
-    texts = [one.get("content") for one in instances if isinstance(one, dict)]
-    if len(texts) != len(instances) or not all(isinstance(text, str) for text in texts):
+    given = [one.get("content") for one in instances if isinstance(one, dict)]
+    texts = [text for text in given if isinstance(text, str)]
+    if len(texts) != len(instances):
         raise Rejected(400, "Invalid instances: each needs a `content` string field")
     return texts, (body.get("parameters") or {}).get("outputDimensionality")
 

@@ -9,6 +9,7 @@ from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDe
 from adapters.wire.errors import bad_response, error_in_success
 from adapters.wire.openai_stream import SameFamilyStream, embedded_error
 from adapters.wire.openai_usage import OpenAiUsage, usage_of
+from adapters.wire.own_marks import BY_BYTES, without_own_marks
 from application.ports.llm import UpstreamCall, UpstreamFailed
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
 from domain.catalog.tags import PREFIX_FLAG_TAG
@@ -50,12 +51,15 @@ class SameFamilyCodec(Codec):
     def request(self, call: UpstreamCall) -> EncodedRequest:
         request = call.request
         model = call.target.model
-        if model == request.model and not request.stream and call.continue_from is None:
+        marked = BY_BYTES in request.body
+        if model == request.model and not request.stream and call.continue_from is None and not marked:
             return EncodedRequest(request.body)
         fields: dict[str, Any] = _FIELDS.decode(request.body)
         fields["model"] = model
         if request.stream:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
+        if marked and "messages" in fields:
+            fields["messages"] = without_own_marks(fields["messages"])
         if call.continue_from is not None:
             fields["messages"] = _with_prefill(fields.get("messages"), call)
         return EncodedRequest(_encode(fields))

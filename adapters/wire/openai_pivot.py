@@ -16,6 +16,7 @@ from adapters.wire.openai_stream import (
     typed_parts,
 )
 from adapters.wire.openai_usage import OpenAiUsage, usage_object, usage_of
+from adapters.wire.own_marks import marked
 from adapters.wire.pivot import (
     ENDED,
     Answer,
@@ -215,7 +216,7 @@ def _written(choice: Choice) -> dict[str, Any]:
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
     if choice.thoughts:
-        message[FIELD] = details_of(choice.thoughts)
+        message[FIELD] = [marked(detail) for detail in details_of(choice.thoughts)]
     if choice.tool_calls:
         message["tool_calls"] = [written_call(call) for call in choice.tool_calls]
     elif not choice.text and not choice.refusal:
@@ -236,7 +237,7 @@ def written_call(call: ToolCall) -> dict[str, Any]:
         "function": {"name": call.name, "arguments": call.arguments},
     }
     if call.extra:
-        written["extra_content"] = call.extra
+        written["extra_content"] = marked(call.extra)
     return written
 
 
@@ -292,7 +293,7 @@ class ChatWriter(StreamWriter):
         (detail,) = details_of([thought._replace(text=thought.text or words)])
         detail["index"] = self._thoughts.get(choice, 0)
         self._thoughts[choice] = detail["index"] + 1
-        return self._chunk(choice, {FIELD: [detail]})
+        return self._chunk(choice, {FIELD: [marked(detail)]})
 
     def _chunk(
         self, choice: int, delta: dict[str, Any], reason: str | None = None, logprobs: Any = None

@@ -223,7 +223,7 @@ def test_geminis_stream_is_told_in_both_dialects(dialect: str) -> None:
 
 def test_geminis_signature_is_kept_with_the_call() -> None:
     block = run(OPENAI_CHAT, GEMINI_GENERATE, GEMINI_STREAM)
-    assert b'"extra_content":{"google":{"thought_signature":"sig"}}' in block.raw
+    assert b'"extra_content":{"google":{"thought_signature":"sig"}' in block.raw
 
 
 def test_a_prompt_that_gemini_blocks_is_a_matter_of_content_policy() -> None:

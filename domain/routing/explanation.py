@@ -108,18 +108,7 @@ def explain(
     ranking = rank(table, route, requirements, live, now=now, draw=draw, recall=recall)
     members = table.members(route)
     reasons = drop_reasons(table, members, requirements, quick_enough(members, requirements, live, now))
-    kept: list[int] = []
-    refusal: InterchangeError | None
-    if isinstance(ranking, Ranking):
-        for index in ranking.order(reachable):
-            reason = why_not_now(ranking.field, index, reachable)
-            if reason is None:
-                kept.append(index)
-            else:
-                reasons[index] = reason
-        refusal = None if kept else refusal_now(ranking, reachable)
-    else:
-        refusal = ranking
+    kept, refusal, said = _walked(ranking, reachable, reasons)
     sizes = sizes_of(requirements)
     if input_bytes is None:
         input_bytes = sizes.input_tokens * BYTES_PER_TOKEN_TYPICAL
@@ -155,10 +144,29 @@ def explain(
         input_tokens=sizes.input_tokens,
         output_tokens=sizes.output_tokens,
         refusal=refusal,
-        verdict=verdict_on(ranking, table.targets[kept[0]], reachable)
-        if isinstance(ranking, Ranking) and kept
-        else None,
+        verdict=said,
     )
+
+
+def _walked(
+    ranking: Ranking | InterchangeError, reachable: Reachable | None, reasons: dict[int, DropReason]
+) -> tuple[list[int], InterchangeError | None, Verdict | None]:
+    """The usable candidates by rank, the refusal when there is none, and what the conversation would do.
+
+    Adds to `reasons` why the others cannot be used now.
+    """
+    if not isinstance(ranking, Ranking):
+        return [], ranking, None
+    kept: list[int] = []
+    for index in ranking.order(reachable):
+        reason = why_not_now(ranking.field, index, reachable)
+        if reason is None:
+            kept.append(index)
+        else:
+            reasons[index] = reason
+    if not kept:
+        return kept, refusal_now(ranking, reachable), None
+    return kept, None, verdict_on(ranking, ranking.field.table.targets[kept[0]], reachable)
 
 
 def _candidate(

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 import pytest
 
 from application.ports.llm import LlmProvider, UpstreamCall, UpstreamFailed
-from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, RequestReader
+from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES, RequestReader
 from contracts.ports._base import PortContract
 from contracts.ports.llm_calls import CALL_BOUND_S, collect, complete, failed, kinds_of, text_of, until
 from contracts.ports.llm_dialects import (
     CLOCK,
     WEATHER,
+    body_in,
     image_in,
     natural_end,
     schema_in,
@@ -75,7 +76,7 @@ class LlmProviderContract(PortContract):
         """A target for a model name; a name with `think` in it reasons."""
         raise NotImplementedError
 
-    @pytest.fixture(params=[OPENAI_CHAT, ANTHROPIC_MESSAGES])
+    @pytest.fixture(params=[OPENAI_CHAT, ANTHROPIC_MESSAGES, OPENAI_RESPONSES])
     def dialect(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
 
@@ -92,12 +93,9 @@ class LlmProviderContract(PortContract):
             total_s: float = CALL_BOUND_S,
             **fields: Any,
         ) -> UpstreamCall:
-            body: dict[str, Any] = {"model": "route", "messages": [{"role": "user", "content": content}]}
-            body |= {"max_tokens": 4096, **fields}
             if stream:
-                body["stream"] = True
-                if dialect == OPENAI_CHAT:
-                    body["stream_options"] = {"include_usage": True}
+                fields["stream"] = True
+            body = body_in(dialect, [{"role": "user", "content": content}], **fields)
             request = reader.read(dialect, json.dumps(body).encode())
             timeouts = Timeouts(headers_s=headers_s)
             return UpstreamCall(request, target(model), timeouts, total_s, "req_contract")
@@ -161,8 +159,7 @@ class LlmProviderContract(PortContract):
         target: Callable[[str], Target],
         dialect: str,
     ) -> None:
-        body = {"model": "route", "max_tokens": 4096, **tools_in(dialect, WEATHER)}
-        body["messages"] = tool_conversation(dialect)
+        body = body_in(dialect, tool_conversation(dialect), **tools_in(dialect, WEATHER))
         request = reader.read(dialect, json.dumps(body).encode())
         call = UpstreamCall(request, target("small"), Timeouts(), CALL_BOUND_S)
         assert "17 degrees" in seen_in(dialect, await complete(provider, call)).text
@@ -325,7 +322,7 @@ class LlmProviderContract(PortContract):
         streamed = await collect(provider, ask(stream=True))
         assert not streamed.machine.complete
         assert isinstance(streamed.events[-1], Faulted)
-        assert b'"error"' not in streamed.raw
+        assert b'"error":{' not in streamed.raw and b"event: error" not in streamed.raw
 
     async def test_a_finish_without_the_end_marker_is_complete(
         self,

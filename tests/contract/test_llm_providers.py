@@ -14,6 +14,7 @@ from application.ports.llm import LlmProvider
 from application.ports.wire import RequestReader
 from contracts.ports.llm import LlmProviderContract
 from domain.catalog.offering import Offering
+from domain.catalog.tags import RESPONSES_ONLY_TAG, ResponsesSupport
 from domain.llm.capabilities import Capability
 from domain.routing.target import Target
 from entrypoints.simulator.server import SimulatedProvider
@@ -40,6 +41,7 @@ class DirectContract(LlmProviderContract):
 
     wire = ""
     version_path = ""
+    tags: frozenset[str] = frozenset()
 
     @pytest.fixture
     async def simulated(self) -> AsyncIterator[SimulatedProvider]:
@@ -79,7 +81,15 @@ class DirectContract(LlmProviderContract):
         def target(model: str) -> Target:
             able = Capability.TEXT | (Capability.REASONING if "think" in model else Capability(0))
             known = Offering(provider="acme", model=model, capabilities=able)
-            return Target(index=0, id=known.id, provider="acme", model=model, offering=known, wire=self.wire)
+            return Target(
+                index=0,
+                id=known.id,
+                provider="acme",
+                model=model,
+                offering=known,
+                wire=self.wire,
+                tags=self.tags,
+            )
 
         return target
 
@@ -87,6 +97,18 @@ class DirectContract(LlmProviderContract):
 class TestDirectOpenAi(DirectContract):
     wire = "openai"
     version_path = "/v1"
+
+
+class TestDirectOpenAiWithResponses(TestDirectOpenAi):
+    """Requests of the Responses API are not translated there."""
+
+    tags = ResponsesSupport.NATIVE.tags
+
+
+class TestDirectOpenAiResponsesOnly(TestDirectOpenAi):
+    """Chats and messages are translated to the Responses API there."""
+
+    tags = frozenset({RESPONSES_ONLY_TAG})
 
 
 class TestDirectAnthropic(DirectContract):

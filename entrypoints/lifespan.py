@@ -321,6 +321,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         catalog=lambda: live.catalog,
         reader=container.reader(),
         complete_endpoint=complete,
+        keep_answers=container.keep_answers(),
     )
     batching = container.batching()
     sources = HealthSources(

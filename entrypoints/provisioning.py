@@ -21,6 +21,7 @@ from entrypoints.provider_wires import (
     identity_of,
     options_of,
     problems_of,
+    tags_of,
 )
 from entrypoints.provisioned import CHAT, ProvisionedProvider
 from entrypoints.responses_support import responses_support, responses_tags
@@ -151,7 +152,7 @@ def _configured(
         headers=tuple((n, v.get_secret_value()) for n, v in section.headers.items()),
         via=section.via,
         region=section.region,
-        tags=known.tags if known is not None else frozenset(),
+        tags=tags_of(known, section),
         options=options,
         identity=identity,
         kind=known.id if known is not None else wire,
@@ -315,6 +316,7 @@ def _routes(
                 affinity=section.affinity.policy(),
                 stream_recovery=section.stream_recovery,
                 usage_cost=section.usage_cost,
+                answers_kept_s=section.responses.kept_s,
             )
     return routes
 

@@ -14,9 +14,11 @@ from application.ports.wire import (
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
     RequestReader,
 )
 from application.use_cases.explain_route import ExplainRoute
+from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
@@ -40,6 +42,11 @@ from entrypoints.http.presentation import (
 PAGE_MAX = 1000
 _DIALECT_BY_FIELD = {"input": OPENAI_EMBEDDINGS, "prompt": OPENAI_COMPLETIONS}
 """What a body without messages is, for explanations."""
+_OF_RESPONSES = frozenset(
+    {"previous_response_id", "instructions", "store", "background", "stream", "max_output_tokens", "tools",
+     "tool_choice", "parallel_tool_calls", "reasoning", "text", "include", "truncation", "conversation"}
+)  # fmt: skip
+"""Fields of the Responses API that embeddings, which have an `input` too, do not have."""
 
 
 class AdminUseCases(NamedTuple):
@@ -56,6 +63,7 @@ class AdminUseCases(NamedTuple):
     catalog: Callable[[], Catalog]
     reader: RequestReader
     complete_endpoint: CompleteEndpoint
+    keep_answers: KeepAnswers
 
 
 class NewKeyBody(Body):
@@ -117,11 +125,15 @@ class _Admin:
             dialect = OPENAI_CHAT
             if "messages" not in fields:
                 dialect = next((d for name, d in _DIALECT_BY_FIELD.items() if name in fields), OPENAI_CHAT)
+                if dialect is OPENAI_EMBEDDINGS and not _OF_RESPONSES.isdisjoint(fields):
+                    dialect = OPENAI_RESPONSES
                 if dialect is OPENAI_CHAT:
                     fields["messages"] = msgspec.Raw(b'[{"role":"user","content":""}]')
                     body = msgspec.json.encode(fields)
             asked = self._use.reader.read(dialect, body)
             requirements = read_requirements(call.headers)
+            if dialect is OPENAI_RESPONSES:
+                await self._use.keep_answers.resolve(by, asked)
         try:
             return explanation_object(
                 self._use.explain_route(by, asked, requirements, read_session(call.headers))

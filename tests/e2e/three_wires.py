@@ -53,6 +53,7 @@ CONFIG = (
     + _provider("gamma", "gemini", "{sim}/gamma")
     + "routes:\n"
     + "  assistant: {strategy: priority, targets: [alpha/small, beta/small], retries: 0}\n"
+    + "  assistant-translated-first: {strategy: priority, targets: [beta/small, alpha/small], retries: 0}\n"
     + "".join(
         f"  {wire}-patient: {{targets: [{wire}/small], retries: 0, timeouts: {{keep_alive_after_s: 0.05}}}}\n"
         for wire in WIRES

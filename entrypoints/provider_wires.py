@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from domain.catalog.offering import CatalogProvider
 from domain.routing.target import Via
 from entrypoints.provisioned import Identity
 from entrypoints.settings import ProviderSettings
@@ -36,6 +37,16 @@ def identity_of(wire: str, section: ProviderSettings, environ: Mapping[str, str]
     if wire == "vertex" and section.first_key is None and credentials:
         return Identity(kind="google_credentials", values={"credentials_file": credentials})
     return None
+
+
+def tags_of(known: CatalogProvider | None, section: ProviderSettings) -> frozenset[str]:
+    """What the catalogue says of this provider's server.
+
+    `openai` at another address means any server of that shape, of which OpenAI's own habits say nothing.
+    """
+    if known is None or (known.id == "openai" and section.base_url is not None):
+        return frozenset()
+    return known.tags
 
 
 def gateway_slug(wire: str, section: ProviderSettings, slug: str | None) -> str | None:

@@ -3,6 +3,8 @@
 Ids are those of the bundled price book, so that prices and providers meet. Key variables are the ones the
 provider's own tools or documents use. An address is only given where we are sure of it: a key goes there.
 Portkey slugs are those the open-source Portkey gateway accepts.
+Quirks are tags of `domain.catalog.tags`, from the vendors' API references; a server that takes both names of
+the limit for all its models may be tagged with the older one, which then always works.
 Compliance tags are only given to clouds that publish them. `hipaa-eligible` says what the name says:
 the operator's own agreement decides, so it does not satisfy a demand for `hipaa` by itself.
 """
@@ -27,6 +29,7 @@ def _provider(
     regions: frozenset[str] = frozenset(),
     compliance: frozenset[str] = frozenset(),
     fallbacks: str = "",
+    quirks: str = "",
 ) -> CatalogProvider:
     return CatalogProvider(
         id=provider_id,
@@ -39,11 +42,19 @@ def _provider(
         compliance=compliance,
         price_fallbacks=tuple(fallbacks.split()),
         aliases=tuple(aliases.split()),
+        tags=frozenset(quirks.split()),
     )
 
 
 _MAKERS: Final = (
-    _provider("openai", "OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", portkey="openai"),
+    _provider(
+        "openai",
+        "OpenAI",
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        portkey="openai",
+        quirks="max-completion-tokens",
+    ),
     _provider(
         "anthropic",
         "Anthropic",
@@ -69,8 +80,17 @@ _MAKERS: Final = (
         "MISTRAL_API_KEY",
         portkey="mistral-ai",
         aliases="mistral-ai mistralai",
+        quirks="chat-only no-stream-options max-tokens",
     ),
-    _provider("deepseek", "DeepSeek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", portkey="deepseek"),
+    # Its beta address has all of `/v1`, and completions and marked prefixes, which `/v1` has not.
+    _provider(
+        "deepseek",
+        "DeepSeek",
+        "https://api.deepseek.com/beta",
+        "DEEPSEEK_API_KEY",
+        portkey="deepseek",
+        quirks="max-tokens",
+    ),
     _provider("x-ai", "xAI", "https://api.x.ai/v1", "XAI_API_KEY", portkey="x-ai", aliases="xai grok"),
     _provider(
         "cohere",
@@ -88,6 +108,7 @@ _MAKERS: Final = (
         "PERPLEXITY_API_KEY PPLX_API_KEY",
         portkey="perplexity-ai",
         aliases="perplexity-ai",
+        quirks="chat-only max-tokens",
     ),
     _provider(
         "moonshotai",
@@ -98,7 +119,15 @@ _MAKERS: Final = (
         aliases="moonshot",
     ),
     _provider("minimax", "MiniMax", "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
-    _provider("zai", "Z.AI", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY", portkey="z-ai", aliases="z-ai"),
+    _provider(
+        "zai",
+        "Z.AI",
+        "https://api.z.ai/api/paas/v4",
+        "ZAI_API_KEY",
+        portkey="z-ai",
+        aliases="z-ai",
+        quirks="chat-only max-tokens",
+    ),
     _provider(
         "zhipuai",
         "Zhipu AI",
@@ -106,6 +135,7 @@ _MAKERS: Final = (
         "ZHIPUAI_API_KEY",
         portkey="zhipu",
         aliases="zhipu",
+        quirks="chat-only max-tokens",
     ),
     _provider("ai21", "AI21 Labs", "https://api.ai21.com/studio/v1", "AI21_API_KEY", portkey="ai21"),
     _provider(
@@ -142,6 +172,7 @@ _CLOUDS: Final = (
         regions=_CLOUD_REGIONS,
         compliance=_CLOUD_COMPLIANCE,
         fallbacks="openai anthropic deepseek x-ai moonshotai",
+        quirks="max-completion-tokens",
     ),
     _provider(
         "vertex",
@@ -184,7 +215,14 @@ _CLOUDS: Final = (
     ),
 )
 _HOSTS: Final = (
-    _provider("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", portkey="groq"),
+    _provider(
+        "groq",
+        "Groq",
+        "https://api.groq.com/openai/v1",
+        "GROQ_API_KEY",
+        portkey="groq",
+        quirks="chat-only",
+    ),
     _provider(
         "together",
         "Together AI",
@@ -200,6 +238,7 @@ _HOSTS: Final = (
         "FIREWORKS_API_KEY",
         portkey="fireworks-ai",
         aliases="fireworks-ai",
+        quirks="max-tokens",
     ),
     _provider(
         "openrouter",
@@ -218,13 +257,20 @@ _HOSTS: Final = (
         aliases="novita-ai",
     ),
     _provider("avian", "Avian", "https://api.avian.io/v1", "AVIAN_API_KEY"),
-    _provider("baseten", "Baseten", "https://inference.baseten.co/v1", "BASETEN_API_KEY"),
+    _provider(
+        "baseten",
+        "Baseten",
+        "https://inference.baseten.co/v1",
+        "BASETEN_API_KEY",
+        quirks="max-tokens",
+    ),
     _provider(
         "deepinfra",
         "DeepInfra",
         "https://api.deepinfra.com/v1/openai",
         "DEEPINFRA_API_KEY DEEPINFRA_TOKEN",
         portkey="deepinfra",
+        quirks="max-tokens",
     ),
     _provider(
         "nebius",
@@ -232,9 +278,15 @@ _HOSTS: Final = (
         None,
         "NEBIUS_API_KEY",
         portkey="nebius",
+        quirks="max-tokens",
     ),
     _provider(
-        "sambanova", "SambaNova", "https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY", portkey="sambanova"
+        "sambanova",
+        "SambaNova",
+        "https://api.sambanova.ai/v1",
+        "SAMBANOVA_API_KEY",
+        portkey="sambanova",
+        quirks="max-tokens",
     ),
     _provider(
         "hyperbolic",
@@ -257,6 +309,7 @@ _HOSTS: Final = (
         "https://integrate.api.nvidia.com/v1",
         "NVIDIA_API_KEY",
         aliases="nvidia-nim",
+        quirks="max-tokens",
     ),
     _provider(
         "huggingface",
@@ -265,6 +318,7 @@ _HOSTS: Final = (
         "HF_TOKEN HUGGINGFACE_API_KEY",
         portkey="huggingface",
         aliases="hf",
+        quirks="chat-only",
     ),
     _provider("replicate", "Replicate", None, "REPLICATE_API_TOKEN", portkey="replicate"),
     # GITHUB_TOKEN is everywhere and means something else: it must not switch a provider on.
@@ -274,6 +328,7 @@ _HOSTS: Final = (
         "https://models.github.ai/inference",
         portkey="github",
         aliases="github-models",
+        quirks="chat-only",
     ),
     _provider("github-copilot", "GitHub Copilot", "https://api.githubcopilot.com", ""),
     _provider("lambda", "Lambda", None, "LAMBDA_API_KEY", portkey="lambda"),
@@ -283,12 +338,26 @@ _HOSTS: Final = (
         "https://api.featherless.ai/v1",
         "FEATHERLESS_API_KEY",
         portkey="featherless-ai",
+        quirks="max-tokens",
     ),
     _provider("anyscale", "Anyscale", None, "ANYSCALE_API_KEY", portkey="anyscale"),
     _provider("modal", "Modal", None, "", portkey="modal"),
-    _provider("ollama", "Ollama", "http://127.0.0.1:11434/v1", "", portkey="ollama"),
+    _provider(
+        "ollama",
+        "Ollama",
+        "http://127.0.0.1:11434/v1",
+        "",
+        portkey="ollama",
+        quirks="max-tokens",
+    ),
     _provider("vllm", "vLLM", None, "VLLM_API_KEY"),
-    _provider("tgi", "Text Generation Inference", None, ""),
+    _provider(
+        "tgi",
+        "Text Generation Inference",
+        None,
+        "",
+        quirks="max-tokens",
+    ),
 )
 
 PROVIDERS: Final[dict[str, CatalogProvider]] = {

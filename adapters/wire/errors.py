@@ -32,7 +32,7 @@ _SIGNED_TEXT: Final = re.compile(r"(?s)\s*The Canonical String for this request.
 _TAGS: Final = re.compile(r"(?is)<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]{0,1000}>")
 _TITLE: Final = re.compile(r"(?is)<title[^>]{0,200}>(.{0,300}?)</title>")
 _SPACE: Final = re.compile(r"\s+")
-_KEPT_PREFIXES: Final = ("x-ratelimit-", "anthropic-", "openai-", "ratelimit-")
+_KEPT_PREFIXES: Final = ("x-ratelimit-", "anthropic-", "openai-", "ratelimit-", "apim-request-id")
 _RENAMED: Final[dict[str, str]] = {
     "request-id": "upstream-request-id",
     "x-request-id": "upstream-request-id",

@@ -58,6 +58,11 @@ class Affinity(NamedTuple):
     warm: dict[int, Warm]
     """By target index, newest place first; only eligible candidates with any chance."""
 
+    @property
+    def weighs(self) -> bool:
+        """Whether any candidate may cost something else than it would cost another request."""
+        return bool(self.warm) or self.conversation.marked
+
     def worth_staying(self, usable: Callable[[int], bool]) -> int | None:
         """The candidate to stay with, unless something better comes: the newest warm and usable one."""
         for index, warm in self.warm.items():

@@ -42,7 +42,7 @@ class Ranking(NamedTuple):
         """All candidates, best first, usable or not."""
         field = self.field
         plain = self.strategy(field)
-        if field.affinity is None and not field.free:
+        if not field.free and (field.affinity is None or not field.affinity.weighs):
             return plain
         return settled_order(
             field,

@@ -233,6 +233,8 @@ def _balanced(field: Field, shortlist: Sequence[int]) -> Iterator[int]:
         return iter(shortlist)
     now, priority, targets = field.now, field.members.priority, field.live.targets
     affinity = field.affinity
+    if affinity is not None and not affinity.weighs:
+        affinity = None
     if affinity is None and not field.free:
         costs = field.table.costs(shortlist, *field.eligible.sizes)
     else:

@@ -1,5 +1,7 @@
 """Conversations stay where their prompt cache is warm, unless moving is worth it or forced."""
 
+from typing import Any
+
 import pytest
 
 from domain.llm.capabilities import Capability
@@ -14,7 +16,7 @@ from domain.routing.table import RoutingTable
 from tests.unit.routing._talks import MARKED, cached_target, caching, place, talk
 from tests.unit.routing._world import TEXT, live_of, open_breaker, table_of
 
-SIZES = {"input_tokens": 60_000, "output_tokens": 500}
+SIZES: dict[str, Any] = {"input_tokens": 60_000, "output_tokens": 500}
 NOW = 1000.0
 
 
@@ -24,12 +26,12 @@ def planned(
     *,
     recall: Recall | None = None,
     draw: float = 0.5,
-    **needs: object,
+    **needs: Any,
 ) -> Plan:
     return make_plan(
         table,
         table.resolve("auto"),
-        Requirements(**{**SIZES, **needs}),  # type: ignore[arg-type]
+        Requirements(**{**SIZES, **needs}),
         live or live_of(table),
         now=NOW,
         draw=draw,
@@ -41,7 +43,7 @@ def ids(plan: Plan) -> list[str]:
     return [target.id for target in plan.targets]
 
 
-def pair(a_usd: float = 3.0, b_usd: float = 2.8, **settings: object) -> RoutingTable:
+def pair(a_usd: float = 3.0, b_usd: float = 2.8, **settings: Any) -> RoutingTable:
     return table_of(cached_target("a/m", caching(a_usd)), cached_target("b/m", caching(b_usd)), **settings)
 
 

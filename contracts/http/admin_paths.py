@@ -13,11 +13,11 @@ from contracts.http.words import Schema, integer, one_of, ref, text
 from domain.llm.capabilities import NAMES
 
 
-def _either(ours: str, theirs: str) -> Schema:
-    return {"anyOf": [ref(ours), ref(theirs)]}
+def _either(*names: str) -> Schema:
+    return {"anyOf": [ref(name) for name in names]}
 
 
-_BOTH = ("Error", "AnthropicError")
+_BOTH = ("Error", "AnthropicError", "GeminiError")
 _PROVIDER = _path("name", "The operator's name of the provider.")
 _READINESS = {
     "200": _json(ref("Readiness"), "Requests are taken.", with_id=False),
@@ -81,7 +81,10 @@ ADMIN_PATHS: dict[str, Any] = {
             "Models",
             "What this key may call, routes first",
             {
-                "200": _json(_either("ModelList", "AnthropicModelList"), "In the caller's family's shape."),
+                "200": _json(
+                    _either("ModelList", "AnthropicModelList", "GeminiModelList"),
+                    "In the caller's family's shape; Google's callers are known by `x-goog-api-key`.",
+                ),
                 **errors(_BOTH, 400, 401, 403),
             },
             parameters=[
@@ -100,7 +103,9 @@ ADMIN_PATHS: dict[str, Any] = {
             "Models",
             "One model or route",
             {
-                "200": _json(_either("Model", "AnthropicModel"), "In the caller's family's shape."),
+                "200": _json(
+                    _either("Model", "AnthropicModel", "GeminiModel"), "In the caller's family's shape."
+                ),
                 **errors(_BOTH, 401, 403, 404),
             },
             parameters=[_path("name", "Its name, which may contain slashes."), ANTHROPIC_VERSION],

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
+from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE
 from domain.errors import InterchangeError
 from entrypoints.http.asgi import Endpoint, Message, Receive, Scope, Send, drain, respond
 from entrypoints.http.errors import error_payload
@@ -77,9 +78,8 @@ class Application:
             except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
                 request_id = f"req_{os.urandom(12).hex()}"
                 log.exception("unexpected error on %s %s (%s)", scope["method"], scope["path"], request_id)
-                await _refuse(
-                    send, 500, "internal_error", "an unexpected error happened; it was logged", request_id
-                )
+                message = "an unexpected error happened; it was logged"
+                await _refuse(send, 500, "internal_error", message, request_id, _family(scope["path"]))
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -164,8 +164,17 @@ async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.http.response.body", "body": body})
 
 
-async def _refuse(send: Send, status: int, code: str, message: str, request_id: str = "") -> None:
-    body = error_payload("", status, code=code, message=message, param=None, request_id=request_id)
+def _family(path: str) -> str:
+    """Whose errors a path's callers read; our own shape where nothing tells."""
+    if path.startswith("/v1beta/"):
+        return GEMINI_GENERATE
+    return ANTHROPIC_MESSAGES if path.startswith("/v1/messages") else ""
+
+
+async def _refuse(
+    send: Send, status: int, code: str, message: str, request_id: str = "", dialect: str = ""
+) -> None:
+    body = error_payload(dialect, status, code=code, message=message, param=None, request_id=request_id)
     headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
     try:
         await respond(send, status, headers, body)

@@ -194,7 +194,7 @@ class GeminiModels:
             if named:
                 value = gemini_model(self._list_models.one(principal, _model(named)))
             else:
-                value = _page(self._list_models(principal), query)
+                value = gemini_page(self._list_models(principal), query.page_size, query.page_token)
         except InterchangeError as error:
             await drain(receive)
             await respond(send, *render_error(error, GEMINI_GENERATE, request_id))
@@ -204,10 +204,10 @@ class GeminiModels:
         await respond(send, 200, headers, msgspec.json.encode(value))
 
 
-def _page(listed: list[ListedModel], query: Query) -> dict[str, Any]:
-    """One page; its token is the place where the next one begins."""
-    size = _number(query.page_size, "pageSize", PAGE_SIZE_DEFAULT) or PAGE_SIZE_DEFAULT
-    start = _number(query.page_token, "pageToken", 0)
+def gemini_page(listed: list[ListedModel], page_size: str, page_token: str) -> dict[str, Any]:
+    """One page; its token is the place where the next one begins. Raises InvalidRequest."""
+    size = _number(page_size, "pageSize", PAGE_SIZE_DEFAULT) or PAGE_SIZE_DEFAULT
+    start = _number(page_token, "pageToken", 0)
     end = start + min(size, PAGE_SIZE_MAX)
     page: dict[str, Any] = {"models": [gemini_model(model) for model in listed[start:end]]}
     if end < len(listed):

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from application.key_ring import KeyRing
 from application.ports.system import IdFactory
-from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT
+from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
 from domain.errors import Forbidden, InterchangeError, InvalidRequest, RequestTooLarge
 from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import drain
@@ -54,6 +54,8 @@ def guarded(door: Door, handler: Handler, permission: str) -> Callable[[Request]
         request_id = door.ids.next("req")
         admitted = False
         dialect = ANTHROPIC_MESSAGES if b"anthropic-version" in headers else OPENAI_CHAT
+        if b"x-goog-api-key" in headers:
+            dialect = GEMINI_GENERATE
         try:
             principal = ANYBODY
             if permission != PUBLIC:

@@ -8,23 +8,32 @@ from starlette.routing import Route
 from application.use_cases.list_models import ListModels
 from domain.errors import InvalidRequest
 from domain.tenancy.principal import Principal
+from entrypoints.http.gemini import gemini_model, gemini_page
 from entrypoints.http.guard import Door, guarded_routes
 from entrypoints.http.presentation import anthropic_model, openai_model
 
 LIMIT_MAX = 1000
+GOOGLES_KEY = "x-goog-api-key"
 
 
 def model_routes(door: Door, list_models: ListModels) -> list[Route]:
-    """The list and one of it. Anthropic's SDKs say who they are by `anthropic-version`."""
+    """The list and one of it. Anthropic's SDKs say who they are by `anthropic-version`, Google's by the
+    header their key is in."""
 
     async def models(request: Request, by: Principal) -> Any:
         listed = list_models(by)
+        if GOOGLES_KEY in request.headers:
+            query = request.query_params
+            return gemini_page(listed, query.get("pageSize", ""), query.get("pageToken", ""))
         if "anthropic-version" in request.headers:
             return anthropic_page([anthropic_model(model) for model in listed], dict(request.query_params))
         return {"object": "list", "data": [openai_model(model) for model in listed]}
 
     async def model(request: Request, by: Principal) -> Any:
-        found = list_models.one(by, request.path_params["name"])
+        name = request.path_params["name"]
+        if GOOGLES_KEY in request.headers:
+            return gemini_model(list_models.one(by, name.removeprefix("models/")))
+        found = list_models.one(by, name)
         return anthropic_model(found) if "anthropic-version" in request.headers else openai_model(found)
 
     return guarded_routes(door, {("GET", "/v1/models"): models, ("GET", "/v1/models/{name:path}"): model})

@@ -204,6 +204,11 @@ def bundled_only() -> CatalogSource:
     return BundledPriceBook(on=today(SystemClock()))
 
 
+def command_clock() -> SystemClock:
+    """The clock of commands that open no store."""
+    return SystemClock()
+
+
 class StoreContainer(containers.DeclarativeContainer):
     """What works on the data directory alone; the command line uses it without a running server."""
 

@@ -58,21 +58,32 @@ class ReloadStatus:
 
 def compiled(sources: Sources) -> Provision:
     """Raises ProvisioningError with everything that cannot be built."""
-    loaded = sources.loaded
+    return provisioned(
+        sources.loaded,
+        sources.catalog,
+        sources.routes,
+        simulator_url=sources.loaded.environ.get(SIMULATOR_URL_VARIABLE),
+    )
+
+
+def provisioned(
+    loaded: LoadedSettings, catalog: Catalog, routes: ApiRoutes, *, simulator_url: str | None
+) -> Provision:
+    """What file, catalogue and API come to. Raises ProvisioningError, also for a name that both declare."""
     declared_twice = [
         f"routes.{name}: declared in {declared_in(loaded, name)} and also made through the API (DELETE "
         f"/api/v1/routes/{name}); keep one of them"
-        for name in sources.routes.sections
+        for name in routes.sections
         if name in loaded.settings.routes
     ]
     if declared_twice:
         raise ProvisioningError(declared_twice)
     return provision(
         loaded.settings,
-        sources.catalog,
+        catalog,
         loaded.environ,
-        simulator_url=loaded.environ.get(SIMULATOR_URL_VARIABLE),
-        api_routes=sources.routes.sections,
+        simulator_url=simulator_url,
+        api_routes=routes.sections,
     )
 
 

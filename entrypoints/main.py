@@ -4,18 +4,22 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from application.use_cases.catalog_queries import CatalogUseCases
+from application.use_cases.import_keys import ImportKeys
 from application.use_cases.manage_keys import KeyUseCases
 from domain.catalog.offering import Catalog
 from entrypoints.api_routes import ApiRoutes, read_routes
-from entrypoints.containers import StoreContainer, bundled_only, check_endpoints
+from entrypoints.config.environment import read_environment
+from entrypoints.containers import StoreContainer, bundled_only, check_endpoints, command_clock
 from entrypoints.http.app import Application
 from entrypoints.lifespan import DATABASE_FILE, open_faces, open_stores
 from entrypoints.live import provisioned
 from entrypoints.provisioning import Provision
-from entrypoints.settings import LoadedSettings, load_settings
+from entrypoints.settings import LoadedSettings, Settings, load_settings
 
 SIMULATOR_EXPECTED = "http://127.0.0.1:1"
 """Stands for the simulator's address, which is known only when it runs."""
@@ -41,7 +45,7 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
         with _stores(loaded) as container:
             catalog, routes = asyncio.run(_catalog_and_routes(container))
     else:
-        catalog, routes = asyncio.run(bundled_only().load()), ApiRoutes()
+        catalog, routes = bundled_catalog(), ApiRoutes()
     planned = provisioned(loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED)
     check_endpoints(planned)
     return planned
@@ -75,6 +79,25 @@ def open_key_use_cases() -> Iterator[KeyUseCases]:
             recover=container.recover_key(),
             clock=container.clock(),
         )
+
+
+@contextmanager
+def open_key_import(data_dir: Path | None) -> Iterator[ImportKeys]:
+    """What `interchange import` works with: the data directory alone, whatever a configuration file says."""
+    given = read_environment(os.environ).data
+    settings = Settings.model_validate({**given, **({"data_dir": data_dir} if data_dir else {})})
+    with _stores(LoadedSettings(settings=settings, environ=dict(os.environ))) as container:
+        yield container.import_keys()
+
+
+def now() -> datetime:
+    """The time, for commands."""
+    return command_clock().utc_now()
+
+
+def bundled_catalog() -> Catalog:
+    """What is known of models without a data directory."""
+    return asyncio.run(bundled_only().load())
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from application.ports.keys import KeyHasher, KeyStore, OwnerKeyFile
 from application.ports.system import Clock
 from domain.errors import Conflict, NotFound, StoreUnavailable
-from domain.tenancy.key import KeyRecord, parse_key
+from domain.tenancy.key import OWN_SCHEME, KeyRecord, parse_key
 from domain.tenancy.key_rules import NewKey, check_new_key, check_revocation, check_tenant, grant
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import OPERATOR_TENANT, OWNER
@@ -114,13 +114,14 @@ class BootstrapFirstKey:
         self._file = file
 
     async def __call__(self) -> CreatedKey | None:
-        """The first key, or None when the store already holds any key.
+        """The first key, or None when the store already holds any key of our own making.
 
         Raises:
             Conflict: the file exists, but holds no key; nothing was changed.
             StoreUnavailable: store or file.
         """
-        if await self._store.all():
+        # Keys imported from elsewhere before the first start are nobody's way in to the installation itself.
+        if any(record.scheme == OWN_SCHEME for record in await self._store.all()):
             return None
         text = self._file.keep_first(self._hasher.new_key(KEY_ENV))
         if parse_key(text) is None:

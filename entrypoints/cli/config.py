@@ -5,7 +5,10 @@ from typing import Any
 
 import click
 
+from entrypoints.cli.api_client import connect, server_options
 from entrypoints.cli.configured import config_option, load_or_exit, provision_or_exit, tell_warnings
+
+CONFIG_PATH = "/api/v1/config"
 
 
 @click.group()
@@ -61,15 +64,36 @@ def _check_as_json(config_path: str | None, strict: bool) -> None:
 
 @config.command()
 @config_option
+@server_options
+@click.option("--running", is_flag=True, help="Of the running server instead of the file.")
 @click.option("--all", "everything", is_flag=True, help="With the defaults of every key.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON instead of YAML.")
-def export(config_path: str | None, everything: bool, as_json: bool) -> None:
-    """Print the configuration in force: file, environment and defaults together. Secrets are masked."""
-    loaded = load_or_exit(config_path)
-    data: dict[str, Any] = loaded.settings.model_dump(mode="json", exclude_unset=not everything)
-    if as_json:
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
-        return
+def export(
+    config_path: str | None,
+    url: str | None,
+    key: str | None,
+    running: bool,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Print the configuration in force: file, environment and defaults together, ready to be read again.
+
+    What came from a variable is printed as the variable; any other secret is masked.
+    """
+    if running and everything:
+        raise click.UsageError("--all is of the file; a server tells what was given to it")
+    if running:
+        data: dict[str, Any] = connect(config_path, url, key).call("GET", CONFIG_PATH)["settings"]
+    else:
+        from entrypoints.config.export import effective
+
+        loaded = load_or_exit(config_path)
+        data = effective(loaded.settings, loaded.references, everything=everything)
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else as_yaml(data).rstrip("\n"))
+
+
+def as_yaml(data: dict[str, Any]) -> str:
+    """As a file of ours."""
     from io import StringIO
 
     from ruamel.yaml import YAML
@@ -77,8 +101,80 @@ def export(config_path: str | None, everything: bool, as_json: bool) -> None:
     text = StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
+    yaml.width = 10_000
     yaml.dump(data, text)
-    click.echo(text.getvalue(), nl=False)
+    return text.getvalue()
+
+
+@config.command()
+@click.argument("file", required=False)
+@server_options
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
+def diff(file: str | None, url: str | None, key: str | None, as_json: bool, exit_code: bool) -> None:
+    """Compare what the running server works with to FILE, or to the file it would read now.
+
+    Secrets are masked on both sides and not compared.
+    """
+    from entrypoints.config.export import differences, effective
+
+    loaded = load_or_exit(file)
+    running = connect(file, url, key).call("GET", CONFIG_PATH)
+    found = differences(running["settings"], effective(loaded.settings, loaded.references))
+    fixed: list[str] = running["restart_only"]
+    rows = [
+        {"path": path, "running": ours, "file": theirs, "needs_restart": _any_of(path, fixed)}
+        for path, ours, theirs in found
+    ]
+    if as_json:
+        click.echo(
+            json.dumps({"differences": rows, "reload": running["reload"]}, indent=2, ensure_ascii=False)
+        )
+    else:
+        for row in rows:
+            restart = "  (takes a restart)" if row["needs_restart"] else ""
+            click.echo(f"{row['path']}: {_value(row['running'])} -> {_value(row['file'])}{restart}")
+        click.echo("no difference" if not rows else f"{len(rows)} differences", err=True)
+        tell_reload(running["reload"])
+    if rows and exit_code:
+        raise click.exceptions.Exit(1)
+
+
+def _any_of(path: str, keys: list[str]) -> bool:
+    return any(path == key or path.startswith(f"{key}.") for key in keys)
+
+
+def _value(value: Any) -> str:
+    return "(not given)" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+@config.command()
+@config_option
+@server_options
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+def status(config_path: str | None, url: str | None, key: str | None, as_json: bool) -> None:
+    """Whether the running server works with the file as it now is. Exit status 1: it does not."""
+    answer = connect(config_path, url, key).call("GET", CONFIG_PATH)
+    state = answer["reload"]
+    if as_json:
+        click.echo(
+            json.dumps({"reload": state, "warnings": answer["warnings"]}, indent=2, ensure_ascii=False)
+        )
+    else:
+        file = state["file"] or "no file: defaults and environment"
+        click.echo(f"{file}: {'in use' if state['state'] == 'in_use' else 'NOT in use, an older one is'}")
+        click.echo(f"taken over {state['reloads']} times while serving, refused {state['failures']} times")
+        tell_reload(state)
+    if state["state"] != "in_use":
+        raise click.exceptions.Exit(1)
+
+
+def tell_reload(state: dict[str, Any]) -> None:
+    """On stderr: what keeps the file out, and what waits for a restart."""
+    for problem in state["problems"]:
+        click.echo(f"not in use: {problem}", err=True)
+    for path in state["needs_restart"]:
+        click.echo(f"takes a restart: {path}", err=True)
 
 
 @config.command()

@@ -118,6 +118,21 @@ def test_a_drain_that_lasts_too_long_is_cut_by_the_application_itself(serve: Cal
     assert (served.data_dir / "drained").exists()
 
 
+def test_a_hangup_asks_for_the_configuration_again_and_ends_nothing(serve: Callable[..., Served]) -> None:
+    served = serve().wait_until_up()
+    worker, asked = int(served.get("/pid")), served.data_dir / "reload.json"
+
+    served.process.send_signal(signal.SIGHUP)
+    eventually(asked.exists)
+    first = asked.stat()
+    served.process.send_signal(signal.SIGHUP)
+    eventually(lambda: asked.stat().st_ino != first.st_ino or asked.stat().st_mtime_ns != first.st_mtime_ns)
+
+    assert int(served.get("/pid")) == worker
+    assert served.end() == 0
+    assert not asked.exists()
+
+
 def test_nothing_outlives_a_supervisor_that_was_killed(serve: Callable[..., Served]) -> None:
     served = serve(workers=2).wait_until_up()
     worker = int(served.get("/pid"))

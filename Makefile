@@ -17,7 +17,7 @@ IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 .PHONY: help
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: $(RUNTIME) ## Run the server (PORT=8081 make run, ARGS="--workers 2")
@@ -66,6 +66,10 @@ audit-note:
 .PHONY: bench
 bench: $(DEV) ## Measure (needs wrk and nginx; BENCHMARKS=--quick; see docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks.run $(BENCHMARKS)
+
+.PHONY: batch-proof
+batch-proof: $(DEV) ## Kill a server in the middle of a batch of 10,000 lines, and count (ARGS="--lines 500")
+	@$(BIN)/python -m benchmarks.batch_proof $(ARGS)
 
 .PHONY: simulate
 simulate: $(DEV) ## Simulate whole installations in virtual time (SEED=7, ARGS="--seeds 500")

@@ -33,6 +33,8 @@ class BatchRun:
         self.pace = Pace(concurrency)
         self.stop: StopReason | None = batch.stop
         self.stopped = asyncio.Event()
+        self.nudged = asyncio.Event()
+        """Somebody changed the batch in the store."""
         self.replayed = False
         """Whether `progress` holds what earlier processes wrote."""
         self._turn = asyncio.Lock()

@@ -102,7 +102,7 @@ class SqlBatchStore(BatchStore):
     async def counts(self) -> Mapping[str, int]:
         def work(connection: Connection) -> dict[str, int]:
             rows = connection.execute(select(batches.c.status, func.count()).group_by(batches.c.status))
-            return dict(rows.tuples().all())
+            return {str(status): int(count) for status, count in rows}
 
         return await self._database.read(work)
 

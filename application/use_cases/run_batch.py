@@ -229,7 +229,12 @@ class RunBatch:
                 # Lines go on while the journal can be written; progress is shown when the store is back.
                 await asyncio.sleep(STORE_RETRY_S)
             left_s = (run.batch.expires_at_us - now_us) / 1e6
-            await asyncio.sleep(min(SAVE_EVERY_S, max(0.01, left_s)))
+            try:
+                async with asyncio.timeout(min(SAVE_EVERY_S, max(0.01, left_s))):
+                    await run.nudged.wait()
+                run.nudged.clear()
+            except TimeoutError:
+                continue
 
     async def _save_progress(self, run: BatchRun) -> None:
         before = run.batch

@@ -53,13 +53,16 @@ class WatchBatches:
         self._counters = counters
         self._retention_s = retention_s
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[str, BatchRun] = {}
         self._not_before: dict[str, float] = {}
         self._counts: Mapping[str, int] = {}
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be something new."""
+        """There may be something new: a batch, or the wish that one ends."""
         self._woken.set()
+        for run in self._runs.values():
+            run.nudged.set()
 
     def gauges(self) -> Iterable[Gauge]:
         """For the metrics page: batches by status as last counted, lines by what became of them."""
@@ -102,7 +105,6 @@ class WatchBatches:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            self._running.clear()
 
     async def _start_what_waits(self) -> None:
         now = self._clock.monotonic()
@@ -122,6 +124,7 @@ class WatchBatches:
                 run = BatchRun(batch, journal, concurrency=self._run_batch.concurrency(batch))
                 task = asyncio.create_task(self._keep(run), name=f"batch {batch_id}")
                 self._running[batch_id] = task
+                self._runs[batch_id] = run
                 journal = None
             finally:
                 if journal is not None:
@@ -142,7 +145,7 @@ class WatchBatches:
             self._not_before[batch_id] = self._clock.monotonic() + AFTER_FAILURE_S
         finally:
             run.journal.close()
-            del self._running[batch_id]
+            del self._running[batch_id], self._runs[batch_id]
             self._woken.set()
 
     async def _forget_old(self) -> None:

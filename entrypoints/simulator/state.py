@@ -136,6 +136,7 @@ class SimulationState:
             **self.total.shown(),
             "connections_open": self.connections_open,
             "connections_total": self.connections_total,
+            "keyed_repeats": self.keyed.repeats,
             "providers": {name: counters.shown() for name, counters in sorted(self.by_provider.items())},
         }
 

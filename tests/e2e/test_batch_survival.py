@@ -1,0 +1,52 @@
+"""A batch outlives its server and its command: killed, resumed, every line answered and paid once."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks.batch_proof import prove, world, write_input
+
+
+def test_a_batch_survives_killed_servers_and_is_answered_and_billed_once(tmp_path: Path) -> None:
+    seen = prove(tmp_path, lines=400, kills=2, latency_ms=40, concurrency=12)
+    assert seen.exit_status == 0, (tmp_path / "command.log").read_text()
+    assert len(seen.answered) == 400 and set(seen.answered.values()) == {1} and not seen.failed
+    assert seen.ledger_nano_usd == seen.billed_nano_usd
+    assert (seen.rows, seen.attempts, seen.provider_requests) == (400, 400, 400)
+    assert seen.repeats > 0, "nothing was in flight when the server was killed"
+    assert seen.exact
+
+
+def test_at_a_provider_that_knows_no_idempotency_keys_the_doubt_is_recorded(tmp_path: Path) -> None:
+    source, output = tmp_path / "input.jsonl", tmp_path / "output.jsonl"
+    write_input(source, 60)
+    with world(tmp_path, latency_ms=60, honours=False) as here:
+        here.start_server()
+        running = here.command("run", str(source), "-o", str(output), "--json", "--concurrency", "8")
+        here.until(20, running)
+        here.kill_server()
+        here.start_server()
+        printed, _ = running.communicate(timeout=60)
+        here.stop_server_gently()
+        rows, attempts, cost = here.ledger()
+        bill = here.bill()
+    summary = json.loads(printed.splitlines()[-1])
+    with output.open() as file:
+        answered = Counter(json.loads(line)["custom_id"] for line in file)
+    assert len(answered) == 60 and set(answered.values()) == {1}
+    assert summary["unresolved_tries"] == rows - 60 == attempts - 60 > 0
+    assert cost >= int(bill["cost_nano_usd"]), "what may have been billed is counted, as an estimate"
+
+
+@pytest.mark.parametrize("line", ["", "not json\n", '{"url": "/v1/other"}\n'])
+def test_an_input_that_is_no_batch_is_refused_before_anything_is_sent(tmp_path: Path, line: str) -> None:
+    from click.testing import CliRunner
+
+    from entrypoints.cli.batch import batch
+
+    source = tmp_path / "input.jsonl"
+    source.write_text(line)
+    refused = CliRunner().invoke(batch, ["run", str(source), "-o", str(tmp_path / "out.jsonl")])
+    assert refused.exit_code == 2 and str(source) in refused.output

@@ -90,6 +90,7 @@ _OPENAI_TYPE = {
     409: "conflict_error",
     413: "invalid_request_error",
     422: "invalid_request_error",
+    426: "invalid_request_error",
     429: "rate_limit_error",
     504: "timeout_error",
 }

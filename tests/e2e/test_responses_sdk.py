@@ -6,6 +6,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,7 +103,7 @@ def test_a_loop_with_tools_goes_round(client: openai.OpenAI, wire: str, streamed
     asked: Any = {"model": f"{wire}/small", "tools": [TOOL], "store": False}
     if streamed:
         with client.responses.stream(input=items, **asked) as stream:
-            first = stream.get_final_response().to_dict()
+            first: Any = stream.get_final_response().to_dict()
     else:
         first = client.responses.create(input=items, **asked).to_dict()
     [call] = [item for item in first["output"] if item["type"] == "function_call"]
@@ -123,9 +124,8 @@ def test_a_custom_tool_is_called_with_its_text(client: openai.OpenAI, wire: str)
     assert call.name == "apply_patch" and not call.input.startswith("{")
     assert "response.custom_tool_call_input.done" in kinds
     result: Any = {"type": "custom_tool_call_output", "call_id": call.call_id, "output": "patched it"}
-    second = client.responses.create(
-        input=[{"role": "user", "content": "go"}, call.to_dict(), result], **asked
-    )
+    items: list[Any] = [{"role": "user", "content": "go"}, call.to_dict(), result]
+    second = client.responses.create(input=items, **asked)
     assert "patched it" in second.output_text
 
 
@@ -261,6 +261,28 @@ def test_a_caller_who_leaves_ends_the_call_upstream(client: openai.OpenAI, stack
     next(iter(stream))
     stream.close()
     assert eventually(lambda: stack.simulator.stats["client_disconnects"] > before)
+
+
+def test_a_server_without_the_endpoint_is_asked_in_chat(tmp_path: Path) -> None:
+    price = "input_usd_per_mtok: 1, output_usd_per_mtok: 2, context_tokens: 128000"
+    config = (
+        'providers:\n  old: {kind: openai, base_url: "{sim}/old/v1", api_key: k, via: direct, '
+        f"models: {{small: {{{price}}}}}}}\n"
+    )
+    with Stack(tmp_path / "data", config) as stack:
+        fault = {"kind": "status", "status": 404, "message": "Not Found"}
+        simulate(stack, lambda: stack.simulator.fault(fault, match={"path": "/responses"}))
+        with openai.OpenAI(api_key=stack.key, base_url=f"{stack.url}/v1", max_retries=0) as sdk:
+            answers = [
+                sdk.responses.with_raw_response.create(model="old/small", input="hello there")
+                for _ in range(2)
+            ]
+            chat = sdk.chat.completions.create(
+                model="old/small", messages=[{"role": "user", "content": "hello there"}]
+            )
+    assert "hello there" in (chat.choices[0].message.content or "")
+    assert [answer.headers["x-interchange-attempts"] for answer in answers] == ["2", "1"]
+    assert all("hello there" in answer.parse().output_text for answer in answers)
 
 
 def _handshake(stack: Stack, path: str) -> str:

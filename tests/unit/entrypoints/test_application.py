@@ -86,6 +86,15 @@ async def test_a_web_socket_is_declined() -> None:
     assert [(message["type"], message["code"]) for message in caller.sent] == [("websocket.close", 1008)]
 
 
+async def test_a_web_socket_is_declined_before_the_upgrade_where_the_server_can() -> None:
+    caller = Caller([{"type": "websocket.connect"}])
+    scope = {"type": "websocket", "extensions": {"websocket.http.response": {}}}
+    await Application(faces)(scope, caller.receive, caller.send)
+    assert caller.sent[0]["type"] == "websocket.http.response.start"
+    assert caller.sent[0]["status"] == 426
+    assert b"websocket_not_offered" in caller.sent[1]["body"]
+
+
 async def test_it_serves_between_startup_and_shutdown() -> None:
     application = Application(faces)
     running, said, end = await started(application)

@@ -39,7 +39,9 @@ _RENAMED: Final[dict[str, str]] = {
     "retry-after": "retry-after",
     "retry-after-ms": "retry-after-ms",
 }
-_WITHHELD: Final = frozenset({"openai-organization", "openai-project", "anthropic-organization-id"})
+_WITHHELD: Final = frozenset(
+    {"openai-organization", "openai-project", "anthropic-organization-id", "x-ms-deployment-name"}
+)
 """They name the operator's account, which is no business of the caller."""
 _NOT_OURS_TO_SAY: Final = _WITHHELD | {
     # Of the connection and body between the provider and us.

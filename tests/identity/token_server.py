@@ -157,7 +157,7 @@ def _google(request: web.Request, form: Form) -> bool:
     if form["grant_type"] == "refresh_token":
         return form["refresh_token"] == SECRET and form["client_id"] == CLIENT
     head, claims = claims_of(form["assertion"])
-    return head["alg"] == "RS256" and claims["iss"] == ROBOT and claims["aud"] == str(request.url)
+    return (head["alg"], claims["iss"], claims["aud"]) == ("RS256", ROBOT, str(request.url))
 
 
 def _metadata(request: web.Request, form: Form) -> bool:

@@ -297,13 +297,14 @@ def _routes(
 ) -> dict[str, Route]:
     routes: dict[str, Route] = {}
     for name, section in sections.items():
+        declared = _has_priorities(section)
         members: list[RouteTarget] = []
         for position, asked in enumerate(section.targets):
             target = targets.get(asked.target)
             if target is None:
                 problems.append(f"routes.{name}.targets[{position}]: no provider offers {asked.target!r}")
                 continue
-            priority = asked.priority if _declares_priority(section) else position
+            priority = asked.priority if declared else position
             members.append(RouteTarget(target=target, weight=asked.weight, priority=priority))
         if members:
             routes[name] = Route(
@@ -321,8 +322,13 @@ def _routes(
     return routes
 
 
-def _declares_priority(section: RouteSettings) -> bool:
-    return any(target.priority for target in section.targets)
+def _has_priorities(section: RouteSettings) -> bool:
+    """Whether the targets' priorities are as declared; otherwise their order is a wish to be weighed.
+
+    Only balanced weighs it. Every other strategy would take it for an order to exhaust the first target
+    before the second gets anything.
+    """
+    return section.strategy != "balanced" or any(target.priority for target in section.targets)
 
 
 def _presentable(offering: Offering) -> bool:

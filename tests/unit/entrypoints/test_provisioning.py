@@ -143,3 +143,15 @@ routes:
     assert (big.prompt_cache.by_mark, opus.prompt_cache.by_mark) == (False, True)
     policy = provided.routes["pair"].affinity
     assert (policy.enabled, policy.min_prefix_tokens, policy.ttl_s, policy.min_gain) == (True, 4096, 600, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "priorities"),
+    [("balanced", [0, 1]), ("weighted", [0, 0]), ("latency", [0, 0]), ("cost", [0, 0]), ("priority", [0, 0])],
+)
+def test_the_order_of_targets_is_a_priority_only_where_it_is_weighed(
+    tmp_path: Path, strategy: str, priorities: list[int]
+) -> None:
+    # Elsewhere an order nobody declared would starve every target but the first.
+    provided = made(tmp_path, SPEC_EXAMPLE.replace("    targets:", f"    strategy: {strategy}\n    targets:"))
+    assert [member.priority for member in provided.routes["assistant"].targets] == priorities

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
 from adapters.wire.addresses import Base, parse_base
-from adapters.wire.errors import read_failure, useful_headers
+from adapters.wire.errors import read_failure, open_headers
 from adapters.wire.exchange import transport_failure
 from application.ports.http import HttpRequest, HttpResponse, HttpTransport, TransportFailed, header
 from application.ports.llm import UpstreamFailed
@@ -63,7 +63,7 @@ class DirectResources(ProviderResources):
         if failure is not None:
             body = failure.body or b""
         return ResourceAnswer(
-            response.status, useful_headers(response.headers), body, _content_type(response), failure
+            response.status, open_headers(response.headers), body, _content_type(response), failure
         )
 
     async def open(self, request: ResourceRequest) -> ResourceStream:
@@ -125,7 +125,7 @@ class _OpenResource(ResourceStream):
         self._left = b"" if failure is None else failure.body or b""
         self.failure = failure
         self.status = response.status
-        self.headers = useful_headers(response.headers)
+        self.headers = open_headers(response.headers)
         self.content_type = _content_type(response)
 
     async def next_chunk(self) -> bytes:

@@ -46,7 +46,7 @@ class ResourceAnswer(NamedTuple):
 
     status: int
     headers: HeaderPairs
-    """Those worth passing on (rate limits, request ids, vendor facts), names in lower case."""
+    """All but those of the connection, the provider's host and the operator's account; names in lower case."""
     body: bytes
     content_type: str
     failure: Failure | None

@@ -14,11 +14,23 @@ _MODELS = (
     "think: {input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.4, "
     "capabilities: [text, streaming, function_calling, reasoning]}}"
 )
+
+
+def _provider(name: str, kind: str, path: str) -> str:
+    return (
+        f'  {name}: {{kind: {kind}, base_url: "{{sim}}/{path}", api_key: key-of-{name}, via: direct, '
+        f"models: {_MODELS}}}\n"
+    )
+
+
+_PROVIDERS = (
+    _provider("first", "openai", "first/v1")
+    + _provider("second", "openai", "second/v1")
+    + _provider("other", "anthropic", "other")
+)
 CONFIG = f"""
 providers:
-  first: {{kind: openai, base_url: "{{sim}}/first/v1", api_key: key-of-first, via: direct, models: {_MODELS}}}
-  second: {{kind: openai, base_url: "{{sim}}/second/v1", api_key: key-of-second, via: direct, models: {_MODELS}}}
-  other: {{kind: anthropic, base_url: "{{sim}}/other", api_key: key-of-other, via: direct, models: {_MODELS}}}
+{_PROVIDERS}
 routes:
   both: {{strategy: priority, targets: [first/small, second/small], retries: 0}}
   reversed: {{strategy: priority, targets: [second/small, first/small], retries: 0}}
@@ -66,8 +78,9 @@ def break_down(stack: Stack, provider: str, status: int) -> None:
 def usage(stack: Stack) -> dict[str, Any]:
     """What has been billed so far, everything together."""
     with stack.client() as http:
-        total: dict[str, Any] = http.get("/api/v1/usage").json()
-    return total
+        (total,) = http.get("/api/v1/usage").json()["rows"]
+    found: dict[str, Any] = total
+    return found
 
 
 @contextmanager

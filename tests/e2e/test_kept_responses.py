@@ -183,7 +183,7 @@ def test_bindings_survive_a_restart(tmp_path: Path) -> None:
         # A new simulated provider knows nothing of it; who is asked is what counts.
         with pytest.raises(openai.BadRequestError) as refused:
             sdk.responses.create(model="both", input="which?", previous_response_id=made.id)
-        assert "previous_response_not_found" == refused.value.code
+        assert refused.value.code == "previous_response_not_found"
         assert len(asked(after, "second")) == 1
         assert not asked(after, "first")
 

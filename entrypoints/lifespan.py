@@ -284,9 +284,8 @@ def _published(file: Path) -> tuple[str, ...]:
     return (url,) if isinstance(url, str) else ()
 
 
-def _faces(container: Container, live: LiveConfiguration) -> Faces:
-    settings = live.settings
-    gate = LlmGate(
+def _gate(container: Container, settings: Settings) -> LlmGate:
+    return LlmGate(
         key_ring=container.key_ring(),
         reader=container.reader(),
         frames=container.frames(),
@@ -298,6 +297,11 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         book=IdempotencyBook(),
         running=set(),
     )
+
+
+def _faces(container: Container, live: LiveConfiguration) -> Faces:
+    settings = live.settings
+    gate = _gate(container, settings)
     complete = CompleteEndpoint(gate)
     hot = {
         ("POST", "/v1/chat/completions"): LlmEndpoint(gate, OPENAI_CHAT),

@@ -52,6 +52,7 @@ CHAT_FIELDS: Final = frozenset(
         "n",
         "top_k",
         "service_tier",
+        "modalities",
     }
 )
 """Fields of a chat body that have a counterpart here."""
@@ -66,6 +67,8 @@ def from_chat(chat: Json, draft: Draft) -> Json:
     """The messages body. Raises UpstreamFailed (CALLER_FAULT) for several choices and for sound."""
     if (chat.get("n") or 1) > 1:
         raise draft.refuse("n: this provider gives one choice per request")
+    if "audio" in (chat.get("modalities") or ()):
+        raise draft.refuse("modalities: this provider answers in text only")
     target = draft.call.target
     limit = output_limit(chat) or target.offering.max_output_tokens or MAX_TOKENS_DEFAULT
     system, messages = _conversation(chat["messages"], draft)

@@ -54,6 +54,7 @@ CHAT_FIELDS: Final = frozenset(
         "logprobs",
         "top_logprobs",
         "service_tier",
+        "modalities",
     }
 )
 """Fields of a chat body that have a counterpart here."""
@@ -82,6 +83,8 @@ def wants_signatures(model: str) -> bool:
 
 def from_chat(chat: Json, draft: Draft) -> Json:
     """The generateContent body. The model's name and streaming are in the path, not in the body."""
+    if "audio" in (chat.get("modalities") or ()):
+        raise draft.refuse("modalities: sound in answers is not translated")
     names = tool_names(chat["messages"])
     system: list[Json] = []
     contents: list[Json] = []

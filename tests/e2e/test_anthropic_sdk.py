@@ -203,7 +203,8 @@ def test_a_count_of_our_own_is_flagged_where_the_provider_does_not_count(
 ) -> None:
     raw = client.messages.with_raw_response.count_tokens(model=f"{wire}/small", messages=HELLO)
     assert raw.parse().input_tokens > 0
-    assert raw.headers["x-interchange-estimated"] == "true"
+    # Gemini counts too; OpenAI's chat has no such route.
+    assert raw.headers.get("x-interchange-estimated") == ("true" if wire == "alpha" else None)
 
 
 def test_models_are_listed_in_anthropics_shape(client: anthropic.Anthropic) -> None:

@@ -44,6 +44,12 @@ def test_files_by_id_and_unknown_parts_are_refused(upstream: str) -> None:
         refusal(upstream, call(messages=[{"role": "user", "content": [part]}]))
 
 
+@pytest.mark.parametrize("upstream", [ANTHROPIC_MESSAGES, GEMINI_GENERATE])
+def test_sound_in_answers_is_refused_and_text_says_nothing(upstream: str) -> None:
+    assert "modalities" in refusal(upstream, call(modalities=["text", "audio"]))
+    assert encoded(upstream, call(modalities=["text"]))[1] == ()
+
+
 def test_a_file_and_a_refusal_reach_gemini() -> None:
     file = {"type": "file", "file": {"file_data": "data:application/pdf;base64,QUJD"}}
     said = [

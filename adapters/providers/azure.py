@@ -44,12 +44,15 @@ _PER_DEPLOYMENT: Final = frozenset(
 
 
 def azure_base(base_url: str, options: Mapping[str, str]) -> str:
-    """The base URL with the path of its kind: a bare resource gets `/openai` or `/openai/v1`."""
+    """The base URL with the path of its kind: what the resource's address lacks is added.
+
+    As with the vendor's SDKs the resource may stand behind a path of a proxy. A deployment named in the
+    address is left out: each model names its own.
+    """
     url, mark, query = base_url.partition("?")
     url = url.rstrip("/")
-    host_and_path = url.split("://", 1)[-1]
-    if url.endswith("/openai") or "/" not in host_and_path:
-        root = url.removesuffix("/openai")
+    if not url.endswith((_V1, _FOUNDRY)):
+        root = url.partition("/openai/deployments")[0].removesuffix("/openai")
         dated = options.get("api_version") or "api-version=" in query
         url = root + ("/openai" if dated else _V1)
     return url + mark + query

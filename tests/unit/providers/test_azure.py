@@ -37,6 +37,8 @@ RESOURCE = "https://res.openai.azure.com"
         (f"{RESOURCE}?api-version=x", {}, f"{RESOURCE}/openai?api-version=x"),
         ("https://r.services.ai.azure.com/models", {}, "https://r.services.ai.azure.com/models"),
         ("https://proxy.example/azure/openai/v1", {}, "https://proxy.example/azure/openai/v1"),
+        ("https://proxy.example/azure", {"api_version": "v"}, "https://proxy.example/azure/openai"),
+        (f"{RESOURCE}/openai/deployments/d", {"api_version": "v"}, f"{RESOURCE}/openai"),
     ],
 )
 def test_a_resources_address_is_completed(given: str, options: dict[str, str], base: str) -> None:

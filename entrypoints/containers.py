@@ -46,7 +46,6 @@ from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
 from application.key_ring import KeyRing
-from application.late_bills import LateBills
 from application.ports.catalog import CatalogSource
 from application.ports.http import HttpTransport
 from application.ports.usage import UsageLog
@@ -61,6 +60,7 @@ from application.use_cases.catalog_queries import (
 from application.use_cases.explain_route import ExplainRoute
 from application.use_cases.import_keys import ImportKeys
 from application.use_cases.keep_answers import KeepAnswers
+from application.use_cases.late_bills import LateBills
 from application.use_cases.list_models import ListModels
 from application.use_cases.load_catalog import LoadCatalog
 from application.use_cases.manage_keys import (

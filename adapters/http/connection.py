@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: TransportLimits) -> None:
         self._loop = loop
         self._limits = limits
-        self.owner: ConnectionOwner | None = None
+        self.owner: ConnectionOwner[Connection] | None = None
         self.closed = False
         self.exchanges = 0
         self.writable = asyncio.Event()

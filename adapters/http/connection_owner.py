@@ -1,18 +1,17 @@
 """Who is told when a connection is free or gone."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from adapters.http.connection import Connection
+Owned = TypeVar("Owned", contravariant=True)
 
 
-class ConnectionOwner(Protocol):
+class ConnectionOwner(Protocol[Owned]):
     """The pool, as a connection sees it."""
 
-    def released(self, connection: "Connection") -> None:
+    def released(self, connection: Owned) -> None:
         """The exchange ended cleanly; the connection can serve another."""
         ...
 
-    def lost(self, connection: "Connection") -> None:
+    def lost(self, connection: Owned) -> None:
         """The connection is of no further use; told exactly once, at once."""
         ...

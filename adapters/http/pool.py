@@ -17,7 +17,7 @@ from application.ports.http import TransportFailed, TransportStage
 Dial = Callable[[], Awaitable[Connection]]
 
 
-class EndpointPool(ConnectionOwner):
+class EndpointPool(ConnectionOwner[Connection]):
     """Not shared between loops. `emptied` is called when nothing is open and nobody waits."""
 
     __slots__ = ("_closed", "_emptied", "_idle", "_limits", "_live", "_loop", "_waiters", "open")

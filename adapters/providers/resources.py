@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
 from adapters.wire.addresses import Base, parse_base
-from adapters.wire.errors import read_failure, open_headers
+from adapters.wire.errors import open_headers, read_failure
 from adapters.wire.exchange import transport_failure
 from application.ports.http import HttpRequest, HttpResponse, HttpTransport, TransportFailed, header
 from application.ports.llm import UpstreamFailed

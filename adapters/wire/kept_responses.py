@@ -25,8 +25,11 @@ _ITEMS_MAX: Final = 128
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.encode
-_WHOLE: Final = (b'"response.created"', b'"response.completed"', b'"response.incomplete"', b'"response.failed"',
-                 b'"response.in_progress"', b'"response.queued"', b'"response.cancelled"')  # fmt: skip
+_WHOLE: Final = tuple(
+    b'"response.%b"' % name
+    for name in (b"created", b"queued", b"in_progress", b"completed", b"incomplete", b"failed", b"cancelled")
+)
+"""Events that hold a whole response object."""
 
 
 class _Item(Struct):

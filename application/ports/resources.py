@@ -46,7 +46,7 @@ class ResourceAnswer(NamedTuple):
 
     status: int
     headers: HeaderPairs
-    """All but those of the connection, the provider's host and the operator's account; names in lower case."""
+    """All but those of the connection, the provider's host and the operator's account; lower case."""
     body: bytes
     content_type: str
     failure: Failure | None

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from application.answer_memory import AnswerMemory
-from application.late_bills import LateBills
 from application.ports.answer_reading import AnswerReading, AnswerWatch
 from application.ports.llm import UpstreamFailed
 from application.ports.resources import (
@@ -19,6 +18,7 @@ from application.ports.resources import (
     ResourceStream,
 )
 from application.ports.stored_answers import StoredAnswer
+from application.use_cases.late_bills import LateBills
 from domain.errors import InvalidRequest, NotFound, UpstreamError
 from domain.llm.failures import FailureKind
 from domain.tenancy.principal import Principal

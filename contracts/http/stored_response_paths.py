@@ -9,7 +9,8 @@ from contracts.http.words import Schema, array, boolean, integer, maybe, obj, on
 _ID = path_parameter("response_id", "The `id` of a response that this tenant got.")
 _UNKNOWN = (
     "An id of another tenant is answered as one that never was. What the provider keeps is asked of the "
-    "account that made it, whose answers and errors come back unmodified; what Interchange keeps it answers itself."
+    "account that made it, whose answers and errors come back unmodified; what Interchange keeps it answers "
+    "itself."
 )
 _FAILURES = errors(OPENAI_ERRORS, 400, 401, 403, 404, 409, 429, 502, 503, 504)
 

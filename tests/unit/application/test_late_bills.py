@@ -9,11 +9,11 @@ from adapters.memory.stored_answers import InMemoryStoredAnswers
 from adapters.memory.system import SteppingClock
 from adapters.wire.kept_responses import ResponsesReading
 from application.answer_memory import AnswerMemory
-from application.late_bills import UNRESOLVED, LateBills
 from application.ports.llm import UpstreamFailed
 from application.ports.resources import ProviderResources, ResourceAnswer, ResourceRequest, ResourceStream
 from application.ports.stored_answers import OpenBill, StoredAnswer
 from application.runtime import Runtime
+from application.use_cases.late_bills import UNRESOLVED, LateBills
 from domain.llm.failures import Failure, FailureKind
 from tests.unit.application.test_answer_llm_request import A, Pipeline
 from tests.unit.application.upstreams import OK, Bench, virtually

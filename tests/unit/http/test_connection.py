@@ -46,7 +46,7 @@ class RecordingTransport(asyncio.Transport):
         self.paused -= 1
 
 
-class RecordingOwner(ConnectionOwner):
+class RecordingOwner(ConnectionOwner[Connection]):
     def __init__(self) -> None:
         self.told: list[str] = []
 

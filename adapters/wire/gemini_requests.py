@@ -175,7 +175,8 @@ def _result_parts(message: Json, names: dict[str, str], draft: Draft) -> list[Js
         value = msgspec.json.decode(text)
     except msgspec.DecodeError:
         value = text
-    response = value if isinstance(value, dict) else {"result": value}
+    # A text that happens to be a JSON text or number stays the text it is.
+    response = value if isinstance(value, dict) else {"result": value if isinstance(value, list) else text}
     if message.get("is_error"):
         response = {"error": without_error_mark(text)}
     rest = [part for part in parts_of(message.get("content")) if part.get("type") != "text"]

@@ -3,6 +3,7 @@
 from application.job import Job
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
 from domain.analytics.event import AttemptEvent
+from domain.catalog.prices import bill
 from domain.llm.failures import Failure
 from domain.llm.usage import NO_USAGE, Usage, estimated_usage
 from domain.money import NanoUsd
@@ -10,6 +11,8 @@ from domain.routing.effective_price import RESERVED, billed_variant, carries, ch
 from domain.routing.target import Target, UsageCost
 
 MESSAGE_CHARS_MAX = 300
+BATCH = "batch"
+"""`AttemptEvent.billed_as` of what a provider's batch API answered."""
 _USAGE_ON_DEMAND = frozenset({OPENAI_CHAT, OPENAI_COMPLETIONS})
 """Dialects whose streams carry usage only for callers who ask for it."""
 
@@ -54,8 +57,9 @@ def note_attempt(
     answer_chars: int = 0,
     may_be_billed: bool = True,
     credential: str = "",
+    batch: bool = False,
 ) -> AttemptEvent:
-    """Appends this attempt's row to the job and returns it.
+    """Appends this attempt's row to the job and returns it. `batch`: at the provider's batch prices.
 
     Without a count from the provider, an attempt that may have been billed is counted by us and flagged
     `estimated`; one that certainly was not (refused before or by the provider) costs nothing.
@@ -64,7 +68,10 @@ def note_attempt(
         usage = estimated_usage(job.request.input_tokens_typical, answer_chars) if may_be_billed else NO_USAGE
     else:
         usage = usage.repaired()
-    cost, billed_as = charged(job, target, usage, ended, claim=True)
+    if batch:
+        cost, billed_as = bill(target.offering.prices, usage, batch=True), BATCH
+    else:
+        cost, billed_as = charged(job, target, usage, ended, claim=True)
     retry_after_s = failure.retry_after_s if failure is not None else None
     ordinal = len(job.attempts)
     event = AttemptEvent(

@@ -52,5 +52,7 @@ class ProvisionedProvider:
     """Its id in the catalogue, or its wire where the catalogue does not know it."""
     responses: ResponsesSupport = ResponsesSupport.TRANSLATED
     """What it does with requests of the Responses API."""
+    batch_api: str = ""
+    """Which batch API it offers: `openai`, `anthropic`, or none."""
     honours_idempotency_keys: bool = False
     """Whether requests of one `Idempotency-Key` are known to be carried out and billed once there."""

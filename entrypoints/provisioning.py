@@ -158,7 +158,15 @@ def _configured(
         kind=known.id if known is not None else wire,
         responses=section.responses or responses_support(known.id if known is not None else wire),
         honours_idempotency_keys=section.honours_idempotency_keys,
+        batch_api=_batch_api(section, own_address=section.base_url is not None),
     )
+
+
+def _batch_api(section: ProviderSettings, *, own_address: bool) -> str:
+    """What the file says; else the vendors that have one, at their own address."""
+    if section.batch_api is not None:
+        return "" if section.batch_api == "none" else section.batch_api
+    return section.kind if section.kind in ("openai", "anthropic") and not own_address else ""
 
 
 def _as_known(provider: str, names: ModelNames, kind: str | None = None) -> list[NamedOffering]:
@@ -281,6 +289,7 @@ def _targets(
                     | responses_tags(provider.responses, provider.kind, offering.model),
                     simulated=provider.simulated,
                     honours_idempotency_keys=provider.honours_idempotency_keys,
+                    batch_api=provider.batch_api,
                     aliases=tuple(dict.fromkeys((entry.name, *entry.aliases))),
                     prompt_cache=prompt_cache_of(section.kind if section else name, provider.wire),
                     contract=contract,

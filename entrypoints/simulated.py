@@ -32,6 +32,7 @@ def simulated_providers(url: str) -> Iterable[ProvisionedProvider]:
             kind=wire,
             responses=responses_support(wire),
             honours_idempotency_keys=True,
+            batch_api=wire if wire in ("openai", "anthropic") else "",
         )
 
 

@@ -221,10 +221,18 @@ class AnswerLlmRequest:
             job.recorded = True
             self.in_flight -= 1
 
-    def record(self, job: Job, *, status: int, outcome: str) -> None:
+    def record(
+        self,
+        job: Job,
+        *,
+        status: int,
+        outcome: str,
+        error_code: str = "",
+        first: Callable[[RequestEvent], None] | None = None,
+    ) -> None:
         """Records what took no slot: something a request of long ago left to be settled. Idempotent."""
         self.in_flight += 1
-        self.end(job, status=status, outcome=outcome)
+        self.end(job, status=status, outcome=outcome, error_code=error_code, first=first)
 
     def _event(self, job: Job, status: int, outcome: str, error_code: str) -> RequestEvent:
         request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by

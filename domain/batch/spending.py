@@ -58,4 +58,6 @@ def line_bound(request: LlmRequest, prices: PriceTable, offering_max: int | None
     output = asked if asked is not None else offering_max
     if output is not None:
         output *= max(1, request.choices)
-    return worst_cost(prices, request.size_bytes + TRANSLATION_BYTES_MAX, output)
+    return worst_cost(
+        prices, request.size_bytes + TRANSLATION_BYTES_MAX, output, variant=request.service_tier
+    )

@@ -37,6 +37,8 @@ class Target:
     compliance: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     simulated: bool = False
+    batch_api: str = ""
+    """Which batch API its provider offers: `openai`, `anthropic`, or none."""
     honours_idempotency_keys: bool = False
     """Whether its provider is known to carry out and bill requests of one `Idempotency-Key` once."""
     aliases: tuple[str, ...] = ()

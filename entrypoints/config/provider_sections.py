@@ -1,7 +1,7 @@
 """`providers`: who may answer, how they are reached, and what the catalogue does not know about them."""
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, field_validator, model_validator
 
@@ -165,6 +165,11 @@ class ProviderSettings(Section):
     project: Label | None = Field(default=None, description="Vertex AI: the Google Cloud project.")
     location: Label | None = Field(
         default=None, description="Vertex AI: where models are asked, such as europe-west4, eu or global."
+    )
+    batch_api: Annotated[Literal["openai", "anthropic", "none"], Word] | None = Field(
+        default=None,
+        description="The batch API the provider offers. Unset: the vendor's own where `kind` is openai or "
+        "anthropic and no `base_url` is given, else none.",
     )
     honours_idempotency_keys: bool = Field(
         default=False,

@@ -1,6 +1,8 @@
 """The direct adapters against real providers; runs only for those whose key is in the environment.
 
 A model is named by `<VENDOR>_LIVE_MODEL`; `<VENDOR>_BASE_URL` leads elsewhere, as the vendors' SDKs have it.
+Clouds run when their own tools' variables are set: AZURE_OPENAI_ENDPOINT with a key or an Entra application,
+GOOGLE_CLOUD_PROJECT with GOOGLE_APPLICATION_CREDENTIALS (and GOOGLE_CLOUD_LOCATION).
 """
 
 import json
@@ -13,6 +15,8 @@ import pytest
 from adapters.http.transport import StreamlinedTransport
 from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
+from adapters.providers.families import FAMILIES
+from adapters.providers.identities import Authenticators
 from adapters.system.clock import SystemClock
 from adapters.wire.heads import DialectReader
 from application.ports.llm import UpstreamCall
@@ -32,6 +36,8 @@ class Vendor(NamedTuple):
     variable: str
     base_url: str
     model: str
+    identity: str = ""
+    """Proves itself so; `variable` then only says whether it is set up."""
 
 
 VENDORS = {
@@ -40,7 +46,32 @@ VENDORS = {
     "GEMINI": Vendor(
         "gemini", "GEMINI_API_KEY", "https://generativelanguage.googleapis.com", "gemini-2.5-flash"
     ),
+    "AZURE_OPENAI": Vendor("azure", "AZURE_OPENAI_API_KEY", "", "gpt-4o-mini"),
+    "AZURE_ENTRA": Vendor("azure", "AZURE_CLIENT_SECRET", "", "gpt-4o-mini", "entra_client_secret"),
+    "VERTEX_GEMINI": Vendor(
+        "vertex", "GOOGLE_APPLICATION_CREDENTIALS", "", "gemini-2.5-flash", "google_credentials"
+    ),
+    "VERTEX_CLAUDE": Vendor(
+        "vertex", "GOOGLE_APPLICATION_CREDENTIALS", "", "claude-haiku-4-5", "google_credentials"
+    ),
 }
+IDENTITY_VARIABLES = {
+    "entra_client_secret": {
+        "tenant_id": "AZURE_TENANT_ID",
+        "client_id": "AZURE_CLIENT_ID",
+        "client_secret": "AZURE_CLIENT_SECRET",
+    },
+    "google_credentials": {"credentials_file": "GOOGLE_APPLICATION_CREDENTIALS"},
+}
+
+
+def options() -> dict[str, str]:
+    named = {
+        "api_version": "OPENAI_API_VERSION",
+        "project": "GOOGLE_CLOUD_PROJECT",
+        "location": "GOOGLE_CLOUD_LOCATION",
+    }
+    return {name: os.environ[variable] for name, variable in named.items() if os.environ.get(variable)}
 
 
 @pytest.fixture(params=VENDORS)
@@ -58,8 +89,21 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 @pytest.fixture
 async def provider(vendor: Vendor) -> AsyncIterator[DirectProviders]:
     transport = StreamlinedTransport()
+    given = vendor.base_url or (os.environ.get("AZURE_OPENAI_ENDPOINT", "") if vendor.wire == "azure" else "")
+    base_url = FAMILIES[vendor.wire].address(given, options())
+    if base_url is None or (vendor.wire == "vertex" and "project" not in options()):
+        pytest.skip("where it is asked is not set")
+    identity = None
+    if vendor.identity:
+        variables = IDENTITY_VARIABLES[vendor.identity]
+        values = {name: os.environ.get(variable, "") for name, variable in variables.items()}
+        identity = Authenticators(transport, SystemClock()).of(vendor.identity, values)
     endpoint = ProviderEndpoint(
-        wire=vendor.wire, base_url=vendor.base_url, api_key=os.environ[vendor.variable]
+        wire=vendor.wire,
+        base_url=base_url,
+        api_key=None if identity else os.environ[vendor.variable],
+        options=options(),
+        authenticator=identity,
     )
     yield DirectProviders(transport, SystemClock(), {"live": endpoint})
     await transport.aclose()

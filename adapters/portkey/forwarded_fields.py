@@ -23,6 +23,7 @@ class GatewayRoute(Enum):
     EMBEDDINGS = "/v1/embeddings"
     MESSAGES = "/v1/messages"
     COUNT_TOKENS = "/v1/messages/count_tokens"
+    RESPONSES = "/v1/responses"
 
 
 ALWAYS_FORWARDED: Final = frozenset({"model", "stream"})
@@ -182,6 +183,13 @@ bedrock/anthropic: * -max_tokens
 """
 
 
+_RESPONSES = """
+openai: background conversation include input instructions max_output_tokens max_tool_calls metadata
+    modalities parallel_tool_calls previous_response_id prompt prompt_cache_key reasoning safety_identifier
+    service_tier store stream_options temperature text tool_choice tools top_logprobs top_p truncation user
+"""
+
+
 _UNANSWERED = """
 302ai deepinfra deepseek lingyi moonshot ncompass perplexity-ai zhipu: audio function_call functions logprobs
     modalities parallel_tool_calls reasoning_effort thinking tool_choice tools top_logprobs
@@ -219,6 +227,7 @@ _FORWARDED: Final[Mapping[GatewayRoute, Mapping[str, frozenset[str]]]] = {
     GatewayRoute.EMBEDDINGS: _parsed(_EMBEDDINGS),
     GatewayRoute.MESSAGES: _parsed(_MESSAGES),
     GatewayRoute.COUNT_TOKENS: _parsed(_COUNT_TOKENS),
+    GatewayRoute.RESPONSES: _parsed(_RESPONSES),
 }
 
 _UNANSWERED_FIELDS: Final = _parsed(_UNANSWERED)

@@ -32,6 +32,7 @@ from adapters.portkey.gateways import Gateway, GatewayHealth, GatewayPool
 from adapters.portkey.headers import TargetHeaders
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.exchange import Exchange
+from adapters.wire.missing_path import is_missing_path
 from adapters.wire.registry import codec_for
 from application.ports.http import Headers, HttpRequest, HttpTransport, TransportFailed
 from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamCall, UpstreamFailed, UpstreamStream
@@ -44,10 +45,12 @@ from application.ports.wire import (
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
 )
+from domain.catalog.tags import RESPONSES_ONLY_TAG, RESPONSES_TAG
 from domain.llm.failures import Failure, FailureKind
 from domain.llm.request import LlmRequest
-from domain.routing.target import Target
+from domain.routing.target import Target, tagged
 from domain.time import Timeouts
 
 REFUSED_PAUSE_S: Final = 30.0
@@ -67,9 +70,14 @@ _ROADS: Final[dict[str, tuple[tuple[GatewayRoute, str], ...]]] = {
     ANTHROPIC_MESSAGES: ((GatewayRoute.MESSAGES, ANTHROPIC_MESSAGES), (GatewayRoute.CHAT, OPENAI_CHAT)),
     ANTHROPIC_COUNT_TOKENS: ((GatewayRoute.COUNT_TOKENS, ANTHROPIC_COUNT_TOKENS),),
     GEMINI_GENERATE: ((GatewayRoute.CHAT, OPENAI_CHAT),),
+    OPENAI_RESPONSES: ((GatewayRoute.RESPONSES, OPENAI_RESPONSES), (GatewayRoute.CHAT, OPENAI_CHAT)),
 }
 """The ways for a caller's dialect, best first, with the dialect spoken to the gateway."""
 _TRANSLATED_WIRES: Final = frozenset({"anthropic", "gemini"})
+_SAID_AS_RESPONSES: Final = frozenset(
+    {OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_RESPONSES, ANTHROPIC_MESSAGES, GEMINI_GENERATE}
+)
+_RESPONSES_ALONE: Final = ((GatewayRoute.RESPONSES, OPENAI_RESPONSES),)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -109,6 +117,7 @@ class PortkeyGateway(LlmProvider):
         self._endpoints: Mapping[str, PortkeyTarget] = {}
         self._roads: dict[tuple[str, str, str], _Road | None] = {}
         self._paused_until: dict[tuple[str, str], float] = {}
+        self._without_responses: set[str] = set()
         self._pool = GatewayPool(self._addresses(gateways))
         self.set_endpoints(endpoints)
 
@@ -126,6 +135,7 @@ class PortkeyGateway(LlmProvider):
         }
         self._roads.clear()
         self._paused_until.clear()
+        self._without_responses.clear()
 
     def health(self) -> tuple[GatewayHealth, ...]:
         """Every gateway with its URL, whether it is used now, and its last error."""
@@ -164,7 +174,7 @@ class PortkeyGateway(LlmProvider):
             answer = await road.exchange.complete(road.codec, call, request, dropped)
         except UpstreamFailed as error:
             self._note(gateway, call.target, error.failure)
-            raise
+            raise self._learned(call, road, error) from None
         self._pool.answered(gateway)
         return answer
 
@@ -182,9 +192,19 @@ class PortkeyGateway(LlmProvider):
             stream = await road.exchange.open_stream(road.codec, call, request, dropped)
         except UpstreamFailed as error:
             self._note(gateway, call.target, error.failure)
-            raise
+            raise self._learned(call, road, error) from None
         self._pool.answered(gateway)
         return stream
+
+    def _learned(self, call: UpstreamCall, road: _Road, error: UpstreamFailed) -> UpstreamFailed:
+        """The failure; a provider that turns out to have no `/responses` is asked in chat from then on."""
+        if road.path != GatewayRoute.RESPONSES.value or not is_missing_path(error.failure):
+            return error
+        if tagged(call.target, RESPONSES_ONLY_TAG):
+            return error
+        self._without_responses.add(call.target.provider)
+        self._roads.clear()
+        return UpstreamFailed(replace(error.failure, at_gateway=True))
 
     async def probe(self) -> None:
         """Asks every gateway for a sign of life, so that a lost one is known before a call meets it and a
@@ -249,7 +269,10 @@ class PortkeyGateway(LlmProvider):
         if endpoint is None:
             return None
         family = model_family(endpoint.slug, target.model)
-        for route, upstream_dialect in _ROADS.get(dialect, ()):
+        has_responses = tagged(target, RESPONSES_TAG) and target.provider not in self._without_responses
+        for route, upstream_dialect in _roads_for(dialect, target):
+            if route is GatewayRoute.RESPONSES and not (has_responses or tagged(target, RESPONSES_ONLY_TAG)):
+                continue
             forwarded = forwarded_fields(route, endpoint.slug, target.model)
             if forwarded is None or (route is GatewayRoute.MESSAGES and family not in _NATIVE_MESSAGES):
                 continue
@@ -327,6 +350,12 @@ class PortkeyGateway(LlmProvider):
             # Silence may be one provider's, and must not take the gateway from all the others: the next
             # probe tells.
             self._pool.answered(gateway)
+
+
+def _roads_for(dialect: str, target: Target) -> tuple[tuple[GatewayRoute, str], ...]:
+    if dialect in _SAID_AS_RESPONSES and tagged(target, RESPONSES_ONLY_TAG):
+        return _RESPONSES_ALONE
+    return _ROADS.get(dialect, ())
 
 
 def _vendor_family(family: str) -> str:

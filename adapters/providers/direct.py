@@ -8,11 +8,11 @@ from adapters.providers.authentication import Authenticator
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
 from adapters.providers.family import Address, AnExchange, EditedCodec, HeaderPairs, Site
-from adapters.providers.missing_path import is_missing_path
 from adapters.wire.addresses import Base, parse_base
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.errors import read_failure
 from adapters.wire.exchange import Exchange, Headers
+from adapters.wire.missing_path import is_missing_path
 from adapters.wire.registry import codec_for, would_drop
 from application.ports.http import Endpoint, HttpRequest, HttpTransport
 from application.ports.llm import (

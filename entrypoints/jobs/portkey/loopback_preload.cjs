@@ -30,6 +30,7 @@ const ROUTES = new Set([
   'POST /v1/embeddings',
   'POST /v1/messages',
   'POST /v1/messages/count_tokens',
+  'POST /v1/responses',
 ]);
 
 const listenAsIs = net.Server.prototype.listen;

@@ -18,6 +18,7 @@ from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamCall, Ups
 from application.ports.wire import RequestReader
 from contracts.ports.llm import LlmProviderContract
 from domain.catalog.offering import Offering
+from domain.catalog.tags import ResponsesSupport
 from domain.llm.capabilities import Capability
 from domain.llm.request import LlmRequest
 from domain.routing.target import Target
@@ -73,6 +74,7 @@ class PortkeyContract(LlmProviderContract):
     slug = ""
     wire = ""
     version_path = "/v1"
+    tags: frozenset[str] = frozenset()
 
     @pytest.fixture
     async def simulated(self) -> AsyncIterator[SimulatedProvider]:
@@ -108,13 +110,27 @@ class PortkeyContract(LlmProviderContract):
         def target(model: str) -> Target:
             able = Capability.TEXT | (Capability.REASONING if "think" in model else Capability(0))
             known = Offering(provider="acme", model=model, capabilities=able)
-            return Target(index=0, id=known.id, provider="acme", model=model, offering=known, wire=self.wire)
+            return Target(
+                index=0,
+                id=known.id,
+                provider="acme",
+                model=model,
+                offering=known,
+                wire=self.wire,
+                tags=self.tags,
+            )
 
         return target
 
 
 class TestPortkeyOpenAi(PortkeyContract):
     slug = wire = "openai"
+
+
+class TestPortkeyOpenAiWithResponses(TestPortkeyOpenAi):
+    """Requests of the Responses API go as they are."""
+
+    tags = ResponsesSupport.NATIVE.tags
 
 
 class TestPortkeyAnthropic(PortkeyContract):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.providers.missing_path import is_missing_path
+from adapters.wire.missing_path import is_missing_path
 from application.ports.llm import UpstreamFailed
 from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_RESPONSES
 from domain.catalog.tags import CHAT_ONLY_TAG, RESPONSES_ONLY_TAG, RESPONSES_TAG, ResponsesSupport

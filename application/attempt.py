@@ -72,7 +72,8 @@ def upstream_call(
         job.request_id,
         continue_from,
         credential,
-        moved_from=moved_from(job, target),
+        # Where it is known who keeps or encrypted what, nothing needs to be guessed.
+        moved_from="" if job.request.home is not None else moved_from(job, target),
     )
 
 

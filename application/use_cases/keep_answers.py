@@ -12,7 +12,7 @@ from application.job import Job
 from application.ports.answer_reading import AnswerReading, References, SeenAnswer
 from application.ports.stored_answers import OpenBill, StoredAnswer
 from domain.catalog.tags import RESPONSES_TAG
-from domain.errors import InvalidRequest, PreviousResponseNotFound
+from domain.errors import InvalidRequest, PreviousResponseNotFound, StoreUnavailable
 from domain.llm.request import Home, LlmRequest
 from domain.routing.target import Target
 from domain.tenancy.principal import Principal
@@ -52,7 +52,12 @@ class KeepAnswers:
         if not previous and not ids:
             return
         tenant_id = principal.tenant_id
-        known = await self._memory.find(tenant_id, ids) if ids else {}
+        try:
+            known = await self._memory.find(tenant_id, ids) if ids else {}
+        except StoreUnavailable:
+            if previous or named.items or named.reasoning:
+                raise
+            return  # who encrypted it is a preference; its maker will say if it was somebody else
         for item_id in named.items:
             if item_id not in known:
                 raise InvalidRequest(f"Item with id '{item_id}' not found.", param="input")

@@ -6,6 +6,7 @@ import pytest
 
 from adapters.wire.registry import codec_for, would_drop
 from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_COMPLETIONS
+from domain.catalog.tags import MAX_COMPLETION_TOKENS_TAG
 from tests.unit.wire.calls import HELLO, call, target, thinker
 from tests.unit.wire.translations import (
     CALL,
@@ -236,7 +237,7 @@ def test_tools_and_their_choice_are_translated_back() -> None:
 def test_the_limit_has_the_name_the_provider_knows() -> None:
     assert to_chat()[0]["max_tokens"] == 100
     assert to_chat(thinker())[0]["max_completion_tokens"] == 100
-    assert to_chat(target(provider="openai"))[0]["max_completion_tokens"] == 100
+    assert to_chat(target(tags=frozenset({MAX_COMPLETION_TOKENS_TAG})))[0]["max_completion_tokens"] == 100
 
 
 def test_thinking_becomes_an_effort_where_the_model_reasons() -> None:

@@ -7,7 +7,7 @@ for a field that is left out. A new kind is a row here and one in `adapters/prov
 from collections.abc import Mapping
 from typing import Annotated, Final, NamedTuple, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, WithJsonSchema, model_validator
 
 from entrypoints.config.sections import Section, Url, Word
 
@@ -68,7 +68,7 @@ class AuthSettings(Section):
     from the variables those clouds' own tools read. Addresses are https, or http on loopback.
     """
 
-    kind: Annotated[str, Word]
+    kind: Annotated[str, Word, WithJsonSchema({"type": "string", "enum": list(KINDS)})]
     tenant_id: Text | None = None
     client_id: Text | None = None
     client_secret: SecretStr | None = None

@@ -81,6 +81,7 @@ CONFIGURATION_SCHEMAS: dict[str, Schema] = {
             },
             "warnings": array(text()),
             "restart_only": array(text(), "What of the file is only read at the start."),
+            "command_line": array(text(), "What the command line said, which wins over the file."),
             "reload": obj(
                 {
                     "file": maybe(text("Its name; null: none is used.")),

@@ -1,6 +1,7 @@
 """Talking to a running server from a command: address, key, one JSON call, clear errors."""
 
 import json
+import os
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -8,8 +9,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
+from pydantic import ValidationError
 
 from entrypoints.cli.configured import load_or_exit
+from entrypoints.config.loading import load_settings, sources_to_find
+from entrypoints.config.problems import ConfigError
+from entrypoints.config.root import Settings
 from entrypoints.jobs.ports import reachable_host
 
 TIMEOUT_S: Final = 30.0
@@ -104,7 +109,7 @@ def connect(config_path: str | None, url: str | None, key: str | None) -> ApiCli
     Raises:
         click.ClickException: there is no key to use.
     """
-    settings = load_or_exit(config_path).settings
+    settings = _settings(config_path)
     if url is None:
         running = read_state(settings.data_dir / "server.json")
         url = running.get("url") or f"http://{reachable_host(settings.server.host)}:{settings.server.port}"
@@ -117,6 +122,20 @@ def connect(config_path: str | None, url: str | None, key: str | None) -> ApiCli
                 "INTERCHANGE_API_KEY, or make a new one with `interchange keys recover`"
             ) from error
     return ApiClient(url, key)
+
+
+def _settings(config_path: str | None) -> Settings:
+    """Enough to find the server: also while the file beside it has errors, which is when one asks most."""
+    try:
+        return load_settings(os.environ, config_path=config_path).settings
+    except ConfigError:
+        data = sources_to_find(os.environ, config_path)
+        try:
+            settings = Settings.model_validate(data)
+        except ValidationError:
+            return load_or_exit(config_path).settings
+    click.echo("warning: the configuration file has errors; see `interchange config check`", err=True)
+    return settings
 
 
 def read_state(path: Path) -> dict[str, Any]:

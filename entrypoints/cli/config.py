@@ -114,7 +114,7 @@ def as_yaml(data: dict[str, Any]) -> str:
 def diff(file: str | None, url: str | None, key: str | None, as_json: bool, exit_code: bool) -> None:
     """Compare what the running server works with to FILE, or to the file it would read now.
 
-    Secrets are masked on both sides and not compared.
+    Secrets are masked on both sides and not compared, and neither is what `serve` was given as flags.
     """
     from entrypoints.config.export import differences, effective
 
@@ -122,9 +122,11 @@ def diff(file: str | None, url: str | None, key: str | None, as_json: bool, exit
     running = connect(file, url, key).call("GET", CONFIG_PATH)
     found = differences(running["settings"], effective(loaded.settings, loaded.references))
     fixed: list[str] = running["restart_only"]
+    given: list[str] = running["command_line"]
     rows = [
         {"path": path, "running": ours, "file": theirs, "needs_restart": _any_of(path, fixed)}
         for path, ours, theirs in found
+        if not _any_of(path, given)
     ]
     if as_json:
         click.echo(

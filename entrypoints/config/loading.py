@@ -32,7 +32,7 @@ class LoadedSettings:
 
     `environ` is kept for what only the catalogue can name: the providers' own key variables. `references` are
     values as they were written with `${…}`, or as the variable that gave them; `lines` is where the file
-    declares each key, from 1.
+    declares each key, from 1; `flags` are the keys that the command line gave.
     """
 
     settings: Settings
@@ -41,6 +41,7 @@ class LoadedSettings:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     references: Mapping[ConfigPath, str] = field(default_factory=dict, repr=False)
     lines: Mapping[ConfigPath, int] = field(default_factory=dict, repr=False)
+    flags: tuple[str, ...] = ()
 
 
 def load_settings(
@@ -86,11 +87,28 @@ def load_settings(
         config_file=file,
         environ=dict(environ),
         references={
-            **{path: f"${{{name}}}" for path, name in environment.origins.items()},
+            **{
+                path: f"${{{name}}}"
+                for path, name in environment.origins.items()
+                if path not in document.values
+            },
             **document.references,
         },
         lines={path: mark.line for path, mark in document.keys.items()},
+        flags=tuple(path_text(path) for path in _paths(overrides, ())),
     )
+
+
+def sources_to_find(environ: Mapping[str, str], config_path: Path | str | None) -> dict[str, Any]:
+    """What file and environment say about where the server is, whatever else is wrong with them."""
+    wanted = ("data_dir", "bootstrap_key_file", "server")
+    found = {name: value for name, value in read_environment(environ).data.items() if name in wanted}
+    file = _find_file(environ, config_path)
+    try:
+        written = {} if file is None else _read_file(file, "", environ).data
+    except ConfigError:
+        written = {}
+    return _merged(found, {name: written[name] for name in wanted if written.get(name) is not None})
 
 
 def _find_file(environ: Mapping[str, str], config_path: Path | str | None) -> Path | None:

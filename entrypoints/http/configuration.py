@@ -21,6 +21,7 @@ def configuration_routes(door: Door, live: LiveConfiguration) -> list[Route]:
             "settings": effective(loaded.settings, loaded.references),
             "warnings": live.warnings(),
             "restart_only": list(restart_only()),
+            "command_line": list(loaded.flags),
             "reload": {
                 "file": status.file,
                 "state": "failed" if status.problems else "in_use",

@@ -177,7 +177,7 @@ CONFIGURATION_PATHS: dict[str, Any] = {
             {
                 "200": json_answer(ref("RouteObject"), "Replaced."),
                 "201": json_answer(ref("RouteObject"), "Made."),
-                **admin_errors(400, 413, 503),
+                **admin_errors(400, 404, 413, 503),
                 **errors(("Error",), 409, meanings=_OWNED),
             },
             parameters=[_NAME],

@@ -35,8 +35,12 @@ class BatchRun:
         self.stopped = asyncio.Event()
         self.nudged = asyncio.Event()
         """Somebody changed the batch in the store."""
+        self.fresh = False
+        """Whether this process itself began the batch, so that nothing can have been handed over before."""
         self.replayed = False
         """Whether `progress` holds what earlier processes wrote."""
+        self.elsewhere = (0, 0)
+        """Lines a provider's batch says it has answered and failed; their answers come when it ends."""
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
 
@@ -107,7 +111,12 @@ class BatchRun:
 
     def counts(self) -> LineCounts:
         """Of the lines as they are now."""
-        return LineCounts(self.batch.counts.total, self.progress.completed, self.progress.failed)
+        completed, failed = self.elsewhere
+        return LineCounts(
+            self.batch.counts.total,
+            max(self.progress.completed, completed),
+            max(self.progress.failed, failed),
+        )
 
 
 def tries_cost(record: TryEnded) -> int | None:

@@ -3,11 +3,13 @@
 import random
 from dataclasses import dataclass
 
+from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters
 from application.key_ring import KeyRing
 from application.ports.batch_store import BatchJournals, BatchStore
 from application.ports.batch_wire import BatchWire
 from application.ports.file_store import FileContents, FileRecords
+from application.ports.provider_batches import ProviderBatches
 from application.ports.system import Clock, IdFactory
 from application.ports.wire import FrameWriter, RequestReader
 from application.runtime import Runtime
@@ -18,6 +20,7 @@ from application.use_cases.finish_batch import FinishBatch
 from application.use_cases.manage_batches import BatchLimits, ManageBatches
 from application.use_cases.manage_files import FileLimits, ManageFiles
 from application.use_cases.run_batch import Background, RunBatch
+from application.use_cases.run_provider_batch import RunProviderBatch
 from application.use_cases.watch_batches import WatchBatches
 from domain.errors import InterchangeError
 from entrypoints.http.errors import render_error
@@ -36,6 +39,7 @@ class BatchParts:
     store: BatchStore
     journals: BatchJournals
     wire: BatchWire
+    providers: ProviderBatches
     pipeline: AnswerLlmRequest
     runtime: Runtime
     key_ring: KeyRing
@@ -103,9 +107,10 @@ def make_batching(parts: BatchParts) -> Batching:
 
 
 def _runner(parts: BatchParts, limits: BatchLimits, counters: BatchCounters, files: ManageFiles) -> RunBatch:
+    records = BatchRecords(parts.runtime, parts.clock)
     answer = AnswerBatchLine(
         pipeline=parts.pipeline,
-        runtime=parts.runtime,
+        records=records,
         key_ring=parts.key_ring,
         reader=parts.reader,
         frames=parts.frames,
@@ -121,6 +126,18 @@ def _runner(parts: BatchParts, limits: BatchLimits, counters: BatchCounters, fil
         check=CheckBatchFile(parts.contents, parts.wire, limits),
         answer=answer,
         finish=FinishBatch(files=files, contents=parts.contents, wire=parts.wire, limits=limits),
+        at_provider=RunProviderBatch(
+            providers=parts.providers,
+            pipeline=parts.pipeline,
+            records=records,
+            key_ring=parts.key_ring,
+            reader=parts.reader,
+            contents=parts.contents,
+            wire=parts.wire,
+            clock=parts.clock,
+            limits=limits,
+            counters=counters,
+        ),
         usage_log=parts.pipeline.usage_log,
         clock=parts.clock,
         limits=limits,

@@ -19,6 +19,7 @@ from adapters.portkey.gateway import PortkeyGateway
 from adapters.pricing.bundled import BundledPriceBook
 from adapters.pricing.feed_sources import PublicFeeds
 from adapters.providers.authentication import Authenticator
+from adapters.providers.batches import DirectBatches
 from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
@@ -364,6 +365,7 @@ class Container(StoreContainer):
             DiskBatchJournals, providers.Callable(batches_directory, StoreContainer.settings), file_thread
         ),
         wire=providers.Singleton(JsonLines),
+        providers=providers.Singleton(DirectBatches, resources),
         pipeline=answer_llm_request,
         runtime=runtime,
         key_ring=StoreContainer.key_ring,

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from application.accounting import note_attempt, shows_cost_in_usage
+from application.accounting import shows_cost_in_usage
+from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters, BatchRun
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
@@ -26,8 +27,7 @@ from application.ports.wire import (
     FrameWriter,
     RequestReader,
 )
-from application.runtime import Runtime
-from application.use_cases.answer_llm_request import OUTPUT_TOKENS_TYPICAL, AnswerLlmRequest
+from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.analytics.event import RequestEvent
 from domain.batch.batch import BatchProblem, StopReason
 from domain.batch.line import BatchLine
@@ -44,7 +44,6 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.llm.request import LlmRequest
-from domain.llm.usage import BYTES_PER_TOKEN_TYPICAL
 from domain.money import usd_float
 from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
@@ -94,7 +93,7 @@ class AnswerBatchLine:
         self,
         *,
         pipeline: AnswerLlmRequest,
-        runtime: Runtime,
+        records: BatchRecords,
         key_ring: KeyRing,
         reader: RequestReader,
         frames: FrameWriter,
@@ -104,7 +103,7 @@ class AnswerBatchLine:
         counters: BatchCounters,
     ) -> None:
         self._pipeline = pipeline
-        self._runtime = runtime
+        self._records = records
         self._key_ring = key_ring
         self._reader = reader
         self._frames = frames
@@ -133,28 +132,22 @@ class AnswerBatchLine:
         """Records that a try may have been billed though nobody will learn its answer."""
         # An open try has no row yet; a failed one whose repeat never came has, so this gets the next number.
         number = state.tries - 1 if state.open else state.tries
-        target = self._target(state.target_id)
+        target = self._records.target(state.target_id)
         record = TryEnded(
             line.number, number, line.custom_id, False, False, 0,
             request_id(run.batch.batch_id, line.number, number), None, UNRESOLVED,
             "sent, and nobody knows whether it was carried out", None,
         )  # fmt: skip
         self._counters.lines["unresolved"] += 1
-        try:
-            job, _ = self._begin(run, line, self._read(run, line))
-        except InterchangeError:
-            job = None
-        if job is None or target is None:
-            if job is not None:
-                self._pipeline.abandon(job)
+        if target is None:
+            # Nobody knows its prices any more; the batch still says that there is something unknown.
             run.batch = replace(run.batch, unresolved=run.batch.unresolved + 1)
             await run.write_in_the_end(record)
             return
-        job.request_id = record.request_id
-        job.plan = job.plan._replace(targets=(target,), spares=())
-        self._note_unresolved(job, target)
+        job = self._records.job(run, line.custom_id, self._read(run, line), target, record.request_id)
+        self._records.note_unresolved(job, target)
         ended: list[TryEnded] = []
-        self._pipeline.end(
+        self._pipeline.record(
             job,
             status=0,
             outcome="error",
@@ -169,7 +162,7 @@ class AnswerBatchLine:
         if state is None:
             return _Course(line, 0)
         if state.open or state.key:
-            target = self._target(state.target_id)
+            target = self._records.target(state.target_id)
             if target is not None and target.honours_idempotency_keys:
                 number = state.tries - 1 if state.open else state.tries
                 return _Course(line, number, state.failed, state.key, state.target_id)
@@ -218,14 +211,10 @@ class AnswerBatchLine:
         )
         return self._pipeline.begin(principal, request, Requirements(), attribution)
 
-    def _target(self, target_id: str) -> Target | None:
-        table, _ = self._runtime.snapshot
-        return next((target for target in table.targets if target.id == target_id), None)
-
     def _choose(self, job: Job, course: _Course) -> Target:
         """The one in doubt again; else the best of the plan that has not failed this line yet."""
         if course.key:
-            pinned = self._target(course.pinned)
+            pinned = self._records.target(course.pinned)
             if pinned is not None:
                 return pinned
         fresh = [target for target in job.plan.targets if target.id not in course.avoided]
@@ -289,7 +278,7 @@ class AnswerBatchLine:
             )
         elif final and course.key and doubt_of(failure) is Doubt.NONE:
             # This one was refused; what became of the one it repeated stays unknown.
-            self._note_unresolved(job, target)
+            self._records.note_unresolved(job, target)
             self._counters.lines["unresolved"] += 1
         ended = self._ended(run, course, final=final, ok=False, error=error)._replace(key_goes_on=same_key)
         await self._record(run, job, ended, status=ended.status, outcome="error", error_code=error.code)
@@ -354,20 +343,6 @@ class AnswerBatchLine:
         if cost is None or not shows_cost_in_usage(job):
             return answer.body
         return self._frames.with_cost(job.request.dialect, answer.body, usd_float(cost))
-
-    def _note_unresolved(self, job: Job, target: Target) -> None:
-        now = self._clock.monotonic()
-        tokens = job.request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
-        note_attempt(
-            job,
-            target,
-            via=job.via,
-            outcome=UNRESOLVED,
-            started=now,
-            ended=now,
-            usage=None,
-            answer_chars=tokens * BYTES_PER_TOKEN_TYPICAL,
-        )
 
 
 def _pause_s(error: InterchangeError) -> float:

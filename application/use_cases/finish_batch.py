@@ -18,6 +18,7 @@ WHY = {
     StopReason.EXPIRED: "the batch's completion window ended before this line was asked",
     StopReason.BUDGET: "the batch's budget did not reach to this line",
     StopReason.KEY_REVOKED: "the key that made the batch may no longer be used",
+    StopReason.PROVIDER: "the provider did not run the batch",
 }
 
 

@@ -10,6 +10,7 @@ from application.batch_run import BatchCounters, BatchRun
 from application.ports.batch_store import BatchStore
 from application.ports.batch_wire import BatchWire
 from application.ports.file_store import FileContents
+from application.ports.llm import UpstreamFailed
 from application.ports.system import Clock
 from application.ports.usage import UsageLog
 from application.use_cases.answer_batch_line import AnswerBatchLine
@@ -17,10 +18,12 @@ from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.check_batch_file import CheckBatchFile
 from application.use_cases.finish_batch import FinishBatch
 from application.use_cases.manage_batches import BatchLimits
+from application.use_cases.run_provider_batch import NotPossible, RunProviderBatch
 from domain.batch.batch import Batch, BatchProblem, BatchStatus, LineCounts, StopReason, final_status
 from domain.batch.line import BatchLine
 from domain.batch.pace import background_room
 from domain.batch.progress import TryEnded
+from domain.batch.settings import BatchMode
 from domain.errors import NotFound, StoreUnavailable
 
 SAVE_EVERY_S: Final = 0.5
@@ -58,6 +61,7 @@ class RunBatch:
         check: CheckBatchFile,
         answer: AnswerBatchLine,
         finish: FinishBatch,
+        at_provider: RunProviderBatch,
         usage_log: UsageLog,
         clock: Clock,
         limits: BatchLimits,
@@ -70,6 +74,7 @@ class RunBatch:
         self._check = check
         self._answer = answer
         self._finish = finish
+        self._at_provider = at_provider
         self._usage_log = usage_log
         self._clock = clock
         self._limits = limits
@@ -90,7 +95,7 @@ class RunBatch:
             await self._validate(run)
         if run.batch.status is BatchStatus.IN_PROGRESS:
             await self._replay(run)
-            await self._run_lines(run)
+            await (self._run_at_provider(run) if run.batch.answered_by else self._run_lines(run))
             self._note(run)
             run.batch = replace(run.batch, stop=run.stop)
             await self._move(run, BatchStatus.FINALIZING)
@@ -122,7 +127,39 @@ class RunBatch:
             run.batch = replace(run.batch, problems=tuple(check.problems))
             await self._move(run, BatchStatus.FAILED)
             return
+        run.fresh = True
+        if run.batch.settings.mode is not BatchMode.OWN:
+            try:
+                target = await self._at_provider.choose(run)
+                run.batch = replace(run.batch, answered_by=target.id)
+            except NotPossible as error:
+                if run.batch.settings.mode is BatchMode.PROVIDER:
+                    run.batch = run.batch.with_problem(error.problem)
+                    await self._move(run, BatchStatus.FAILED)
+                    return
         await self._move(run, BatchStatus.IN_PROGRESS)
+
+    async def _run_at_provider(self, run: BatchRun) -> None:
+        """The provider's own batch; what it will not take is a problem of the batch, not of its lines."""
+        watching = asyncio.create_task(self._watch(run))
+        working = asyncio.create_task(self._at_provider(run, lambda: self._save(run), resumed=not run.fresh))
+        try:
+            await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            await working
+        except UpstreamFailed as error:
+            failure = error.failure
+            if failure.disposition.try_next and run.batch.provider_batch:
+                # It is there and will be asked for again: nothing is lost.
+                raise StoreUnavailable(f"the provider's batch cannot be reached: {failure.message}") from None
+            run.batch = run.batch.with_problem(BatchProblem("provider_batch_failed", failure.message))
+            run.end(StopReason.PROVIDER)
+        finally:
+            run.elsewhere = (0, 0)
+            for task in (watching, working):
+                task.cancel()
+            await asyncio.gather(watching, working, return_exceptions=True)
 
     async def _replay(self, run: BatchRun) -> None:
         """What the journal knows of earlier processes; their usage is recorded once more."""

@@ -46,6 +46,7 @@ class StopReason(Enum):
     EXPIRED = "batch_expired"
     BUDGET = "batch_budget_exceeded"
     KEY_REVOKED = "batch_key_revoked"
+    PROVIDER = "provider_batch_failed"
 
 
 STATUS_AFTER_STOP: Final[dict[StopReason, BatchStatus]] = {
@@ -53,6 +54,7 @@ STATUS_AFTER_STOP: Final[dict[StopReason, BatchStatus]] = {
     StopReason.EXPIRED: BatchStatus.EXPIRED,
     StopReason.BUDGET: BatchStatus.FAILED,
     StopReason.KEY_REVOKED: BatchStatus.FAILED,
+    StopReason.PROVIDER: BatchStatus.FAILED,
 }
 
 

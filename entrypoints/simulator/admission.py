@@ -7,7 +7,7 @@ import msgspec
 from entrypoints.simulator import azure_shape, cloud_routes, vertex_shape
 from entrypoints.simulator.connection import Request
 from entrypoints.simulator.conversation import Rejected
-from entrypoints.simulator.routes import Route
+from entrypoints.simulator.routes import BATCHES, Route
 
 _BAD_KEY = "bad-key"
 
@@ -45,7 +45,7 @@ def admit(request: Request, route: Route, key: str, broken: bool, body: dict[str
         raise Rejected(401, "Incorrect API key provided: API key not valid.")
     if request.method != route.method:
         raise Rejected(405, f"Not allowed to {request.method} on {route.path}", kind="invalid_request_error")
-    if broken and route.operation != "transcriptions":
+    if broken and route.operation not in ("transcriptions", BATCHES):
         raise Rejected(400, "We could not parse the JSON body of your request.", kind=None)
     if route.cloud == cloud_routes.AZURE:
         azure_shape.admit(route, request)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -19,44 +19,22 @@ from entrypoints.simulator import (
 )
 from entrypoints.simulator.admission import admit, decoded, key_of
 from entrypoints.simulator.answers import answer_to
+from entrypoints.simulator.bill import BATCH_PERCENT
 from entrypoints.simulator.connection import EVENT_STREAM, JSON, Connection, Request
-from entrypoints.simulator.conversation import Answer, Ask, Embedded, Frame, Rejected, Tokens
+from entrypoints.simulator.conversation import Answer, Ask, Embedded, Frame, Rejected
 from entrypoints.simulator.faults import Fault, LatencyProfile
 from entrypoints.simulator.misbehaviour import (
     Account,
     broken_answer,
     emit,
-    send_unary,
     strikes_before_answer,
 )
-from entrypoints.simulator.routes import STORED_RESPONSE, Route, route_of
+from entrypoints.simulator.provider_batches import Line, SimulatedBatches
+from entrypoints.simulator.routes import BATCHES, STORED_RESPONSE, Route, route_of
 from entrypoints.simulator.rules import RequestFacts
 from entrypoints.simulator.shapes import ERRORS, GENERATIONS, Generation
 from entrypoints.simulator.state import Counters, SimulationState
-
-
-class _Unary(NamedTuple):
-    """A whole answer ready to send, and what it is billed for."""
-
-    body: bytes
-    tokens: Tokens | None
-    """None for what providers do not charge, such as lists of models."""
-    id: str = "0"
-    media: bytes = JSON
-    model: str = ""
-
-
-class _Finished(NamedTuple):
-    """The moment a keyed answer's work is done: it is billed then."""
-
-    unary: _Unary
-    route: Route
-    state: SimulationState
-
-    def __call__(self) -> _Unary:
-        if self.unary.tokens is not None:
-            self.state.bill.charge(self.route.provider, self.unary.model, self.unary.tokens)
-        return self.unary
+from entrypoints.simulator.whole_answers import Finished, Unary, deliver, late
 
 
 class Answering:
@@ -66,6 +44,7 @@ class Answering:
         self._state = state
         self._control = control
         self._current: dict[Connection, Counters] = {}
+        self._batches = SimulatedBatches(self._batched, partial(state.bill.charge, percent=BATCH_PERCENT))
 
     def handle(self, connection: Connection, request: Request) -> None:
         """Answers one request, at once where nothing asks for time."""
@@ -76,7 +55,7 @@ class Answering:
         if route.operation == "models" and request.header(b"anthropic-version"):
             # The one path that two shapes share.
             route = route._replace(shape="anthropic")
-        elif route.operation == STORED_RESPONSE:
+        elif route.operation in (STORED_RESPONSE, BATCHES):
             route = route._replace(method=request.method)
         state = self._state
         counters = state.counters_of(route.provider)
@@ -176,7 +155,9 @@ class Answering:
                 account = Account(self._state.bill, route.provider, fetched.model, fetched.tokens)
                 self._whole_stream(connection, EVENT_STREAM, fetched.frames, account)
                 return
-            unary, model = _Unary(fetched.body, fetched.tokens), fetched.model
+            unary, model = Unary(fetched.body, fetched.tokens), fetched.model
+        elif route.operation == BATCHES:
+            unary = Unary(self._batches.answer(route, raw, facts), None)
         elif generation is None:
             unary = self._not_generated(route, body, raw)
         else:
@@ -214,7 +195,7 @@ class Answering:
             wait_s = 0.0
             if profile is not None:
                 wait_s = profile.whole_s(unary.tokens.output if unary.tokens is not None else 0)
-            finished = _Finished(unary, route, self._state)
+            finished = Finished(unary, route, self._state)
             if wait_s <= 0:
                 keyed.end(account, key, finished())
                 standing = unary
@@ -224,9 +205,9 @@ class Answering:
                 loop.call_later(wait_s, lambda: keyed.end(account, key, finished()))
                 standing = keyed.wait(account, key)
         free = Account(self._state.bill, route.provider, facts.model, None)
-        self._run(connection, partial(_deliver, connection, route, standing, fault, free), free)
+        self._run(connection, partial(deliver, connection, route, standing, fault, free), free)
 
-    def _made(self, route: Route, body: dict[str, Any], raw: bytes, facts: RequestFacts) -> "_Unary":
+    def _made(self, route: Route, body: dict[str, Any], raw: bytes, facts: RequestFacts) -> Unary:
         """A whole answer that is neither sent nor billed yet."""
         generation = GENERATIONS.get(route.operation)
         if generation is None:
@@ -236,6 +217,22 @@ class Answering:
         ask = self._state.responses.continued(facts, generation.parse(route, body))
         answer = self._answered(ask, facts)
         return _whole(generation, ask, answer)._replace(model=facts.model)
+
+    def _batched(self, provider: str, path: str, body: dict[str, Any], facts: RequestFacts) -> Line:
+        """One line of a batch, as the route it names would answer it."""
+        route = route_of(f"/{provider}{path}" if provider else path)
+        model = body.get("model")
+        named = facts._replace(path=path, model=model if isinstance(model, str) else "")
+        try:
+            unary = self._made(route, {**body, "stream": False}, b"", named)
+        except (Rejected, AttributeError, KeyError, TypeError, ValueError) as error:
+            rejected = error if isinstance(error, Rejected) else Rejected(400, f"Invalid body: {error}")
+            kind, code, param = rejected.kind, rejected.code, rejected.param
+            told = ERRORS[route.shape].body(
+                rejected.status, rejected.message, kind=kind, code=code, param=param
+            )
+            return Line(rejected.status, told, None)
+        return Line(200, unary.body, unary.tokens)
 
     def _answered(self, ask: Ask, facts: RequestFacts) -> Answer:
         state = self._state
@@ -253,7 +250,7 @@ class Answering:
         connection: Connection,
         route: Route,
         model: str,
-        unary: _Unary,
+        unary: Unary,
         fault: Fault | None,
         profile: LatencyProfile | None,
     ) -> None:
@@ -266,7 +263,7 @@ class Answering:
             connection.respond(200, headers, unary.body)
             return
         account.produced = unary.tokens.output if unary.tokens is not None else 0
-        self._run(connection, partial(_late, connection, headers, unary, fault, profile, account), account)
+        self._run(connection, partial(late, connection, headers, unary, fault, profile, account), account)
 
     def _stream(
         self,
@@ -295,10 +292,10 @@ class Answering:
         self._leave(connection, answered=True)
         connection.respond_chunks(headers, [frame.data for frame in frames])
 
-    def _not_generated(self, route: Route, body: dict[str, Any], raw: bytes) -> _Unary:
+    def _not_generated(self, route: Route, body: dict[str, Any], raw: bytes) -> Unary:
         if route.operation in side_operations.OPERATIONS:
             side = side_operations.side_answer(route.operation, body, raw)
-            return _Unary(side.body, side.tokens, media=b"content-type: %b\r\n" % side.content_type)
+            return Unary(side.body, side.tokens, media=b"content-type: %b\r\n" % side.content_type)
         match route.operation:
             case "embeddings":
                 model = body.get("model")
@@ -306,7 +303,7 @@ class Answering:
                     raise Rejected(400, "you must provide a model parameter", param="model")
                 embedded = vectors.embed(model, vectors.texts_of(body.get("input")), body.get("dimensions"))
                 as_base64 = body.get("encoding_format") == "base64"
-                return _Unary(
+                return Unary(
                     openai_shape.embeddings_body(model, embedded, as_base64=as_base64), embedded.tokens
                 )
             case "embed" | "batch_embed":
@@ -314,19 +311,19 @@ class Answering:
             case "vertex_predict":
                 texts, dimensions = vertex_shape.texts_to_predict(body)
                 embedded = vectors.embed(route.model or "", texts, dimensions)
-                return _Unary(vertex_shape.predict_body(embedded), embedded.tokens)
+                return Unary(vertex_shape.predict_body(embedded), embedded.tokens)
             case "count_tokens":
                 ask = anthropic_shape.parse_messages(body, counting=True)
-                return _Unary(anthropic_shape.count_body(ask), None)
+                return Unary(anthropic_shape.count_body(ask), None)
             case "gemini_count":
                 asked = body.get("generateContentRequest") or body
-                return _Unary(
+                return Unary(
                     gemini_shape.count_body(gemini_shape.parse_generate(route.model or "", asked)), None
                 )
             case _:
                 return self._models(route)
 
-    def _models(self, route: Route) -> _Unary:
+    def _models(self, route: Route) -> Unary:
         listed = self._state.models
         one = route.model
         if one is not None and one not in listed:
@@ -341,45 +338,18 @@ class Answering:
         if one is not None:
             answer = msgspec.json.decode(body)
             body = msgspec.json.encode((answer.get("data") or answer.get("models"))[listed.index(one)])
-        return _Unary(body, None)
+        return Unary(body, None)
 
 
-def _gemini_embedding(route: Route, body: dict[str, Any]) -> _Unary:
+def _gemini_embedding(route: Route, body: dict[str, Any]) -> Unary:
     batch = route.operation == "batch_embed"
     texts, dimensions = gemini_shape.parse_embed(route.model or "", body, batch=batch)
     embedded: Embedded = vectors.embed(route.model or "", texts, dimensions)
-    return _Unary(gemini_shape.embed_body(embedded, batch=batch), embedded.tokens)
+    return Unary(gemini_shape.embed_body(embedded, batch=batch), embedded.tokens)
 
 
-async def _deliver(
-    connection: Connection,
-    route: Route,
-    standing: "_Unary | asyncio.Future[_Unary]",
-    fault: Fault | None,
-    account: Account,
-) -> None:
-    """A keyed answer, as soon as it is there; what spoils its delivery spoils nothing else."""
-    unary = standing if isinstance(standing, _Unary) else await standing
-    headers = unary.media + ERRORS[route.shape].request_id_header % unary.id.encode()
-    await send_unary(connection, headers, unary.body, fault, account)
-
-
-async def _late(
-    connection: Connection,
-    headers: bytes,
-    unary: _Unary,
-    fault: Fault | None,
-    profile: LatencyProfile | None,
-    account: Account,
-) -> None:
-    """A unary answer that takes its time or is spoilt on the way."""
-    if profile is not None:
-        await asyncio.sleep(profile.whole_s(account.produced))
-    await send_unary(connection, headers, unary.body, fault, account)
-
-
-def _whole(generation: Generation, ask: Ask, answer: Answer) -> _Unary:
+def _whole(generation: Generation, ask: Ask, answer: Answer) -> Unary:
     """A whole answer; of one made in the background only that it was begun, which costs nothing yet."""
     if ask.background:
-        return _Unary(responses_shape.unfinished_body(ask, answer, "queued"), None, answer.id)
-    return _Unary(generation.body(ask, answer), answer.tokens, answer.id)
+        return Unary(responses_shape.unfinished_body(ask, answer, "queued"), None, answer.id)
+    return Unary(generation.body(ask, answer), answer.tokens, answer.id)

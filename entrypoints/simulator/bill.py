@@ -11,6 +11,8 @@ import msgspec
 
 from entrypoints.simulator.conversation import Tokens
 
+BATCH_PERCENT = 50
+"""What batches cost of the usual price."""
 _NANO_USD_PER_TOKEN = Decimal(1000)
 """A dollar per million tokens is a thousand nano-dollars per token."""
 
@@ -34,8 +36,8 @@ def price_from(wanted: Any) -> Price:
     return msgspec.convert(texts, Price)
 
 
-def cost_nano_usd(price: Price, tokens: Tokens) -> int:
-    """What these tokens cost."""
+def cost_nano_usd(price: Price, tokens: Tokens, *, percent: int = 100) -> int:
+    """What these tokens cost, at so many percent of the price."""
 
     def rate(special: Decimal | None, plain: Decimal) -> Decimal:
         return plain if special is None else special
@@ -49,7 +51,8 @@ def cost_nano_usd(price: Price, tokens: Tokens) -> int:
     dollars += tokens.cache_write_long * rate(price.cache_write_long_usd_per_mtok, write)
     dollars += (tokens.output - tokens.reasoning) * whole_out
     dollars += tokens.reasoning * rate(price.reasoning_usd_per_mtok, whole_out)
-    return int((dollars * _NANO_USD_PER_TOKEN).to_integral_value(rounding=ROUND_CEILING))
+    nano_usd = dollars * _NANO_USD_PER_TOKEN * percent / 100
+    return int(nano_usd.to_integral_value(rounding=ROUND_CEILING))
 
 
 class _Line:
@@ -63,7 +66,7 @@ class _Line:
         self.cost_nano_usd = 0
         self.unpriced = 0
 
-    def add(self, tokens: Tokens, price: Price | None) -> None:
+    def add(self, tokens: Tokens, price: Price | None, percent: int) -> None:
         self.requests += 1
         mine = self.sums
         self.sums = Tokens(
@@ -77,7 +80,7 @@ class _Line:
         if price is None:
             self.unpriced += 1
         else:
-            self.cost_nano_usd += cost_nano_usd(price, tokens)
+            self.cost_nano_usd += cost_nano_usd(price, tokens, percent=percent)
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -104,12 +107,14 @@ class Bill:
         """Prices by `provider/model`, `model` or `*`; later answers are charged by them."""
         self._prices = dict(prices)
 
-    def charge(self, provider: str, model: str, tokens: Tokens, *, told: bool = True) -> None:
-        """Adds one request."""
+    def charge(
+        self, provider: str, model: str, tokens: Tokens, *, told: bool = True, percent: int = 100
+    ) -> None:
+        """Adds one request, at so many percent of its price."""
         line = self._lines.get((provider, model, told))
         if line is None:
             line = self._lines[(provider, model, told)] = _Line()
-        line.add(tokens, self._price(provider, model))
+        line.add(tokens, self._price(provider, model), percent)
 
     def _price(self, provider: str, model: str) -> Price | None:
         prices = self._prices

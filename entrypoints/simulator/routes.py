@@ -23,11 +23,14 @@ _NO_PROVIDER = frozenset(
         "rerank",
         "images",
         "audio",
+        "files",
+        "batches",
     }
 )
 
 
 STORED_RESPONSE = "stored_response"
+BATCHES = "batches"
 
 
 class Route(NamedTuple):
@@ -93,6 +96,9 @@ def route_of(target: str) -> Route:
         return Route(
             provider, path, special.shape, special.operation, model=model, stream=stream, cloud=cloud
         )
+    named = segments[1:] if segments[:1] == ["v1"] else segments
+    if named[:1] in (["files"], ["batches"]) or named[:2] == ["messages", "batches"]:
+        return Route(provider, path, "anthropic" if named[0] == "messages" else "openai", BATCHES)
     for suffix, suffix_shape, operation in _SUFFIXES:
         if path.endswith(suffix):
             route = Route(provider, path, suffix_shape, operation, model=_deployment(segments), cloud=cloud)

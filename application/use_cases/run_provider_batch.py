@@ -1,0 +1,365 @@
+"""Runs a batch as a batch of the provider's own, at the provider's batch prices.
+
+Which target answers is written down before anything is handed over, the provider's id before it is asked how
+it is doing. So whoever takes over after a crash finds the provider's batch again instead of paying for two.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from application.batch_lines import lines_of, understood
+from application.batch_records import BatchRecords
+from application.batch_run import BatchCounters, BatchRun
+from application.job import Attribution
+from application.key_ring import KeyRing
+from application.ports.batch_wire import BatchWire
+from application.ports.file_store import FileContents
+from application.ports.http import BodySource
+from application.ports.llm import UpstreamFailed
+from application.ports.provider_batches import Marker, ProviderBatches, ProviderBatchState, ProviderLine
+from application.ports.system import Clock
+from application.ports.wire import (
+    ANTHROPIC_MESSAGES,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
+    RequestReader,
+)
+from application.use_cases.answer_batch_line import DIALECT_BY_ENDPOINT
+from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.manage_batches import BatchLimits
+from domain.batch.batch import BatchProblem, StopReason
+from domain.batch.line import BatchLine
+from domain.batch.progress import TryEnded, request_id
+from domain.batch.settings import BatchMode
+from domain.batch.spending import line_bound
+from domain.catalog.prices import BATCH
+from domain.errors import InterchangeError, StoreUnavailable
+from domain.llm.failures import Failure, FailureKind, classify
+from domain.llm.request import LlmRequest, Operation
+from domain.llm.usage import NO_USAGE
+from domain.resilience.backoff import retry_wait_s
+from domain.routing.requirements import Requirements
+from domain.routing.target import Target
+
+POLL_FIRST_S: Final = 0.5
+POLL_MAX_S: Final = 60.0
+POLL_FACTOR: Final = 1.5
+FAILED_POLLS_MAX: Final = 200
+"""Asked in vain so often in a row, at growing intervals, the batch is left for a later try."""
+SUBMISSIONS_MAX: Final = 6
+LINES_AT_ONCE: Final = 64
+UPSTREAM_BYTES_MAX: Final = 2**40
+OPERATION_BY_DIALECT: Final = {
+    OPENAI_CHAT: Operation.CHAT,
+    OPENAI_RESPONSES: Operation.CHAT,
+    OPENAI_EMBEDDINGS: Operation.EMBEDDINGS,
+    OPENAI_COMPLETIONS: Operation.COMPLETION,
+    ANTHROPIC_MESSAGES: Operation.CHAT,
+}
+NOT_POSSIBLE: Final = "provider_batch_not_possible"
+
+
+class _Known(NamedTuple):
+    """What is kept of a line while the provider works."""
+
+    custom_id: str
+    model: str
+
+
+class _Spooled(BodySource):
+    """The document for the provider, as it lies on our disk."""
+
+    def __init__(self, contents: FileContents, tenant_id: str, file_id: str, size_bytes: int) -> None:
+        self._contents, self._tenant_id, self._file_id = contents, tenant_id, file_id
+        self.size_bytes = size_bytes
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self._contents.read(self._tenant_id, self._file_id)
+
+
+class NotPossible(Exception):
+    """No single target's batch API can answer these lines; `problem` says why."""
+
+    def __init__(self, problem: BatchProblem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class RunProviderBatch:
+    """Memory: the custom id and model of each line, no bodies."""
+
+    def __init__(
+        self,
+        *,
+        providers: ProviderBatches,
+        pipeline: AnswerLlmRequest,
+        records: BatchRecords,
+        key_ring: KeyRing,
+        reader: RequestReader,
+        contents: FileContents,
+        wire: BatchWire,
+        clock: Clock,
+        limits: BatchLimits,
+        counters: BatchCounters,
+    ) -> None:
+        self._providers = providers
+        self._pipeline = pipeline
+        self._records = records
+        self._key_ring = key_ring
+        self._reader = reader
+        self._contents = contents
+        self._wire = wire
+        self._clock = clock
+        self._limits = limits
+        self._counters = counters
+
+    async def choose(self, run: BatchRun) -> Target:
+        """The one target that may answer every line through its provider's batch API.
+
+        Raises NotPossible; also where the mode is `auto` and its batches cost no less.
+        """
+        chosen: Target | None = None
+        bound = 0
+        async for line in self._lines(run):
+            if line.number % LINES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            target, request = self._target_for(run, line, chosen)
+            chosen = chosen or target
+            most = line_bound(request, target.offering.prices, target.offering.max_output_tokens)
+            limit = run.purse.limit_nano_usd
+            bound += most or 0
+            if limit is not None and (most is None or bound > limit):
+                raise NotPossible(
+                    BatchProblem(
+                        NOT_POSSIBLE, "the whole file at once could pass the budget", line.number, "metadata"
+                    )
+                )
+        if chosen is None:
+            raise NotPossible(BatchProblem(NOT_POSSIBLE, "there are no lines"))
+        if run.batch.settings.mode is BatchMode.AUTO and not _cheaper(chosen):
+            raise NotPossible(BatchProblem(NOT_POSSIBLE, "the provider's batches cost no less"))
+        return chosen
+
+    def _target_for(self, run: BatchRun, line: BatchLine, chosen: Target | None) -> tuple[Target, LlmRequest]:
+        dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
+        try:
+            principal = self._key_ring.holder_of(run.batch.tenant_id, run.batch.key_id)
+            request = self._reader.read(dialect, line.body)
+            job, _ = self._pipeline.begin(principal, request, Requirements(), Attribution())
+            self._pipeline.abandon(job)
+        except InterchangeError as error:
+            raise NotPossible(BatchProblem(NOT_POSSIBLE, error.message, line.number, error.param)) from None
+        targets = job.plan.targets
+        target = chosen if chosen is not None and chosen in targets else targets[0]
+        if chosen is not None and target.id != chosen.id:
+            raise NotPossible(
+                BatchProblem(
+                    NOT_POSSIBLE, f"leads to {target.id}, earlier lines to {chosen.id}", line.number, "model"
+                )
+            )
+        if not self._providers.offers(target, dialect):
+            raise NotPossible(
+                BatchProblem(NOT_POSSIBLE, f"{target.provider} has no batch API for this", line.number)
+            )
+        return target, request
+
+    async def __call__(self, run: BatchRun, save: Callable[[], Awaitable[None]], resumed: bool) -> None:
+        """Hands over, looks after and fetches the batch; `run.batch.answered_by` is written down already.
+
+        `save` writes `run.batch` down. Raises StoreUnavailable and what `save` raises; UpstreamFailed when
+        the provider takes or gives nothing, after which it may be called again with `resumed`.
+        """
+        target = self._records.target(run.batch.answered_by)
+        if target is None:
+            message = f"{run.batch.answered_by} is no longer configured"
+            raise UpstreamFailed(Failure(kind=FailureKind.CALLER_FAULT, message=message, sent=False))
+        known: dict[int, _Known] = {}
+        if not run.batch.provider_batch:
+            document = await self._spool(run, target, known)
+            reference = await self._hand_over(run, target, document, resumed)
+            run.batch = replace(run.batch, provider_batch=reference)
+            await save()
+        if not known:
+            async for line in self._lines(run):
+                known[line.number] = self._known(run, line)
+        state = await self._until_ended(run, target)
+        async for result in self._providers.results(target, run.batch.provider_batch, state):
+            await self._take(run, target, known, result)
+        await self._settle_rest(run, known, state)
+        await self._contents.remove(run.batch.tenant_id, _spool_id(run))
+
+    async def _spool(self, run: BatchRun, target: Target, known: dict[int, _Known]) -> BodySource:
+        """All lines in the provider's shape, on our disk, so that their size is known beforehand."""
+        dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
+
+        async def requests() -> AsyncIterator[bytes]:
+            async for line in self._lines(run):
+                request = self._reader.read(dialect, line.body)
+                known[line.number] = _Known(line.custom_id, request.model)
+                yield self._providers.encode(target, request, _upstream_id(run, line.number))
+
+        document = self._providers.document(target, requests())
+        spool = _spool_id(run)
+        written = await self._contents.write(
+            run.batch.tenant_id, spool, document, size_bytes_max=UPSTREAM_BYTES_MAX
+        )
+        return _Spooled(self._contents, run.batch.tenant_id, spool, written.size_bytes)
+
+    async def _hand_over(self, run: BatchRun, target: Target, document: BodySource, resumed: bool) -> str:
+        """The provider's id of the batch, made at most once: whoever is in doubt looks first."""
+        dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
+        marker = Marker(run.batch.batch_id, run.batch.counts.total, run.batch.created_at_us)
+        in_doubt = resumed
+        for attempt in range(SUBMISSIONS_MAX):
+            try:
+                if in_doubt and (found := await self._providers.find(target, marker)) is not None:
+                    return found
+                return await self._providers.submit(target, dialect, document, marker)
+            except UpstreamFailed as error:
+                failure = error.failure
+                in_doubt = in_doubt or failure.may_be_billed or (failure.status or 0) >= 500
+                if not failure.disposition.retry_same and failure.kind is not FailureKind.TIMEOUT:
+                    raise
+                if attempt + 1 == SUBMISSIONS_MAX or run.stop is not None:
+                    raise
+                await run.sleep(retry_wait_s(attempt, retry_after_s=failure.retry_after_s, draw=1.0))
+        raise AssertionError("the last attempt returned or raised")
+
+    async def _until_ended(self, run: BatchRun, target: Target) -> ProviderBatchState:
+        wait_s, failed, cancelled = POLL_FIRST_S, 0, False
+        while True:
+            if run.stop is not None and not cancelled:
+                cancelled = True
+                await self._providers.cancel(target, run.batch.provider_batch)
+                wait_s = POLL_FIRST_S
+            try:
+                state = await self._providers.poll(target, run.batch.provider_batch)
+            except UpstreamFailed:
+                failed += 1
+                if failed >= FAILED_POLLS_MAX:
+                    raise
+            else:
+                failed = 0
+                run.elsewhere = (state.completed, state.failed)
+                if state.ended:
+                    return state
+            # `run.sleep` returns at once when the batch has stopped; the provider still needs its time.
+            await (asyncio.sleep(wait_s) if cancelled else run.sleep(wait_s))
+            wait_s = min(POLL_MAX_S, wait_s * POLL_FACTOR)
+
+    async def _take(
+        self, run: BatchRun, target: Target, known: dict[int, _Known], result: ProviderLine
+    ) -> None:
+        number = _number(run, result.custom_id)
+        line = known.get(number)
+        if line is None or number in run.progress.finished:
+            return
+        dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
+        told = request_id(run.batch.batch_id, number, 0)
+        shape = self._shape(dialect, line.model)
+        job = self._records.job(run, line.custom_id, shape, target, told)
+        failure: Failure | None = None
+        body: bytes | None = result.body or None
+        usage = None
+        if result.ok:
+            try:
+                answer = self._providers.translate(target, shape, result.body)
+                body, usage, job.finish_reason = answer.body, answer.usage, answer.finish_reason or ""
+            except UpstreamFailed as error:
+                failure = error.failure
+        else:
+            kind = classify(result.status or 500, codes=(result.code or None,), message=result.message)
+            failure = Failure(kind=kind, message=result.message or kind.value, status=result.status or None)
+        outcome = "ok" if failure is None else failure.kind.value
+        spoilt = failure is not None and result.ok
+        self._records.note_batched(
+            job, target, usage if failure is None else None if spoilt else NO_USAGE, outcome, failure
+        )
+        ok = failure is None
+        code, message = ("", "") if failure is None else (result.code or outcome, failure.message)
+        ended = TryEnded(number, 0, line.custom_id, True, ok, result.status, told, body, code, message, None)
+        records: list[TryEnded] = []
+        self._pipeline.record(
+            job,
+            status=result.status or 0,
+            outcome="ok" if ok else "error",
+            error_code="" if ok else f"upstream_{outcome}",
+            first=lambda event: _keep(run, records, ended._replace(event=event)),
+        )
+        for waiting in records:
+            await run.write_in_the_end(waiting)
+        self._counters.lines["completed" if ok else "failed"] += 1
+
+    async def _settle_rest(self, run: BatchRun, known: dict[int, _Known], state: ProviderBatchState) -> None:
+        """Lines the provider says nothing about; after a stop they are told with the others."""
+        if run.stop is not None:
+            return
+        why = state.message or "the provider's batch ended without a result for this line"
+        for number, line in known.items():
+            if number not in run.progress.finished:
+                await run.write_in_the_end(
+                    TryEnded(
+                        number,
+                        0,
+                        line.custom_id,
+                        True,
+                        False,
+                        0,
+                        "",
+                        None,
+                        "provider_batch_failed",
+                        why,
+                        None,
+                    )
+                )
+                self._counters.lines["failed"] += 1
+        if state.message:
+            run.batch = run.batch.with_problem(BatchProblem("provider_batch_failed", state.message))
+
+    def _known(self, run: BatchRun, line: BatchLine) -> _Known:
+        dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
+        return _Known(line.custom_id, self._reader.read(dialect, line.body).model)
+
+    def _shape(self, dialect: str, model: str) -> LlmRequest:
+        """What a result's translation and its usage need of the request; its body is not kept."""
+        operation = OPERATION_BY_DIALECT[dialect]
+        return LlmRequest(operation=operation, dialect=dialect, model=model, body=b"{}")
+
+    async def _lines(self, run: BatchRun) -> AsyncIterator[BatchLine]:
+        bytes_max = self._limits.line_bytes_max
+        chunks = self._contents.read(run.batch.tenant_id, run.batch.input_file_id)
+        async for raw in lines_of(chunks, line_bytes_max=bytes_max):
+            yield understood(self._wire, raw, bytes_max)
+
+
+def _keep(run: BatchRun, records: list[TryEnded], record: TryEnded) -> None:
+    """Into the journal before anything else learns it; what the journal refuses now is written later."""
+    try:
+        run.write(record)
+    except StoreUnavailable:
+        records.append(record)
+
+
+def _cheaper(target: Target) -> bool:
+    prices = target.offering.prices
+    if prices.variant(BATCH) is not None:
+        return True
+    return prices.batch_multiplier_percent is not None and prices.batch_multiplier_percent < 100
+
+
+def _spool_id(run: BatchRun) -> str:
+    return f"file-{run.batch.batch_id.removeprefix('batch_')}-upstream"
+
+
+def _upstream_id(run: BatchRun, number: int) -> str:
+    """At most 64 of the characters every provider allows; also says whose batch it is."""
+    return f"{run.batch.batch_id[-12:]}-{number}"
+
+
+def _number(run: BatchRun, upstream_id: str) -> int:
+    prefix, _, number = upstream_id.rpartition("-")
+    return int(number) if prefix == run.batch.batch_id[-12:] and number.isdigit() else 0

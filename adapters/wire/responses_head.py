@@ -110,9 +110,13 @@ def read_responses(body: bytes, fields: frozenset[str]) -> LlmRequest:
 
 
 def _native_only(head: _Head) -> tuple[str, str] | None:
-    """The first thing in it that no other provider could do, or look up."""
-    for place, tool in enumerate(head.tools or ()):
-        if tool.type not in RUN_BY_CALLER:
+    """The first thing in it that no other provider could do, or look up.
+
+    An agent with tools of its own can do without a provider's: it gets along with any target, and is told.
+    """
+    tools = head.tools or ()
+    if not any(tool.type in RUN_BY_CALLER for tool in tools):
+        for place, tool in enumerate(tools):
             return f"tools[{place}].type", tool.type
     if _given(head.prompt):
         return "prompt", "prompt"

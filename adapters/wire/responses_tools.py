@@ -2,7 +2,8 @@
 
 What the caller runs itself has a counterpart: functions, custom (freeform) tools as functions with one text,
 the local shell as a function with a command, and namespaces as a prefix of names. What the provider runs
-(search, files, code, images, MCP, computers) has none anywhere else and is refused by name.
+(search, files, code, images, MCP, computers) has none anywhere else: beside tools of the caller's own it is
+left out and named, alone it is refused.
 """
 
 from typing import Any, Final, NamedTuple
@@ -41,23 +42,18 @@ class Called(NamedTuple):
     namespace: str = ""
 
 
-def only_native(tools: list[Any]) -> tuple[int, str] | None:
-    """The place and kind of the first tool that only a provider of the Responses API can run."""
-    for place, tool in enumerate(tools):
-        kind = tool.get("type")
-        if kind not in RUN_BY_CALLER:
-            return place, str(kind)
-    return None
-
-
 def functions_of(tools: list[Any], draft: Draft) -> list[Json]:
-    """The tools as chat has them. Raises UpstreamFailed (CALLER_FAULT) for one without a counterpart."""
-    foreign = only_native(tools)
-    if foreign is not None:
-        raise draft.refuse(without_counterpart(*foreign))
+    """The tools as chat has them; others are noted as dropped.
+
+    Raises UpstreamFailed (CALLER_FAULT) when none of them has a counterpart.
+    """
+    if tools and not any(tool.get("type") in RUN_BY_CALLER for tool in tools):
+        raise draft.refuse(without_counterpart(0, str(tools[0].get("type"))))
     found: list[Json] = []
     for tool in tools:
-        if tool["type"] == "namespace":
+        if tool.get("type") not in RUN_BY_CALLER:
+            draft.drop(f"tools.{tool.get('type')}")
+        elif tool["type"] == "namespace":
             found += [_function(inner, tool["name"] + NAMESPACE_JOINT) for inner in tool["tools"]]
         else:
             found.append(_function(tool, ""))

@@ -189,9 +189,9 @@ async def test_timeouts_reach_the_transport() -> None:
     assert transport.requests[0].body_idle_timeout_s == 120.0
 
 
-async def test_the_providers_request_id_comes_back_under_a_name_of_its_own() -> None:
+async def test_the_providers_request_id_comes_back_with_its_answer() -> None:
     answer = await provider(ScriptedTransport(CHAT_ANSWER)).complete(call())
-    assert answer.headers == (("upstream-request-id", "up_1"),) and answer.dropped == ()
+    assert answer.headers == (("request-id", "up_1"),) and answer.dropped == ()
 
 
 @pytest.mark.parametrize(

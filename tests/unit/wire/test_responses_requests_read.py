@@ -107,9 +107,10 @@ def test_a_continued_answer_needs_no_input() -> None:
     ("fields", "found"),
     [
         (
-            {"tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]},
-            ("tools[1].type", "web_search"),
+            {"tools": [{"type": "web_search"}, {"type": "mcp"}]},
+            ("tools[0].type", "web_search"),
         ),
+        ({"tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]}, None),
         ({"tools": [{"type": "custom", "name": "c"}, {"type": "local_shell"}, {"type": "namespace"}]}, None),
         ({"prompt": {"id": "pmpt_1"}}, ("prompt", "prompt")),
         ({"conversation": "conv_1"}, ("conversation", "conversation")),

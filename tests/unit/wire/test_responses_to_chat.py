@@ -175,9 +175,16 @@ def test_calls_of_those_tools_become_calls_of_functions() -> None:
     "kind", ["web_search", "file_search", "computer", "code_interpreter", "mcp", "image_generation", "shell"]
 )
 @pytest.mark.parametrize("upstream", [OPENAI_CHAT, ANTHROPIC_MESSAGES, GEMINI_GENERATE])
-def test_a_tool_the_provider_runs_is_refused_by_name(kind: str, upstream: str) -> None:
-    message = refusal(upstream, asked(tools=[FUNCTION, {"type": kind}]))
-    assert message.startswith(f"tools[1].type: '{kind}'")
+def test_a_tool_the_provider_runs_is_refused_by_name_when_there_is_no_other(kind: str, upstream: str) -> None:
+    message = refusal(upstream, asked(tools=[{"type": kind}]))
+    assert message.startswith(f"tools[0].type: '{kind}'")
+
+
+@pytest.mark.parametrize("upstream", [OPENAI_CHAT, ANTHROPIC_MESSAGES, GEMINI_GENERATE])
+def test_a_tool_the_provider_runs_is_left_out_and_named_beside_the_callers_own(upstream: str) -> None:
+    body, dropped = encoded(upstream, asked(tools=[FUNCTION, {"type": "web_search"}]))
+    assert "web_search" not in str(body) and str(FUNCTION["name"]) in str(body)
+    assert "tools.web_search" in dropped
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
 from domain.analytics.event import AttemptEvent
 from domain.catalog.prices import bill
 from domain.llm.failures import Failure
+from domain.llm.request import LlmRequest, Operation
+from domain.llm.units import shown_units
 from domain.llm.usage import NO_USAGE, Usage, estimated_usage
 from domain.money import NanoUsd
 from domain.routing.effective_price import RESERVED, billed_variant, carries, charge
@@ -15,6 +17,7 @@ BATCH = "batch"
 """`AttemptEvent.billed_as` of what a provider's batch API answered."""
 _USAGE_ON_DEMAND = frozenset({OPENAI_CHAT, OPENAI_COMPLETIONS})
 """Dialects whose streams carry usage only for callers who ask for it."""
+_WRITES_TEXT = frozenset({Operation.CHAT, Operation.COMPLETION})
 
 
 def shows_cost_in_usage(job: Job) -> bool:
@@ -65,7 +68,7 @@ def note_attempt(
     `estimated`; one that certainly was not (refused before or by the provider) costs nothing.
     """
     if usage is None:
-        usage = estimated_usage(job.request.input_tokens_typical, answer_chars) if may_be_billed else NO_USAGE
+        usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
     else:
         usage = usage.repaired()
     if batch:
@@ -101,6 +104,18 @@ def note_attempt(
         failure.message[:MESSAGE_CHARS_MAX] if failure is not None else "",
         credential,
         billed_as,
+        shown_units(usage.units) if usage.units else "",
     )
     job.attempts.append(event)
     return event
+
+
+def _expected(request: LlmRequest, answer_chars: int) -> Usage:
+    """What we count where the provider gave no count; flagged as ours.
+
+    What answers are measured in is not always text: a file's size says nothing about its sound.
+    """
+    if request.units:
+        return Usage(units=request.units, estimated=True)
+    written = answer_chars if request.operation in _WRITES_TEXT else 0
+    return estimated_usage(request.input_tokens_typical, written)

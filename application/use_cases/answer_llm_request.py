@@ -33,6 +33,7 @@ from domain.time import Deadline
 OUTPUT_TOKENS_TYPICAL = 512
 """Assumed answer length for ranking and price ceilings when the caller sets no maximum."""
 RETRY_WHEN_FULL_S = 1.0
+_BOUND_BY_WINDOW = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.COUNT_TOKENS})
 
 
 def complete_requirements(
@@ -45,8 +46,9 @@ def complete_requirements(
     else:
         requirements.capabilities |= request.needs
     requirements.input_tokens = request.input_tokens_typical
-    if request.operation is Operation.EMBEDDINGS:
-        # Many inputs, each with a window of its own: the provider judges them, and nothing is generated.
+    if request.operation not in _BOUND_BY_WINDOW:
+        # Many inputs, each with a window of its own, or sound and pictures: the provider judges them, and no
+        # text is generated.
         requirements.window_tokens = requirements.output_tokens = 0
     else:
         requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL

@@ -20,6 +20,7 @@ _TOLD = {
     "reason": "One line for people: why this target answered.",
     "credential": "Id of the provider key that was used.",
     "billed_as": "Which prices applied; empty: the usual ones.",
+    "units": "What was counted beside tokens, such as `images:1024x1024=2`; empty: nothing.",
 }
 
 

@@ -32,6 +32,7 @@ def attempt(request_id: str, ordinal: int, **changes: Any) -> AttemptEvent:
         "message": "",
         "credential": "",
         "billed_as": "",
+        "units": "",
     }
     return AttemptEvent(**(values | changes))
 

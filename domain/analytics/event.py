@@ -43,6 +43,8 @@ class AttemptEvent(NamedTuple):
     """Id of the provider key that was used; `caller` for the caller's own; empty: the only one."""
     billed_as: str
     """Which prices applied: empty for the usual ones, a variant's name, `batch`, or `caller` (not billed)."""
+    units: str
+    """What was counted beside tokens, as `images:1024x1024=2 characters=40`; empty: nothing."""
 
 
 class RequestEvent(NamedTuple):

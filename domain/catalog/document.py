@@ -113,6 +113,8 @@ def prices_to_document(prices: PriceTable) -> Document:
         ]
     if prices.extras:
         document["extras"] = [[unit, nano_usd] for unit, nano_usd in prices.extras]
+    if prices.units:
+        document["units"] = [[unit, nano_usd] for unit, nano_usd in prices.units]
     return document
 
 
@@ -235,6 +237,7 @@ def _prices_in(reader: "_Reader") -> PriceTable:
             "effective_from",
             "variants",
             "extras",
+            "units",
         }
     )
     return PriceTable(
@@ -245,7 +248,8 @@ def _prices_in(reader: "_Reader") -> PriceTable:
         source=reader.text("source", "unknown"),
         effective_from=reader.optional_text("effective_from"),
         variants=tuple(_variant_in(inner) for inner in reader.readers("variants")),
-        extras=tuple(_extra_in(reader, index, entry) for index, entry in enumerate(reader.items("extras"))),
+        extras=_amounts_in(reader, "extras"),
+        units=_amounts_in(reader, "units"),
     )
 
 
@@ -254,12 +258,15 @@ def _variant_in(reader: "_Reader") -> Variant:
     return Variant(name=reader.text("name"), base=_rates_in(reader.inner("base")), tiers=_tiers_in(reader))
 
 
-def _extra_in(reader: "_Reader", index: int, entry: object) -> tuple[str, int]:
-    match entry:
-        case [str() as unit, int() as nano_usd] if nano_usd >= 0 and not isinstance(nano_usd, bool):
-            return unit, nano_usd
-        case _:
-            raise reader.wrong("must be [unit, nano-dollars per unit]", f"extras[{index}]")
+def _amounts_in(reader: "_Reader", key: str) -> tuple[tuple[str, int], ...]:
+    found: list[tuple[str, int]] = []
+    for index, entry in enumerate(reader.items(key)):
+        match entry:
+            case [str() as unit, int() as nano_usd] if nano_usd >= 0 and not isinstance(nano_usd, bool):
+                found.append((unit, nano_usd))
+            case _:
+                raise reader.wrong("must be [unit, nano-dollars]", f"{key}[{index}]")
+    return tuple(found)
 
 
 def _tiers_in(reader: "_Reader") -> tuple[Tier, ...]:

@@ -132,6 +132,7 @@ def merged_prices(lower: PriceTable, higher: PriceTable) -> PriceTable:
         effective_from=higher.effective_from,
         variants=variants,
         extras=higher.extras or lower.extras,
+        units=higher.units or lower.units,
     )
     if merged == higher:
         return higher

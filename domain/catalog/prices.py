@@ -8,6 +8,7 @@ price and rounds the sum up once to a nano-dollar. A price that is not known mak
 from dataclasses import dataclass, replace
 from typing import Final
 
+from domain.llm.units import UnitCount, unit_rate
 from domain.llm.usage import Usage
 from domain.money import TOKENS_PER_PRICE_UNIT, NanoUsd, ceil_to_nano
 
@@ -79,7 +80,8 @@ class PriceTable:
     `batch_multiplier_percent` scales everything when the provider's batch API is used; a `variants` entry
     named `processing=batch` is exact and comes before it. `extras` are charges that usage buckets do not
     see, as (unit, nano-dollars per unit), such as `("web_searches_kcount", 10_000_000_000)`; they are
-    shown and never billed. `effective_from` is an ISO date; None: since ever.
+    shown and never billed. `units` are the prices of what is counted beside tokens (`domain.llm.units`), as
+    (unit, nano-dollars per million of them). `effective_from` is an ISO date; None: since ever.
     """
 
     base: Rates = Rates()
@@ -90,6 +92,7 @@ class PriceTable:
     effective_from: str | None = None
     variants: tuple[Variant, ...] = ()
     extras: tuple[tuple[str, int], ...] = ()
+    units: tuple[UnitCount, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -155,10 +158,28 @@ def _nano_usd_times_mtok(
         total = _plus(total, _special_input(rates, usage))
     if special_out and total is not None:
         total = _plus(total, _special_output(rates, usage))
+    if usage.units:
+        total = _with_units(total, prices, usage)
     if total is None:
         return None
     total += prices.per_request * TOKENS_PER_PRICE_UNIT
     return total if multiplier_percent is None else -(-total * multiplier_percent // 100)
+
+
+def _with_units(tokens: int | None, prices: PriceTable, usage: Usage) -> int | None:
+    """The tokens' bill where there is one, else the units'; never both, for one thing may be measured both ways.
+
+    Of several units the priced ones count. Where none is, only a price per request says what it costs.
+    """
+    if tokens:
+        return tokens
+    rates = [(count, unit_rate(prices.units, unit)) for unit, count in usage.units]
+    priced = [count * rate for count, rate in rates if rate is not None]
+    if priced:
+        return sum(priced)
+    if usage.total_tokens:
+        return tokens
+    return 0 if prices.per_request else None
 
 
 def _special_input(rates: Rates, usage: Usage) -> int | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.llm.capabilities import NO_CAPABILITY, Capability
+from domain.llm.units import UnitCount
 from domain.llm.usage import MEDIA_TOKENS_TYPICAL, estimate_tokens
 
 
@@ -88,6 +89,8 @@ class LlmRequest:
     media_bytes: int = 0
     """How much of the body is inline media in base64, which providers do not count as text."""
     media_parts: int = 0
+    units: tuple[UnitCount, ...] = ()
+    """What the request itself shows it will be billed for beside tokens; empty: tokens are its measure."""
 
     @property
     def input_tokens_typical(self) -> int:

@@ -7,6 +7,8 @@ buckets in one place (`domain.catalog.prices`). Stated once, so nothing is bille
 
 from typing import NamedTuple
 
+from domain.llm.units import UnitCount
+
 
 class Usage(NamedTuple):
     """Token counts of one attempt. A part larger than its whole is the adapter's bug; see `repaired`."""
@@ -28,6 +30,8 @@ class Usage(NamedTuple):
     """True when the provider gave no count and Interchange counted."""
     variant: str = ""
     """The tier of service that was served, as the price book names it; empty: the provider did not say."""
+    units: tuple[UnitCount, ...] = ()
+    """What was counted beside tokens (`domain.llm.units`)."""
 
     @property
     def total_tokens(self) -> int:

@@ -103,6 +103,7 @@ def discounted(prices: PriceTable, basis_points: int) -> PriceTable:
             for variant in prices.variants
         ),
         extras=tuple((unit, _rate_less(rate, basis_points)) for unit, rate in prices.extras),
+        units=tuple((unit, _rate_less(rate, basis_points)) for unit, rate in prices.units),
     )
 
 

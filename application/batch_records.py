@@ -5,15 +5,18 @@ from application.batch_run import BatchRun
 from application.job import Attribution, Job
 from application.ports.system import Clock
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import NO_PLAN, OUTPUT_TOKENS_TYPICAL
 from domain.batch.progress import UNRESOLVED
 from domain.llm.failures import Failure
 from domain.llm.request import LlmRequest
 from domain.llm.usage import BYTES_PER_TOKEN_TYPICAL, Usage
+from domain.routing.plan import Plan
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route, Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
+
+UNRESOLVED_OUTPUT_TOKENS = 512
+"""How long an answer is taken to have been that nobody has seen and whose length nobody bounded."""
 
 
 class BatchRecords:
@@ -39,7 +42,7 @@ class BatchRecords:
             ),
             request=request,
             requirements=Requirements(),
-            plan=NO_PLAN._replace(route=Route(name=request.model, targets=())),
+            plan=Plan(Route(name=request.model, targets=()), (), (), "", 0),
             attribution=Attribution(workflow_id=batch.batch_id, client_request_id=custom_id[:256]),
             started=now,
             started_at_us=int(self._clock.utc_now().timestamp() * 1e6),
@@ -50,7 +53,7 @@ class BatchRecords:
 
     def note_unresolved(self, job: Job, target: Target) -> None:
         """An attempt that may have been billed, counted by what such a request usually takes."""
-        tokens = job.request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
+        tokens = job.request.max_output_tokens or UNRESOLVED_OUTPUT_TOKENS
         now = self._clock.monotonic()
         note_attempt(
             job, target, via=job.via, outcome=UNRESOLVED, started=now, ended=now, usage=None,

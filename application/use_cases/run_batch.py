@@ -103,6 +103,8 @@ class RunBatch:
             await self._replay(run)
             self._note(run)
             outputs = await self._finish(run)
+            if run.batch.answered_by:
+                await self._at_provider.clean(run)
             unasked = run.batch.counts.total - len(run.progress.finished)
             self._counters.lines["not_run"] += unasked
             counts = run.batch.counts._replace(failed=run.progress.failed + unasked)

@@ -190,6 +190,9 @@ class RunProviderBatch:
         async for result in self._providers.results(target, run.batch.provider_batch, state):
             await self._take(run, target, known, result)
         await self._settle_rest(run, known, state)
+
+    async def clean(self, run: BatchRun) -> None:
+        """Forgets the document that was made for the provider."""
         await self._contents.remove(run.batch.tenant_id, _spool_id(run))
 
     async def _spool(self, run: BatchRun, target: Target, known: dict[int, _Known]) -> BodySource:

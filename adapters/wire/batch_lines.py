@@ -20,6 +20,7 @@ class _Line(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     stream: bool | None = None
+    background: bool | None = None
 
 
 _read_line: Final = msgspec.json.Decoder(_Line).decode
@@ -49,11 +50,15 @@ class JsonLines(BatchWire):
             raise UnreadableLine("invalid_method", "method must be POST", "method")
         body = bytes(line.body)
         try:
-            streamed = _read_body(body).stream
+            wishes = _read_body(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise UnreadableLine("invalid_body", "body must be a JSON object", "body") from None
-        if streamed:
+        if wishes.stream:
             raise UnreadableLine("stream_in_batch", "an answer cannot be streamed in a batch", "body.stream")
+        if wishes.background:
+            raise UnreadableLine(
+                "background_in_batch", "a batch runs in the background already", "body.background"
+            )
         return BatchLine(number, line.custom_id, line.url, body)
 
     def answer(self, line_id: str, custom_id: str, status: int, request_id: str, body: bytes) -> bytes:

@@ -141,7 +141,6 @@ class AnswerBatchLine:
         self._counters.lines["unresolved"] += 1
         if target is None:
             # Nobody knows its prices any more; the batch still says that there is something unknown.
-            run.batch = replace(run.batch, unresolved=run.batch.unresolved + 1)
             await run.write_in_the_end(record)
             return
         job = self._records.job(run, line.custom_id, self._read(run, line), target, record.request_id)
@@ -166,12 +165,17 @@ class AnswerBatchLine:
             if target is not None and target.honours_idempotency_keys:
                 number = state.tries - 1 if state.open else state.tries
                 return _Course(line, number, state.failed, state.key, state.target_id)
-            if state.open:
-                await self.settle_doubt(run, line, state)
+            await self.settle_doubt(run, line, state)
         return _Course(line, state.tries, state.failed)
 
     async def _try(self, run: BatchRun, course: _Course) -> _Next | None:
         line = course.line
+        if course.key and self._records.target(course.pinned) is None:
+            # A new configuration took the target away whose answer was to tell what became of a try.
+            state = LineState(tries=course.number, target_id=course.pinned, key=course.key)
+            await self.settle_doubt(run, line, state)
+            course.key = course.pinned = ""
+            course.number += 1
         try:
             request = self._read(run, line)
             job, live = self._begin(run, line, request)

@@ -288,7 +288,7 @@ class RunBatch:
             counts=run.counts(),
             cost_nano_usd=progress.cost_nano_usd,
             uncosted=progress.uncosted,
-            unresolved=max(run.batch.unresolved, progress.unresolved),
+            unresolved=progress.unresolved,
         )
 
     async def _move(self, run: BatchRun, to: BatchStatus) -> None:

@@ -31,7 +31,7 @@ from application.ports.wire import (
 from application.use_cases.answer_batch_line import DIALECT_BY_ENDPOINT
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.manage_batches import BatchLimits
-from domain.batch.batch import BatchProblem, StopReason
+from domain.batch.batch import BatchProblem
 from domain.batch.line import BatchLine
 from domain.batch.progress import TryEnded, request_id
 from domain.batch.settings import BatchMode

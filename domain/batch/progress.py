@@ -86,6 +86,10 @@ class Progress:
         state = self.begun.setdefault(record.line, LineState())
         if record.event is not None:
             self._count_cost(record.event, state.bound_nano_usd)
+        elif record.code == UNRESOLVED:
+            self.unresolved += 1
+            self.uncosted += 1
+            self.spent_nano_usd += state.bound_nano_usd or 0
         state.open = False
         state.tries = max(state.tries, record.try_number + 1)
         if not record.key_goes_on:

@@ -173,7 +173,16 @@ def test_a_batch_is_answered_line_by_line_as_documented(client: openai.OpenAI, s
     assert float(mine["cost_usd"]) == pytest.approx(float(batch.interchange["cost_usd"]))
 
 
-def test_embeddings_and_messages_can_be_batched(client: openai.OpenAI) -> None:
+def test_embeddings_messages_and_responses_can_be_batched(client: openai.OpenAI) -> None:
+    for model in ("alpha/small", "beta/small"):
+        line = {
+            "custom_id": "r",
+            "method": "POST",
+            "url": "/v1/responses",
+            "body": {"model": model, "input": "hi"},
+        }
+        batch = ended(client, begin(client, [line], "/v1/responses"))
+        assert rows(client, batch.output_file_id)["r"]["response"]["body"]["object"] == "response"
     embeddings = [
         {
             "custom_id": "e",

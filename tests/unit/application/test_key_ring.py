@@ -178,3 +178,22 @@ async def test_overlapping_refreshes_end_with_the_newest_keys(world: World) -> N
     await world.ring.refresh()
 
     assert len(world.ring._holders) == 5
+
+
+async def test_the_holder_of_a_key_is_known_by_its_id_with_the_rights_of_this_moment(world: World) -> None:
+    created = await world.create(expires_at=START + timedelta(hours=1))
+    assert world.ring.holder_of("acme", created.key_id) == world.ring.authenticate(created.key)
+    with pytest.raises(Unauthenticated):
+        world.ring.holder_of("other", created.key_id)
+    world.clock.advance(3601)
+    await world.ring.refresh()
+    with pytest.raises(Unauthenticated):
+        world.ring.holder_of("acme", created.key_id)
+
+
+async def test_nobody_holds_a_revoked_key(world: World) -> None:
+    created = await world.create()
+    await world.store.revoke("acme", created.key_id, START)
+    await world.ring.refresh()
+    with pytest.raises(Unauthenticated):
+        world.ring.holder_of("acme", created.key_id)

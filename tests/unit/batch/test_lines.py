@@ -75,6 +75,7 @@ def test_a_bodys_bytes_stay_as_they_are() -> None:
         ({"method": "GET"}, "invalid_method"),
         ({"body": [1]}, "invalid_body"),
         ({"body": {"stream": True}}, "stream_in_batch"),
+        ({"body": {"background": True}}, "background_in_batch"),
         ({"url": None}, "invalid_line"),
     ],
 )

@@ -235,6 +235,13 @@ def test_what_never_left_is_no_failed_try() -> None:
     assert progress.begun[1].failed == 0 and progress.begun[1].tries == 1
 
 
+def test_a_doubt_without_a_price_is_counted_at_its_bound() -> None:
+    progress = Progress()
+    progress.take(Intent(1, 0, "k", "gone", 50))
+    progress.take(ended(1, 0, final=False, event=None, code="unresolved"))
+    assert (progress.unresolved, progress.uncosted, progress.spent_nano_usd) == (1, 1, 50)
+
+
 def test_ids_follow_from_batch_line_and_try() -> None:
     assert request_id("batch_ab", 3, 1) == "req_ab_3_1" == request_id("batch_ab", 3, 1)
     assert idempotency_key("batch_ab", 3, 0) != idempotency_key("batch_ab", 3, 1)

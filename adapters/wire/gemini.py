@@ -254,9 +254,13 @@ class GeminiReader(StreamReader):
             pieces.append(ToolStarted(candidate, number, call.id, call.name, call.extra))
             pieces.append(ToolArguments(candidate, number, call.arguments))
             return
+        begins = candidate not in self._said
         if part.text:
             kind = ContentKind.REASONING if part.thought else ContentKind.TEXT
             (self._thought if part.thought else self._said).add(candidate)
             pieces.append(Piece(candidate, kind, part.text))
         if part.thought_signature and candidate in self._thought:
-            pieces.append(ThoughtEnded(candidate, Thought("", "gemini", part.thought_signature)))
+            mark = ThoughtEnded(candidate, Thought("", "gemini", part.thought_signature))
+            # The mark on the first text is the thoughts' before it, and other wires say it there.
+            before = part.text and not part.thought and begins
+            pieces.insert(len(pieces) - 1 if before else len(pieces), mark)

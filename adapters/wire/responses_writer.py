@@ -50,7 +50,17 @@ class _Call(NamedTuple):
 class ResponsesWriter(StreamWriter):
     """One response's events. Only the first choice is written, for the shape has no more."""
 
-    __slots__ = ("_begun", "_calls", "_finished", "_open", "_output", "_reason", "_sequence", "_sheet")
+    __slots__ = (
+        "_begun",
+        "_calls",
+        "_finished",
+        "_late",
+        "_open",
+        "_output",
+        "_reason",
+        "_sequence",
+        "_sheet",
+    )
 
     def __init__(self, call: UpstreamCall) -> None:
         self._sheet = Sheet(call)
@@ -60,6 +70,7 @@ class ResponsesWriter(StreamWriter):
         self._reason = "stop"
         self._output: list[Json] = []
         self._open: _Open | None = None
+        self._late: list[Thought] = []
         self._calls: dict[int, _Call] = {}
 
     def write(self, piece: StreamPiece) -> bytes:
@@ -165,11 +176,19 @@ class ResponsesWriter(StreamWriter):
             frames += self._event("response.content_part.done", **at, part=part)
             whole = opened.item | {"status": status_of(self._reason)[0], "content": [part]}
         self._output[opened.place] = whole
-        return frames + self._done(opened.place)
+        frames += self._done(opened.place)
+        late, self._late = self._late, []
+        for mark in late:
+            frames += self._whole(self._sheet.reasoning(mark.text, mark))
+        return frames
 
     def _thought(self, thought: Thought) -> bytes:
         if self._open is not None and self._open.kind is ContentKind.REASONING:
             return self._close(thought)
+        if self._open is not None:
+            # A message is not cut in two by a mark that comes in its middle.
+            self._late.append(thought)
+            return b""
         return self._close() + self._whole(self._sheet.reasoning(thought.text, thought))
 
     def _whole(self, item: Json) -> bytes:

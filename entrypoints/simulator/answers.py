@@ -8,10 +8,12 @@ tokens.
 
 import re
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 from entrypoints.simulator.conversation import Answer, Ask, Choice, OfferedTool, Rejected, Tokens, ToolCall
+from entrypoints.simulator.instructions import own_words, spelled_calls
 from entrypoints.simulator.schema_instances import instance_of
 
 _PIECE = re.compile(r"\s?[^\s]{1,7}|\s")
@@ -95,9 +97,8 @@ def _choice(ask: Ask, draw: int, scripted: ScriptedAnswer | None, index: int) ->
     reasoning = _reasoning(ask, draw)
     if "refus" in ask.model:
         return Choice(pieces_of(_REFUSAL), (), (), "refusal")
-    called = _tools_called(ask) if scripted is None else ()
-    if called:
-        calls = tuple(_call(tool, draw + number) for number, tool in enumerate(called))
+    calls = _calls(ask, draw) if scripted is None else ()
+    if calls:
         return _truncated(Choice((), reasoning, calls, "tool_calls"), ask.max_tokens)
     text = _text(ask, draw, scripted, index)
     stopped_by = None
@@ -179,6 +180,20 @@ def _shortened(text: str) -> str:
     return line if len(line) <= _ECHO_CHARS_MAX else line[: _ECHO_CHARS_MAX - 1] + "…"
 
 
+def _calls(ask: Ask, draw: int) -> tuple[ToolCall, ...]:
+    """Those the user spells out, in their rounds, or those `_tools_called` finds, with made-up arguments."""
+    spelled = spelled_calls(ask.question) if ask.tools and ask.tool_choice == "auto" else ()
+    if not spelled:
+        return tuple(_call(tool, draw + number) for number, tool in enumerate(_tools_called(ask)))
+    offered = {tool.name for tool in ask.tools}
+    due = spelled[ask.rounds] if ask.rounds < len(spelled) else ()
+    known = tuple(call for call in due if call.name in offered)
+    return tuple(
+        _called(call.name, call.arguments, draw + number)
+        for number, call in enumerate(known if ask.parallel_tools else known[:1])
+    )
+
+
 def _tools_called(ask: Ask) -> tuple[OfferedTool, ...]:
     """Forced ones, or those the user names; none in answer to a tool's result unless forced."""
     if not ask.tools or ask.tool_choice == "none":
@@ -187,14 +202,19 @@ def _tools_called(ask: Ask) -> tuple[OfferedTool, ...]:
         return tuple(tool for tool in ask.tools if tool.name == ask.tool_choice[1:])[:1]
     mentioned: tuple[OfferedTool, ...] = ()
     if ask.tool_result is None:
-        mentioned = tuple(tool for tool in ask.tools if tool.name in ask.question)
+        said = own_words(ask.question)
+        mentioned = tuple(tool for tool in ask.tools if tool.name in said)
     if not mentioned and ask.tool_choice == "required":
         mentioned = ask.tools[:1]
     return mentioned if ask.parallel_tools else mentioned[:1]
 
 
 def _call(tool: OfferedTool, draw: int) -> ToolCall:
-    arguments = msgspec.json.encode(instance_of(tool.schema, draw=draw) or {}).decode()
+    return _called(tool.name, instance_of(tool.schema, draw=draw) or {}, draw)
+
+
+def _called(name: str, made: Any, draw: int) -> ToolCall:
+    arguments = msgspec.json.encode(made).decode()
     step = _ARGUMENT_CHARS_PER_PIECE
     pieces = tuple(arguments[at : at + step] for at in range(0, len(arguments), step))
-    return ToolCall(f"{draw_from(draw, tool.name):016x}", tool.name, pieces)
+    return ToolCall(f"{draw_from(draw, name):016x}", name, pieces)

@@ -116,18 +116,24 @@ def parse_messages(body: dict[str, Any], *, counting: bool = False) -> Ask:
     reader = _Reader()
     if body.get("system"):
         reader.read(body["system"])
-    question, prefill, tool_result = "", "", None
+    question, prefill, tool_result, rounds = "", "", None, 0
     for message in messages:
-        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
-            raise _bad("messages: Input should have role 'user' or 'assistant'")
+        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
+            raise _bad("messages: Input should have role 'user', 'assistant' or 'system'")
         text, results, calls = reader.read(message.get("content"))
         if message["role"] == "user":
-            question, tool_result, prefill = (text or question), results, ""
-        else:
+            if results is None:
+                question, rounds = (text or question), 0
+            else:
+                # Text beside results is a note of the agent's, unless nothing was asked before.
+                question, rounds = (question or text), rounds + 1
+            tool_result, prefill = results, ""
+        elif message["role"] == "assistant":
             prefill = "" if calls else text
     if prefill and prefill != prefill.rstrip():
         raise _bad("messages: final assistant content cannot end with trailing whitespace")
-    return _ask(body, model, limit, reader, question, prefill, tool_result, len(messages))
+    ask = _ask(body, model, limit, reader, question, prefill, tool_result, len(messages))
+    return ask._replace(rounds=rounds)
 
 
 def _ask(

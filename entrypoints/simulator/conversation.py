@@ -57,6 +57,8 @@ class Ask(NamedTuple):
     parallel_tools: bool = True
     tool_result: str | None = None
     """Text of the tool results the conversation ends with."""
+    rounds: int = 0
+    """How often tools have answered since the question."""
     json_schema: dict[str, Any] | None = None
     json_object: bool = False
     images: tuple[str, ...] = ()

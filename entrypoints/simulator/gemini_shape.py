@@ -64,7 +64,7 @@ def parse_generate(model: str, body: dict[str, Any], *, stream: bool = False) ->
         raise _bad("* GenerateContentRequest.contents: contents is not specified")
     texts: list[str] = []
     images: list[str] = []
-    question, prefill, tool_result = "", "", None
+    question, prefill, tool_result, rounds = "", "", None, 0
     system = _either(body, "systemInstruction", "system_instruction")
     if isinstance(system, dict):
         texts.append(_read(system, images)[0])
@@ -76,10 +76,15 @@ def parse_generate(model: str, body: dict[str, Any], *, stream: bool = False) ->
         if content.get("role", "user") == "model":
             prefill = "" if calls else text
         else:
-            question, tool_result, prefill = (text or question), result, ""
+            if result is None:
+                question, rounds = (text or question), 0
+            else:
+                question, rounds = (question or text), rounds + 1
+            tool_result, prefill = result, ""
             if result is not None:
                 texts.append(result)
-    return _ask(model, body, texts, images, question, prefill, tool_result, stream)
+    ask = _ask(model, body, texts, images, question, prefill, tool_result, stream)
+    return ask._replace(rounds=rounds)
 
 
 def _read(content: dict[str, Any], images: list[str]) -> tuple[str, str | None, bool]:

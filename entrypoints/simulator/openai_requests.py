@@ -27,7 +27,7 @@ def parse_chat(body: dict[str, Any]) -> Ask:
         raise _bad("Missing required parameter: 'messages'.", "messages")
     texts: list[str] = []
     images: list[str] = []
-    question, prefill, tool_result = "", "", None
+    question, prefill, tool_result, rounds, before = "", "", None, 0, ""
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise _bad("Invalid type for 'messages': expected objects with a role.", "messages")
@@ -36,13 +36,15 @@ def parse_chat(body: dict[str, Any]) -> Ask:
         texts.append(text)
         role = message["role"]
         if role == "user":
-            question, tool_result, prefill = text, None, ""
+            question, tool_result, prefill, rounds = text, None, "", 0
         elif role == "tool":
             tool_result, prefill = text, ""
+            rounds += before != "tool"
         elif role == "assistant":
             texts.extend(_encode(call).decode() for call in message.get("tool_calls") or ())
             prefill = "" if message.get("tool_calls") else text
-    return _ask(body, model, texts, images, question, prefill, tool_result)
+        before = role
+    return _ask(body, model, texts, images, question, prefill, tool_result)._replace(rounds=rounds)
 
 
 def _ask(

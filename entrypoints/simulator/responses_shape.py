@@ -39,18 +39,20 @@ def parse_responses(body: dict[str, Any]) -> Ask:
         raise _bad("Missing required parameter: 'input'.", "input")
     texts: list[str] = [body["instructions"]] if isinstance(body.get("instructions"), str) else []
     images: list[str] = []
-    question, tool_result = "", None
+    question, tool_result, rounds, before = "", None, 0, ""
     for item in items:
         kind = item.get("type", "message")
         if kind == "message":
             text = _text_of(item.get("content"), images)
             if item.get("role") == "user":
-                question, tool_result = text, None
+                question, tool_result, rounds = text, None, 0
         elif kind == "function_call_output":
             text = tool_result = _text_of(item.get("output"), images)
+            rounds += before != kind
         else:
             text = str(item.get("arguments") or "")
         texts.append(text)
+        before = kind
     prompt = "\n".join(texts)
     tools = tuple(
         OfferedTool(str(tool.get("name", "")), tool.get("parameters") or {"type": "object"})
@@ -72,6 +74,7 @@ def parse_responses(body: dict[str, Any]) -> Ask:
         tool_choice=_tool_choice(body.get("tool_choice")),
         parallel_tools=body.get("parallel_tool_calls") is not False,
         tool_result=tool_result,
+        rounds=rounds,
         json_schema=(wanted.get("schema") or {"type": "object"})
         if wanted.get("type") == "json_schema"
         else None,

@@ -98,10 +98,17 @@ def requests(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
             elif value.isprintable() and value.isascii() and value.strip() == value:
                 options["headers"][parameter["name"]] = value
     if "requestBody" in operation:
-        body = draw(values_of(operation["requestBody"]["content"]["application/json"]["schema"]))
+        ((media, content),) = operation["requestBody"]["content"].items()
+        body = draw(values_of(content["schema"]))
         if isinstance(body, dict) and body and draw(st.booleans()):
             body[draw(st.sampled_from(sorted(body)))] = draw(SOME_JSON)
-        options["json"] = body
+        if media == "multipart/form-data" and isinstance(body, dict):
+            texts = {name: str(value).encode("utf-8", "replace") for name, value in body.items()}
+            options["files"] = [
+                (name, (f"{name}.txt" if name == "file" else None, text)) for name, text in texts.items()
+            ]
+        else:
+            options["json"] = body
     # Nothing here may change what the other examples meet.
     if path.endswith(("/state", "/breaker")):
         path = path.replace("/alpha", "/none")

@@ -1,6 +1,7 @@
 """Turning an attempt's outcome into its row: usage known or counted, priced by the offering it used."""
 
 from application.job import Job
+from application.ports.llm import CALLER
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
 from domain.analytics.event import AttemptEvent
 from domain.catalog.prices import bill
@@ -71,7 +72,12 @@ def note_attempt(
         usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
     else:
         usage = usage.repaired()
-    if batch:
+    cost: NanoUsd | None
+    if credential == CALLER:
+        # Its provider bills the caller, and whatever is counted here is no estimate of a bill of ours.
+        usage = usage._replace(estimated=False)
+        cost, billed_as = NanoUsd(0), CALLER
+    elif batch:
         cost, billed_as = bill(target.offering.prices, usage, batch=True), BATCH
     else:
         cost, billed_as = charged(job, target, usage, ended, claim=True)
@@ -116,6 +122,7 @@ def _expected(request: LlmRequest, answer_chars: int) -> Usage:
     What answers are measured in is not always text: a file's size says nothing about its sound.
     """
     if request.units:
-        return Usage(units=request.units, estimated=True)
+        tokens = request.input_tokens_typical if request.operation is Operation.RERANK else 0
+        return Usage(tokens, units=request.units, estimated=True)
     written = answer_chars if request.operation in _WRITES_TEXT else 0
     return estimated_usage(request.input_tokens_typical, written)

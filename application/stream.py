@@ -29,7 +29,7 @@ TRAILER_WAIT_S = 5.0
 """How long usage and the end marker may trail the finish reason before the stream is taken as over."""
 CONTINUABLE_CHARS_MAX = 1_000_000
 """Text kept for a possible continuation; a longer answer can no longer be continued."""
-_NEVER_CONTINUED = (ContentKind.TOOL_CALL, ContentKind.REFUSAL)
+_NEVER_CONTINUED = (ContentKind.TOOL_CALL, ContentKind.REFUSAL, ContentKind.MEDIA)
 _SPENT_PERMIT = Permit(-1, False)
 """Of a probe that has been answered: whatever follows says nothing to the breaker any more."""
 
@@ -103,6 +103,7 @@ async def open_attempt(
         if outcome != "ok":
             job.upstream_s += first_token_s
             attempt.state.in_flight -= 1
+            attempt.key.settle()
             if stream is not None:
                 stream.close()
         if outcome == "cancelled":
@@ -116,6 +117,10 @@ async def open_attempt(
 
 def _cut(message: str) -> Failure:
     return Failure(kind=FailureKind.NETWORK, message=message)
+
+
+def _bad(message: str) -> Failure:
+    return Failure(kind=FailureKind.BAD_RESPONSE, message=message)
 
 
 class OpenedStream:
@@ -247,6 +252,8 @@ class OpenedStream:
         earlier = self._job.cost_nano_usd
         if usage is None or earlier is None:
             return None
+        if opened.attempt.key.is_callers:
+            return earlier
         this, _ = charged(self._job, opened.attempt.target, usage.repaired(), self._clock.monotonic())
         return None if this is None else earlier + this
 
@@ -257,7 +264,7 @@ class OpenedStream:
             if type(event) is Delta and event.kind is ContentKind.TEXT:
                 outcome = aligner.feed(event.text)
                 if isinstance(outcome, Misaligned):
-                    await self._recover(_misfit(outcome), blameless=True)
+                    await self._recover(_bad(outcome.reason), blameless=True)
                     return None
                 texts.append(outcome.text)
         return self._text_block("".join(texts), opened)
@@ -287,7 +294,7 @@ class OpenedStream:
             return Block(raw, last.events) if raw else None
         outcome = aligner.end()
         if isinstance(outcome, Misaligned):
-            await self._recover(_misfit(outcome), blameless=True)
+            await self._recover(_bad(outcome.reason), blameless=True)
             return None
         rest = self._text_block(outcome.text, opened)
         machine, job = opened.machine, self._job
@@ -318,6 +325,7 @@ class OpenedStream:
                 self._job.continued = True
                 self._job.answered_by = recovery.opened.attempt.target
                 self._job.via = recovery.opened.attempt.way.value
+                self._job.credential = recovery.opened.attempt.credential
                 self._note_probe()
                 return
         raise StreamCut(
@@ -345,9 +353,11 @@ class OpenedStream:
         opened.stream.close()
         state = attempt.state
         state.in_flight -= 1
+        attempt.key.settle(None if machine.usage is None else machine.usage.total_tokens)
         now = self._clock.monotonic()
         took_s = now - attempt.started
         if outcome == "ok":
+            attempt.key.answered(now, opened.stream.headroom)
             # How long the whole takes is up to the answer and the caller; slow is a late first token.
             slow = state.breaker.policy.is_slow(opened.first_token_s)
             state.breaker.record(attempt.permit, ok=True, now=now, slow=slow)
@@ -380,10 +390,6 @@ class OpenedStream:
         if self._current is not None:
             complete = self._current.machine.complete and not self._current.held
             self._settle("ok" if complete else "cancelled", None)
-
-
-def _misfit(misaligned: Misaligned) -> Failure:
-    return Failure(kind=FailureKind.BAD_RESPONSE, message=misaligned.reason)
 
 
 def _joined(blocks: list[Block]) -> Block:

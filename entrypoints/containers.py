@@ -47,6 +47,7 @@ from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
 from application.key_ring import KeyRing
+from application.offers import Offers
 from application.ports.catalog import CatalogSource
 from application.ports.http import HttpTransport
 from application.ports.usage import UsageLog
@@ -107,6 +108,7 @@ def direct_endpoints(provision: Provision, prove: Prove) -> dict[str, ProviderEn
                     base_url=base_url,
                     api_key=provider.api_key,
                     headers=provider.headers,
+                    keys=provider.secrets_by_id,
                     options=provider.options,
                     authenticator=prove(provider),
                 )
@@ -159,6 +161,7 @@ def gateway_targets(provision: Provision) -> dict[str, PortkeyTarget]:
             wire=provider.wire,
             headers=provider.headers,
             own_host=not provider.public_base_url,
+            keys=provider.secrets_by_id,
         )
         for name, provider in provision.providers.items()
         if provider.portkey_slug is not None
@@ -287,6 +290,7 @@ class Container(StoreContainer):
         providers.Callable(gateway_targets, provision),
         portkey_api_key=providers.Callable(portkey_api_key, StoreContainer.settings),
     )
+    offers = providers.Singleton(Offers, direct, gateway)
     attempts = providers.Singleton(
         AttemptLoop,
         direct=direct,
@@ -334,6 +338,7 @@ class Container(StoreContainer):
         slots_max=StoreContainer.settings.provided.limits.max_concurrent_requests,
         observe=metrics.provided.observe,
         affinity=affinity,
+        offers=offers,
     )
     late_bills = providers.Singleton(
         LateBills,

@@ -36,6 +36,7 @@ from entrypoints.api_routes import read_routes
 from entrypoints.containers import Container, StoreContainer, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
+from entrypoints.http.asgi import Endpoint
 from entrypoints.http.batches import batch_routes
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.configuration import configuration_routes
@@ -49,6 +50,7 @@ from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.kept_responses import KeptResponsesEndpoint
 from entrypoints.http.large_bodies import LargeBodies
 from entrypoints.http.llm import LlmEndpoint, LlmGate
+from entrypoints.http.media import media_faces
 from entrypoints.http.models import model_routes
 from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
@@ -303,7 +305,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
     settings = live.settings
     gate = _gate(container, settings)
     complete = CompleteEndpoint(gate)
-    hot = {
+    hot: dict[tuple[str, str], Endpoint] = {
         ("POST", "/v1/chat/completions"): LlmEndpoint(gate, OPENAI_CHAT),
         ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
         ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
@@ -311,6 +313,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
         ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
         ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
         ("POST", "/api/v1/llm/complete"): complete,
+        **media_faces(gate),
     }
     gemini, below = gemini_faces(gate, container.list_models())
     use_cases = AdminUseCases(

@@ -18,7 +18,19 @@ from urllib.parse import quote
 from adapters.providers.dialects import OPENAI_SHAPED, Dialects
 from adapters.providers.family import Address, HeaderPairs, Site, plain_path
 from adapters.wire.addresses import upstream_path
-from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
+from application.ports.wire import (
+    COHERE_RERANK,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+    OPENAI_IMAGE_EDITS,
+    OPENAI_IMAGE_VARIATIONS,
+    OPENAI_IMAGES,
+    OPENAI_MODERATIONS,
+    OPENAI_SPEECH,
+    OPENAI_TRANSCRIPTIONS,
+    OPENAI_TRANSLATIONS,
+)
 
 API_VERSION: Final = "2024-10-21"
 """The newest dated version of the inference API that is generally available; dated versions ended with it."""
@@ -33,11 +45,11 @@ _PER_DEPLOYMENT: Final = frozenset(
         OPENAI_CHAT,
         OPENAI_COMPLETIONS,
         OPENAI_EMBEDDINGS,
-        "openai.images",
-        "openai.image_edits",
-        "openai.speech",
-        "openai.transcriptions",
-        "openai.translations",
+        OPENAI_IMAGES,
+        OPENAI_IMAGE_EDITS,
+        OPENAI_SPEECH,
+        OPENAI_TRANSCRIPTIONS,
+        OPENAI_TRANSLATIONS,
     }
 )
 """Dialects whose dated path names the deployment; others, such as responses, name it in the body."""
@@ -65,9 +77,14 @@ def key_headers(key: str) -> HeaderPairs:
 
 def dialects_at(site: Site) -> Dialects:
     """Foundry's endpoint knows chats and embeddings only."""
-    return _FOUNDRY_DIALECTS if site.base_path.endswith(_FOUNDRY) else OPENAI_SHAPED
+    return _FOUNDRY_DIALECTS if site.base_path.endswith(_FOUNDRY) else _AZURE_DIALECTS
 
 
+_NOT_AT_AZURE: Final = frozenset({OPENAI_MODERATIONS, OPENAI_IMAGE_VARIATIONS, COHERE_RERANK})
+"""Filtering is part of every model there, and nothing is deployed that answers the others."""
+_AZURE_DIALECTS: Final[Dialects] = {
+    caller: spoken for caller, spoken in OPENAI_SHAPED.items() if caller not in _NOT_AT_AZURE
+}
 _FOUNDRY_DIALECTS: Final[Dialects] = {
     caller: spoken
     for caller, spoken in {**OPENAI_SHAPED, OPENAI_COMPLETIONS: OPENAI_CHAT}.items()

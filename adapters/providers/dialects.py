@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from adapters.wire.media_codecs import WITHIN_FAMILY
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
@@ -26,6 +27,7 @@ OPENAI_SHAPED: Final[Dialects] = {
     ANTHROPIC_MESSAGES: OPENAI_CHAT,
     GEMINI_GENERATE: OPENAI_CHAT,
     GEMINI_EMBEDDINGS: OPENAI_EMBEDDINGS,
+    **{dialect: dialect for dialect, _ in WITHIN_FAMILY},
 }
 ANTHROPIC_SHAPED: Final[Dialects] = {
     ANTHROPIC_MESSAGES: ANTHROPIC_MESSAGES,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from adapters.providers.authentication import Authenticator
+from adapters.providers.callers_own import with_own_credential, without_own_credential
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
 from adapters.providers.family import Address, AnExchange, EditedCodec, HeaderPairs, Site
@@ -12,10 +13,12 @@ from adapters.wire.addresses import Base, parse_base
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.errors import read_failure
 from adapters.wire.exchange import Exchange, Headers
+from adapters.wire.media_codecs import PATHS
 from adapters.wire.missing_path import is_missing_path
 from adapters.wire.registry import codec_for, would_drop
 from application.ports.http import Endpoint, HttpRequest, HttpTransport
 from application.ports.llm import (
+    CALLER,
     LlmProvider,
     UpstreamAnswer,
     UpstreamCall,
@@ -23,13 +26,23 @@ from application.ports.llm import (
     UpstreamStream,
 )
 from application.ports.system import Clock
-from application.ports.wire import FAMILY, OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_RESPONSES
+from application.ports.wire import (
+    FAMILY,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_MODERATIONS,
+    OPENAI_RESPONSES,
+    OPENAI_SPEECH,
+    OPENAI_TRANSCRIPTIONS,
+    OPENAI_TRANSLATIONS,
+)
 from domain.catalog.tags import CHAT_ONLY_TAG, RESPONSES_ONLY_TAG, RESPONSES_TAG
 from domain.llm.failures import Failure, FailureKind
 from domain.llm.request import LlmRequest
 from domain.routing.target import Target, tagged
 
 JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
 _SAID_AS_RESPONSES: Final = frozenset({OPENAI_CHAT, OPENAI_COMPLETIONS})
 
 
@@ -58,6 +71,7 @@ class DirectProviders(LlmProvider):
         self._secrets: tuple[str, ...] = ()
         self._ways: dict[tuple[str, str, bool, str], _Way] = {}
         self._without_responses: set[str] = set()
+        self._without: set[tuple[str, str]] = set()
         self.set_endpoints(endpoints)
 
         def read_error(dialect: str, status: int, headers: Headers, body: bytes) -> Failure:
@@ -79,6 +93,7 @@ class DirectProviders(LlmProvider):
         self._secrets = tuple(secret for endpoint in endpoints.values() for secret in endpoint.secrets)
         self._ways = {}
         self._without_responses = set()
+        self._without = set()
 
     def would_drop(self, request: LlmRequest, target: Target) -> tuple[str, ...]:
         """Nothing within a family; between families the fields the translation has no counterpart for."""
@@ -111,6 +126,8 @@ class DirectProviders(LlmProvider):
         )
         if way.authenticator is not None:
             request = await way.authenticator.sign(request, call.credential)
+        if call.credential == CALLER:
+            request = with_own_credential(request, call)
         try:
             return await way.exchange.complete(way.codec, call, request, encoded.dropped)
         except UpstreamFailed as error:
@@ -134,6 +151,8 @@ class DirectProviders(LlmProvider):
         )
         if way.authenticator is not None:
             request = await way.authenticator.sign(request, call.credential)
+        if call.credential == CALLER:
+            request = with_own_credential(request, call)
         try:
             return await way.exchange.open_stream(way.codec, call, request, encoded.dropped)
         except UpstreamFailed as error:
@@ -143,8 +162,13 @@ class DirectProviders(LlmProvider):
         """The failure; where it says that a server has no `/responses`, the next call takes the way over its
         chat, and nobody holds this one against the target."""
         failure = error.failure
+        if call.credential == CALLER:
+            return UpstreamFailed(without_own_credential(failure, call))
+        dialect = way.codec.upstream_dialect
+        if dialect in PATHS and failure.kind is FailureKind.MODEL_MISSING:
+            return self._not_there(call, dialect, failure)
         if (
-            way.codec.upstream_dialect != OPENAI_RESPONSES
+            dialect != OPENAI_RESPONSES
             or tagged(call.target, RESPONSES_ONLY_TAG)
             or not is_missing_path(failure)
         ):
@@ -153,10 +177,24 @@ class DirectProviders(LlmProvider):
         self._ways = {}
         return UpstreamFailed(replace(failure, at_gateway=True))
 
+    def _not_there(self, call: UpstreamCall, dialect: str, failure: Failure) -> UpstreamFailed:
+        """An endpoint the server has not got, which is remembered, or a model that is none of it: the
+        target's chats have nothing to do with either, so nobody holds that against it."""
+        if is_missing_path(failure):
+            self._without.add((call.target.provider, dialect))
+            self._ways = {}
+            return UpstreamFailed(replace(failure, at_gateway=True))
+        if dialect == OPENAI_MODERATIONS:
+            # Nothing in the catalogue tells models for moderation from others.
+            return UpstreamFailed(replace(failure, kind=FailureKind.CALLER_FAULT))
+        return UpstreamFailed(failure)
+
     def _spoken(self, endpoint: ProviderEndpoint, dialect: str, target: Target) -> str | None:
         """What this target is asked in for a caller's dialect; None when it offers nothing for it."""
         site = Site(self._bases[target.provider].path, target.model)
         spoken = FAMILIES[endpoint.wire].spoken(site).get(dialect)
+        if self._without and (target.provider, spoken) in self._without:
+            return None
         if spoken == OPENAI_COMPLETIONS and tagged(target, CHAT_ONLY_TAG):
             spoken = OPENAI_CHAT
         if spoken in _SAID_AS_RESPONSES and self._asks_responses(dialect, target):
@@ -193,20 +231,25 @@ class DirectProviders(LlmProvider):
             codec if edit is None else EditedCodec(codec, edit),
             base.endpoint,
             family.path(address),
-            _fixed_headers(endpoint, stream, call.credential),
+            _fixed_headers(endpoint, _ACCEPTED.get(upstream, EVENTS if stream else JSON), call.credential),
             FAMILY[dialect] == FAMILY.get(upstream, family.vendor),
-            endpoint.authenticator,
+            None if call.credential == CALLER else endpoint.authenticator,
             dict(endpoint.headers),
             self._exchanges[endpoint.wire],
         )
 
 
-def _fixed_headers(endpoint: ProviderEndpoint, stream: bool, credential: str) -> HeaderPairs:
+_ACCEPTED: Final = {OPENAI_SPEECH: "*/*", OPENAI_TRANSCRIPTIONS: "*/*", OPENAI_TRANSLATIONS: "*/*"}
+"""What is neither JSON nor events, or may be neither."""
+
+
+def _fixed_headers(endpoint: ProviderEndpoint, accept: str, credential: str) -> HeaderPairs:
     family = FAMILIES[endpoint.wire]
-    key = endpoint.key(credential) if endpoint.authenticator is None else None
+    ours = endpoint.authenticator is None and credential != CALLER
+    key = endpoint.key(credential) if ours else None
     headers: HeaderPairs = (
         ("content-type", JSON),
-        ("accept", "text/event-stream" if stream else JSON),
+        ("accept", accept),
         # Some providers' front ends refuse requests that do not say who they are.
         ("user-agent", "interchange"),
         *family.headers,

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from adapters.wire.media_codecs import PATHS as MEDIA_PATHS
 from application.ports.http import Endpoint
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
@@ -23,6 +24,7 @@ _PATHS: Final[dict[str, str]] = {
     OPENAI_COMPLETIONS: "/completions",
     OPENAI_EMBEDDINGS: "/embeddings",
     OPENAI_RESPONSES: "/responses",
+    **MEDIA_PATHS,
     ANTHROPIC_MESSAGES: "/v1/messages",
     ANTHROPIC_COUNT_TOKENS: "/v1/messages/count_tokens",
     GEMINI_GENERATE: "/v1beta/models/{model}:generateContent",

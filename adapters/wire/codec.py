@@ -6,6 +6,7 @@ through the pivot (`openai.chat`). What has no counterpart is named in `dropped`
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from application.ports.llm import Block, UpstreamCall
@@ -31,6 +32,10 @@ class DecodedResponse(NamedTuple):
 
 class StreamDecoder(Protocol):
     """One stream's decoder: bytes as they arrive in, whole frames in the caller's dialect out."""
+
+    def begin(self, headers: Sequence[tuple[str, str]]) -> None:
+        """The answer's headers, names in lower case, before anything is fed. Most need none of them."""
+        del headers
 
     @abstractmethod
     def feed(self, data: bytes) -> Block:

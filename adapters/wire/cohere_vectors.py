@@ -10,6 +10,7 @@ from adapters.wire.errors import bad_response
 from adapters.wire.gemini_embeddings import refused, texts_of, written
 from adapters.wire.openai import unreadable
 from application.ports.llm import UpstreamCall, UpstreamFailed
+from domain.llm.units import SEARCHES
 from domain.llm.usage import Usage
 
 COHERE_EMBED: Final = "cohere.embed"
@@ -136,7 +137,8 @@ class CohereRerank(Codec):
         meta = {"billed_units": {"search_units": int(units or 0)}}
         model = call.target.model if call else ""
         said = {"id": answer.id, "model": model, "results": results, "meta": meta}
-        return DecodedResponse(_encode(said), None if units is None else Usage(), None)
+        usage = None if units is None else Usage(units=((SEARCHES, int(units)),))
+        return DecodedResponse(_encode(said), usage, None)
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:  # noqa: ARG002
         raise refused("a ranking is not streamed")

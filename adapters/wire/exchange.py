@@ -8,6 +8,7 @@ from typing import Final
 
 from adapters.wire.codec import Codec, StreamDecoder
 from adapters.wire.errors import bad_response, error_in_success, open_headers, read_failure, useful_headers
+from adapters.wire.headroom import read_headroom
 from adapters.wire.openai_stream import embedded_error
 from application.ports.http import (
     HttpRequest,
@@ -26,6 +27,7 @@ from application.ports.llm import (
 )
 from application.ports.system import Clock
 from domain.llm.failures import Failure, FailureKind
+from domain.resilience.key_pool import Headroom
 
 Headers = Sequence[tuple[str, str]]
 FailureReader = Callable[[str, int, Headers, bytes], Failure]
@@ -41,6 +43,7 @@ _KIND_BY_STAGE: Final[dict[TransportStage, FailureKind]] = {
 }
 _NOTHING_SENT: Final = frozenset({TransportStage.REFUSED, TransportStage.CONNECT})
 _JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
 
 
 def transport_failure(error: TransportFailed) -> Failure:
@@ -59,7 +62,7 @@ class Exchange:
     fit a provider reached directly.
     """
 
-    __slots__ = ("_on_transport", "_read_error", "_transport")
+    __slots__ = ("_clock", "_on_transport", "_read_error", "_transport")
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Exchange:
             return read_failure(dialect, status, headers, body, clock.utc_now())
 
         self._transport = transport
+        self._clock = clock
         self._read_error = read_error or direct_error
         self._on_transport = on_transport
 
@@ -98,8 +102,12 @@ class Exchange:
         else:
             passed_on = useful_headers(headers)
         return UpstreamAnswer(
-            answer.body, content_type, answer.usage, answer.finish_reason, passed_on, dropped
-        )
+            answer.body, content_type, answer.usage, answer.finish_reason, passed_on, dropped,
+            self._headroom(call, headers),
+        )  # fmt: skip
+
+    def _headroom(self, call: UpstreamCall, headers: Headers) -> Headroom | None:
+        return read_headroom(headers, self._clock.utc_now()) if call.credential else None
 
     async def open_stream(
         self, codec: Codec, call: UpstreamCall, request: HttpRequest, dropped: tuple[str, ...] = ()
@@ -110,7 +118,12 @@ class Exchange:
             response = await self._transport.send(request)
             if 200 <= response.status < 300 and not _is_json(response.headers):
                 shown = open_headers if codec.upstream_dialect == call.request.dialect else useful_headers
-                return _OpenStream(response, decoder, self._on_transport, dropped, shown(response.headers))
+                decoder.begin(response.headers)
+                headers = shown(response.headers) + _media_type(response.headers)
+                return _OpenStream(
+                    response, decoder, self._on_transport, dropped, headers,
+                    self._headroom(call, response.headers),
+                )  # fmt: skip
             body = await response.read()
         except TransportFailed as error:
             raise UpstreamFailed(self._on_transport(error)) from None
@@ -126,6 +139,14 @@ def _is_json(headers: Headers) -> bool:
     return content_type is not None and content_type.startswith(_JSON)
 
 
+def _media_type(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """The type of what is streamed where it is not events, such as sound: the caller must know it."""
+    content_type = header(headers, "content-type")
+    if content_type is None or content_type.lower().startswith(_EVENTS):
+        return ()
+    return (("content-type", content_type),)
+
+
 def _no_stream(body: bytes) -> Failure:
     """A stream was asked for, and a JSON document came: an error under 200, or `stream` was ignored."""
     found = embedded_error(body)
@@ -137,7 +158,7 @@ def _no_stream(body: bytes) -> Failure:
 class _OpenStream(UpstreamStream):
     """An accepted stream: bytes from the transport through the decoder."""
 
-    __slots__ = ("_decoder", "_ended", "_on_transport", "_response", "dropped", "headers")
+    __slots__ = ("_decoder", "_ended", "_on_transport", "_response", "dropped", "headers", "headroom")
 
     def __init__(
         self,
@@ -146,7 +167,9 @@ class _OpenStream(UpstreamStream):
         on_transport: Callable[[TransportFailed], Failure],
         dropped: tuple[str, ...],
         headers: tuple[tuple[str, str], ...],
+        headroom: Headroom | None = None,
     ) -> None:
+        self.headroom = headroom
         self._response = response
         self._decoder = decoder
         self._on_transport = on_transport

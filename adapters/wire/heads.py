@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from adapters.wire import gemini_head
+from adapters.wire import gemini_head, media_heads
 from adapters.wire.conversations import fingerprint
 from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
 from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
@@ -134,8 +134,10 @@ _NO_THINKING: Final = frozenset({None, "none", "disabled"})
 class DialectReader(RequestReader):
     """Reads every caller's dialect of `application.ports.wire`. Gemini's name no model: their path does."""
 
-    def read(self, dialect: str, body: bytes) -> LlmRequest:
+    def read(self, dialect: str, body: bytes, content_type: str = "application/json") -> LlmRequest:
         """The request in `body`. Raises InvalidRequest, LookupError for a dialect callers do not speak."""
+        if media_heads.takes_form(dialect, content_type):
+            return media_heads.read_form(dialect, body, content_type)
         if not body:
             raise InvalidRequest("the body is empty; a JSON object is expected", param="body")
         reader = _READERS[dialect]
@@ -283,6 +285,7 @@ _READERS = {
     OPENAI_COMPLETIONS: _read_completion,
     OPENAI_EMBEDDINGS: _read_embeddings,
     OPENAI_RESPONSES: read_responses,
+    **media_heads.READERS,
     ANTHROPIC_MESSAGES: _read_messages,
     ANTHROPIC_COUNT_TOKENS: _read_count_tokens,
     GEMINI_GENERATE: gemini_head.read_generate,

@@ -25,6 +25,7 @@ from adapters.wire import (
     gemini_requests,
     gemini_to_chat,
     gemini_writer,
+    media_codecs,
     openai,
     openai_pivot,
     openai_requests,
@@ -161,6 +162,7 @@ _SAME_FAMILY: Final[dict[tuple[str, str], Codec]] = {
     (OPENAI_CHAT, OPENAI_CHAT): openai.CHAT,
     (OPENAI_COMPLETIONS, OPENAI_COMPLETIONS): openai.COMPLETIONS,
     (OPENAI_EMBEDDINGS, OPENAI_EMBEDDINGS): openai.EMBEDDINGS,
+    **media_codecs.WITHIN_FAMILY,
     (OPENAI_RESPONSES, OPENAI_RESPONSES): responses.RESPONSES,
     (ANTHROPIC_MESSAGES, ANTHROPIC_MESSAGES): anthropic.MESSAGES,
     (ANTHROPIC_COUNT_TOKENS, ANTHROPIC_COUNT_TOKENS): anthropic.COUNT_TOKENS,
@@ -234,6 +236,8 @@ def terminator(dialect: str) -> bytes:
         return b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     if dialect == OPENAI_RESPONSES:
         return responses_frames.TERMINATOR
+    if (dialect, dialect) in media_codecs.WITHIN_FAMILY:
+        return b""  # their streams end with an event, and a marker of the provider's own goes on as it is
     return b"data: [DONE]\n\n" if FAMILY[dialect] == "openai" else b""
 
 

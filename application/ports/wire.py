@@ -52,8 +52,8 @@ class RequestReader(Protocol):
     """Reads the few fields policies need; leaves the body as it is. Synchronous and pure."""
 
     @abstractmethod
-    def read(self, dialect: str, body: bytes) -> LlmRequest:
-        """The request in `body`.
+    def read(self, dialect: str, body: bytes, content_type: str = "application/json") -> LlmRequest:
+        """The request in `body`, which is of this type: JSON, or a form where the dialect takes one.
 
         Raises:
             InvalidRequest: malformed JSON, a wrong type or a missing field; `param` is its path.

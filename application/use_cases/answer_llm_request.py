@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from application.affinity import AffinityBook, explain_outcome
 from application.attempts import AttemptLoop
+from application.credentials import admit_own
 from application.job import Attribution, Job
+from application.offers import Offers
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.usage import UsageLog
@@ -26,7 +28,8 @@ from domain.routing.live import LiveState
 from domain.routing.plan import Plan, make_plan
 from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
-from domain.routing.target import Route
+from domain.routing.table import RoutingTable
+from domain.routing.target import Passthrough, Route, Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
 
@@ -75,6 +78,7 @@ class AnswerLlmRequest:
         slots_max: int,
         observe: Callable[[RequestEvent], None],
         affinity: AffinityBook | None = None,
+        offers: Offers | None = None,
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
@@ -84,6 +88,7 @@ class AnswerLlmRequest:
         self._chance = chance
         self._observe = observe
         self._affinity = affinity
+        self._offers = offers
         self.slots_max = slots_max
         self.in_flight = 0
 
@@ -121,6 +126,9 @@ class AnswerLlmRequest:
             self._admit(principal)
             route = table.resolve(request.model)
             job.live = live
+            if request.own_credential is not None or route.passthrough is not Passthrough.OFF:
+                job.callers_provider = admit_own(request, route)
+                job.own_only = route.passthrough is Passthrough.ONLY
             complete_requirements(requirements, request, principal)
             if request.store or request.background or request.home is not None:
                 demand_keeper(requirements, request, table, route)
@@ -134,7 +142,7 @@ class AnswerLlmRequest:
                     live,
                     now=started,
                     draw=draw,
-                    reachable=lambda target: self._attempts.reachable(target, request.dialect),
+                    reachable=lambda target: self._attempts.reachable(target, request.dialect, job),
                     recall=self.recall_for(job, route),
                 )
 
@@ -143,13 +151,24 @@ class AnswerLlmRequest:
                 if request.home is None
                 else plan_with_home(plan, requirements, request, table, route)
             )
-        except InterchangeError as error:
+        except InterchangeError as refused:
+            error = refused
+            if self._offers is not None:
+                error = self._offers.explained(refused, request, self._targets(job, table))
             self.end(job, status=0, outcome="refused", error_code=error.code)
-            raise
+            raise error from None
         timeouts = route.timeouts
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
         job.plan_s = clock.monotonic() - started
         return job, live
+
+    @staticmethod
+    def _targets(job: Job, table: RoutingTable) -> tuple[Target, ...]:
+        """Those of the asked route, for whoever explains a refusal; none where there is no route."""
+        if job.live is None:
+            return ()
+        members = table.members(table.resolve(job.request.model))
+        return tuple(table.targets[index] for index in members.indices)
 
     def recall_for(self, job: Job, route: Route) -> Recall | None:
         """How to find the conversation that a job continues; None where affinity has no say."""

@@ -167,7 +167,7 @@ def _nano_usd_times_mtok(
 
 
 def _with_units(tokens: int | None, prices: PriceTable, usage: Usage) -> int | None:
-    """The tokens' bill where there is one, else the units'; never both, for one thing may be measured both ways.
+    """The tokens' bill where there is one, else the units'; never both: one thing may be measured both ways.
 
     Of several units the priced ones count. Where none is, only a price per request says what it costs.
     """

@@ -89,6 +89,8 @@ class LlmRequest:
     media_bytes: int = 0
     """How much of the body is inline media in base64, which providers do not count as text."""
     media_parts: int = 0
+    wordless: bool = False
+    """Whether the answer's stream is bytes of sound, which have no room for words of ours."""
     units: tuple[UnitCount, ...] = ()
     """What the request itself shows it will be billed for beside tokens; empty: tokens are its measure."""
 

@@ -19,6 +19,8 @@ class ContentKind(Enum):
     REASONING = "reasoning"
     TOOL_CALL = "tool_call"
     REFUSAL = "refusal"
+    MEDIA = "media"
+    """Sound or pictures, whatever they are told in."""
 
 
 class Opened(NamedTuple):

@@ -75,6 +75,8 @@ class Application:
                     await _with_body_taken(self.faces.rest, scope, receive, send)
                 else:
                     await _refuse(send, 503, "starting", "Interchange is starting")
+            except ConnectionError:
+                raise  # an answer that cannot end well: the server ends its connection without an end mark
             except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
                 request_id = f"req_{os.urandom(12).hex()}"
                 log.exception("unexpected error on %s %s (%s)", scope["method"], scope["path"], request_id)

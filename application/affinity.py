@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
 
+from application.credentials import other_account
 from application.job import Job
 from application.ports.affinity import AffinityRow, AffinityStore
 from application.ports.system import Clock
@@ -172,8 +173,11 @@ def explain_outcome(job: Job) -> None:
         job.affinity = KEPT if stayed else MOVED
 
 
-def moved_from(job: Job, target: Target) -> str:
+def moved_from(job: Job, target: Target, credential: str = "") -> str:
     """The target of another account that answered this conversation earlier; empty: there was none."""
     if job.conversation is None:
         return ""
-    return next((p.target_id for p in job.conversation.places if p.provider != target.provider), "")
+    for place in job.conversation.places:
+        if place.provider != target.provider or other_account(job, target, place.credential, credential):
+            return place.target_id
+    return ""

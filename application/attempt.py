@@ -3,6 +3,7 @@
 from typing import NamedTuple, assert_never
 
 from application.affinity import moved_from
+from application.credentials import ONLY_ONE, Credential, blamed
 from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamCall
 from domain.llm.failures import BreakerVote, Failure, FailureKind
@@ -32,14 +33,13 @@ class Attempt(NamedTuple):
     started: float
     last: bool = True
     """Whether nothing else could be tried after it."""
-    credential: str = ""
-    """Which of the provider's keys it uses, by its id; empty: the only one."""
+    key: Credential = ONLY_ONE
+    """Which of the provider's keys it uses."""
 
-
-def credential_of(job: Job, target: Target) -> str:
-    """The key whose account keeps what the request refers to, at its provider; empty: any."""
-    home = job.request.home
-    return home.credential if home is not None and home.provider == target.provider else ""
+    @property
+    def credential(self) -> str:
+        """The id of that key; empty: the only one."""
+        return self.key.id
 
 
 def not_sent(job: Job, attempt: Attempt) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def upstream_call(
         continue_from,
         credential,
         # Where it is known who keeps or encrypted what, nothing needs to be guessed.
-        moved_from="" if job.request.home is not None else moved_from(job, target),
+        moved_from="" if job.request.home is not None else moved_from(job, target, credential),
     )
 
 
@@ -81,6 +81,9 @@ def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> Non
     """What a failure tells breaker, cool-down and health of the target; a failed hop tells nothing."""
     state = attempt.state
     if failure.at_gateway:
+        state.breaker.forget(attempt.permit)
+        return
+    if blamed(state, attempt.key, failure, now, COOL_DOWN_MAX_S):
         state.breaker.forget(attempt.permit)
         return
     match failure.disposition.breaker:

@@ -12,8 +12,10 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar, assert_never
 
 from application.accounting import note_attempt
-from application.attempt import Attempt, credential_of, not_sent, upstream_call, vote
+from application.attempt import Attempt, not_sent, upstream_call, vote
+from application.credentials import another_key, as_the_pool_tells, choose_credential
 from application.job import Job
+from application.next_targets import continuations, larger_windows
 from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamFailed
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
@@ -69,8 +71,13 @@ class AttemptLoop:
         self._retry_budget = retry_budget
         self._on_failover = on_failover
 
-    def reachable(self, target: Target, dialect: str) -> bool:
+    def reachable(self, target: Target, dialect: str, job: Job | None = None) -> bool:
         """Whether any way it may take carries a request of this dialect to the target now."""
+        if job is not None and job.callers_provider:
+            if target.provider == job.callers_provider:
+                return self._direct_reaches(target, dialect)
+            if job.own_only:
+                return False
         return self._direct_reaches(target, dialect) or self._gateway_reaches(target, dialect)
 
     def _direct_reaches(self, target: Target, dialect: str) -> bool:
@@ -113,13 +120,14 @@ class AttemptLoop:
             retries_left = job.plan.route.retries
             tries = hops = 0
             waited_s = 0.0
+            tried: list[str] = []
             while True:
                 now = clock.monotonic()
                 if job.deadline.passed(now):
                     raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s")
-                attempt = self._admit(job, live, target, now, last=not queue)
+                attempt = self._admit(job, live, target, now, tried, last=not queue)
                 if attempt is None:
-                    job.skipped += tries == 0 and hops == 0
+                    job.skipped += tries == 0 and hops == 0 and not tried
                     break
                 try:
                     return await call(job, live, attempt)
@@ -133,7 +141,9 @@ class AttemptLoop:
                     # The hop failed, not the provider: another way to it is no retry of the target.
                     hops += 1
                     continue
-                last = self._as_everybody_was_told(last, attempt)
+                if another_key(job, attempt.key, last, clock.monotonic(), tried):
+                    continue  # the key failed, not the target: no retry of it is spent
+                last = self._as_everybody_was_told(job, last, attempt)
                 more_targets = bool(queue or job.plan.spares)
                 step = self._next_step(job, last, retries_left, tries, more_targets, waited_s)
                 tries += 1
@@ -141,6 +151,7 @@ class AttemptLoop:
                     case RetrySame(wait_s):
                         retries_left -= 1
                         waited_s += wait_s
+                        tried.clear()
                         await asyncio.sleep(wait_s + TIMER_GRAIN_S)
                         job.upstream_s += wait_s + TIMER_GRAIN_S  # the provider's doing, not our overhead
                         continue
@@ -160,12 +171,17 @@ class AttemptLoop:
             retry_after_s=earliest_reopening_s(job.plan.targets, live, clock.monotonic()),
         )
 
-    def _as_everybody_was_told(self, failure: Failure, attempt: Attempt) -> Failure:
+    def _as_everybody_was_told(self, job: Job, failure: Failure, attempt: Attempt) -> Failure:
         """The failure with the target's whole cool-down as Retry-After: another caller may have been told
         to stay away for longer, or the provider may not have said for how long."""
         if failure.disposition.breaker is BreakerVote.NEUTRAL or failure.at_gateway:
             return failure
-        left_s = attempt.state.cool_until - self._clock.monotonic()
+        now = self._clock.monotonic()
+        if attempt.key.is_callers:
+            return failure
+        if (told := as_the_pool_tells(job, attempt.key, failure, now)) is not None:
+            return told
+        left_s = attempt.state.cool_until - now
         return failure if left_s <= (failure.retry_after_s or 0.0) else replace(failure, retry_after_s=left_s)
 
     def _next_step(
@@ -198,7 +214,7 @@ class AttemptLoop:
         return step
 
     def _admit(
-        self, job: Job, live: LiveState, target: Target, now: float, *, last: bool = True
+        self, job: Job, live: LiveState, target: Target, now: float, tried: list[str], *, last: bool = True
     ) -> Attempt | None:
         state = live.targets[target.index]
         if not state.usable(now):
@@ -206,15 +222,22 @@ class AttemptLoop:
         way = self._way(job, target)
         if way is None:
             return None
+        draw = 0.0 if state.provider.keys is None else self._chance.random()
+        key = choose_credential(job, state, target, now, draw, tried)
+        if key is None:
+            return None
         permit = state.breaker.try_acquire(now=now)
         if type(permit) is Refused:
+            key.settle(0)
             return None
         assert isinstance(permit, Permit)
         provider = self._gateway if way is Way.GATEWAY and self._gateway is not None else self._direct
-        return Attempt(target, state, permit, way, provider, now, last, credential_of(job, target))
+        return Attempt(target, state, permit, way, provider, now, last, key)
 
     def _way(self, job: Job, target: Target) -> Way | None:
         dialect = job.request.dialect
+        if job.callers_provider and job.callers_provider == target.provider:
+            return Way.DIRECT if self._direct_reaches(target, dialect) else None
         gateway_reaches = self._gateway_reaches(target, dialect)
         drops: tuple[str, ...] = ()
         if gateway_reaches and self._gateway is not None:
@@ -243,11 +266,15 @@ class AttemptLoop:
             state.in_flight -= 1
             ended = self._clock.monotonic()
             job.upstream_s += ended - attempt.started
+            if outcome != "ok":
+                attempt.key.settle()
             if outcome == "cancelled":
                 note_attempt(
                     job, target, via=attempt.way.value, outcome=outcome, started=attempt.started, ended=ended,
                     usage=None, credential=attempt.credential,
                 )  # fmt: skip
+        attempt.key.settle(None if answer.usage is None else answer.usage.total_tokens)
+        attempt.key.answered(ended, answer.headroom)
         took_s = ended - attempt.started
         slow = state.breaker.policy.is_slow(took_s)
         state.breaker.record(attempt.permit, ok=True, now=ended, slow=slow)
@@ -305,7 +332,7 @@ class AttemptLoop:
         """One way to finish a cut text, None when it fails; a failed hop is tried again another way."""
         for _ in range(1 + GATEWAY_HOPS_MAX):
             now = self._clock.monotonic()
-            attempt = None if job.deadline.passed(now) else self._admit(job, live, target, now)
+            attempt = None if job.deadline.passed(now) else self._admit(job, live, target, now, [])
             if attempt is None:
                 return None
             try:
@@ -342,37 +369,15 @@ class AttemptLoop:
             )
 
 
-def continuations(job: Job, broken: Target) -> list[tuple[Target, ContinuationMode]]:
-    """How a cut plain text may be finished, most promising first.
-
-    Others that take a prefill; then the broken target itself and the same model elsewhere, which may say
-    the same again; then anyone from the start, which is accepted only when it repeats what was sent.
-    """
-    others = [target for target in job.plan.targets if target is not broken]
-    same = [target for target in others if target.offering.model == broken.offering.model]
-    ways = [(target, ContinuationMode.PREFILL) for target in others if target.offering.prefill]
-    if broken.offering.prefill:
-        ways.append((broken, ContinuationMode.PREFILL))
-    ways += [(target, ContinuationMode.RESTART) for target in (*same, broken)]
-    ways += [(target, ContinuationMode.RESTART) for target in others if target not in same]
-    return ways[: 1 + 2 * max(1, job.plan.route.max_fallbacks)]
-
-
-def larger_windows(job: Job, target: Target) -> list[Target]:
-    """The targets that may follow an over-long prompt: planned or spare, with a larger window only."""
-    window = target.offering.context_tokens or 0
-    tried = {attempt.provider + "/" + attempt.model for attempt in job.attempts}
-    return [
-        other
-        for other in (*job.plan.targets, *job.plan.spares)
-        if (other.offering.context_tokens or 0) > window and other.provider + "/" + other.model not in tried
-    ]
-
-
 def earliest_reopening_s(targets: tuple[Target, ...], live: LiveState, now: float) -> float | None:
     """Seconds until the first of them may be asked again; None when nothing says so."""
     waits = [
-        max(state.cool_until - now, state.breaker.reopen_after_s(now), 0.0)
+        max(
+            state.cool_until - now,
+            state.breaker.reopen_after_s(now),
+            0.0 if state.provider.keys is None else state.provider.keys.back_after_s(now),
+            0.0,
+        )
         for state in (live.targets[target.index] for target in targets)
     ]
     return min(waits, default=None)

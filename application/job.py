@@ -51,6 +51,10 @@ class Job:
     via: str = ""
     credential: str = ""
     """Which of the provider's keys answered, by its id; empty: the only one."""
+    callers_provider: str = ""
+    """The one provider that gets the caller's own credential; empty: none does."""
+    own_only: bool = False
+    """Whether only that provider, with that credential, may answer."""
     first_token_s: float | None = None
     continued: bool = False
     response_bytes: int = 0

@@ -115,12 +115,8 @@ async def open_attempt(
     return Opened(attempt, stream, machine, held, first_token_s)
 
 
-def _cut(message: str) -> Failure:
-    return Failure(kind=FailureKind.NETWORK, message=message)
-
-
-def _bad(message: str) -> Failure:
-    return Failure(kind=FailureKind.BAD_RESPONSE, message=message)
+def _cut(message: str, kind: FailureKind = FailureKind.NETWORK) -> Failure:
+    return Failure(kind=kind, message=message)
 
 
 class OpenedStream:
@@ -264,7 +260,7 @@ class OpenedStream:
             if type(event) is Delta and event.kind is ContentKind.TEXT:
                 outcome = aligner.feed(event.text)
                 if isinstance(outcome, Misaligned):
-                    await self._recover(_bad(outcome.reason), blameless=True)
+                    await self._recover(_cut(outcome.reason, FailureKind.BAD_RESPONSE), blameless=True)
                     return None
                 texts.append(outcome.text)
         return self._text_block("".join(texts), opened)
@@ -294,7 +290,7 @@ class OpenedStream:
             return Block(raw, last.events) if raw else None
         outcome = aligner.end()
         if isinstance(outcome, Misaligned):
-            await self._recover(_bad(outcome.reason), blameless=True)
+            await self._recover(_cut(outcome.reason, FailureKind.BAD_RESPONSE), blameless=True)
             return None
         rest = self._text_block(outcome.text, opened)
         machine, job = opened.machine, self._job

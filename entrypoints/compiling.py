@@ -6,6 +6,7 @@ from application.attempts import FailoverHappened
 from application.ports.telemetry import Metrics
 from application.runtime import Runtime
 from domain.resilience.breaker import BreakerPolicy
+from domain.resilience.key_pool import PoolKey
 from domain.routing.health import HealthPolicy
 from domain.routing.live import LiveState
 from domain.routing.table import RoutingTable
@@ -33,6 +34,13 @@ def health_policy(settings: HealthSettings) -> HealthPolicy:
     )
 
 
+def key_pools(provision: Provision) -> dict[str, tuple[PoolKey, ...]]:
+    """The pools of the providers that have several keys."""
+    return {
+        name: tuple(key.pool for key in each.keys) for name, each in provision.providers.items() if each.keys
+    }
+
+
 def compiled_table(provision: Provision) -> RoutingTable:
     """The routing table of a provision."""
     return RoutingTable.compile(provision.targets, provision.routes, default_route=provision.default_route)
@@ -46,6 +54,7 @@ def compiled_runtime(settings: Settings, provision: Provision) -> Runtime:
         breaker_policy=breaker_policy(settings.breaker),
         health_policy=health_policy(settings.health),
         breaker_policies={name: breaker_policy(settings.breaker_of(name)) for name in settings.providers},
+        key_pools=key_pools(provision),
     )
     return Runtime(table, live)
 

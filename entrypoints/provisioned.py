@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from domain.catalog.tags import ResponsesSupport
 from domain.llm.capabilities import Capability
+from domain.resilience.key_pool import PoolKey
 from domain.routing.target import Via
 
 CHAT = (
@@ -23,6 +24,14 @@ class Identity:
 
     kind: str
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionedKey:
+    """One of several keys: the secret, and what a pool knows of it."""
+
+    secret: str = field(repr=False)
+    pool: PoolKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +61,14 @@ class ProvisionedProvider:
     """Its id in the catalogue, or its wire where the catalogue does not know it."""
     responses: ResponsesSupport = ResponsesSupport.TRANSLATED
     """What it does with requests of the Responses API."""
+    keys: tuple[ProvisionedKey, ...] = field(repr=False, default=())
+    """Its keys where they make a pool: several, or one with limits."""
     batch_api: str = ""
     """Which batch API it offers: `openai`, `anthropic`, or none."""
     honours_idempotency_keys: bool = False
     """Whether requests of one `Idempotency-Key` are known to be carried out and billed once there."""
+
+    @property
+    def secrets_by_id(self) -> dict[str, str]:
+        """The pool's secrets by the ids of their keys."""
+        return {key.pool.id: key.secret for key in self.keys}

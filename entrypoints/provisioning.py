@@ -12,6 +12,7 @@ from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.routing.target import Route, RouteTarget, Target
 from entrypoints.config.price_sections import price_contract
+from entrypoints.key_pools import pool_of
 from entrypoints.prompt_caches import prompt_cache_of
 from entrypoints.provider_wires import (
     CLOUD_WIRES,
@@ -149,6 +150,7 @@ def _configured(
         public_base_url=section.base_url is None,
         portkey_slug=slug,
         api_key=key.get_secret_value() if key is not None else None,
+        keys=pool_of(section),
         headers=tuple((n, v.get_secret_value()) for n, v in section.headers.items()),
         via=section.via,
         region=section.region,
@@ -326,6 +328,7 @@ def _routes(
                 affinity=section.affinity.policy(),
                 stream_recovery=section.stream_recovery,
                 usage_cost=section.usage_cost,
+                passthrough=section.passthrough,
                 answers_kept_s=section.responses.kept_s,
             )
     return routes

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from application.ports.system import Clock
 from domain.routing.live import LiveState
-from entrypoints.compiling import breaker_policy, compiled_table, health_policy
+from entrypoints.compiling import breaker_policy, compiled_table, health_policy, key_pools
 from entrypoints.containers import Container, direct_endpoints, gateway_targets
 from entrypoints.live import Prepare
 from entrypoints.provisioning import Provision
@@ -68,6 +68,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
                 breaker_policies={
                     name: breaker_policy(settings.breaker_of(name)) for name in settings.providers
                 },
+                key_pools=key_pools(wanted),
                 old=runtime.snapshot[1],
             )
             reachable = direct.with_gone(endpoints)

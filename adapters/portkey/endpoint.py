@@ -1,7 +1,7 @@
 """What Portkey has to be told to reach one configured provider, and where the gateways are."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from adapters.portkey.forwarded_fields import FAITHFUL_SLUGS
@@ -24,6 +24,18 @@ class PortkeyTarget:
     custom_host: str | None = None
     wire: str = "openai"
     headers: Sequence[tuple[str, str]] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Several keys by their ids, for `UpstreamCall.credential`; `api_key` serves calls that name none."""
+
+    def with_key(self, credential: str) -> "PortkeyTarget":
+        """The target as calls with this key see it."""
+        key = self.keys.get(credential)
+        return self if key is None else replace(self, api_key=key)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never stand in a message."""
+        return tuple(dict.fromkeys(key for key in (self.api_key, *self.keys.values()) if key))
 
     def __repr__(self) -> str:
         return f"PortkeyTarget(slug={self.slug!r}, custom_host={self.custom_host!r}, wire={self.wire!r})"
@@ -37,6 +49,7 @@ def portkey_target(
     wire: str = "openai",
     headers: Sequence[tuple[str, str]] = (),
     own_host: bool = False,
+    keys: Mapping[str, str] | None = None,
 ) -> PortkeyTarget:
     """The most faithful way to tell Portkey of a provider.
 
@@ -51,7 +64,12 @@ def portkey_target(
     if custom_host and slug == "google":
         custom_host = custom_host.rstrip("/").removesuffix("/v1beta").removesuffix("/v1")
     return PortkeyTarget(
-        slug=slug, api_key=api_key, custom_host=custom_host, wire=wire, headers=tuple(headers)
+        slug=slug,
+        api_key=api_key,
+        custom_host=custom_host,
+        wire=wire,
+        headers=tuple(headers),
+        keys=dict(keys or {}),
     )
 
 

@@ -115,7 +115,7 @@ class PortkeyGateway(LlmProvider):
         self._clock = clock
         self._portkey_api_key = portkey_api_key
         self._endpoints: Mapping[str, PortkeyTarget] = {}
-        self._roads: dict[tuple[str, str, str], _Road | None] = {}
+        self._roads: dict[tuple[str, str, str, str], _Road | None] = {}
         self._paused_until: dict[tuple[str, str], float] = {}
         self._without_responses: set[str] = set()
         self._pool = GatewayPool(self._addresses(gateways))
@@ -235,7 +235,7 @@ class PortkeyGateway(LlmProvider):
 
     def _way(self, call: UpstreamCall) -> tuple[_Road, Gateway]:
         target = call.target
-        road = self._road(call.request.dialect, target)
+        road = self._road(call.request.dialect, target, call.credential)
         if road is None:
             raise UpstreamFailed(
                 Failure(
@@ -256,15 +256,15 @@ class PortkeyGateway(LlmProvider):
             )
         return road, gateway
 
-    def _road(self, dialect: str, target: Target) -> _Road | None:
-        key = (target.provider, target.model, dialect)
+    def _road(self, dialect: str, target: Target, credential: str = "") -> _Road | None:
+        key = (target.provider, target.model, dialect, credential)
         try:
             return self._roads[key]
         except KeyError:
-            road = self._roads[key] = self._find_road(dialect, target)
+            road = self._roads[key] = self._find_road(dialect, target, credential)
             return road
 
-    def _find_road(self, dialect: str, target: Target) -> _Road | None:
+    def _find_road(self, dialect: str, target: Target, credential: str) -> _Road | None:
         endpoint = self._endpoints.get(target.provider)
         if endpoint is None:
             return None
@@ -292,13 +292,13 @@ class PortkeyGateway(LlmProvider):
                 forwarded_in_streams=forwarded - lost_in_streams,
                 translated=dialect != upstream_dialect,
                 same_family=FAMILY[dialect] == _vendor_family(family),
-                headers=TargetHeaders(endpoint),
+                headers=TargetHeaders(endpoint.with_key(credential)),
                 exchange=self._exchange(endpoint),
             )
         return None
 
     def _exchange(self, endpoint: PortkeyTarget) -> Exchange:
-        secrets = tuple(secret for secret in (endpoint.api_key, self._portkey_api_key) if secret)
+        secrets = tuple(secret for secret in (*endpoint.secrets, self._portkey_api_key) if secret)
         clock = self._clock
 
         def read_error(dialect: str, status: int, headers: Headers, body: bytes) -> Failure:

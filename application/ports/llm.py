@@ -6,14 +6,18 @@ or waits out a Retry-After: the attempt loop owns that.
 """
 
 from abc import abstractmethod
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from domain.llm.failures import Failure
 from domain.llm.request import LlmRequest
 from domain.llm.stream import StreamEvent
 from domain.llm.usage import Usage
+from domain.resilience.key_pool import Headroom
 from domain.routing.target import Target
 from domain.time import Timeouts
+
+CALLER: Final = "caller"
+"""The credential of a call that proves itself with the caller's own, `LlmRequest.own_credential`."""
 
 
 class UpstreamFailed(Exception):
@@ -56,6 +60,8 @@ class UpstreamAnswer(NamedTuple):
     """Upstream headers worth passing on (rate limits, request ids), names in lower case."""
     dropped: tuple[str, ...] = ()
     """Names of request fields that did not reach the provider."""
+    headroom: Headroom | None = None
+    """What the provider told of the limits of the key that was used, where the call named one."""
 
 
 class Block(NamedTuple):
@@ -70,6 +76,7 @@ class UpstreamStream(Protocol):
 
     headers: tuple[tuple[str, str], ...]
     dropped: tuple[str, ...]
+    headroom: Headroom | None = None
 
     @abstractmethod
     async def next_block(self) -> Block | None:

@@ -4,10 +4,11 @@ States live longer than tables: when a table is compiled anew, each target keeps
 configuration reload closes no breaker and loses no call in flight.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 
 from domain.resilience.breaker import BreakerPolicy, CircuitBreaker
+from domain.resilience.key_pool import KeyPool, PoolKey
 from domain.routing.effective_price import ReservedCapacity, ReservedMeter
 from domain.routing.filters import DropReason
 from domain.routing.health import HealthPolicy, HealthState, HealthWindow
@@ -30,14 +31,18 @@ _FORCED_OUT = {
 
 
 class ProviderState:
-    """A provider's health and an operator's switch. `disabled` takes it out until it is switched back."""
+    """A provider's health and an operator's switch. `disabled` takes it out until it is switched back.
 
-    __slots__ = ("disabled", "health", "reserved")
+    `keys` is the pool of its keys, None where it has one key or proves itself otherwise.
+    """
+
+    __slots__ = ("disabled", "health", "keys", "reserved")
 
     def __init__(self, health_policy: HealthPolicy) -> None:
         self.health = HealthWindow(health_policy)
         self.disabled = False
         self.reserved = ReservedMeter()
+        self.keys: KeyPool | None = None
 
     def why_not(self, now: float) -> DropReason | None:
         """Why none of its targets may be used; None when they may.
@@ -50,6 +55,8 @@ class ProviderState:
         forced = self.health.forced
         if forced is not None:
             return _FORCED_OUT.get(forced)
+        if self.keys is not None and self.keys.closed_until > now:
+            return DropReason.COOLING_DOWN
         return DropReason.UNHEALTHY if self.health.held_for_s(now) > 0 else None
 
     def back_after_s(self, now: float) -> float | None:
@@ -58,7 +65,8 @@ class ProviderState:
             return 0.0
         if self.disabled or self.health.forced is not None:
             return None
-        return self.health.held_for_s(now)
+        keys_s = 0.0 if self.keys is None else self.keys.closed_until - now
+        return max(self.health.held_for_s(now), keys_s)
 
 
 class TargetState:
@@ -117,6 +125,7 @@ class LiveState:
         "breaker_policies",
         "breaker_policy",
         "health_policy",
+        "key_pools",
         "providers",
         "targets",
     )
@@ -128,15 +137,18 @@ class LiveState:
         breaker_policy: BreakerPolicy = _BREAKER_POLICY,
         health_policy: HealthPolicy = _HEALTH_POLICY,
         breaker_policies: Mapping[str, BreakerPolicy] | None = None,
+        key_pools: Mapping[str, Sequence[PoolKey]] | None = None,
         old: "LiveState | None" = None,
     ) -> None:
-        """Fresh states, or those of `old` where it has them. `breaker_policies` are by provider or target id.
+        """Fresh states, or those of `old` where it has them. `breaker_policies` are by provider or target id,
+        `key_pools` by provider.
 
         A breaker whose policy changed starts anew; everything else known of its target is kept.
         """
         self.breaker_policy = breaker_policy
         self.breaker_policies = dict(breaker_policies or {})
         self.health_policy = health_policy
+        self.key_pools = dict(key_pools or {})
         self.providers: dict[str, ProviderState] = {}
         self._by_id: dict[str, TargetState] = {}
         self.targets: list[TargetState] = []
@@ -161,6 +173,7 @@ class LiveState:
             breaker_policy=old.breaker_policy,
             health_policy=old.health_policy,
             breaker_policies=old.breaker_policies,
+            key_pools=old.key_pools,
             old=old,
         )
 
@@ -202,6 +215,13 @@ class LiveState:
         elif kept.health.policy != self.health_policy:
             forced, kept.health = kept.health.forced, HealthWindow(self.health_policy)
             kept.health.force(forced)
+        keys = self.key_pools.get(name)
+        if not keys:
+            kept.keys = None
+        elif kept.keys is None:
+            kept.keys = KeyPool(keys)
+        else:
+            kept.keys.configure(keys)
         self.providers[name] = kept
         return kept
 

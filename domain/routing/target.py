@@ -79,6 +79,16 @@ class UsageCost(Enum):
     NEVER = "never"
 
 
+class Passthrough(Enum):
+    """Whether a route's callers may use their own credentials of a provider."""
+
+    OFF = "off"
+    ALLOWED = "allowed"
+    """They may; without one, and when another target takes over, ours are used."""
+    ONLY = "only"
+    """They must: none of ours is ever used."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """A name a caller may ask for as `model`, and the policy behind it.
@@ -101,5 +111,7 @@ class Route:
     """By `Target.index`: the same target under the snapshot or fine-tuned name that was asked for."""
     affinity: AffinityPolicy = DEFAULT_POLICY
     """Whether and how a conversation keeps the target where its prompt cache is warm."""
+    passthrough: Passthrough = Passthrough.OFF
+    """Whether a caller's own provider credential goes upstream."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

@@ -129,6 +129,16 @@ class ProviderKey(Section):
     """One of several keys of a provider. `rpm` and `tpm` are the provider's own limits per minute."""
 
     key: SecretStr = Field(min_length=1)
+    name: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        description="What the key is called in status, usage and metrics. Unset: `key1`, `key2`, by place.",
+    )
+    account: Label | None = Field(
+        default=None,
+        description="Keys with different accounts do not share prompt caches or encrypted reasoning. Unset: "
+        "all keys of the provider belong to one.",
+    )
     weight: float = Field(default=1.0, gt=0, le=1_000_000)
     rpm: int | None = Field(default=None, ge=1)
     tpm: int | None = Field(default=None, ge=1)
@@ -193,6 +203,13 @@ class ProviderSettings(Section):
                 raise ValueError(f"the value of {name!r} contains a line break")
         return headers
 
+    @field_validator("keys")
+    @classmethod
+    def _keys_fit_a_header(cls, keys: tuple[ProviderKey, ...]) -> tuple[ProviderKey, ...]:
+        if any(not key.key.get_secret_value().isprintable() for key in keys):
+            raise ValueError("a key contains a line break or another control character")
+        return keys
+
     @field_validator("api_key")
     @classmethod
     def _key_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
@@ -204,6 +221,9 @@ class ProviderSettings(Section):
     def _one_source_of_keys(self) -> Self:
         if self.api_key is not None and self.keys:
             raise ValueError("give either api_key or keys, not both")
+        names = [key.name or f"key{place}" for place, key in enumerate(self.keys, start=1)]
+        if len(set(names)) < len(names) or "caller" in names:
+            raise ValueError("keys need names of their own, other than `caller`")
         if self.auth is not None and self.first_key is not None:
             raise ValueError("give either a key or auth, not both")
         return self

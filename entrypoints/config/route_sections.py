@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from domain.routing.target import StreamRecovery, UsageCost
+from domain.routing.target import Passthrough, StreamRecovery, UsageCost
 from domain.time import Timeouts
 from entrypoints.config.affinity_section import AffinitySettings
 from entrypoints.config.response_sections import RouteResponsesSettings
@@ -114,9 +114,23 @@ class RouteSettings(Section):
         description="Where `usage` gets a `cost`: in OpenAI streams whose caller asked for usage, always, "
         "or never. Answers of the caller's own family are otherwise passed on byte for byte.",
     )
+    passthrough_credentials: bool | Literal["only"] = Field(
+        default=False,
+        description="Whether callers who send their key of Interchange in x-interchange-key may use their "
+        "own provider credential. It goes to the route's first provider of the caller's family, directly and "
+        "to nobody else; such calls cost nothing here. `only` refuses requests without one, and never fails "
+        "over to targets that need a key of ours.",
+    )
     cache: CacheSettings = CacheSettings()
     affinity: AffinitySettings = AffinitySettings()
     responses: RouteResponsesSettings = RouteResponsesSettings()
+
+    @property
+    def passthrough(self) -> Passthrough:
+        """The same in the domain's words."""
+        if self.passthrough_credentials == "only":
+            return Passthrough.ONLY
+        return Passthrough.ALLOWED if self.passthrough_credentials else Passthrough.OFF
 
 
 BudgetScope = Literal[

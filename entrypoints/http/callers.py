@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from application.job import Attribution
+from application.ports.wire import FAMILY
 from domain.errors import InvalidRequest, InvalidRequirements, Unauthenticated
 from domain.llm.capabilities import UnknownCapability, parse_capability
 from domain.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
@@ -56,6 +57,13 @@ _WISHES = (b"x-interchange-", b"x-request-id", b"x-client-request-id", *SESSION_
 _NAMES_REMEMBERED_MAX = 2048
 _names: dict[bytes, tuple[str | None, bool]] = {}
 """Header name -> (as it is forwarded, whether it may be a wish): the same few come with every request."""
+
+_OWN_HEADERS: dict[str, tuple[bytes, ...]] = {
+    "openai": (b"authorization",),
+    "anthropic": (b"authorization", b"x-api-key"),
+    "gemini": (b"x-goog-api-key", b"authorization"),
+}
+"""Where the clients of each family send a credential; a subscription's token is in `authorization`."""
 
 ATTRIBUTION_CHARS_MAX = 256
 METADATA_BYTES_MAX = 4096
@@ -117,6 +125,25 @@ def credential(headers: dict[bytes, bytes]) -> str:
         "no API key: send it as 'Authorization: Bearer <key>' or in x-api-key, api-key, x-goog-api-key, "
         "x-portkey-api-key or x-interchange-key"
     )
+
+
+def own_credential(headers: dict[bytes, bytes], dialect: str) -> tuple[str, str] | None:
+    """(header, value) of the caller's own provider credential beside our key in `x-interchange-key`.
+
+    Looked for where callers of this dialect's family have it. Never a key of ours sent twice.
+    """
+    ours = headers.get(b"x-interchange-key", b"").strip()
+    if not ours:
+        return None
+    for name in _OWN_HEADERS.get(FAMILY.get(dialect, ""), ()):
+        value = headers.get(name, b"").strip()
+        scheme, _, token = value.rpartition(b" ")
+        if not token or token == ours or token.startswith(b"ik_"):
+            continue
+        if name == b"authorization" and scheme.strip().lower() != b"bearer":
+            continue
+        return name.decode("ascii"), value.decode("latin-1")
+    return None
 
 
 def read_requirements(headers: dict[bytes, bytes]) -> Requirements:

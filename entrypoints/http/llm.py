@@ -30,6 +30,7 @@ from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, 
 from entrypoints.http.callers import (
     Call,
     credential,
+    own_credential,
     read_attribution,
     read_headers,
     read_requirements,
@@ -111,6 +112,8 @@ class LlmEndpoint:
             unread = False
             body = await read_body(receive, call.headers, gate.body_bytes_max)
             request, requirements, attribution = self.read(call, body, principal)
+            if call.has_wishes:
+                request.own_credential = own_credential(call.headers, request.dialect)
             key = call.headers.get(idempotency.HEADER)
             if key is not None:
                 now = gate.clock.monotonic()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.memory.scripted_llm import Break, Script
-from application.attempts import continuations
+from application.next_targets import continuations
 from application.ports.llm import Block
 from application.stream import TRAILER_WAIT_S
 from domain.errors import StreamCut

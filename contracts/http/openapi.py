@@ -12,6 +12,7 @@ from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATIO
 from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
+from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
 
@@ -45,13 +46,23 @@ def openapi_document() -> dict[str, Any]:
             "servers": [{"url": "/", "description": "This installation"}],
             "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
             "security": [{name: []} for name in SECURITY_SCHEMES],
-            "paths": {**CALL_PATHS, **RESPONSES_PATHS, **STORED_RESPONSE_PATHS, **GEMINI_PATHS, **BATCH_PATHS, **ADMIN_PATHS, **CONFIGURATION_PATHS},
+            "paths": {
+                **CALL_PATHS,
+                **RESPONSES_PATHS,
+                **STORED_RESPONSE_PATHS,
+                **GEMINI_PATHS,
+                **MEDIA_PATHS,
+                **BATCH_PATHS,
+                **ADMIN_PATHS,
+                **CONFIGURATION_PATHS,
+            },
             "components": {
                 "schemas": {
                     **CALL_SCHEMAS,
                     **RESPONSES_SCHEMAS,
                     **STORED_RESPONSE_SCHEMAS,
                     **GEMINI_SCHEMAS,
+                    **MEDIA_SCHEMAS,
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,

@@ -105,7 +105,8 @@ def requests(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
         if media == "multipart/form-data" and isinstance(body, dict):
             texts = {name: str(value).encode("utf-8", "replace") for name, value in body.items()}
             options["files"] = [
-                (name, (f"{name}.txt" if name == "file" else None, text)) for name, text in texts.items()
+                (name, (f"{name}.txt" if name in ("file", "image") else None, text))
+                for name, text in texts.items()
             ]
         else:
             options["json"] = body

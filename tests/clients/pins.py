@@ -1,0 +1,40 @@
+"""Which clients are run, and at which version: what the lock files say."""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+LOCK = HERE.parents[1] / "requirements" / "clients.lock"
+
+
+class Pinned(NamedTuple):
+    """A client and the module in `drive/` that runs it; `packages` are the names whose versions are told."""
+
+    title: str
+    module: str
+    packages: tuple[str, ...]
+    registry: str = "PyPI"
+
+
+CLIENTS = (
+    Pinned("Codex CLI", "codex", ("@openai/codex",), "npm"),
+    Pinned("Claude Code", "claude_code", ("@anthropic-ai/claude-code",), "npm"),
+    Pinned("OpenAI SDK", "openai_sdk", ("openai",)),
+)
+
+
+def pinned_versions() -> dict[str, str]:
+    """Package -> version, as the lock files have them."""
+    found = dict(re.findall(r"^([\w.-]+)==([\w.]+)", LOCK.read_text(), re.MULTILINE))
+    packages = json.loads((HERE / "package-lock.json").read_text())["packages"]
+    for path, package in packages.items():
+        if path.startswith("node_modules/"):
+            found[path.removeprefix("node_modules/")] = package["version"]
+    return found
+
+
+def label(client: Pinned, versions: dict[str, str]) -> str:
+    """The packages with their versions, as the page shows them."""
+    return ", ".join(f"`{name}` {versions[name]}" for name in client.packages)

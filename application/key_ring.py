@@ -92,6 +92,12 @@ class KeyRing:
             raise Unauthenticated(_REFUSED)
         return holder.principal
 
+    def expires_at(self, principal: Principal) -> datetime | None:
+        """When the key of a principal expires; None: never, or it is known no more."""
+        own = self._holders.get(principal.key_id)
+        holders = self._imported.values() if own is None else (own,)
+        return next((each.expires_at for each in holders if each.principal.key_id == principal.key_id), None)
+
     def _require_fresh(self) -> None:
         confirmed_at_s = self._confirmed_at_s
         if confirmed_at_s is None or self._clock.monotonic() - confirmed_at_s > self._max_stale_s:

@@ -59,6 +59,7 @@ from application.use_cases.catalog_queries import (
     ReportCatalogStatistics,
     ShowOffering,
 )
+from application.use_cases.describe_key import DescribeOwnKey
 from application.use_cases.explain_route import ExplainRoute
 from application.use_cases.import_keys import ImportKeys
 from application.use_cases.keep_answers import KeepAnswers
@@ -351,6 +352,9 @@ class Container(StoreContainer):
     )
     stored_responses = providers.Singleton(
         StoredResponses, memory=answer_memory, reading=answer_reading, resources=resources, bills=late_bills
+    )
+    describe_own_key = providers.Singleton(
+        DescribeOwnKey, StoreContainer.key_ring, StoreContainer.usage_query, StoreContainer.clock
     )
     explain_route = providers.Singleton(ExplainRoute, runtime, attempts, StoreContainer.clock, affinity)
     list_models = providers.Singleton(ListModels, runtime)

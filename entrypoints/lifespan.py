@@ -52,6 +52,7 @@ from entrypoints.http.large_bodies import LargeBodies
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.http.media import media_faces
 from entrypoints.http.models import model_routes
+from entrypoints.http.own_key import own_key_routes
 from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.routes_admin import route_admin_routes
@@ -351,6 +352,7 @@ def _faces(container: Container, live: LiveConfiguration) -> Faces:
             *model_routes(use_cases.door, container.list_models()),
             *stored_response_routes(use_cases.door, container.stored_responses()),
             *admin_routes(use_cases),
+            *own_key_routes(use_cases.door, container.describe_own_key()),
             *file_routes(use_cases.door, batching.files),
             *batch_routes(use_cases.door, batching.batches),
             *request_routes(use_cases.door, container.read_requests()),

@@ -92,6 +92,7 @@ def _shown(where: RowFilter, event: RequestEvent) -> bool:
 def _counts(where: UsageFilter, event: RequestEvent) -> bool:
     return (
         where.tenant_id in (None, event.tenant_id)
+        and where.key_id in (None, event.key_id)
         and where.model in (None, event.model)
         and where.provider in (None, event.provider)
         and (where.from_us is None or event.started_at_us >= where.from_us)
@@ -113,6 +114,7 @@ _VALUES: dict[UsageDimension, Callable[[RequestEvent], str]] = {
     UsageDimension.ROUTE: lambda event: event.route,
     UsageDimension.PROVIDER: lambda event: event.provider,
     UsageDimension.MODEL: lambda event: event.model,
+    UsageDimension.CREDENTIAL: lambda event: event.attempts[-1].credential if event.attempts else "",
     UsageDimension.OUTCOME: lambda event: event.outcome,
     UsageDimension.DAY: lambda event: _utc(event).strftime("%Y-%m-%d"),
     UsageDimension.HOUR: lambda event: _utc(event).strftime("%Y-%m-%dT%H"),

@@ -3,7 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, case, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    select,
+)
 
 from adapters.sql.database import SqlDatabase
 from adapters.sql.schema import usage_attempts, usage_requests
@@ -12,6 +24,8 @@ from application.ports.usage_query import UsageDimension, UsageFilter, UsageQuer
 _HOUR_US = 3600 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS = usage_requests.c
+
+_LAST = usage_attempts.alias("last_attempt")
 
 _COLUMNS: dict[UsageDimension, ColumnElement[Any]] = {
     UsageDimension.TENANT: _ROWS.tenant_id,
@@ -23,6 +37,7 @@ _COLUMNS: dict[UsageDimension, ColumnElement[Any]] = {
     UsageDimension.ROUTE: _ROWS.route,
     UsageDimension.PROVIDER: _ROWS.provider,
     UsageDimension.MODEL: _ROWS.model,
+    UsageDimension.CREDENTIAL: func.coalesce(_LAST.c.credential, ""),
     UsageDimension.OUTCOME: _ROWS.outcome,
     UsageDimension.DAY: _ROWS.started_at_us // (24 * _HOUR_US),
     UsageDimension.HOUR: _ROWS.started_at_us // _HOUR_US,
@@ -68,17 +83,27 @@ def _statement(where: UsageFilter, by: tuple[UsageDimension, ...]) -> Select[Any
         _count(_ROWS.cost_nano_usd.is_(None)).label("unpriced"),
         _count(_ROWS.estimated).label("estimated"),
         _sum(_ROWS.duration_us).label("duration"),
-    ).select_from(usage_requests)
+    ).select_from(_joined(by))
     statement = statement.where(*_conditions(where))
     if groups:
         statement = statement.group_by(*groups)
     return statement.order_by(cost.desc(), requests.desc(), *groups)
 
 
+def _joined(by: tuple[UsageDimension, ...]) -> FromClause:
+    """The requests, with the last attempt of each where that is asked for."""
+    if UsageDimension.CREDENTIAL not in by:
+        return usage_requests
+    last = and_(_LAST.c.request_id == _ROWS.request_id, _LAST.c.ordinal == _ROWS.attempts_made - 1)
+    return usage_requests.outerjoin(_LAST, last)
+
+
 def _conditions(where: UsageFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if where.tenant_id is not None:
         conditions.append(_ROWS.tenant_id == where.tenant_id)
+    if where.key_id is not None:
+        conditions.append(_ROWS.key_id == where.key_id)
     if where.model is not None:
         conditions.append(_ROWS.model == where.model)
     if where.provider is not None:

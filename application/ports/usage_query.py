@@ -11,7 +11,11 @@ from typing import NamedTuple, Protocol
 
 
 class UsageDimension(Enum):
-    """What rows can be grouped by. Days and hours are UTC, as `2026-01-31` and `2026-01-31T07`."""
+    """What rows can be grouped by. Days and hours are UTC, as `2026-01-31` and `2026-01-31T07`.
+
+    The credential is the id of the provider's key that the last attempt used; it means something beside its
+    provider only, and is empty where a provider has one key.
+    """
 
     TENANT = "tenant"
     KEY = "key"
@@ -22,6 +26,7 @@ class UsageDimension(Enum):
     ROUTE = "route"
     PROVIDER = "provider"
     MODEL = "model"
+    CREDENTIAL = "credential"
     OUTCOME = "outcome"
     DAY = "day"
     HOUR = "hour"
@@ -35,6 +40,7 @@ class UsageFilter:
     """
 
     tenant_id: str | None = None
+    key_id: str | None = None
     model: str | None = None
     provider: str | None = None
     from_us: int | None = None

@@ -6,6 +6,7 @@ from application.ports.system import Clock
 from application.runtime import Runtime
 from domain.errors import Forbidden, InvalidRequest, NotFound
 from domain.resilience.breaker import BreakerState
+from domain.resilience.key_pool import KeyStatus
 from domain.routing.health import HealthSnapshot, HealthState
 from domain.routing.live import LiveState
 from domain.tenancy.principal import Principal
@@ -33,6 +34,8 @@ class ProviderStatus:
     forced: str | None
     usable: bool
     targets: tuple[TargetStatus, ...]
+    keys: tuple[KeyStatus, ...] = ()
+    """Its keys, where it has several or their limits are declared."""
 
 
 class ProvidersStatus:
@@ -72,6 +75,7 @@ class ProvidersStatus:
                 forced=state.health.forced.value if state.health.forced else None,
                 usable=usable.get(name, False),
                 targets=tuple(targets[name]),
+                keys=() if state.keys is None else state.keys.statuses(now),
             )
             for name, state in live.providers.items()
         ]

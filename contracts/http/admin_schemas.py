@@ -16,6 +16,7 @@ from contracts.http.words import (
 )
 from domain.llm.capabilities import NAMES
 from domain.resilience.breaker import BreakerState
+from domain.resilience.key_pool import KeyState
 from domain.routing.filters import DropReason
 from domain.routing.health import HealthState
 from domain.tenancy.role import PERMISSIONS, ROLES
@@ -116,6 +117,19 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "simulated": boolean(),
             "breaker": _BREAKER,
             "targets": array(ref("TargetStatus")),
+            "keys": array(ref("ProviderKeyStatus"), "Where it has several, or declared limits."),
+        }
+    ),
+    "ProviderKeyStatus": obj(
+        {
+            "id": text("Its name in the configuration, or `key1`, `key2` by place."),
+            "state": one_of([state.value for state in KeyState]),
+            "headroom": maybe(number("Share of its limits that is left.", minimum=0, maximum=1)),
+            "back_after_s": number("Seconds until it is used again; 0: now.", minimum=0),
+            "success_rate": maybe(number("Of the last minutes; null without calls.", minimum=0, maximum=1)),
+            "in_flight": _COUNT,
+            "requests_last_minute": _COUNT,
+            "tokens_last_minute": _COUNT,
         }
     ),
     "TargetStatus": obj(

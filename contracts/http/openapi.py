@@ -13,6 +13,7 @@ from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
+from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
 
@@ -54,6 +55,7 @@ def openapi_document() -> dict[str, Any]:
                 **MEDIA_PATHS,
                 **BATCH_PATHS,
                 **ADMIN_PATHS,
+                **OWN_KEY_PATHS,
                 **CONFIGURATION_PATHS,
             },
             "components": {
@@ -65,6 +67,7 @@ def openapi_document() -> dict[str, Any]:
                     **MEDIA_SCHEMAS,
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
+                    **OWN_KEY_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,
                 },

@@ -138,7 +138,7 @@ class _Key:
         self.state = KeyState.READY
 
     def headroom(self, tokens: int, now: float) -> float | None:
-        """The smallest share left after a call of so many tokens; None: unknown; negative: it does not fit."""
+        """The least share left after a call of so many tokens: None: unknown, negative: it does not fit."""
         used, config = self.used, self.config
         used.forget_old(now)
         least: float | None = None

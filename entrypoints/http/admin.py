@@ -158,6 +158,7 @@ class _Admin:
                     "simulated": status.simulated,
                     "breaker": worst_breaker([target.breaker for target in status.targets]),
                     "targets": [dataclasses.asdict(target) for target in status.targets[:PAGE_MAX]],
+                    "keys": [key._asdict() for key in status.keys[:PAGE_MAX]],
                 }
                 for status in self._use.providers_status()
             ]

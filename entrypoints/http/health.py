@@ -16,6 +16,9 @@ from entrypoints.http.guard import Door, guarded
 from entrypoints.http.permissions import ROUTE_PERMISSIONS
 from entrypoints.live import ReloadStatus
 
+KEYS_SHOWN_MAX = 50
+"""Keys of one provider in the metrics; a pool may have a thousand."""
+
 
 class HealthSources(NamedTuple):
     """What the health pages look at. `gateway` and `warnings` answer at once."""
@@ -133,6 +136,24 @@ def gauges(sources: HealthSources) -> Iterable[Gauge]:
         "interchange_breaker_state",
         "0 closed, 1 half open, 2 open.",
         tuple(((("target", t.id),), states[t.breaker]) for p in providers for t in p.targets),
+    )
+    keys = [(p.name, key) for p in providers for key in p.keys[:KEYS_SHOWN_MAX]]
+    yield Gauge(
+        "interchange_provider_key_ready",
+        "1 while the provider's key may be used, 0 while it rests.",
+        tuple(((("provider", p), ("key", key.id)), int(key.back_after_s == 0)) for p, key in keys),
+    )
+    yield Gauge(
+        "interchange_provider_key_headroom",
+        "Share of the key's limits that is left; absent where nothing is known of them.",
+        tuple(
+            ((("provider", p), ("key", key.id)), key.headroom) for p, key in keys if key.headroom is not None
+        ),
+    )
+    yield Gauge(
+        "interchange_provider_key_in_flight",
+        "Calls under way with the provider's key.",
+        tuple(((("provider", p), ("key", key.id)), key.in_flight) for p, key in keys),
     )
     yield from sources.more_gauges()
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 PUBLIC: Final = "public"
+ANY_KEY: Final = "any key"
+"""Of routes where every valid key sees what is its own."""
 
 ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/"): PUBLIC,
@@ -65,6 +67,7 @@ ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/api/v1/providers/status"): "providers.read",
     ("PUT", "/api/v1/providers/{name}/state"): "providers.write",
     ("PUT", "/api/v1/providers/{name}/breaker"): "providers.write",
+    ("GET", "/api/v1/key"): ANY_KEY,
     ("GET", "/api/v1/keys"): "keys.read",
     ("POST", "/api/v1/keys"): "keys.write",
     ("DELETE", "/api/v1/keys/{key_id}"): "keys.write",

@@ -1,0 +1,55 @@
+"""`GET /api/v1/key`: what the presented key may do, and what it has used."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from application.use_cases.describe_key import DescribeOwnKey, PeriodUsage
+from domain.money import usd_float
+from domain.tenancy.principal import Principal
+from entrypoints.http.guard import Door, guarded_routes
+
+NOT_LIMITED = "no limit is set for this key"
+
+
+def own_key_routes(door: Door, describe: DescribeOwnKey) -> list[Route]:
+    """The route; any valid key may ask about itself."""
+
+    async def show(request: Request, by: Principal) -> Any:
+        key = await describe(by)
+        return {
+            "data": {
+                "key_id": by.key_id,
+                "label": by.key_name,
+                "tenant_id": by.tenant_id,
+                "role": by.role,
+                "permissions": sorted(by.permissions),
+                "allowed_models": None if by.allowed_models is None else sorted(by.allowed_models),
+                "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
+                "limit": None,
+                "limit_remaining": None,
+                "limit_reset": None,
+                "rate_limit": None,
+                "limits_note": NOT_LIMITED,
+                "usage_daily": _period(key.day),
+                "usage_monthly": _period(key.month),
+            }
+        }
+
+    return guarded_routes(door, {("GET", "/api/v1/key"): show})
+
+
+def _period(period: PeriodUsage | None) -> dict[str, Any] | None:
+    if period is None:
+        return None
+    totals = period.totals
+    return {
+        "since": period.since.isoformat(),
+        "resets_at": period.resets_at.isoformat(),
+        "requests": totals.requests,
+        "input_tokens": totals.input_tokens,
+        "output_tokens": totals.output_tokens,
+        "cost_usd": usd_float(totals.cost_nano_usd),
+        "unpriced_requests": totals.unpriced_requests,
+    }

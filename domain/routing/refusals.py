@@ -72,11 +72,16 @@ def refusal_by_demands(
     dropped = dropped_counts(table, members, requirements, quick)
     counts = {reason.value: count for reason, count in dropped.items()}
     last = next(reversed(dropped))
+    details: dict[str, object] = {"reason": last.value, "dropped": counts}
+    if last is DropReason.CONTEXT:
+        windows = (table.targets[index].offering.context_tokens or 0 for index in members.indices)
+        details["tokens_needed"] = requirements.input_tokens + requirements.output_tokens
+        details["context_tokens_max"] = max(windows)
     return InvalidRequirements(
         f"nothing in {route!r} can satisfy the requirements: {demand_sentence(last, requirements)} "
         f"(dropped: {', '.join(f'{count} by {reason}' for reason, count in counts.items())})",
         param=_param(last, requirements),
-        details={"reason": last.value, "dropped": counts},
+        details=details,
     )
 
 

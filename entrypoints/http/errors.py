@@ -34,6 +34,7 @@ from domain.errors import (
 from domain.llm.failures import FailureKind
 from entrypoints.http.asgi import RawHeaders
 from entrypoints.http.google_errors import google_payload
+from entrypoints.http.overflow_words import is_overflow, overflow_words
 
 STATUS: Mapping[type[InterchangeError], int] = {
     InterchangeError: 500,
@@ -216,11 +217,14 @@ def render_error(error: InterchangeError, dialect: str, request_id: str) -> tupl
             return status, headers, failure.body
     headers.append((b"content-type", b"application/json"))
     headers += retry_after(error.retry_after_s)
+    code, message = error.code, _safe_message(error)
+    if is_overflow(error):
+        code, message = overflow_words(error, dialect)
     body = error_payload(
         dialect,
         status,
-        code=error.code,
-        message=_safe_message(error),
+        code=code,
+        message=message,
         param=error.param,
         request_id=request_id,
         details=error.details,

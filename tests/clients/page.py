@@ -52,7 +52,9 @@ def rendered(results: Sequence[tuple[Pinned, Sequence[Result]]], versions: Mappi
         counts = [sum(one.outcome == outcome for one in seen) for outcome in _MARKS]
         shown = " | ".join(map(str, counts))
         summary.append(f"| [{client.title}](#{_anchor(client.title)}) | {label(client, known)} | {shown} |")
-        sections.append(f"## {client.title}\n\n{label(client, known)} from {client.registry}\n\n{_table(seen)}")
+        sections.append(
+            f"## {client.title}\n\n{label(client, known)} from {client.registry}\n\n{_table(seen)}"
+        )
     return _HEAD + "\n".join(summary) + "\n\n" + "\n".join(sections)
 
 

@@ -254,7 +254,7 @@ def test_nesting_a_parser_would_bear_is_bounded_too(client: httpx.Client, path: 
 def test_an_over_long_context_is_400(client: httpx.Client) -> None:
     long = [{"role": "user", "content": "word " * 200_000}]
     answer = client.post(CHAT, json={**GOOD[CHAT], "messages": long})
-    refused(answer, CHAT, 400, "invalid_model_requirements", "messages")
+    refused(answer, CHAT, 400, "context_length_exceeded", "messages")
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, COMPLETE])

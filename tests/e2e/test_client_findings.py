@@ -1,6 +1,9 @@
 """What real clients stumbled over, each as the smallest request that showed it."""
 
 import json
+import re
+
+import pytest
 
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import sse_events
@@ -49,3 +52,31 @@ def test_system_messages_within_a_conversation_reach_every_family(stack: Stack) 
     assert all("hello" in json.dumps(answer.json()["content"]) for answer in answers.values())
     dropped = [answer.headers.get("x-interchange-dropped") for answer in answers.values()]
     assert dropped == [None, None, "messages.role"], "Gemini knows no system messages but the first"
+
+
+def test_an_over_long_prompt_is_told_in_the_callers_familys_words(stack: Stack) -> None:
+    """Claude Code shortens its conversation when it reads `prompt is too long`, Codex by the code."""
+    text = "far too long " * 60_000
+    ours = {"model": "assistant", "messages": [{"role": "user", "content": text}], "max_tokens": 10}
+    with stack.client() as http:
+        chat = http.post("/v1/chat/completions", json=ours)
+        messages = http.post("/v1/messages", json=ours)
+        contents = {"contents": [{"parts": [{"text": text}]}]}
+        gemini = http.post("/v1beta/models/assistant:generateContent", json=contents)
+    assert [answer.status_code for answer in (chat, messages, gemini)] == [400] * 3
+    assert chat.json()["error"]["code"] == "context_length_exceeded"
+    said = messages.json()["error"]["message"]
+    assert re.match(r"prompt is too long: \d+ tokens > 128000 maximum ", said), said
+    said = gemini.json()["error"]["message"]
+    assert re.match(r"The input token count \(\d+\) exceeds the maximum number of tokens allowed", said), said
+
+
+@pytest.mark.parametrize("wire", ["alpha", "gamma"])
+def test_an_upstreams_overflow_is_told_in_the_callers_words(stack: Stack, wire: str) -> None:
+    text = "too long for forty tokens " * 20
+    ours = {"model": f"{wire}/ctx40", "messages": [{"role": "user", "content": text}], "max_tokens": 10}
+    with stack.client() as http:
+        messages = http.post("/v1/messages", json=ours)
+    assert messages.status_code == 400
+    said = messages.json()["error"]["message"]
+    assert said.startswith("prompt is too long (") and "maximum context length is 40 tokens" in said

@@ -125,6 +125,7 @@ def parallel(here: Interchange, family: str) -> None:
     has(agent.turn(target(family), both).answer, "The tool answered")
     assert agent.written("b.txt") + agent.written("c.txt") == "1\n2\n"
 
+
 @codex.does(PARSED)
 def parsed(here: Interchange, family: str) -> None:
     agent = Agent(here, family)
@@ -144,7 +145,9 @@ def reasoning(here: Interchange, family: str) -> None:
     has(turn.items("reasoning")[0]["text"], "I will answer plainly")
     assert len(turn.items("agent_message")) == 1
     has(agent.turn(target(family, "think"), "And now?", "resume", "--last").answer, "And now?")
-    mark = {"openai": '"encrypted_content": "', "anthropic": '"signature"', "gemini": "thoughtSignature"}[family]
+    mark = {"openai": '"encrypted_content": "', "anthropic": '"signature"', "gemini": "thoughtSignature"}[
+        family
+    ]
     has(here.text_sent(family), mark)
 
 
@@ -181,6 +184,7 @@ def overflow(here: Interchange, family: str) -> None:
 def larger_window(here: Interchange, family: str) -> None:
     turn = Agent(here, family).turn(f"roomy-{family}", "quite long " * 26_000)
     has(turn.answer, "model small")
+
 
 if __name__ == "__main__":
     codex.main()

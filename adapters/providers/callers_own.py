@@ -27,6 +27,7 @@ def without_own_credential(failure: Failure, call: UpstreamCall) -> Failure:
     body = failure.body
     return replace(
         failure,
+        of_caller=True,
         message=redacted(failure.message, (secret,)),
         body=None if body is None else body.replace(secret.encode("latin-1"), b"[redacted]"),
     )

@@ -82,6 +82,8 @@ class Failure:
     body: bytes | None = None
     content_type: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    of_caller: bool = False
+    """Whether the call used the caller's own credential, so that a refusal of it is the caller's to see."""
     family: str = ""
     """Whose shape `body` has (a value of `application.ports.wire.FAMILY`); empty: nobody's."""
 

@@ -122,7 +122,7 @@ def status_of(error: InterchangeError, dialect: str) -> int:
                 return 400
             return 504 if kind is FailureKind.TIMEOUT else 503
         status = error.failure.status
-        if status is None or kind is FailureKind.AUTH:
+        if status is None or _about_our_credential(error):
             return UPSTREAM_STATUS[kind]
         if speaks_callers_family(error, dialect) or _passed_on(status, dialect):
             return status
@@ -143,8 +143,12 @@ def speaks_callers_family(error: UpstreamError, dialect: str) -> bool:
         bool(failure.body)
         and failure.content_type is not None
         and failure.family == FAMILY.get(dialect)
-        and failure.kind is not FailureKind.AUTH
+        and not _about_our_credential(error)
     )
+
+
+def _about_our_credential(error: UpstreamError) -> bool:
+    return error.failure.kind is FailureKind.AUTH and not error.failure.of_caller
 
 
 def _passed_on(status: int, dialect: str) -> bool:
@@ -240,6 +244,6 @@ def retry_after(seconds: float | None) -> RawHeaders:
 
 
 def _safe_message(error: InterchangeError) -> str:
-    if isinstance(error, UpstreamError) and error.failure.kind is FailureKind.AUTH:
+    if isinstance(error, UpstreamError) and _about_our_credential(error):
         return "the provider refused the credential Interchange has for it; ask the operator"
     return error.message

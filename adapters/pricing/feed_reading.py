@@ -98,6 +98,10 @@ class Entry:
         """Dollars per whatever the key says as nano-dollars for the same."""
         return self._amount(key, Decimal(1))
 
+    def amount(self, key: str, factor: Decimal) -> int | None:
+        """Dollars times `factor` as nano-dollars; None where the key says nothing."""
+        return self._amount(key, factor)
+
     def _amount(self, key: str, factor: Decimal) -> int | None:
         value = self._values.get(key)
         if value is None:

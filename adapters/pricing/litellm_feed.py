@@ -9,11 +9,13 @@ import re
 from typing import Final
 
 from adapters.pricing.feed_reading import Entry, catalog_of, decode, offering_from
+from adapters.pricing.litellm_units import USED_KEYS, sized_prices, unit_prices, with_sizes
 from adapters.pricing.providers import canonical_id
 from domain.catalog.offering import Catalog, Offering
 from domain.catalog.prices import BATCH, BUCKETS, PriceTable, Rates, Tier, Variant
 from domain.errors import InvalidRequest
 from domain.llm.capabilities import NO_CAPABILITY, Capability
+from domain.llm.units import UnitCount
 
 FORMAT: Final = "litellm"
 UNBELIEVED_ZERO_TAG: Final = "zero_price_not_believed"
@@ -77,21 +79,23 @@ def parse(data: bytes) -> Catalog:
     document = decode(FORMAT, data)
     if not isinstance(document, dict) or not document:
         raise InvalidRequest(f"{FORMAT}: must be an object of models by name", param="data")
+    entries = list(Entry(FORMAT, "$", document).children())
+    sizes = sized_prices(entries)
     offerings = [
-        _offering(key, entry)
-        for key, entry in Entry(FORMAT, "$", document).children()
+        _offering(key, entry, sizes.get(key, ()))
+        for key, entry in entries
         if key != "sample_spec" and not _SIZED_IMAGE.match(key)
     ]
     return catalog_of(offerings, version=f"{FORMAT} {len(offerings)} models")
 
 
-def _offering(key: str, entry: Entry) -> Offering:
+def _offering(key: str, entry: Entry, sizes: tuple[UnitCount, ...]) -> Offering:
     provider = _provider_of(key, entry)
     mode = entry.text("mode")
-    prices = _prices(entry)
+    prices = _prices(entry, mode, sizes)
     if _zero_is_unknown(provider, key, prices, mode):
         entry.tags.add(UNBELIEVED_ZERO_TAG)
-        prices = PriceTable(source=FORMAT, extras=prices.extras)
+        prices = PriceTable(source=FORMAT, extras=prices.extras, units=prices.units)
     can = cannot = NO_CAPABILITY
     for flag, ability in _ABILITY_OF_FLAG.items():
         match entry.flag(flag):
@@ -139,8 +143,9 @@ def _model_of(key: str, provider: str) -> str:
     return key
 
 
-def _prices(entry: Entry) -> PriceTable:
+def _prices(entry: Entry, mode: str, sizes: tuple[UnitCount, ...]) -> PriceTable:
     rates = _rates(entry)
+    units = with_sizes(unit_prices(entry, mode, rates), sizes, rates)
     thresholds = sorted({int(found[1]) for key in entry.keys() if (found := _TIER_KEY.search(key))})  # noqa: SIM118
     tiers = tuple(
         Tier(above_input_tokens=thousands * 1000, rates=above)
@@ -158,15 +163,17 @@ def _prices(entry: Entry) -> PriceTable:
     extras = tuple(
         (key, nano_usd)
         for key in sorted(entry.keys())
-        if _PER_UNIT_KEY.match(key) and (nano_usd := entry.per_unit(key))
+        if _PER_UNIT_KEY.match(key) and not (units and key in USED_KEYS) and (nano_usd := entry.per_unit(key))
     )
+    asked = 0 if mode == "rerank" else entry.per_unit("input_cost_per_query")
     return PriceTable(
         base=rates,
         tiers=tiers,
-        per_request=entry.per_unit("input_cost_per_query") or entry.per_unit("input_cost_per_request") or 0,
+        per_request=asked or entry.per_unit("input_cost_per_request") or 0,
         source=FORMAT,
         variants=variants,
         extras=extras,
+        units=units,
     )
 
 
@@ -209,6 +216,8 @@ def _ranged_tiers(entry: Entry, base: Rates) -> tuple[Rates, tuple[Tier, ...]]:
     """
     by_start: dict[int, Rates] = {}
     for part in entry.inners("tiered_pricing"):
+        if "max_results_range" in part.keys():  # noqa: SIM118 - of a search, by how much it finds
+            continue
         start = _range_start(part)
         rates = _rates(part, inherited=base)
         by_start[start] = _dearest(by_start[start], rates) if start in by_start else rates

@@ -275,6 +275,8 @@ def _detail_table(offering: Offering) -> Table:
         table.add_row("$ per request", _usd(prices.per_request))
     if prices.batch_multiplier_percent is not None:
         table.add_row("batch, % of price", str(prices.batch_multiplier_percent))
+    for unit, nano_usd in prices.units:
+        table.add_row(f"$/M {unit.replace('_', ' ')}", _usd(nano_usd))
     for unit, nano_usd in prices.extras:
         table.add_row(f"$ per {unit} (shown, not billed)", _usd(nano_usd))
     return table

@@ -13,6 +13,7 @@ from domain.routing.target import Via
 from entrypoints.config.auth_sections import AuthSettings
 from entrypoints.config.price_sections import Percent, ReservedSettings, VolumeDiscountSettings
 from entrypoints.config.sections import BreakerSettings, HealthSettings, Section, Share, Url, Word
+from entrypoints.config.unit_sections import UnitPriceSettings
 
 
 def _known_capability(name: str) -> str:
@@ -86,6 +87,7 @@ class ModelSettings(RateSettings):
         "then the key.",
     )
     per_request_usd: Decimal | None = Field(default=None, ge=0, le=1_000)
+    units: UnitPriceSettings | None = None
     tiers: tuple[TierSettings, ...] = Field(default=(), max_length=16)
     batch_multiplier_percent: int | None = Field(default=None, ge=0, le=100)
     context_tokens: int | None = Field(default=None, ge=1)
@@ -113,7 +115,8 @@ class ModelSettings(RateSettings):
     def prices(self) -> PriceTable | None:
         """The declared prices with source `config`; None when no price is declared at all."""
         rates = self.rates()
-        if rates == Rates() and self.per_request_usd is None and not self.tiers:
+        units = () if self.units is None else self.units.rates()
+        if rates == Rates() and self.per_request_usd is None and not self.tiers and not units:
             return None
         tiers = sorted(self.tiers, key=lambda tier: tier.above_input_tokens)
         return PriceTable(
@@ -121,6 +124,7 @@ class ModelSettings(RateSettings):
             tiers=tuple(Tier(above_input_tokens=t.above_input_tokens, rates=t.rates()) for t in tiers),
             per_request=0 if self.per_request_usd is None else parse_usd(self.per_request_usd),
             batch_multiplier_percent=self.batch_multiplier_percent,
+            units=units,
             source="config",
         )
 

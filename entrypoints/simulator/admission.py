@@ -7,15 +7,20 @@ import msgspec
 from entrypoints.simulator import azure_shape, cloud_routes, vertex_shape
 from entrypoints.simulator.connection import Request
 from entrypoints.simulator.conversation import Rejected
+from entrypoints.simulator.forms import form_of
 from entrypoints.simulator.routes import BATCHES, Route
+from entrypoints.simulator.side_operations import OPERATIONS
 
 _BAD_KEY = "bad-key"
 
 
-def decoded(body: bytes) -> tuple[dict[str, Any] | None, bool]:
-    """The JSON object of a body, and whether there was something else."""
+def decoded(request: Request, route: Route) -> tuple[dict[str, Any] | None, bool]:
+    """The JSON object of a body, or its form, and whether there was something else."""
+    body = request.body
     if not body:
         return None, False
+    if route.operation in OPERATIONS and (form := form_of(request)) is not None:
+        return form, False
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -45,7 +50,7 @@ def admit(request: Request, route: Route, key: str, broken: bool, body: dict[str
         raise Rejected(401, "Incorrect API key provided: API key not valid.")
     if request.method != route.method:
         raise Rejected(405, f"Not allowed to {request.method} on {route.path}", kind="invalid_request_error")
-    if broken and route.operation not in ("transcriptions", BATCHES):
+    if broken and route.operation != BATCHES:
         raise Rejected(400, "We could not parse the JSON body of your request.", kind=None)
     if route.cloud == cloud_routes.AZURE:
         azure_shape.admit(route, request)

@@ -64,7 +64,7 @@ class Answering:
         number = state.total.requests
         state.record(number, route.provider, route.path, request)
         self._current[connection] = counters
-        body, broken = decoded(request.body)
+        body, broken = decoded(request, route)
         model = route.model or (body.get("model") if body is not None else None) or ""
         model = model if isinstance(model, str) else ""
         wants_stream = route.stream or bool(body is not None and body.get("stream"))
@@ -159,7 +159,11 @@ class Answering:
         elif route.operation == BATCHES:
             unary = Unary(self._batches.answer(route, raw, facts), None)
         elif generation is None:
-            unary = self._not_generated(route, body, raw)
+            side = side_operations.side_answer(route.operation, body) if _is_side(route) else None
+            if side is not None and side.frames:
+                self._side_stream(connection, route, model, side, fault, profile)
+                return
+            unary = self._not_generated(route, body)
         else:
             if route.model is not None and "model" not in body:
                 body["model"] = route.model
@@ -188,7 +192,7 @@ class Answering:
         standing = keyed.begin(account, key, raw)
         if standing is None:
             try:
-                unary = self._made(route, body, raw, facts)
+                unary = self._made(route, body, facts)
             except BaseException:
                 keyed.forget(account, key)
                 raise
@@ -207,11 +211,11 @@ class Answering:
         free = Account(self._state.bill, route.provider, facts.model, None)
         self._run(connection, partial(deliver, connection, route, standing, fault, free), free)
 
-    def _made(self, route: Route, body: dict[str, Any], raw: bytes, facts: RequestFacts) -> Unary:
+    def _made(self, route: Route, body: dict[str, Any], facts: RequestFacts) -> Unary:
         """A whole answer that is neither sent nor billed yet."""
         generation = GENERATIONS.get(route.operation)
         if generation is None:
-            return self._not_generated(route, body, raw)._replace(model=facts.model)
+            return self._not_generated(route, body)._replace(model=facts.model)
         if route.model is not None and "model" not in body:
             body["model"] = route.model
         ask = self._state.responses.continued(facts, generation.parse(route, body))
@@ -224,7 +228,7 @@ class Answering:
         model = body.get("model")
         named = facts._replace(path=path, model=model if isinstance(model, str) else "")
         try:
-            unary = self._made(route, {**body, "stream": False}, b"", named)
+            unary = self._made(route, {**body, "stream": False}, named)
         except (Rejected, AttributeError, KeyError, TypeError, ValueError) as error:
             rejected = error if isinstance(error, Rejected) else Rejected(400, f"Invalid body: {error}")
             kind, code, param = rejected.kind, rejected.code, rejected.param
@@ -292,9 +296,28 @@ class Answering:
         self._leave(connection, answered=True)
         connection.respond_chunks(headers, [frame.data for frame in frames])
 
-    def _not_generated(self, route: Route, body: dict[str, Any], raw: bytes) -> Unary:
-        if route.operation in side_operations.OPERATIONS:
-            side = side_operations.side_answer(route.operation, body, raw)
+    def _side_stream(
+        self,
+        connection: Connection,
+        route: Route,
+        model: str,
+        side: side_operations.SideAnswer,
+        fault: Fault | None,
+        profile: LatencyProfile | None,
+    ) -> None:
+        events = side.content_type in (b"application/json", b"text/event-stream")
+        media = EVENT_STREAM if events else b"content-type: %b\r\n" % side.content_type
+        headers = media + ERRORS[route.shape].request_id_header % b"0"
+        account = Account(self._state.bill, route.provider, model, side.tokens)
+        if fault is None and profile is None:
+            self._whole_stream(connection, headers, side.frames, account)
+            return
+        streaming = partial(emit, connection, route, headers, list(side.frames), fault, profile, account)
+        self._run(connection, streaming, account)
+
+    def _not_generated(self, route: Route, body: dict[str, Any]) -> Unary:
+        if _is_side(route):
+            side = side_operations.side_answer(route.operation, body)
             return Unary(side.body, side.tokens, media=b"content-type: %b\r\n" % side.content_type)
         match route.operation:
             case "embeddings":
@@ -339,6 +362,10 @@ class Answering:
             answer = msgspec.json.decode(body)
             body = msgspec.json.encode((answer.get("data") or answer.get("models"))[listed.index(one)])
         return Unary(body, None)
+
+
+def _is_side(route: Route) -> bool:
+    return route.operation in side_operations.OPERATIONS
 
 
 def _gemini_embedding(route: Route, body: dict[str, Any]) -> Unary:

@@ -15,17 +15,26 @@ BATCH_PERCENT = 50
 """What batches cost of the usual price."""
 _NANO_USD_PER_TOKEN = Decimal(1000)
 """A dollar per million tokens is a thousand nano-dollars per token."""
+_MILLION = 1_000_000
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Dollars per million tokens, as text or number. What is not given costs as plain input or output."""
 
-    input_usd_per_mtok: Decimal
+    input_usd_per_mtok: Decimal = Decimal(0)
     output_usd_per_mtok: Decimal = Decimal(0)
     cached_input_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
     cache_write_long_usd_per_mtok: Decimal | None = None
     reasoning_usd_per_mtok: Decimal | None = None
+    input_image_usd_per_mtok: Decimal | None = None
+    input_audio_usd_per_mtok: Decimal | None = None
+    output_image_usd_per_mtok: Decimal | None = None
+    output_audio_usd_per_mtok: Decimal | None = None
+    usd_per_image: Decimal = Decimal(0)
+    usd_per_audio_minute: Decimal = Decimal(0)
+    usd_per_million_characters: Decimal = Decimal(0)
+    usd_per_search: Decimal = Decimal(0)
 
 
 def price_from(wanted: Any) -> Price:
@@ -45,11 +54,20 @@ def cost_nano_usd(price: Price, tokens: Tokens, *, percent: int = 100) -> int:
     whole_in, whole_out = price.input_usd_per_mtok, price.output_usd_per_mtok
     write = rate(price.cache_write_usd_per_mtok, whole_in)
     plain = tokens.input - tokens.cached - tokens.cache_write - tokens.cache_write_long
+    plain -= tokens.seen + tokens.heard
     dollars = plain * whole_in
     dollars += tokens.cached * rate(price.cached_input_usd_per_mtok, whole_in)
     dollars += tokens.cache_write * write
     dollars += tokens.cache_write_long * rate(price.cache_write_long_usd_per_mtok, write)
-    dollars += (tokens.output - tokens.reasoning) * whole_out
+    dollars += tokens.seen * rate(price.input_image_usd_per_mtok, whole_in)
+    dollars += tokens.heard * rate(price.input_audio_usd_per_mtok, whole_in)
+    dollars += tokens.drawn * rate(price.output_image_usd_per_mtok, whole_out)
+    dollars += tokens.sounded * rate(price.output_audio_usd_per_mtok, whole_out)
+    dollars += tokens.pictures * price.usd_per_image * _MILLION
+    dollars += tokens.sound_ms * price.usd_per_audio_minute * _MILLION / 60_000
+    dollars += tokens.characters * price.usd_per_million_characters
+    dollars += tokens.searches * price.usd_per_search * _MILLION
+    dollars += (tokens.output - tokens.reasoning - tokens.drawn - tokens.sounded) * whole_out
     dollars += tokens.reasoning * rate(price.reasoning_usd_per_mtok, whole_out)
     nano_usd = dollars * _NANO_USD_PER_TOKEN * percent / 100
     return int(nano_usd.to_integral_value(rounding=ROUND_CEILING))
@@ -68,15 +86,7 @@ class _Line:
 
     def add(self, tokens: Tokens, price: Price | None, percent: int) -> None:
         self.requests += 1
-        mine = self.sums
-        self.sums = Tokens(
-            mine.input + tokens.input,
-            mine.output + tokens.output,
-            mine.cached + tokens.cached,
-            mine.cache_write + tokens.cache_write,
-            mine.cache_write_long + tokens.cache_write_long,
-            mine.reasoning + tokens.reasoning,
-        )
+        self.sums = Tokens(*(mine + more for mine, more in zip(self.sums, tokens, strict=True)))
         if price is None:
             self.unpriced += 1
         else:

@@ -120,6 +120,18 @@ class Tokens(NamedTuple):
     cache_write: int = 0
     cache_write_long: int = 0
     reasoning: int = 0
+    seen: int = 0
+    """Part of the input that is pictures."""
+    heard: int = 0
+    """Part of the input that is sound."""
+    drawn: int = 0
+    """Part of the output that is pictures."""
+    sounded: int = 0
+    """Part of the output that is sound."""
+    pictures: int = 0
+    sound_ms: int = 0
+    characters: int = 0
+    searches: int = 0
 
 
 class Answer(NamedTuple):

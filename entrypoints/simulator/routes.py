@@ -63,8 +63,11 @@ _SUFFIXES = (
     ("/moderations", "openai", "moderations"),
     ("/rerank", "openai", "rerank"),
     ("/images/generations", "openai", "images"),
+    ("/images/edits", "openai", "image_edits"),
+    ("/images/variations", "openai", "image_variations"),
     ("/audio/speech", "openai", "speech"),
     ("/audio/transcriptions", "openai", "transcriptions"),
+    ("/audio/translations", "openai", "translations"),
     ("/messages/count_tokens", "anthropic", "count_tokens"),
     ("/messages", "anthropic", "messages"),
 )

@@ -162,10 +162,12 @@ class TestLiteLlm:
         assert self.catalog.offerings["openai/text-embedding-z"].capabilities == Capability.EMBEDDINGS
         rerank = self.catalog.offerings["cohere/rerank-q"]
         assert rerank.capabilities == Capability.RERANK
-        assert rerank.prices.per_request == 2_000_000
+        assert rerank.prices.units == (("searches", 2_000_000_000_000),)
+        assert rerank.prices.per_request == 0
         image = self.catalog.offerings["openai/dall-e-3"]
         assert image.capabilities == Capability.IMAGE
-        assert image.prices.extras == (("output_cost_per_image", 40_000_000),)
+        assert ("images", 40_000_000_000_000) in image.prices.units
+        assert image.prices.extras == ()
 
     def test_a_zero_of_a_hosted_chat_model_is_unknown_and_said_so(self) -> None:
         """Taking it as free let unpriced models through every budget."""

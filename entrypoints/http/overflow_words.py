@@ -13,7 +13,8 @@ CODE: Final = "context_length_exceeded"
 def is_overflow(error: InterchangeError) -> bool:
     """Whether the prompt fits into no window: by our own count, or by a provider's."""
     if isinstance(error, UpstreamError):
-        return error.failure.kind is FailureKind.CONTEXT_LENGTH
+        # A 413 is about bytes, and has words of its own.
+        return error.failure.kind is FailureKind.CONTEXT_LENGTH and error.failure.status != 413
     return isinstance(error, InvalidRequirements) and _detail(error, "reason") == DropReason.CONTEXT.value
 
 

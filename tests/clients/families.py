@@ -5,6 +5,7 @@ PROVIDERS = {"openai": "alpha", "anthropic": "beta", "gemini": "gamma"}
 
 # Agents send prompts of tens of thousands of tokens, so the window that overflows is larger than those.
 _TALKS = "[text, streaming, function_calling, vision, structured_output, reasoning]"
+_LIMITS = "max_output_tokens: 64000, capabilities: "
 _PRICE = "input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.4"
 FAULTY = ("fail-400", "fail-401", "fail-404", "fail-429", "fail-500", "fail-529", "stalls")
 _WINDOWS = {"small": 400_000, "think": 400_000, "titles": 400_000, "tight-ctx60k": 60_000} | dict.fromkeys(
@@ -19,7 +20,7 @@ def target(family: str, model: str = "small") -> str:
 
 def _provider(family: str, base_url: str) -> str:
     models = "\n".join(
-        f"      {name}: {{{_PRICE}, context_tokens: {window}, max_output_tokens: 64000, capabilities: {_TALKS}}}"
+        f"      {name}: {{{_PRICE}, context_tokens: {window}, {_LIMITS}{_TALKS}}}"
         for name, window in _WINDOWS.items()
     )
     return (
@@ -32,7 +33,8 @@ def _provider(family: str, base_url: str) -> str:
 def config(simulator_url: str) -> str:
     """The server's configuration.
 
-    `roomy-<family>` falls back from a small window to a large one; `<family>-<model>` are routes without
+    `claude-think-<family>` has a name by which Claude Code takes a model for one that thinks, and gives its
+    thinking back; `roomy-<family>` falls back from a small window to a large one; `<family>-<model>` are routes without
     retries for the models that fail.
     """
     bases = {"openai": "alpha/v1", "anthropic": "beta", "gemini": "gamma"}
@@ -46,6 +48,7 @@ def config(simulator_url: str) -> str:
     for family in FAMILIES:
         tight, small = target(family, "tight-ctx60k"), target(family)
         lines.append(f"  roomy-{family}: {{strategy: priority, targets: [{tight}, {small}]}}")
+        lines.append(f"  claude-think-{family}: {{targets: [{target(family, 'think')}]}}")
         lines += [
             f"  {family}-{name}: {{targets: [{target(family, name)}], retries: 0, max_fallbacks: 0}}"
             for name in (*FAULTY, "tight-ctx60k")

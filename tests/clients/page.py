@@ -9,7 +9,7 @@ from tests.clients.pins import Pinned, label
 
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 _FAMILY_NAMES = {"openai": "OpenAI-shaped", "anthropic": "Anthropic-shaped", "gemini": "Gemini-shaped"}
-_MARKS = {"pass": "pass", "fail": "**fail**", "n/a": "–"}
+_MARKS = {"pass": "pass", "fail": "**fail**", "n/a": "n/a"}
 
 _HEAD = """\
 # Clients that work unchanged
@@ -17,13 +17,13 @@ _HEAD = """\
 <!-- Written by `make clients` from its own run. Do not edit: the next run overwrites it. -->
 
 Real clients, installed from their registries at the versions below, ran against `interchange serve`.
-Only base URL and key were set; each scenario ran once per family of upstream, behind which stood the simulated
-provider in that family's shape. Where the client's own protocol is another one than the upstream's, Interchange
-translated.
+Only base URL, key and model were set.
+Each scenario ran once per family of upstream, as which the simulated provider stood in.
+Where the client's own protocol is another one than the upstream's, Interchange translated.
 No live vendor was called: what vendors do beyond their documented shapes is not proven here.
 
 - **pass**: it did what it does against its own vendor, and the provider saw what it should.
-- **–**: does not apply; the notes below the table say why.
+- **n/a**: does not apply; the notes below the table say why.
 
 `make clients` repeats the run and rewrites this page (`CLIENTS="codex openai_sdk" make clients` runs some and
 leaves the page alone).

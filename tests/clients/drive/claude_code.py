@@ -152,11 +152,11 @@ def parsed(here: Interchange, family: str) -> None:
 def reasoning(here: Interchange, family: str) -> None:
     agent = Agent(here, family)
     spelled = json.dumps({"command": "echo deep", "description": "says deep"})
-    turn = agent.turn(target(family, "think"), f"call Bash {spelled}")
+    turn = agent.turn(f"claude-think-{family}", f"call Bash {spelled}")
     has(turn.answer, "The tool answered")
     thoughts = turn.blocks("thinking")
     has(thoughts[0]["thinking"], "I will answer plainly")
-    has(agent.turn(target(family, "think"), "And now?", "--continue").answer, "simulated answer")
+    has(agent.turn(f"claude-think-{family}", "And now?", "--continue").answer, "simulated answer")
     if family != "openai":  # Chat has no way to give reasoning back.
         has(
             json.dumps([one["body"] for one in here.sent(family)]),

@@ -185,6 +185,29 @@ class UsageLogContract(PortContract):
         assert await requests(UsageFilter(from_us=STARTED_AT_US + 10)) == 1
         assert await requests(UsageFilter(to_us=STARTED_AT_US + 10)) == 3
 
+    async def test_requests_are_counted_by_the_providers_key_that_was_used_last(
+        self, world: UsageWorld
+    ) -> None:
+        for number, credential in enumerate(("one", "two", "two", "")):
+            request_id = f"req_{number:012d}"
+            first = attempt(request_id, 0, credential="tired")
+            last = attempt(request_id, 1, credential=credential)
+            world.log.record(usage_event(number, attempts_made=2, attempts=(first, last)))
+        world.log.record(usage_event(9, tries=0, attempts_made=0))
+        await world.log.flush()
+
+        rows = await world.query.totals(UsageFilter(), (UsageDimension.CREDENTIAL,))
+
+        assert {row.key[0]: row.requests for row in rows} == {"one": 1, "two": 2, "": 2}
+
+    async def test_one_keys_requests_can_be_counted(self, world: UsageWorld) -> None:
+        for number in range(3):
+            world.log.record(usage_event(number, key_id=f"k{number % 2}"))
+        await world.log.flush()
+
+        (row,) = await world.query.totals(UsageFilter(key_id="k0"))
+        assert row.requests == 2
+
     async def test_at_most_limit_groups_are_returned(self, world: UsageWorld) -> None:
         for number in range(5):
             world.log.record(usage_event(number, key_id=f"k{number}"))

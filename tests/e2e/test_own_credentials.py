@@ -1,4 +1,4 @@
-"""Callers with a provider credential of their own: it goes to one provider, and only where a route says so."""
+"""Callers with a provider credential of their own: it goes to one provider, where a route says so."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -20,9 +20,8 @@ _MODELS = "models: {small: {input_usd_per_mtok: 1, output_usd_per_mtok: 2}}"
 
 
 def _provider(name: str, kind: str, path: str) -> str:
-    return (
-        f'  {name}: {{kind: {kind}, base_url: "{{sim}}/{path}", api_key: ours-{name}, via: direct, {_MODELS}}}\n'
-    )
+    where = f'kind: {kind}, base_url: "{{sim}}/{path}", api_key: ours-{name}, via: direct'
+    return f"  {name}: {{{where}, {_MODELS}}}\n"
 
 
 CONFIG = (
@@ -33,8 +32,10 @@ CONFIG = (
     + """
 routes:
   mine: {targets: [claude/small], passthrough_credentials: only, retries: 0}
-  mine-gpt: {targets: [gpt/small, elsewhere/small], strategy: priority, passthrough_credentials: true, retries: 0}
-  only-gpt: {targets: [gpt/small, elsewhere/small], strategy: priority, passthrough_credentials: only, retries: 0}
+  mine-gpt:
+    {targets: [gpt/small, elsewhere/small], strategy: priority, passthrough_credentials: true, retries: 0}
+  only-gpt:
+    {targets: [gpt/small, elsewhere/small], strategy: priority, passthrough_credentials: only, retries: 0}
   ours: {targets: [claude/small]}
   ours-gpt: {targets: [gpt/small]}
 """
@@ -132,7 +133,9 @@ def test_without_a_credential_of_their_own_callers_are_told(stack: Stack) -> Non
 
 
 def test_no_second_provider_sees_the_credential(stack: Stack) -> None:
-    simulate(stack, lambda: stack.simulator.fault({"kind": "status", "status": 500}, match={"provider": "gpt"}))
+    simulate(
+        stack, lambda: stack.simulator.fault({"kind": "status", "status": 500}, match={"provider": "gpt"})
+    )
     try:
         answer = gpt(stack).chat.completions.with_raw_response.create(model="mine-gpt", messages=HELLO)
         assert sent_headers(stack, "elsewhere")["authorization"] == redacted("ours-elsewhere")

@@ -17,7 +17,9 @@ def pool(*keys: PoolKey) -> KeyPool:
     return KeyPool(keys)
 
 
-def picked(keys: KeyPool, *, now: float = 0.0, draw: float = 0.0, tokens: int = 10, **more: str) -> str | None:
+def picked(
+    keys: KeyPool, *, now: float = 0.0, draw: float = 0.0, tokens: int = 10, **more: str
+) -> str | None:
     claim = keys.claim(now, draw, tokens, **more)
     return None if claim is None else claim.key_id
 

@@ -17,6 +17,7 @@ from application.use_cases.answer_batch_line import AnswerBatchLine
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.check_batch_file import CheckBatchFile
 from application.use_cases.finish_batch import FinishBatch
+from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.manage_batches import BatchLimits, ManageBatches
 from application.use_cases.manage_files import FileLimits, ManageFiles
 from application.use_cases.run_batch import Background, RunBatch
@@ -43,6 +44,7 @@ class BatchParts:
     pipeline: AnswerLlmRequest
     runtime: Runtime
     key_ring: KeyRing
+    keep: KeepAnswers
     reader: RequestReader
     frames: FrameWriter
     clock: Clock
@@ -112,6 +114,7 @@ def _runner(parts: BatchParts, limits: BatchLimits, counters: BatchCounters, fil
         pipeline=parts.pipeline,
         records=records,
         key_ring=parts.key_ring,
+        keep=parts.keep,
         reader=parts.reader,
         frames=parts.frames,
         clock=parts.clock,
@@ -131,6 +134,7 @@ def _runner(parts: BatchParts, limits: BatchLimits, counters: BatchCounters, fil
             pipeline=parts.pipeline,
             records=records,
             key_ring=parts.key_ring,
+            keep=parts.keep,
             reader=parts.reader,
             contents=parts.contents,
             wire=parts.wire,

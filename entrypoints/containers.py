@@ -378,6 +378,7 @@ class Container(StoreContainer):
         pipeline=answer_llm_request,
         runtime=runtime,
         key_ring=StoreContainer.key_ring,
+        keep=keep_answers,
         reader=reader,
         frames=frames,
         clock=StoreContainer.clock,

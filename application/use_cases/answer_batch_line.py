@@ -28,6 +28,7 @@ from application.ports.wire import (
     RequestReader,
 )
 from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.keep_answers import KeepAnswers
 from domain.analytics.event import RequestEvent
 from domain.batch.batch import BatchProblem, StopReason
 from domain.batch.line import BatchLine
@@ -95,6 +96,7 @@ class AnswerBatchLine:
         pipeline: AnswerLlmRequest,
         records: BatchRecords,
         key_ring: KeyRing,
+        keep: KeepAnswers,
         reader: RequestReader,
         frames: FrameWriter,
         clock: Clock,
@@ -105,6 +107,7 @@ class AnswerBatchLine:
         self._pipeline = pipeline
         self._records = records
         self._key_ring = key_ring
+        self._keep = keep
         self._reader = reader
         self._frames = frames
         self._clock = clock
@@ -178,7 +181,7 @@ class AnswerBatchLine:
             course.number += 1
         try:
             request = self._read(run, line)
-            job, live = self._begin(run, line, request)
+            job, live = await self._begin(run, line, request)
         except Unauthenticated as error:
             run.end(StopReason.KEY_REVOKED, BatchProblem(StopReason.KEY_REVOKED.value, error.message))
             return None
@@ -206,9 +209,10 @@ class AnswerBatchLine:
     def _read(self, run: BatchRun, line: BatchLine) -> LlmRequest:
         return self._reader.read(DIALECT_BY_ENDPOINT[run.batch.endpoint], line.body)
 
-    def _begin(self, run: BatchRun, line: BatchLine, request: LlmRequest) -> tuple[Job, LiveState]:
+    async def _begin(self, run: BatchRun, line: BatchLine, request: LlmRequest) -> tuple[Job, LiveState]:
         """Admitted as whoever made the batch, with the rights of this moment."""
         principal = self._key_ring.holder_of(run.batch.tenant_id, run.batch.key_id)
+        await self._keep.resolve(principal, request)
         attribution = Attribution(
             workflow_id=run.batch.batch_id,
             client_request_id=line.custom_id[:256],

@@ -11,6 +11,7 @@ from application.answer_memory import AnswerMemory
 from application.job import Job
 from application.ports.answer_reading import AnswerReading, References, SeenAnswer
 from application.ports.stored_answers import OpenBill, StoredAnswer
+from application.ports.wire import OPENAI_RESPONSES
 from domain.catalog.tags import RESPONSES_TAG
 from domain.errors import InvalidRequest, PreviousResponseNotFound, StoreUnavailable
 from domain.llm.request import Home, LlmRequest
@@ -37,10 +38,15 @@ class KeepAnswers:
     async def resolve(self, principal: Principal, request: LlmRequest) -> None:
         """Notes in the request where it is at home; spells out what Interchange itself keeps.
 
+        Everything that sends a request on behalf of a tenant asks this first, batches included: an account
+        at a provider serves all tenants and would continue the answer of any. Other dialects name none.
+
         Raises:
             PreviousResponseNotFound, InvalidRequest: it names what this tenant never got.
             StoreUnavailable: that cannot be told now.
         """
+        if request.dialect != OPENAI_RESPONSES:
+            return
         named = self.reading.references(request.body)
         if named.conversation:
             raise InvalidRequest(

@@ -30,6 +30,7 @@ from application.ports.wire import (
 )
 from application.use_cases.answer_batch_line import DIALECT_BY_ENDPOINT
 from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.manage_batches import BatchLimits
 from domain.batch.batch import BatchProblem
 from domain.batch.line import BatchLine
@@ -37,7 +38,7 @@ from domain.batch.progress import TryEnded, request_id
 from domain.batch.settings import BatchMode
 from domain.batch.spending import line_bound
 from domain.catalog.prices import BATCH
-from domain.errors import InterchangeError, StoreUnavailable
+from domain.errors import InterchangeError, InvalidRequest, StoreUnavailable
 from domain.llm.failures import Failure, FailureKind, classify
 from domain.llm.request import LlmRequest, Operation
 from domain.llm.usage import NO_USAGE
@@ -99,6 +100,7 @@ class RunProviderBatch:
         pipeline: AnswerLlmRequest,
         records: BatchRecords,
         key_ring: KeyRing,
+        keep: KeepAnswers,
         reader: RequestReader,
         contents: FileContents,
         wire: BatchWire,
@@ -110,6 +112,7 @@ class RunProviderBatch:
         self._pipeline = pipeline
         self._records = records
         self._key_ring = key_ring
+        self._keep = keep
         self._reader = reader
         self._contents = contents
         self._wire = wire
@@ -127,7 +130,7 @@ class RunProviderBatch:
         async for line in self._lines(run):
             if line.number % LINES_AT_ONCE == 0:
                 await asyncio.sleep(0)
-            target, request = self._target_for(run, line, chosen)
+            target, request = await self._target_for(run, line, chosen)
             chosen = chosen or target
             most = line_bound(request, target.offering.prices, target.offering.max_output_tokens)
             limit = run.purse.limit_nano_usd
@@ -144,11 +147,17 @@ class RunProviderBatch:
             raise NotPossible(BatchProblem(NOT_POSSIBLE, "the provider's batches cost no less"))
         return chosen
 
-    def _target_for(self, run: BatchRun, line: BatchLine, chosen: Target | None) -> tuple[Target, LlmRequest]:
+    async def _target_for(
+        self, run: BatchRun, line: BatchLine, chosen: Target | None
+    ) -> tuple[Target, LlmRequest]:
         dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
         try:
             principal = self._key_ring.holder_of(run.batch.tenant_id, run.batch.key_id)
             request = self._reader.read(dialect, line.body)
+            await self._keep.resolve(principal, request)
+            if request.home is not None or request.body != line.body:
+                # The document is made of the lines as they stand.
+                raise InvalidRequest("it refers to an answer that is kept somewhere", param="input")
             job, _ = self._pipeline.begin(principal, request, Requirements(), Attribution())
             self._pipeline.abandon(job)
         except InterchangeError as error:

@@ -9,15 +9,19 @@ from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.memory.batches import InMemoryBatchJournals, InMemoryBatchStore
 from adapters.memory.files import InMemoryFileContents, InMemoryFileRecords
 from adapters.memory.keys import InMemoryKeyStore
+from adapters.memory.stored_answers import InMemoryStoredAnswers
 from adapters.memory.system import CountingIds
 from adapters.memory.usage import InMemoryUsageLog
 from adapters.providers.batches import DirectBatches
 from adapters.wire.batch_lines import JsonLines
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
+from adapters.wire.kept_responses import ResponsesReading
+from application.answer_memory import AnswerMemory
 from application.key_ring import KeyRing
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.keep_answers import KeepAnswers
 from contracts.ports.keys import record as key_record
 from domain.analytics.event import RequestEvent
 from domain.batch.batch import Batch
@@ -77,6 +81,11 @@ class BatchWorld:
                 pipeline=self.pipeline,
                 runtime=Runtime(self.bench._table, self.bench.live),
                 key_ring=self.key_ring,
+                keep=KeepAnswers(
+                    AnswerMemory(InMemoryStoredAnswers(), self.bench.clock, per_tenant_max=100),
+                    ResponsesReading(),
+                    retention_s=60.0,
+                ),
                 reader=reader,
                 frames=DialectFrames(),
                 clock=self.bench.clock,

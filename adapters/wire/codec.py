@@ -71,3 +71,8 @@ class Codec(Protocol):
 
     @abstractmethod
     def stream(self, call: UpstreamCall) -> StreamDecoder: ...
+
+    def unstreamed(self, body: bytes) -> bytes | None:  # noqa: ARG002 - most dialects have no use for it
+        """A JSON document that came where a stream was asked for, as the bytes of the provider's stream; None
+        where models do not overlook that wish, so that it is a mistake of the provider's."""
+        return None

@@ -4,11 +4,12 @@ Whoever knows URLs and headers (a direct provider, a gateway) makes the request;
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from adapters.wire.codec import Codec, StreamDecoder
 from adapters.wire.errors import bad_response, error_in_success, open_headers, read_failure, useful_headers
-from adapters.wire.headroom import read_headroom
+from adapters.wire.headroom import exhausted_for_s, read_headroom
 from adapters.wire.openai_stream import embedded_error
 from application.ports.http import (
     HttpRequest,
@@ -91,9 +92,7 @@ class Exchange:
         except TransportFailed as error:
             raise UpstreamFailed(self._on_transport(error)) from None
         if not 200 <= response.status < 300:
-            raise UpstreamFailed(
-                self._read_error(codec.upstream_dialect, response.status, response.headers, body)
-            )
+            raise UpstreamFailed(self._failure(codec, call, response, body))
         answer = codec.response(body, call)
         content_type, headers = answer.content_type, response.headers
         if codec.upstream_dialect == call.request.dialect:
@@ -105,6 +104,13 @@ class Exchange:
             answer.body, content_type, answer.usage, answer.finish_reason, passed_on, dropped,
             self._headroom(call, headers),
         )  # fmt: skip
+
+    def _failure(self, codec: Codec, call: UpstreamCall, response: HttpResponse, body: bytes) -> Failure:
+        failure = self._read_error(codec.upstream_dialect, response.status, response.headers, body)
+        unsaid = failure.kind is FailureKind.RATE_LIMIT and failure.retry_after_s is None
+        if unsaid and call.credential:
+            return replace(failure, retry_after_s=exhausted_for_s(self._headroom(call, response.headers)))
+        return failure
 
     def _headroom(self, call: UpstreamCall, headers: Headers) -> Headroom | None:
         return read_headroom(headers, self._clock.utc_now()) if call.credential else None
@@ -128,10 +134,11 @@ class Exchange:
         except TransportFailed as error:
             raise UpstreamFailed(self._on_transport(error)) from None
         if 200 <= response.status < 300:
-            raise UpstreamFailed(_no_stream(body))
-        raise UpstreamFailed(
-            self._read_error(codec.upstream_dialect, response.status, response.headers, body)
-        )
+            told = codec.unstreamed(body)
+            if told is None:
+                raise UpstreamFailed(_no_stream(body))
+            return _ToldStream(decoder, told, dropped, useful_headers(response.headers))
+        raise UpstreamFailed(self._failure(codec, call, response, body))
 
 
 def _is_json(headers: Headers) -> bool:
@@ -200,3 +207,28 @@ class _OpenStream(UpstreamStream):
     def close(self) -> None:
         self._ended = True
         self._response.close()
+
+
+class _ToldStream(UpstreamStream):
+    """A stream of bytes that are all here."""
+
+    __slots__ = ("_decoder", "_told", "dropped", "headers")
+
+    def __init__(
+        self,
+        decoder: StreamDecoder,
+        told: bytes,
+        dropped: tuple[str, ...],
+        headers: tuple[tuple[str, str], ...],
+    ) -> None:
+        self._decoder = decoder
+        self._told: bytes | None = told
+        self.dropped = dropped
+        self.headers = headers
+
+    async def next_block(self) -> Block | None:
+        told, self._told = self._told, None
+        return None if told is None else self._decoder.feed(told)
+
+    def close(self) -> None:
+        self._told = None

@@ -125,6 +125,19 @@ class TranscriptCodec(MediaCodec):
         return DecodedResponse(body, _transcript(answer, call.request) if call else None, None)
 
 
+    def unstreamed(self, body: bytes) -> bytes | None:
+        """Older models overlook `stream`: their whole answer is the last event."""
+        try:
+            fields: dict[str, Any] = _FIELDS.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if "text" not in fields or fields.get("error") not in (None, b"null"):
+            return None
+        said = {"type": "transcript.text.done", "text": fields["text"]}
+        said |= {name: fields[name] for name in ("usage", "duration") if name in fields}
+        return b"data: " + _encode(said) + b"\n\n"
+
+
 def _moderation(answer: _Answer, request: LlmRequest) -> Usage | None:  # noqa: ARG001 - a `_Measure`
     return tokens_of(answer.usage)
 

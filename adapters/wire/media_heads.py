@@ -10,7 +10,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from adapters.wire.head_parts import BRACKET_ARRAY
 from adapters.wire.media_forms import Part, field, is_form, read_parts
 from application.ports.wire import (
     COHERE_RERANK,
@@ -69,6 +68,7 @@ _MODERATION = msgspec.json.Decoder(_ModerationHead)
 _RERANK = msgspec.json.Decoder(_RerankHead)
 _IMAGE = msgspec.json.Decoder(_ImageHead)
 _SPEECH = msgspec.json.Decoder(_SpeechHead)
+_TEXT_OR_OBJECT: Final = b'"{'
 _EMPTY: Final = frozenset({b'""', b"[]", b"null", b"{}"})
 
 
@@ -85,7 +85,7 @@ def read_rerank(body: bytes, fields: frozenset[str]) -> LlmRequest:
     if bytes(head.query).strip() in _EMPTY:
         raise InvalidRequest("query must not be empty", param="query")
     for place, document in enumerate(head.documents):
-        if memoryview(document)[0] == BRACKET_ARRAY or bytes(document[:1]).isdigit():
+        if memoryview(document)[0] not in _TEXT_OR_OBJECT:
             raise InvalidRequest("a document is a text or an object", param=f"documents[{place}]")
     request = _request(Operation.RERANK, COHERE_RERANK, head.model, body, fields, Capability.RERANK)
     request.units = ((SEARCHES, -(-len(head.documents) // DOCUMENTS_PER_SEARCH)),)

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from adapters.wire.openai_usage import OpenAiUsage, usage_of
+from adapters.wire.openai_usage import OpenAiUsage, read_only
 from domain.llm.request import LlmRequest
 from domain.llm.units import AUDIO_IN_MS, IMAGES, SEARCHES, UnitCount, images
 from domain.llm.usage import Usage
@@ -50,7 +50,7 @@ def tokens_of(said: MediaUsage | None) -> Usage | None:
     if said is None:
         return None
     if said.input_tokens is None and said.output_tokens is None:
-        return usage_of(said)
+        return read_only(said)
     into = said.input_tokens_details or said.input_token_details or _Details()
     out = said.output_tokens_details or said.output_token_details or _Details()
     whole = said.input_tokens or 0

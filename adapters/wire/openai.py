@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
 from adapters.wire.errors import bad_response, error_in_success
 from adapters.wire.openai_stream import SameFamilyStream, embedded_error
-from adapters.wire.openai_usage import OpenAiUsage, usage_of
+from adapters.wire.openai_usage import OpenAiUsage, read_only, usage_of
 from adapters.wire.own_marks import BY_BYTES, without_own_marks
 from application.ports.llm import UpstreamCall, UpstreamFailed
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS
@@ -100,7 +100,7 @@ class EmbeddingsCodec(Codec):
             raise unreadable(body, error) from None
         if answer.error is not None:
             raise UpstreamFailed(error_in_success(answer.error, body))
-        return DecodedResponse(body, usage_of(answer.usage), None)
+        return DecodedResponse(body, read_only(answer.usage), None)
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:  # noqa: ARG002
         raise UpstreamFailed(Failure(kind=FailureKind.CALLER_FAULT, message="embeddings are not streamed"))

@@ -69,6 +69,13 @@ def usage_of(wire: OpenAiUsage | None, tier: object = None) -> Usage | None:
     return served(usage, tier)
 
 
+def read_only(wire: OpenAiUsage | None) -> Usage | None:
+    """The usage of what writes nothing, such as embeddings: some vendors tell the total alone."""
+    if wire is not None and wire.prompt_tokens is None and wire.total_tokens is not None:
+        return Usage(wire.total_tokens)
+    return usage_of(wire)
+
+
 def served(usage: Usage, tier: object) -> Usage:
     """The same usage with the tier of service it was billed at, where the answer says so."""
     return usage._replace(variant=f"service_tier={tier}") if isinstance(tier, str) and tier else usage

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from adapters.wire.redaction import redacted as redacted
+from adapters.wire.redaction import redacted_body
 from application.ports.http import header
 from application.ports.wire import FAMILY
 from domain.llm.failures import Failure, FailureKind, classify
@@ -20,15 +22,11 @@ from domain.resilience.backoff import parse_retry_after
 MESSAGE_CHARS_MAX: Final = 500
 ERROR_BODY_BYTES_MAX: Final = 64 * 1024
 """A larger error body is not kept for the caller; its beginning still makes the message."""
+HTML_CHARS_MAX: Final = 8 * 1024
+"""Of a page that is looked at: unclosed elements take time in proportion to the square of it."""
 
 Headers = Sequence[tuple[str, str]]
 
-_SECRETS: Final = re.compile(
-    r"(?i)\b(?:bearer\s+(?=\S*\d)\S{8,}|(?:sk|pk|rk|gsk|xai|pplx|hf|r8|ik)[-_](?=[\w.\-]*[\d*])[\w*.\-]{8,}"
-    r"|AIza[\w\-*]{10,})"
-)
-_SIGNED_TEXT: Final = re.compile(r"(?s)\s*The Canonical String for this request.*")
-"""AWS quotes what should have been signed, session tokens and all."""
 _TAGS: Final = re.compile(r"(?is)<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]{0,1000}>")
 _TITLE: Final = re.compile(r"(?is)<title[^>]{0,200}>(.{0,300}?)</title>")
 _SPACE: Final = re.compile(r"\s+")
@@ -96,7 +94,7 @@ def read_failure(
         status=status,
         code=parsed.codes[0] if parsed.codes else None,
         retry_after_s=_retry_after_s(headers, parsed, utc_now),
-        body=_redacted_body(body, secrets) if 0 < len(body) <= ERROR_BODY_BYTES_MAX else None,
+        body=redacted_body(body, secrets) if 0 < len(body) <= ERROR_BODY_BYTES_MAX else None,
         content_type=content_type,
         headers=open_headers(headers),
         family=FAMILY.get(upstream_dialect, ""),
@@ -121,7 +119,7 @@ def error_in_success(error: Any, body: bytes) -> Failure:
         status=parsed.status,
         code=parsed.codes[0] if parsed.codes else None,
         retry_after_s=parsed.retry_after_s,
-        body=_redacted_body(body, ()) if len(body) <= ERROR_BODY_BYTES_MAX else None,
+        body=redacted_body(body, ()) if len(body) <= ERROR_BODY_BYTES_MAX else None,
         content_type="application/json",
     )
 
@@ -139,6 +137,7 @@ def parse_error(body: bytes) -> ParsedError:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
     if text[:1] == "<":
+        text = text[:HTML_CHARS_MAX]
         title = _TITLE.search(text)
         text = title.group(1) if title else _TAGS.sub(" ", text)
     return ParsedError(_SPACE.sub(" ", text).strip(), (), None)
@@ -225,20 +224,6 @@ def _retry_after_s(headers: Headers, parsed: ParsedError, utc_now: datetime) -> 
             return seconds / 1000
     named = parse_retry_after(header(headers, "retry-after"), utc_now=utc_now)
     return parsed.retry_after_s if named is None else named
-
-
-def redacted(text: str, secrets: Sequence[str] = ()) -> str:
-    """The text without keys: the given ones and whatever looks like one."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[redacted]")
-    return _SECRETS.sub("[redacted]", _SIGNED_TEXT.sub("", text))
-
-
-def _redacted_body(body: bytes, secrets: Sequence[str]) -> bytes:
-    text = body.decode("utf-8", "surrogateescape")
-    clean = redacted(text, secrets)
-    return body if clean == text else clean.encode("utf-8", "surrogateescape")
 
 
 def useful_headers(headers: Headers) -> tuple[tuple[str, str], ...]:

@@ -71,6 +71,10 @@ bench: $(DEV) ## Measure (needs wrk and nginx; BENCHMARKS=--quick; see docs/benc
 batch-proof: $(DEV) ## Kill a server in the middle of a batch of 10,000 lines, and count (ARGS="--lines 500")
 	@$(BIN)/python -m benchmarks.batch_proof $(ARGS)
 
+.PHONY: clients
+clients: $(DEV) $(VENV)-clients/.installed .clients/.installed ## Run real clients against a real server and write docs/compatibility.md (CLIENTS="codex")
+	@$(BIN)/python -m tests.clients $(CLIENTS)
+
 .PHONY: simulate
 simulate: $(DEV) ## Simulate whole installations in virtual time (SEED=7, ARGS="--seeds 500")
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -86,12 +90,16 @@ lock: ## Write the lock files anew (needs the network)
 	$(VENV)-lock/bin/uv pip compile requirements/build.in $(LOCK_OPTIONS) -o requirements/build.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev $(LOCK_OPTIONS) -o requirements/dev.lock
+	$(VENV)-lock/bin/uv pip compile requirements/clients.in $(CLIENTS_LOCK_OPTIONS) -o requirements/clients.lock
+	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
+# One version each, which the page of clients names.
+CLIENTS_LOCK_OPTIONS := --python-platform linux $(filter-out --universal,$(LOCK_OPTIONS))
 
 .PHONY: clean
 clean: ## Remove what was installed and built; .interchange (your data) stays
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-audit dist build node_modules .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-audit $(VENV)-clients .clients dist build node_modules .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -110,6 +118,19 @@ $(DEV): $(RUNTIME) requirements/dev.lock
 	@echo "Installing what the tests need into $(VENV) (once) …"
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@touch $@
+
+$(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
+	@echo "Installing the Python clients into $(VENV)-clients (once) …"
+	@$(PYTHON) -m venv $(VENV)-clients
+	@$(VENV)-clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/clients.lock
+	@touch $@
+
+# Without Node only the Python clients run; `make clients` says so, and fails where everything is required.
+.clients/.installed: tests/clients/package.json tests/clients/package-lock.json
+	@mkdir -p .clients && cp tests/clients/package.json tests/clients/package-lock.json .clients/
+	@command -v npm >/dev/null || { echo "npm is missing: the npm clients are not installed"; exit 0; }; \
+	  echo "Installing the npm clients into .clients (once) …"; \
+	  cd .clients && npm ci --no-audit --no-fund --loglevel=error && touch .installed
 
 $(VENV)/.installed-audit: | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)-audit

@@ -19,9 +19,10 @@ def target(family: str, model: str = "small") -> str:
 
 
 def _provider(family: str, base_url: str) -> str:
+    windows = {**_WINDOWS, f"claude-think-{family}": 400_000}
     models = "\n".join(
         f"      {name}: {{{_PRICE}, context_tokens: {window}, {_LIMITS}{_TALKS}}}"
-        for name, window in _WINDOWS.items()
+        for name, window in windows.items()
     )
     return (
         f"  {PROVIDERS[family]}:\n    kind: {family}\n    base_url: {base_url}\n"
@@ -33,9 +34,9 @@ def _provider(family: str, base_url: str) -> str:
 def config(simulator_url: str) -> str:
     """The server's configuration.
 
-    `claude-think-<family>` has a name by which Claude Code takes a model for one that thinks, and gives its
-    thinking back; `roomy-<family>` falls back from a small window to a large one; `<family>-<model>` are routes without
-    retries for the models that fail.
+    `claude-think-<family>` is a route to a model of the same name: Claude Code gives thinking back only while
+    the model that answers has the name it asked for. `roomy-<family>` falls back from a small window to a
+    large one; `<family>-<model>` are routes without retries for the models that fail.
     """
     bases = {"openai": "alpha/v1", "anthropic": "beta", "gemini": "gamma"}
     lines = [
@@ -48,7 +49,7 @@ def config(simulator_url: str) -> str:
     for family in FAMILIES:
         tight, small = target(family, "tight-ctx60k"), target(family)
         lines.append(f"  roomy-{family}: {{strategy: priority, targets: [{tight}, {small}]}}")
-        lines.append(f"  claude-think-{family}: {{targets: [{target(family, 'think')}]}}")
+        lines.append(f"  claude-think-{family}: {{targets: [{target(family, f'claude-think-{family}')}]}}")
         lines += [
             f"  {family}-{name}: {{targets: [{target(family, name)}], retries: 0, max_fallbacks: 0}}"
             for name in (*FAULTY, "tight-ctx60k")

@@ -162,7 +162,6 @@ def reasoning(here: Interchange, family: str) -> None:
             json.dumps([one["body"] for one in here.sent(family)]),
             {"anthropic": '"signature"', "gemini": "thoughtSignature"}[family],
         )
-        assert all(thought["signature"] for thought in thoughts), thoughts
 
 
 @claude.does(LEAVING)

@@ -41,6 +41,16 @@ def read_headroom(headers: Sequence[tuple[str, str]], utc_now: datetime) -> Head
     )
 
 
+def exhausted_for_s(told: Headroom | None) -> float | None:
+    """Seconds until every limit that is used up is full again; None: no such limit was told."""
+    if told is None:
+        return None
+    requests_s = told.requests_reset_s if told.requests_left == 0 else None
+    tokens_s = told.tokens_reset_s if told.tokens_left == 0 else None
+    waits = [wait_s for wait_s in (requests_s, tokens_s) if wait_s is not None]
+    return max(waits, default=None)
+
+
 def _whole(text: str | None) -> int | None:
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 15:
         return None

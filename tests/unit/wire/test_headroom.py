@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from adapters.wire.headroom import read_headroom
+from adapters.wire.headroom import exhausted_for_s, read_headroom
 from domain.resilience.key_pool import Headroom
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -35,6 +35,12 @@ def test_the_shape_of_anthropic() -> None:
 
 def test_headers_that_tell_nothing() -> None:
     assert read_headroom((("content-type", "application/json"),), NOW) is None
+
+
+def test_a_limit_that_is_used_up_tells_when_to_come_back() -> None:
+    assert exhausted_for_s(Headroom(60, 0, 7.0, 1000, 10, 90.0)) == 7.0
+    assert exhausted_for_s(Headroom(60, 3, 7.0, 1000, 10, 90.0)) is None
+    assert exhausted_for_s(None) is None
 
 
 @settings(max_examples=60)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal_column,
     select,
 )
 
@@ -37,7 +38,7 @@ _COLUMNS: dict[UsageDimension, ColumnElement[Any]] = {
     UsageDimension.ROUTE: _ROWS.route,
     UsageDimension.PROVIDER: _ROWS.provider,
     UsageDimension.MODEL: _ROWS.model,
-    UsageDimension.CREDENTIAL: func.coalesce(_LAST.c.credential, ""),
+    UsageDimension.CREDENTIAL: func.coalesce(_LAST.c.credential, literal_column("''")),
     UsageDimension.OUTCOME: _ROWS.outcome,
     UsageDimension.DAY: _ROWS.started_at_us // (24 * _HOUR_US),
     UsageDimension.HOUR: _ROWS.started_at_us // _HOUR_US,

@@ -45,13 +45,21 @@ _NOT_OURS_TO_SAY: Final = _WITHHELD | {
     # Of the connection and body between the provider and us.
     "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade",
     "content-length", "content-encoding", "content-type", "date", "server", "via", "age", "vary",
-    "cache-control",
+    "cache-control", "content-location", "content-range", "content-disposition", "content-md5",
+    "content-digest", "repr-digest", "accept-ranges", "etag", "last-modified", "expires", "pragma",
     # Promises about the provider's host, which a caller would take for ours.
     "set-cookie", "strict-transport-security", "alt-svc", "nel", "report-to", "reporting-endpoints",
-    "content-security-policy", "x-frame-options", "x-content-type-options", "x-accel-buffering",
-    "proxy-authenticate", "www-authenticate", "location", "server-timing", "expect-ct",
+    "content-security-policy", "x-frame-options", "x-content-type-options",
+    "www-authenticate", "authentication-info", "location", "server-timing", "expect-ct", "set-cookie2",
+    "content-security-policy-report-only", "clear-site-data", "refresh", "link", "sourcemap", "x-sourcemap",
+    "service-worker-allowed", "permissions-policy", "referrer-policy", "x-xss-protection",
+    # Orders to a proxy, which one in front of us would take for ours: files to send, addresses to go to.
+    "x-sendfile", "x-lighttpd-send-file", "x-reproxy-url", "x-reproxy-file",
 }  # fmt: skip
-_NOT_OURS_PREFIXES: Final = ("access-control-", "x-interchange-", "x-portkey-", "x-envoy-", "cf-")
+_NOT_OURS_PREFIXES: Final = (
+    "access-control-", "cross-origin-", "x-interchange-", "x-portkey-", "x-envoy-", "cf-", "x-accel-",
+    "x-litespeed-", "proxy-", "surrogate-", "cdn-", "edge-control",
+)  # fmt: skip
 _NAMES_SEEN_MAX: Final = 512
 _names_seen: dict[str, str | None] = {}
 _open_names_seen: dict[str, str | None] = {}

@@ -27,23 +27,27 @@ Portkey's, whose SDK always sends some `authorization` of the provider's beside 
 NEVER_FORWARDED = frozenset(
     {
         *CREDENTIAL_HEADERS,
-        # Who pays is decided by the operator's credential.
-        b"openai-organization", b"openai-project", b"anthropic-organization-id",
+        # Who pays, and who asks, is decided by the operator's credential.
+        b"openai-organization", b"openai-project", b"anthropic-organization-id", b"x-goog-user-project",
+        b"x-ms-authorization-auxiliary", b"ocp-apim-subscription-key",
         # What belongs to the connection and the body as we received them.
         b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding",
         b"upgrade", b"expect", b"content-length", b"content-type", b"content-encoding", b"accept-encoding",
-        b"proxy-authorization", b"http2-settings", b"x-http-method-override",
+        b"proxy-authorization", b"http2-settings", b"alt-used", b"max-forwards", b"range", b"if-range",
+        b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since",
+        # What some servers take for another request than the one in front of them.
+        b"x-http-method-override", b"x-method-override", b"x-http-method", b"x-rewrite-url", b"x-host",
         # What tells about people and networks in front of us.
         b"cookie", b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"x-client-ip",
         b"x-cluster-client-ip", b"origin", b"referer", b"idempotency-key",
-        b"traceparent", b"tracestate", b"baggage",
+        b"traceparent", b"tracestate", b"baggage", b"x-cloud-trace-context",
     }
 )  # fmt: skip
 """Everything else a caller sends reaches a provider of its own family: clients invent headers faster than
 gateways learn them."""
 _NEVER_FORWARDED_PREFIXES = (
-    b"x-interchange-", b"x-portkey-", b"x-forwarded-", b"x-envoy-", b"x-amzn-", b"x-b3-", b"cf-", b"sec-",
-    b"proxy-",
+    b"x-interchange-", b"x-portkey-", b"x-forwarded-", b"x-envoy-", b"x-amz-", b"x-amzn-", b"x-b3-", b"cf-",
+    b"sec-", b"proxy-", b"x-goog-iam-", b"x-original-", b"x-auth-request-", b"x-ms-client-principal",
 )  # fmt: skip
 SESSION_HEADERS = (
     b"x-interchange-session-id",
@@ -54,6 +58,8 @@ SESSION_HEADERS = (
 )
 """Where callers name their conversation: ours, then those of coding agents."""
 _WISHES = (b"x-interchange-", b"x-request-id", b"x-client-request-id", *SESSION_HEADERS[1:])
+_PLAIN_CONNECTIONS = frozenset({b"keep-alive", b"close", b""})
+"""Anything else names headers that end with the connection (RFC 9110, 7.6.1)."""
 _NAMES_REMEMBERED_MAX = 2048
 _names: dict[bytes, tuple[str | None, bool]] = {}
 """Header name -> (as it is forwarded, whether it may be a wish): the same few come with every request."""
@@ -94,6 +100,9 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Call:
             wishes = True
         if forwarded is not None:
             vendor.append((forwarded, value.decode("latin-1")))
+    if b"connection" in headers and headers[b"connection"].lower() not in _PLAIN_CONNECTIONS:
+        named = {name.strip() for name in headers[b"connection"].lower().decode("latin-1").split(",")}
+        vendor = [pair for pair in vendor if pair[0] not in named]
     return Call(headers, tuple(vendor), wishes)
 
 

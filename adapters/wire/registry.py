@@ -26,6 +26,7 @@ from adapters.wire import (
     gemini_to_chat,
     gemini_writer,
     media_codecs,
+    media_gemini,
     openai,
     openai_pivot,
     openai_requests,
@@ -55,6 +56,7 @@ from application.ports.wire import (
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
+    OPENAI_IMAGES,
     OPENAI_RESPONSES,
 )
 
@@ -180,6 +182,7 @@ _KEPT_FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {
     pair: _kept_fields(*pair) for pair in _TRANSLATED
 } | {
     (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.FIELDS,
+    (OPENAI_IMAGES, GEMINI_GENERATE): media_gemini.FIELDS,
     (GEMINI_EMBEDDINGS, OPENAI_EMBEDDINGS): gemini_embedding_callers.FIELDS,
     (OPENAI_EMBEDDINGS, vertex_embeddings.VERTEX_EMBEDDINGS): gemini_embeddings.FIELDS,
     (OPENAI_EMBEDDINGS, cohere_vectors.COHERE_EMBED): cohere_vectors.EMBED_FIELDS,
@@ -196,6 +199,7 @@ _CODECS: Final[dict[tuple[str, str], Codec]] = {
         for pair in _TRANSLATED
     },
     (OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS): gemini_embeddings.CODEC,
+    (OPENAI_IMAGES, GEMINI_GENERATE): media_gemini.CODEC,
     (GEMINI_EMBEDDINGS, OPENAI_EMBEDDINGS): gemini_embedding_callers.AT_OPENAI,
     **{
         (asked, counted): token_counts.TranslatedCount(

@@ -65,6 +65,7 @@ class Answering:
         state.record(number, route.provider, route.path, request)
         self._current[connection] = counters
         body, broken = decoded(request, route)
+        route = route._replace(operation=side_operations.operation_of(route.operation, body))
         model = route.model or (body.get("model") if body is not None else None) or ""
         model = model if isinstance(model, str) else ""
         wants_stream = route.stream or bool(body is not None and body.get("stream"))

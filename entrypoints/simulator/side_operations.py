@@ -21,6 +21,7 @@ OPERATIONS = frozenset(
         "speech",
         "transcriptions",
         "translations",
+        "gemini_picture",
     }
 )
 FLAGGED_WORD = "[flag]"
@@ -69,6 +70,8 @@ def side_answer(operation: str, body: dict[str, Any]) -> SideAnswer:
             return _pictured(operation, body)
         case "speech":
             return _spoken(body)
+        case "gemini_picture":
+            return _gemini_picture(body)
         case _:
             return _transcribed(body)
 
@@ -162,6 +165,30 @@ def _picture_frames(
     whole = {"b64_json": _PIXEL, "created_at": openai_shape.CREATED}
     frames.append(_event(f"{kind}.completed", whole | ({"usage": usage} if usage else {}), FrameKind.USAGE))
     return tuple(frames)
+
+
+def operation_of(operation: str, body: dict[str, Any] | None) -> str:
+    """The same, but for Gemini's `generate` where a picture is wanted."""
+    config = (body or {}).get("generationConfig")
+    if operation == "generate" and isinstance(config, dict) and config.get("responseModalities") == ["IMAGE"]:
+        return "gemini_picture"
+    return operation
+
+
+def _gemini_picture(body: dict[str, Any]) -> SideAnswer:
+    text = str(_required(body, "contents")[0]["parts"][0]["text"])
+    tokens = Tokens(
+        input=input_tokens(len(text.encode())), output=TOKENS_PER_PICTURE, drawn=TOKENS_PER_PICTURE
+    )
+    part = {"inlineData": {"mimeType": "image/png", "data": _PIXEL}}
+    usage = {
+        "promptTokenCount": tokens.input,
+        "candidatesTokenCount": tokens.output,
+        "totalTokenCount": tokens.input + tokens.output,
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": tokens.output}],
+    }
+    candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
+    return SideAnswer(_encode({"candidates": [candidate], "usageMetadata": usage}), tokens)
 
 
 def _spoken(body: dict[str, Any]) -> SideAnswer:

@@ -44,6 +44,9 @@ CONFIG = (
     + _provider("one")
     + _provider("two")
     + _provider("gated", via="portkey")
+    + '  google:\n    kind: gemini\n    base_url: "{sim}/google"\n    api_key: k\n    via: direct\n'
+    + "    models:\n"
+    + _model("draw")
     + '  words:\n    kind: anthropic\n    base_url: "{sim}/words"\n    api_key: k\n    via: direct\n'
     + "    models: {small: {capabilities: [text, image], input_usd_per_mtok: 1, output_usd_per_mtok: 1}}\n"
     + "routes:\n"

@@ -90,6 +90,21 @@ def test_pictures_are_edited_by_address_and_varied(client: openai.OpenAI, stack:
     assert client.images.create_variation(model="draw-by-picture", image=PICTURE, n=2).data
 
 
+def test_pictures_are_drawn_by_gemini(client: openai.OpenAI, stack: Stack) -> None:
+    before = billed(stack)
+    raw = client.images.with_raw_response.generate(
+        model="google/draw", prompt="a cat", size="1536x1024", user="u"
+    )
+    drawn = raw.parse()
+    assert drawn.data and drawn.data[0].b64_json and drawn.usage and drawn.usage.output_tokens
+    assert cost_of(raw.headers) == billed(stack) - before > 0
+    assert raw.headers["x-interchange-dropped"] == "user"
+    config = stack.simulator.requests[-1]["body"]["generationConfig"]
+    assert config["imageConfig"] == {"aspectRatio": "3:2"}
+    with pytest.raises(openai.BadRequestError, match="one picture"):
+        client.images.generate(model="google/draw", prompt="a cat", n=2)
+
+
 def test_partial_pictures_are_streamed(client: openai.OpenAI, stack: Stack) -> None:
     before = billed(stack)
     stream = client.images.generate(model="draw", prompt="a cat", stream=True, partial_images=2)

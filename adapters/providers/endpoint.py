@@ -1,11 +1,14 @@
 """Where a configured provider is and how one proves oneself to it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.providers.authentication import Authenticator
 from adapters.providers.families import FAMILIES
+
+_PROVES: Final = re.compile("auth|key|token|secret|cookie|signature|password|credential")
 
 WIRES: Final = tuple(FAMILIES)
 """The shapes a direct provider may speak."""
@@ -40,5 +43,8 @@ class ProviderEndpoint:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never stand in a message or a body that leaves."""
-        return tuple(dict.fromkeys(secret for secret in (self.api_key, *self.keys.values()) if secret))
+        """What must never stand in a message or a body that leaves; the operator's headers may be proofs too."""
+        proofs = (value.rpartition(" ")[2] for name, value in self.headers if _PROVES.search(name))
+        return tuple(
+            dict.fromkeys(secret for secret in (self.api_key, *self.keys.values(), *proofs) if secret)
+        )

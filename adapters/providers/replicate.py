@@ -285,9 +285,9 @@ def _path_of(request: HttpRequest, prediction: Prediction) -> str:
 
 
 def _listening(request: HttpRequest, prediction: Prediction) -> HttpRequest:
-    """The request for the stream, whose host is another one and gets no key.
+    """The request for the stream, whose host is another one and gets nothing of the operator's.
 
-    Raises UpstreamFailed for an address outside of the provider's own domain, and for none.
+    Raises UpstreamFailed for an address that is neither where we asked nor one of Replicate's, and for none.
     """
     parts = urlsplit(prediction.stream_url)
     own = request.endpoint
@@ -298,12 +298,15 @@ def _listening(request: HttpRequest, prediction: Prediction) -> HttpRequest:
     endpoint = Endpoint(parts.scheme, parts.hostname or "", port)
     asked = _with(request, accept="text/event-stream", cache_control="no-store")
     if endpoint != own:
-        if parts.scheme != "https" or _domain(endpoint.host) != _domain(own.host):
+        if parts.scheme != "https" or not (_replicates(endpoint.host) and _replicates(own.host)):
             raise UpstreamFailed(bad_response("the prediction has no stream at the provider's own address"))
-        asked = asked._replace(headers=[pair for pair in asked.headers if pair[0] != "authorization"])
+        asked = asked._replace(headers=[pair for pair in asked.headers if pair[0] in _SAID_TO_STREAMS])
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return asked._replace(method="GET", endpoint=endpoint, path=path, body=b"")
 
 
-def _domain(host: str) -> str:
-    return ".".join(host.lower().split(".")[-2:])
+def _replicates(host: str) -> bool:
+    return host.lower().endswith((".replicate.com", ".replicate.net", ".replicate.delivery"))
+
+
+_SAID_TO_STREAMS: Final = frozenset({"accept", "cache-control", "user-agent"})

@@ -168,6 +168,8 @@ def _headers(endpoint: ProviderEndpoint, request: ResourceRequest) -> HeaderPair
         headers = (("content-type", request.content_type or JSON), *headers)
     own = {name for name, _ in endpoint.headers}
     headers = tuple(pair for pair in headers if pair[0] not in own) + endpoint.headers
-    callers = tuple(pair for pair in request.headers if pair[0] not in _NEVER_FORWARDED)
+    callers = tuple(
+        pair for pair in request.headers if pair[0] not in _NEVER_FORWARDED and pair[0] not in own
+    )
     replaced = {name for name, _ in callers}
     return tuple(pair for pair in headers if pair[0] not in replaced) + callers

@@ -32,11 +32,15 @@ _WHOLE: Final = tuple(
 """Events that hold a whole response object."""
 
 
+_JSON_NULL: Final = Raw(b"null")
+
+
 class _Item(Struct):
     type: str | None = None
     id: str | None = None
     role: str | None = None
     encrypted_content: str | None = None
+    result: Raw = _JSON_NULL
 
 
 class _Head(Struct):
@@ -93,7 +97,7 @@ class ResponsesReading(AnswerReading):
         reasoning: list[str] = []
         sealed: list[str] = []
         for item in given:
-            if item.type == "item_reference" or (item.type is None and item.role is None and item.id):
+            if item.type == "item_reference" or _stands_for_kept(item):
                 items.append(item.id or "")
             elif item.type == "reasoning":
                 if item.encrypted_content and not item.encrypted_content.startswith(SEAL):
@@ -178,6 +182,15 @@ class ResponsesReading(AnswerReading):
                 "has_more": start + limit < len(items),
             }
         )
+
+
+def _stands_for_kept(item: _Item) -> bool:
+    """Whether an item's id stands for what its account keeps, by no name or as an image without its data."""
+    if not item.id:
+        return False
+    if item.type == "image_generation_call":
+        return bytes(memoryview(item.result)[:4]) in (b"null", b'""')
+    return item.type is None and item.role is None
 
 
 class _Watch(AnswerWatch):

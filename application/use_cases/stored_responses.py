@@ -202,7 +202,7 @@ def _page(query: Query) -> _Page:
     asked = dict(query)
     limit = asked.get("limit", str(PAGE_DEFAULT))
     order = asked.get("order", "desc")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= PAGE_MAX):
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= PAGE_MAX):
         raise InvalidRequest(f"limit: a whole number from 1 to {PAGE_MAX} is expected", param="limit")
     if order not in ("asc", "desc"):
         raise InvalidRequest("order: 'asc' or 'desc' is expected", param="order")

@@ -137,3 +137,24 @@ async def test_what_was_not_sent_says_so() -> None:
         await unreachable.fetch(ResourceRequest("nobody", "GET", "/files"))
     assert not unknown.value.failure.sent
     assert unreachable.reaches("acme") and not unreachable.reaches("nobody")
+
+
+async def test_the_operators_headers_are_not_the_callers_to_change() -> None:
+    callers = (("x-gateway-auth", "theirs"), ("x-wish", "1"))
+
+    went = await sent(
+        ResourceRequest("acme", "GET", "/files", headers=callers), headers=(("x-gateway-auth", "ours"),)
+    )
+
+    assert [value for name, value in went.headers if name == "x-gateway-auth"] == ["ours"]
+    assert dict(went.headers)["x-wish"] == "1"
+
+
+def test_proofs_in_the_operators_headers_are_secrets() -> None:
+    endpoint = ProviderEndpoint(
+        wire="openai",
+        base_url="http://acme.test/v1",
+        headers=(("x-gateway-auth", "Bearer of-the-operator-9"), ("x-tier", "gold")),
+    )
+
+    assert endpoint.secrets == ("of-the-operator-9",)

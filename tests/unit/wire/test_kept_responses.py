@@ -47,6 +47,17 @@ def test_references_sealed_reasoning_and_bare_reasoning_are_told_apart() -> None
     assert not named.conversation
 
 
+def test_an_image_without_its_data_is_a_reference_to_the_one_that_is_kept() -> None:
+    given = [
+        {"type": "image_generation_call", "id": "ig_1"},
+        {"type": "image_generation_call", "id": "ig_2", "result": None},
+        {"type": "image_generation_call", "id": "ig_3", "result": ""},
+        {"type": "image_generation_call", "id": "ig_4", "result": "iVBORw0KGgo="},
+    ]
+
+    assert READING.references(body(*given)).items == ("ig_1", "ig_2", "ig_3")
+
+
 @pytest.mark.parametrize(
     "spelt",
     [b'{"type" : "item_reference", "id": "x"}', b'{"type":"item\\u005freference","id":"x"}'],

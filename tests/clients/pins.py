@@ -22,6 +22,12 @@ CLIENTS = (
     Pinned("Codex CLI", "codex", ("@openai/codex",), "npm"),
     Pinned("Claude Code", "claude_code", ("@anthropic-ai/claude-code",), "npm"),
     Pinned("OpenAI SDK", "openai_sdk", ("openai",)),
+    Pinned("Anthropic SDK", "anthropic_sdk", ("anthropic",)),
+    Pinned("Google Gen AI SDK", "google_sdk", ("google-genai",)),
+    Pinned("OpenAI Agents SDK", "agents_sdk", ("openai-agents", "openai")),
+    Pinned("LangGraph", "langgraph_agents", ("langgraph", "langchain-openai", "langchain-anthropic")),
+    Pinned("pydantic-ai", "pydantic_agents", ("pydantic-ai-slim",)),
+    Pinned("Portkey SDK", "portkey_sdk", ("portkey-ai",)),
 )
 
 

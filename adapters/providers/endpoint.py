@@ -43,7 +43,7 @@ class ProviderEndpoint:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never stand in a message or a body that leaves; the operator's headers may be proofs too."""
+        """What must never stand in a message or a body that leaves; the operator's headers may prove too."""
         proofs = (value.rpartition(" ")[2] for name, value in self.headers if _PROVES.search(name))
         return tuple(
             dict.fromkeys(secret for secret in (self.api_key, *self.keys.values(), *proofs) if secret)

@@ -43,6 +43,7 @@ CONFIG = (
     "providers:\n"
     + _provider("one")
     + _provider("two")
+    + _provider("bare")
     + _provider("gated", via="portkey")
     + '  google:\n    kind: gemini\n    base_url: "{sim}/google"\n    api_key: k\n    via: direct\n'
     + "    models:\n"
@@ -54,6 +55,7 @@ CONFIG = (
         f"  {model}: {{strategy: priority, targets: [one/{model}, two/{model}], retries: 0}}\n"
         for model in PRICES
     )
+    + "  bare-first: {strategy: priority, targets: [bare/rank, two/rank], retries: 0}\n"
     + "  early: {targets: [one/speak], retries: 0, timeouts: {keep_alive_after_s: 0.05}}\n"
 )
 

@@ -310,6 +310,18 @@ def test_a_model_that_moderates_nothing_keeps_answering_chats(stack: Stack) -> N
     assert refused.status_code == 404
 
 
+def test_a_server_without_the_endpoint_is_not_asked_again(stack: Stack) -> None:
+    missing = {"kind": "status", "status": 404, "body": '{"detail":"Not Found"}'}
+    simulate(stack, lambda: stack.simulator.fault(missing, match={"provider": "bare", "path": "/v1/rerank"}))
+    body = {"model": "bare-first", "query": "x", "documents": ["y"]}
+    chat = {"model": "bare/small", "messages": [{"role": "user", "content": "x"}]}
+    with stack.client() as http:
+        first, second = (http.post("/v1/rerank", json=body) for _ in range(2))
+        assert http.post("/v1/chat/completions", json=chat).status_code == 200
+    assert first.headers["x-interchange-provider"] == second.headers["x-interchange-provider"] == "two"
+    assert [answer.headers["x-interchange-attempts"] for answer in (first, second)] == ["2", "1"]
+
+
 def test_a_repeated_key_gets_the_same_sound(stack: Stack) -> None:
     with stack.client(**{"idempotency-key": "sound-1"}) as http:
         first, second = (

@@ -19,6 +19,8 @@ RECENT_MAX = 8_192
 RECENT_BYTES_MAX = 64 * 1024 * 1024
 """Kept contents in memory, at most; what leaves it is in the store."""
 WAITING_MAX = 8_192
+WAITING_BYTES_MAX = 256 * 1024 * 1024
+"""Waiting for the store, at most; beyond either bound the oldest are given up."""
 GROUP_EVERY_S = 0.01
 RETRY_AFTER_S = 1.0
 PURGE_EVERY_S = 60.0
@@ -38,6 +40,7 @@ class AnswerMemory:
         self._recent: OrderedDict[tuple[str, str], StoredAnswer] = OrderedDict()
         self._recent_bytes = 0
         self._waiting: dict[tuple[str, str], StoredAnswer] = {}
+        self._waiting_bytes = 0
         self._writing = asyncio.Lock()
         self._something_waits = asyncio.Event()
         self.lost = 0
@@ -52,9 +55,11 @@ class AnswerMemory:
         for answer in answers:
             key = (answer.tenant_id, answer.id)
             self._remember(key, answer)
+            self._no_longer_waits(key)
             self._waiting[key] = answer
-        while len(self._waiting) > WAITING_MAX:
-            del self._waiting[next(iter(self._waiting))]
+            self._waiting_bytes += len(answer.content or b"")
+        while len(self._waiting) > WAITING_MAX or self._waiting_bytes > WAITING_BYTES_MAX:
+            self._no_longer_waits(next(iter(self._waiting)))
             self.lost += 1
         self._something_waits.set()
 
@@ -86,7 +91,7 @@ class AnswerMemory:
         """It is unknown from now on, everywhere. Raises StoreUnavailable."""
         key = (tenant_id, answer_id)
         async with self._writing:
-            self._waiting.pop(key, None)
+            self._no_longer_waits(key)
             entry = self._recent.pop(key, None)
             if entry is not None:
                 self._recent_bytes -= len(entry.content or b"")
@@ -113,7 +118,7 @@ class AnswerMemory:
                 await self._store.put(tuple(group.values()))
                 for key, answer in group.items():
                     if self._waiting.get(key) is answer:
-                        del self._waiting[key]
+                        self._no_longer_waits(key)
 
     async def run(self) -> None:
         """Writes what waits and drops what has expired, until cancelled."""
@@ -136,6 +141,11 @@ class AnswerMemory:
                 log.warning("kept answers wait for the store: %s", error.message)
                 await asyncio.sleep(RETRY_AFTER_S)
                 self._something_waits.set()
+
+    def _no_longer_waits(self, key: tuple[str, str]) -> None:
+        before = self._waiting.pop(key, None)
+        if before is not None:
+            self._waiting_bytes -= len(before.content or b"")
 
     def _may_be_deleted(self, entry: StoredAnswer, now_us: int) -> bool:
         old = now_us - entry.created_at_us > CONTENT_TRUSTED_S * 1e6

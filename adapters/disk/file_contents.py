@@ -43,7 +43,9 @@ class _Part:
         self._size_bytes = 0
 
     def open(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self._path.parent.parent, self._path.parent):
+            # `parents` would make the upper one with the usual mode, for everybody to look into.
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 

@@ -1,6 +1,7 @@
 """Brings a database to the shipped schema."""
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,10 +27,13 @@ def upgrade(url: str) -> bool:
     try:
         if _revision(path) == SCHEMA_HEAD:
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(path):
             if _revision(path) == SCHEMA_HEAD:
                 return False
+            if not path.exists():
+                # SQLite gives the files beside it the same mode; nobody else is to read what is kept.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             _migrate(url)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"the database {path} cannot be opened: {error}") from error

@@ -1,6 +1,7 @@
 """`/v1/files`, in OpenAI's shape."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from starlette.routing import Route
 
 from application.use_cases.manage_files import ManageFiles, Received
 from domain.batch.stored_file import StoredFile
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, Overloaded
 from domain.tenancy.principal import Principal
 from entrypoints.http.guard import Door, guarded_routes
 from entrypoints.http.multipart import (
@@ -25,6 +26,9 @@ from entrypoints.http.pages import read_page
 
 UPLOAD_IDLE_TIMEOUT_S = 30.0
 UPLOAD_TIMEOUT_S = 3600.0
+UPLOADS_PER_TENANT_MAX = 8
+"""At once, in one process: what is on its way counts against no quota yet, but fills the disk."""
+RETRY_AFTER_S = 5.0
 
 
 def file_routes(door: Door, files: ManageFiles) -> list[Route]:
@@ -81,8 +85,23 @@ class _Upload:
 class _Files:
     def __init__(self, files: ManageFiles) -> None:
         self._files = files
+        self._uploads: Counter[str] = Counter()
 
     async def upload(self, request: Request, by: Principal) -> Any:
+        if self._uploads[by.tenant_id] >= UPLOADS_PER_TENANT_MAX:
+            raise Overloaded(
+                f"{UPLOADS_PER_TENANT_MAX} files of this tenant are being uploaded already",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self._uploads[by.tenant_id] += 1
+        try:
+            return await self._upload(request, by)
+        finally:
+            self._uploads[by.tenant_id] -= 1
+            if not self._uploads[by.tenant_id]:
+                del self._uploads[by.tenant_id]
+
+    async def _upload(self, request: Request, by: Principal) -> Any:
         upload = _Upload(request)
         received: Received | None = None
         try:

@@ -1,5 +1,6 @@
 """The door of every route beside the hot ones: authentication, permission, bounded bodies, errors."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +20,7 @@ from entrypoints.http.errors import render_error
 from entrypoints.http.permissions import ANY_KEY, PUBLIC, ROUTE_PERMISSIONS
 
 ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
+ADMIN_BODY_TIMEOUT_S = 30.0
 
 Handler = Callable[[Request, Principal], Awaitable[Any]]
 AnyBody = TypeVar("AnyBody")
@@ -106,15 +108,18 @@ class Created(NamedTuple):
 
 
 async def read_bounded(request: Request) -> bytes:
-    """The body of an admin request. Raises RequestTooLarge, InvalidRequest."""
+    """The body of an admin request. Raises RequestTooLarge, and InvalidRequest when it does not come."""
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > ADMIN_BODY_BYTES_MAX:
-                raise RequestTooLarge(f"the body is over {ADMIN_BODY_BYTES_MAX} bytes", param="body")
-            parts.append(part)
+        async with asyncio.timeout(ADMIN_BODY_TIMEOUT_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > ADMIN_BODY_BYTES_MAX:
+                    raise RequestTooLarge(f"the body is over {ADMIN_BODY_BYTES_MAX} bytes", param="body")
+                parts.append(part)
+    except TimeoutError:
+        raise InvalidRequest("the request body did not arrive in time", param="body") from None
     except ClientDisconnect:
         raise InvalidRequest("the caller left before the body was complete", param="body") from None
     return b"".join(parts)

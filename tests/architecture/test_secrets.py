@@ -19,7 +19,7 @@ PATTERNS = {
     ),
 }
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:home/[a-z]\w*|Users/[A-Z]\w*|root|work)/[\w.]")
-PUBLIC_EXAMPLES = ("AKIAIOSFODNN7EXAMPLE",)
+PUBLIC_EXAMPLES = ("AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE")
 """Published by their owners as examples."""
 
 

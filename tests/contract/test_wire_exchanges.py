@@ -13,6 +13,7 @@ from application.ports.llm import UpstreamCall
 from contracts.ports.stream_rules import assert_valid_stream
 from domain.catalog.offering import Offering
 from domain.llm.capabilities import Capability
+from domain.llm.usage import Usage
 from domain.routing.target import Target
 from domain.time import Timeouts
 
@@ -50,7 +51,8 @@ def test_the_caller_gets_the_published_answer(name: str) -> None:
     answer = codec.response(json.dumps(exchange["upstream_response"]).encode(), call_of(exchange))
     assert json.loads(answer.body) == exchange["response"]
     assert answer.finish_reason == exchange["finish_reason"]
-    assert (answer.usage and answer.usage._asdict()) == exchange["usage"]
+    published = exchange["usage"]
+    assert answer.usage == (None if published is None else Usage(**published))
 
 
 @pytest.mark.parametrize("name", [name for name, found in EXCHANGES.items() if "stream" in found])

@@ -4,11 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 from adapters.providers.authentication import Authenticator
 from adapters.providers.families import FAMILIES
 
-_PROVES: Final = re.compile("auth|key|token|secret|cookie|signature|password|credential")
+_PROVES: Final = re.compile("auth|key|token|secret|cookie|sig|code|password|credential")
+"""Names of headers and query parameters that prove who asks."""
+_PROOF_CHARS_MIN: Final = 8
+"""Shorter values prove nothing, and would be found in any text."""
 
 WIRES: Final = tuple(FAMILIES)
 """The shapes a direct provider may speak."""
@@ -44,7 +48,7 @@ class ProviderEndpoint:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never stand in a message or a body that leaves; the operator's headers may prove too."""
-        proofs = (value.rpartition(" ")[2] for name, value in self.headers if _PROVES.search(name))
-        return tuple(
-            dict.fromkeys(secret for secret in (self.api_key, *self.keys.values(), *proofs) if secret)
-        )
+        said = (*self.headers, *parse_qsl(urlsplit(self.base_url).query))
+        proofs = (value.rpartition(" ")[2] for name, value in said if _PROVES.search(name.lower()))
+        long = (proof for proof in proofs if len(proof) >= _PROOF_CHARS_MIN)
+        return tuple(dict.fromkeys(filter(None, (self.api_key, *self.keys.values(), *long))))

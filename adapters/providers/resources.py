@@ -62,9 +62,8 @@ class DirectResources(ProviderResources):
         failure = self._failure(request, response, body)
         if failure is not None:
             body = failure.body or b""
-        return ResourceAnswer(
-            response.status, open_headers(response.headers), body, _content_type(response), failure
-        )
+        headers = open_headers(response.headers) if failure is None else failure.headers
+        return ResourceAnswer(response.status, headers, body, _content_type(response), failure)
 
     async def open(self, request: ResourceRequest) -> ResourceStream:
         response = await self._send(request)
@@ -125,7 +124,7 @@ class _OpenResource(ResourceStream):
         self._left = b"" if failure is None else failure.body or b""
         self.failure = failure
         self.status = response.status
-        self.headers = open_headers(response.headers)
+        self.headers = open_headers(response.headers) if failure is None else failure.headers
         self.content_type = _content_type(response)
 
     async def next_chunk(self) -> bytes:

@@ -104,7 +104,7 @@ def read_failure(
         retry_after_s=_retry_after_s(headers, parsed, utc_now),
         body=redacted_body(body, secrets) if 0 < len(body) <= ERROR_BODY_BYTES_MAX else None,
         content_type=content_type,
-        headers=open_headers(headers),
+        headers=_redacted_headers(open_headers(headers), secrets),
         family=FAMILY.get(upstream_dialect, ""),
     )
 
@@ -232,6 +232,10 @@ def _retry_after_s(headers: Headers, parsed: ParsedError, utc_now: datetime) -> 
             return seconds / 1000
     named = parse_retry_after(header(headers, "retry-after"), utc_now=utc_now)
     return parsed.retry_after_s if named is None else named
+
+
+def _redacted_headers(headers: Headers, secrets: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, redacted(value, secrets)) for name, value in headers)
 
 
 def useful_headers(headers: Headers) -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,9 @@ from entrypoints.config.validation import SECRET_KEYS
 
 MASK: Final = "**********"
 _USER_INFO: Final = re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
+_PROOF_IN_QUERY: Final = re.compile(
+    r"(?i)(?<=[?&])((?:[\w.-]{0,40}(?:key|token|secret|sig|code|password|auth)[\w.-]{0,40})=)[^&#\s]+"
+)
 
 
 def effective(
@@ -39,7 +42,7 @@ def _shown(value: Any, path: ConfigPath, references: Mapping[ConfigPath, str]) -
     if value and value != MASK and any(part in SECRET_KEYS for part in path) and "://" not in value:
         # A key of that name that no type marks as secret: better a mask too many.
         value = value if _is_name(path) else MASK
-    return _USER_INFO.sub(MASK, value).replace("${", "$${")
+    return _PROOF_IN_QUERY.sub(rf"\1{MASK}", _USER_INFO.sub(MASK, value)).replace("${", "$${")
 
 
 def _is_name(path: ConfigPath) -> bool:

@@ -22,6 +22,7 @@ providers:
     headers: {x-team: hidden-three}
     models: {small: {input_usd_per_mtok: 0.10}, "odd$${name}": {}}
   beta: {kind: anthropic, keys: [{key: hidden-four, rpm: 5}]}
+  gamma: {kind: openai, base_url: "http://127.0.0.1:9002/v1?api-version=1&subscription-key=hidden-eight"}
 routes:
   key: {targets: [api_key/small], timeouts: {total_s: "${TOTAL:-60}"}}
 storage: {redis_cluster_urls: ["redis://:hidden-five@10.0.0.2:6379"]}

@@ -150,11 +150,20 @@ async def test_the_operators_headers_are_not_the_callers_to_change() -> None:
     assert dict(went.headers)["x-wish"] == "1"
 
 
-def test_proofs_in_the_operators_headers_are_secrets() -> None:
+def test_proofs_in_the_operators_headers_and_address_are_secrets() -> None:
     endpoint = ProviderEndpoint(
         wire="openai",
-        base_url="http://acme.test/v1",
-        headers=(("x-gateway-auth", "Bearer of-the-operator-9"), ("x-tier", "gold")),
+        base_url="http://acme.test/v1?api-version=2030-01-01&code=of-the-url-7&sig=1",
+        headers=(("x-gateway-auth", "Bearer of-the-operator-9"), ("x-tier", "golden-one")),
     )
 
-    assert endpoint.secrets == ("of-the-operator-9",)
+    assert endpoint.secrets == ("of-the-operator-9", "of-the-url-7")
+
+
+async def test_a_refusals_headers_do_not_repeat_a_key() -> None:
+    transport = ScriptedTransport(b"{}", status=400)
+    transport.response.headers = [("x-seen", "secret-key-1"), ("x-kept", "1")]
+
+    answer = await resources(transport).fetch(ResourceRequest("acme", "GET", "/files"))
+
+    assert answer.headers == (("x-seen", "[redacted]"), ("x-kept", "1"))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE
 from domain.errors import InterchangeError
-from entrypoints.http.asgi import Endpoint, Message, Receive, Scope, Send, drain, respond
+from entrypoints.http.asgi import AnswerCutOff, Endpoint, Message, Receive, Scope, Send, drain, respond
 from entrypoints.http.errors import error_payload
 from entrypoints.provisioning import ProvisioningError
 
@@ -75,8 +75,9 @@ class Application:
                     await _with_body_taken(self.faces.rest, scope, receive, send)
                 else:
                     await _refuse(send, 503, "starting", "Interchange is starting")
-            except ConnectionError:
-                raise  # an answer that cannot end well: the server ends its connection without an end mark
+            except AnswerCutOff as cut:
+                # Left without its last message, the server ends the connection without an end mark.
+                log.info("an answer was cut off: %s", cut)
             except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
                 request_id = f"req_{os.urandom(12).hex()}"
                 log.exception("unexpected error on %s %s (%s)", scope["method"], scope["path"], request_id)

@@ -26,6 +26,10 @@ DRAIN_TIMEOUT_S = 1.0
 JSON = (b"content-type", b"application/json")
 
 
+class AnswerCutOff(Exception):
+    """An answer broke that cannot say so itself, such as sound: its connection ends without an end mark."""
+
+
 class CallerLeft(Exception):
     """The connection closed before the body was complete."""
 

@@ -20,7 +20,7 @@ from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
-from entrypoints.http.asgi import Endpoint, RawHeaders, Send
+from entrypoints.http.asgi import AnswerCutOff, Endpoint, RawHeaders, Send
 from entrypoints.http.callers import Call, read_attribution, read_requirements
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 
@@ -37,10 +37,6 @@ MEDIA_ROUTES: Final[Mapping[str, str]] = {
 """Path -> the dialect spoken there; all are POST."""
 _CONTENT_TYPE: Final = "content-type"
 _SOUND_HEAD: RawHeaders = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-
-
-class AnswerCutOff(ConnectionError):
-    """Ends a connection whose answer cannot say that it is not whole."""
 
 
 class MediaEndpoint(LlmEndpoint):

@@ -218,3 +218,36 @@ def test_a_price_finer_than_a_nano_dollar_is_rounded_up_and_tagged() -> None:
 
     assert offering.prices.base.input == 2
     assert ROUNDED_UP_TAG in offering.tags
+
+
+def test_what_is_not_measured_in_tokens_gets_its_units() -> None:
+    pixels = {"litellm_provider": "azure", "mode": "image_generation", "input_cost_per_pixel": 4e-08}
+    catalog = litellm_feed.parse(
+        encoded(
+            {
+                "azure/dall-e-3": {"litellm_provider": "azure", "mode": "image_generation"},
+                "azure/standard/1024-x-1024/dall-e-3": pixels,
+                "azure/hd/1024-x-1024/dall-e-3": {**pixels, "input_cost_per_pixel": 8e-08},
+                "gpt-image-1": {
+                    "litellm_provider": "openai", "mode": "image_generation", "input_cost_per_token": 5e-06,
+                    "output_cost_per_image_token": 4e-05, "output_cost_per_image": 0.1,
+                },
+                "low/1024-x-1024/gpt-image-1": {"litellm_provider": "openai", "input_cost_per_image": 0.011},
+                "whisper-1": {
+                    "litellm_provider": "openai", "mode": "audio_transcription",
+                    "input_cost_per_second": 0.0001, "output_cost_per_second": 0.0001,
+                },
+                "tts-1": {
+                    "litellm_provider": "openai", "mode": "audio_speech", "input_cost_per_character": 1.5e-05
+                },
+            }
+        )
+    ).offerings  # fmt: skip
+
+    assert catalog["azure/dall-e-3"].prices.units == (
+        ("images:1024x1024", 41_943_040_000_000),
+        ("images:1024x1024:hd", 83_886_080_000_000),
+    )
+    assert catalog["openai/gpt-image-1"].prices.units == (), "its tokens are the bill"
+    assert catalog["openai/whisper-1"].prices.units == (("audio_in_ms", 100_000_000),)
+    assert catalog["openai/tts-1"].prices.units == (("characters", 15_000_000_000),)

@@ -70,12 +70,14 @@ def test_in_a_storm_everybody_gets_the_whole_answer_or_a_clear_error(
         assert one.whole or one.error is not None, one
         assert ANSWER.startswith(one.text)
     assert sum(one.whole for one in heard) > len(heard) / 2
-    assert any(one.error is not None for one in heard), "it must not be too calm to prove anything"
     pair.heal()
     states = [world.live_of(f"{provider}/m") for provider in (pair.a, pair.b)]
     assert world.eventually(lambda: not world.in_flight, within_s=TOTAL_S), "nobody holds a slot any more"
     assert [state.in_flight for state in states] == [0, 0]
+    troubled = 0
     for one in heard:
         rows = world.rows(one)
+        troubled += one.error is not None or len(rows.attempts) > 1
         assert one.whole == (rows.request["outcome"] == "ok")
         assert rows.request["attempts_made"] == len(rows.attempts)
+    assert troubled, "it must not be too calm to prove anything"

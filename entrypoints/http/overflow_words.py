@@ -21,14 +21,15 @@ def is_overflow(error: InterchangeError) -> bool:
 def overflow_words(error: InterchangeError, dialect: str) -> tuple[str, str]:
     """Code and message of an over-long prompt for a caller of this dialect.
 
-    OpenAI's clients look for the code, Anthropic's and Google's for the sentence. Both counts stand in it
+    OpenAI's clients look for the code or the sentence, Anthropic's and Google's for the sentence. Both counts stand in it
     where they are known; our own route keeps our own words.
     """
     needed, largest = _detail(error, "tokens_needed"), _detail(error, "context_tokens_max")
     counted = needed is not None and largest is not None
     match FAMILY.get(dialect):
         case "openai":
-            return CODE, error.message
+            said = f"Input tokens exceed the configured limit of {largest} tokens: {needed} are needed."
+            return CODE, _led(said if counted else "Input tokens exceed the configured limit.", error.message)
         case "anthropic":
             said = f"prompt is too long: {needed} tokens > {largest} maximum"
             return error.code, _led(said if counted else "prompt is too long", error.message)

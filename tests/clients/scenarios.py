@@ -10,8 +10,8 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
@@ -75,9 +75,22 @@ class Interchange:
     def leaving(self, family: str) -> Iterator[str]:
         """Gives a model whose streams stall; on the way out the client must have left, and everybody
         must have noticed: the provider, and the request's row."""
-        self.fault("stalls", "stall_after", tokens=3)
-        before = self._disconnects(family)
+        before = self._stall(family)
         yield f"{family}-stalls"
+        self._noticed(family, before)
+
+    @asynccontextmanager
+    async def leaving_async(self, family: str) -> AsyncIterator[str]:
+        """As `leaving`; the client's loop goes on while others are waited for."""
+        before = self._stall(family)
+        yield f"{family}-stalls"
+        await asyncio.to_thread(self._noticed, family, before)
+
+    def _stall(self, family: str) -> int:
+        self.fault("stalls", "stall_after", tokens=3)
+        return self._disconnects(family)
+
+    def _noticed(self, family: str, before: int) -> None:
         wait_until(lambda: self._disconnects(family) > before, "the provider's call was cancelled")
         wait_until(lambda: "cancelled" in self._outcomes(family), f"a row says {self._outcomes(family)}")
 
@@ -144,16 +157,17 @@ class Client:
     def main(self) -> None:
         """Runs everything and writes one line of JSON per scenario and family to `CLIENT_RESULTS`."""
         here = Interchange()
-        with Path(os.environ["CLIENT_RESULTS"]).open("w") as results:
+        # One loop for all: some clients keep connections for as long as their process lives.
+        with Path(os.environ["CLIENT_RESULTS"]).open("w") as results, asyncio.Runner() as loop:
             for scenario in self._scenarios:
                 for family in FAMILIES:
-                    outcome, why = _outcome(here, scenario, family)
+                    outcome, why = _outcome(here, scenario, family, loop)
                     told = {"scenario": scenario.name, "family": family, "outcome": outcome, "why": why}
                     results.write(json.dumps(told) + "\n")
                     results.flush()
 
 
-def _outcome(here: Interchange, scenario: Scenario, family: str) -> tuple[str, str]:
+def _outcome(here: Interchange, scenario: Scenario, family: str, loop: asyncio.Runner) -> tuple[str, str]:
     if family not in scenario.families:
         return "n/a", scenario.why_not or "not a matter of the family"
     only = os.environ.get("CLIENT_ONLY")
@@ -166,7 +180,7 @@ def _outcome(here: Interchange, scenario: Scenario, family: str) -> tuple[str, s
     try:
         done = scenario.run(here, family)
         if inspect.iscoroutine(done):
-            asyncio.run(done)
+            loop.run(done)
     except NotApplicable as reason:
         return "n/a", str(reason)
     except Exception as error:  # noqa: BLE001 - whatever a client raises is this scenario's result

@@ -65,6 +65,9 @@ def test_an_over_long_prompt_is_told_in_the_callers_familys_words(stack: Stack) 
         gemini = http.post("/v1beta/models/assistant:generateContent", json=contents)
     assert [answer.status_code for answer in (chat, messages, gemini)] == [400] * 3
     assert chat.json()["error"]["code"] == "context_length_exceeded"
+    assert chat.json()["error"]["message"].startswith(
+        "Input tokens exceed the configured limit of 128000 tokens"
+    )
     said = messages.json()["error"]["message"]
     assert re.match(r"prompt is too long: \d+ tokens > 128000 maximum ", said), said
     said = gemini.json()["error"]["message"]

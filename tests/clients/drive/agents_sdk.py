@@ -127,7 +127,7 @@ async def reasoning(here: Interchange, family: str, api: str) -> None:
 
 @both(LEAVING)
 async def leaving(here: Interchange, family: str, api: str) -> None:
-    with here.leaving(family) as name:
+    async with here.leaving_async(family) as name:
         running = Runner.run_streamed(agent(here, name, api), "hello")
         async for event in running.stream_events():
             if event.type == "raw_response_event":

@@ -100,7 +100,7 @@ def reasoning(here: Interchange, family: str) -> None:
 
 @sdk.does(LEAVING)
 async def leaving(here: Interchange, family: str) -> None:
-    with here.leaving(family) as model:
+    async with here.leaving_async(family) as model:
         started = asyncio.Event()
 
         async def listen() -> None:

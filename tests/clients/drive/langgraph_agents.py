@@ -125,7 +125,7 @@ async def reasoning(here: Interchange, family: str, api: str) -> None:
 
 @on_each(LEAVING)
 async def leaving(here: Interchange, family: str, api: str) -> None:
-    with here.leaving(family) as name:
+    async with here.leaving_async(family) as name:
         started = asyncio.Event()
 
         async def listen() -> None:

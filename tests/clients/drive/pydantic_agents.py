@@ -50,10 +50,13 @@ def get_weather(city: str) -> str:
 
 
 def model(here: Interchange, name: str, api: str) -> Model:
+    """It knows its vendors' models by name; what ours can do is told in profiles."""
+    able: Any
     match api:
         case "messages":
             ours = anthropic.AsyncAnthropic(api_key=here.key, base_url=here.url, max_retries=0, timeout=20)
-            return AnthropicModel(name, provider=AnthropicProvider(anthropic_client=ours))
+            able = {"supports_json_schema_output": True}
+            return AnthropicModel(name, provider=AnthropicProvider(anthropic_client=ours), profile=able)
         case "gemini":
             options: Any = {"base_url": here.url, "timeout": 20_000}
             client = genai.Client(api_key=here.key, http_options=options)
@@ -63,8 +66,10 @@ def model(here: Interchange, name: str, api: str) -> Model:
                 api_key=here.key, base_url=f"{here.url}/v1", max_retries=0, timeout=20
             )
             provider = OpenAIProvider(openai_client=theirs)
-            kind = OpenAIResponsesModel if api == "responses" else OpenAIChatModel
-            return kind(name, provider=provider)
+            if api == "chat":
+                return OpenAIChatModel(name, provider=provider)
+            able = {"openai_supports_encrypted_reasoning_content": True, "openai_supports_reasoning": True}
+            return OpenAIResponsesModel(name, provider=provider, profile=able)
 
 
 def on_each(name: str, *apis: str) -> Callable[[Any], Any]:
@@ -136,7 +141,7 @@ async def reasoning(here: Interchange, family: str, api: str) -> None:
 
 @on_each(LEAVING)
 async def leaving(here: Interchange, family: str, api: str) -> None:
-    with here.leaving(family) as name:
+    async with here.leaving_async(family) as name:
         started = asyncio.Event()
 
         async def listen() -> None:

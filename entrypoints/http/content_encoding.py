@@ -8,6 +8,8 @@ import zstandard
 from domain.errors import InvalidRequest, RequestTooLarge
 
 ALLOWED = "gzip, deflate, zstd, identity"
+MEMBERS_MAX = 64
+"""Parts of one compressed body: millions of empty ones would take minutes."""
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 Decoder = Callable[[bytes, int], bytes]
@@ -40,8 +42,12 @@ def too_large(size_bytes_max: int) -> RequestTooLarge:
 def _inflated(body: bytes, size_bytes_max: int) -> bytes:
     parts: list[bytes] = []
     left = size_bytes_max + 1
+    members = 0
     try:
         while body:
+            members += 1
+            if members > MEMBERS_MAX:
+                raise _broken()
             inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
             part = inflater.decompress(body, left)
             left -= len(part)
@@ -50,7 +56,7 @@ def _inflated(body: bytes, size_bytes_max: int) -> bytes:
             parts.append(part)
             if not inflater.eof:
                 raise _broken()
-            # A gzip body may consist of several members.
+            # A gzip body may consist of several members; finding each copies everything behind it.
             body = inflater.unused_data
     except zlib.error:
         raise _broken() from None

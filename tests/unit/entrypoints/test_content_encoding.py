@@ -71,3 +71,11 @@ def test_other_encodings_are_refused_with_the_allowed_ones(encoding: str) -> Non
 @pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
 def test_identity_needs_no_decoder(encoding: str) -> None:
     assert decoder_for(encoding) is None
+
+
+def test_a_body_of_very_many_empty_members_is_refused_at_once() -> None:
+    decode = decoder_for("gzip")
+    assert decode is not None
+
+    with pytest.raises(InvalidRequest, match="content-encoding"):
+        decode(gzip.compress(b"") * 200_000, 2000)

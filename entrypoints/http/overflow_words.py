@@ -21,8 +21,8 @@ def is_overflow(error: InterchangeError) -> bool:
 def overflow_words(error: InterchangeError, dialect: str) -> tuple[str, str]:
     """Code and message of an over-long prompt for a caller of this dialect.
 
-    OpenAI's clients look for the code or the sentence, Anthropic's and Google's for the sentence. Both counts stand in it
-    where they are known; our own route keeps our own words.
+    OpenAI's clients look for the code or the sentence, Anthropic's and Google's for the sentence. Both counts
+    stand in it where they are known; our own route keeps our own words.
     """
     needed, largest = _detail(error, "tokens_needed"), _detail(error, "context_tokens_max")
     counted = needed is not None and largest is not None

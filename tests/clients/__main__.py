@@ -68,6 +68,8 @@ def _run(client: Pinned) -> list[Result]:
         seen = [Result(**json.loads(line)) for line in lines]
         if ended:
             seen.append(Result("the whole run", "openai", "fail", ended))
+        if "CLIENT_LOGS" in os.environ:
+            print(log.read_text(errors="replace"))
         failed = [one for one in seen if one.outcome == "fail"]
         print(f"{client.module}: {_told(seen)}, {time.monotonic() - began:.0f} s", flush=True)
         for one in failed:

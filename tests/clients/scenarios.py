@@ -161,7 +161,11 @@ class Client:
         with Path(os.environ["CLIENT_RESULTS"]).open("w") as results, asyncio.Runner() as loop:
             for scenario in self._scenarios:
                 for family in FAMILIES:
+                    began = time.monotonic()
                     outcome, why = _outcome(here, scenario, family, loop)
+                    print(
+                        f"{time.monotonic() - began:.1f} s {scenario.name} / {family}: {outcome}", flush=True
+                    )
                     told = {"scenario": scenario.name, "family": family, "outcome": outcome, "why": why}
                     results.write(json.dumps(told) + "\n")
                     results.flush()

@@ -1,6 +1,5 @@
 """LangGraph's prebuilt agent on `langchain-openai` (chat and Responses) and `langchain-anthropic`."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -126,16 +125,10 @@ async def reasoning(here: Interchange, family: str, api: str) -> None:
 @on_each(LEAVING)
 async def leaving(here: Interchange, family: str, api: str) -> None:
     async with here.leaving_async(family) as name:
-        started = asyncio.Event()
-
-        async def listen() -> None:
-            async for _ in model(here, name, api).astream("hello"):
-                started.set()
-
-        listening = asyncio.create_task(listen())
-        await asyncio.wait_for(started.wait(), 10)
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        answering: Any = model(here, name, api).astream("hello")
+        async for _ in answering:
+            break
+        await answering.aclose()
 
 
 @on_each(PROVIDER_ERROR)

@@ -1,6 +1,7 @@
 """`pydantic-ai`: agents with tools and typed output over chat, Responses, Messages and Gemini's API."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -154,6 +155,9 @@ async def leaving(here: Interchange, family: str, api: str) -> None:
         await asyncio.wait_for(started.wait(), 10)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
+        # Of its own accord it closes Google's stream only when the garbage is collected.
+        del listening
+        gc.collect()
 
 
 @on_each(PROVIDER_ERROR)

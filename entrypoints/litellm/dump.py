@@ -35,7 +35,7 @@ def read_dump(text: str, file_name: str) -> Tables:
     if file_name.lower().endswith(".json") or stripped.startswith(("{", "[")):
         tables = _from_json(stripped)
     elif file_name.lower().endswith(".csv"):
-        tables = {TOKENS: [dict(row) for row in csv.DictReader(io.StringIO(text))]}
+        tables = {TOKENS: _from_csv(text)}
     else:
         tables = _from_sql(text)
     rows = tables.get(TOKENS, [])
@@ -48,11 +48,20 @@ def read_dump(text: str, file_name: str) -> Tables:
     return tables
 
 
+def _from_csv(text: str) -> list[Row]:
+    try:
+        return [dict(row) for row in csv.DictReader(io.StringIO(text))]
+    except csv.Error as error:
+        raise InvalidRequest(f"not valid CSV: {error}", param="database") from None
+
+
 def _from_json(text: str) -> Tables:
     try:
         data = json.loads(text)
     except ValueError as error:
         raise InvalidRequest(f"not valid JSON: {error}", param="database") from None
+    except RecursionError:
+        raise InvalidRequest("not valid JSON: nested too deeply", param="database") from None
     if isinstance(data, list):
         data = {TOKENS: data}
     return {
@@ -101,12 +110,17 @@ def _copy_value(cell: str) -> str | None:
 
 def _insert(line: str, lines: Iterator[str], tables: Tables) -> None:
     """One statement, which may go on over many lines."""
-    statement = line
-    while not _complete(statement):
+    parts = [line]
+    quotes = line.count("'")
+    # Every line is looked at once: a statement may hold a whole table.
+    while quotes % 2 or not line.rstrip().endswith(";"):
         more = next(lines, None)
         if more is None:
             break
-        statement += more
+        line = more
+        quotes += line.count("'")
+        parts.append(line)
+    statement = "".join(parts)
     head = _INSERT.match(statement.lstrip())
     if head is None or head[1] not in (TOKENS, TEAMS):
         return
@@ -117,10 +131,6 @@ def _insert(line: str, lines: Iterator[str], tables: Tables) -> None:
     names = _names(head[2])
     for values in _tuples(statement.lstrip()[head.end() :]):
         tables.setdefault(head[1], []).append(dict(zip(names, values, strict=False)))
-
-
-def _complete(statement: str) -> bool:
-    return statement.rstrip().endswith(";") and statement.count("'") % 2 == 0
 
 
 _PART: Final = re.compile(

@@ -180,3 +180,19 @@ def test_lists_are_read_in_every_spelling() -> None:
     assert as_list('{a,"b c","d\\"e"}') == ["a", "b c", 'd"e']
     assert as_list("[]") == as_list("{}") == as_list(None) == as_list("") == []
     assert as_list('["x"]') == as_list(["x"]) == as_list("x") == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("[" * 100_000, "dump.json"), ('token\n"' + "x" * 200_000 + '"\n', "dump.csv")],
+)
+def test_a_hostile_dump_is_refused_in_words(text: str, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="not valid"):
+        read_dump(text, name)
+
+
+def test_a_statement_over_very_many_lines_is_read_once() -> None:
+    rows = "\n".join(f"('t{n};'),;"[:-1] for n in range(50_000))
+    tables = read_dump(f'INSERT INTO "LiteLLM_VerificationToken" (token) VALUES\n{rows[:-1]};\n', "dump.sql")
+
+    assert len(tables["LiteLLM_VerificationToken"]) == 50_000

@@ -110,7 +110,7 @@ def reasoning(here: Interchange, family: str) -> None:
 @sdk.does("beta API and header")
 def beta(here: Interchange, family: str) -> None:
     wanted = asked(target(family), betas=["context-management-2025-06-27"])
-    edits = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    edits: Any = {"edits": [{"type": "clear_tool_uses_20250919"}]}
     has(client(here).beta.messages.create(context_management=edits, **wanted).content[0].text, "hello")
     (request,) = here.sent(family)
     if family == "anthropic":

@@ -12,6 +12,7 @@ from application.ports.http import Endpoint, Headers, HttpRequest, TransportFail
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _TARGET: Final = re.compile(r"/[\x21\x22\x24-\x7e]*")
+_CLIMBS: Final = re.compile(r"^[^?]*/\.\.?(?:[/?]|$)")
 _HOST: Final = re.compile(
     r"[0-9A-Za-z_](?:[0-9A-Za-z_.\-]{0,252})|[0-9A-Fa-f:.]{2,45}(?:%[0-9A-Za-z_.\-]{1,32})?"
 )
@@ -57,7 +58,8 @@ def request_head(
     method, path, body = request.method, request.path, request.body
     if method not in _WITH_BODY and not _TOKEN.fullmatch(method):
         raise refused("the method is not a token")
-    if not _TARGET.fullmatch(path):
+    # A name out of an answer or a feed that climbs up would reach what nobody meant to ask.
+    if not _TARGET.fullmatch(path) or ("/." in path and _CLIMBS.search(path)):
         raise refused("the path is not a clean request target")
     lines = [f"{method} {target_prefix}{path} HTTP/1.1\r\nhost: {authority}"]
     encodings_named = _append_headers(lines, request.headers)

@@ -116,3 +116,14 @@ def test_names_and_addresses_are_hosts(host: str) -> None:
 def test_anything_else_is_not(host: str) -> None:
     with pytest.raises(TransportFailed):
         check_endpoint(Endpoint("https", host, 443))
+
+
+@pytest.mark.parametrize("path", ["/v1/models/../admin", "/v1/..", "/../x?y", "/v1/./x", "/a/b/../../c?d=e"])
+def test_a_path_that_climbs_is_refused(path: str) -> None:
+    with pytest.raises(TransportFailed, match="request target"):
+        head_of(path=path)
+
+
+@pytest.mark.parametrize("path", ["/.well-known/x", "/v1/a..b/c", "/v1/...", "/v1/x?next=/../y", "/a/.b/c"])
+def test_dots_that_lead_nowhere_are_fine(path: str) -> None:
+    assert head_of(path=path).startswith(f"POST {path} HTTP/1.1".encode())

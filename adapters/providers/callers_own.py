@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from adapters.wire.errors import redacted
+from adapters.wire.redaction import redacted, redacted_body
 from application.ports.http import HttpRequest
 from application.ports.llm import UpstreamCall
 from domain.llm.failures import Failure
@@ -23,13 +23,14 @@ def without_own_credential(failure: Failure, call: UpstreamCall) -> Failure:
     own = call.request.own_credential
     if own is None:
         return failure
-    secret = own[1].removeprefix("Bearer ")
+    secrets = (own[1].rpartition(" ")[2],)
     body = failure.body
     return replace(
         failure,
         of_caller=True,
-        message=redacted(failure.message, (secret,)),
-        body=None if body is None else body.replace(secret.encode("latin-1"), b"[redacted]"),
+        message=redacted(failure.message, secrets),
+        body=None if body is None else redacted_body(body, secrets),
+        headers=tuple((name, redacted(value, secrets)) for name, value in failure.headers),
     )
 
 

@@ -10,7 +10,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.clients.page import PAGE, Result, rendered
+from tests.clients.listening import listening
+from tests.clients.page import PAGE, Result, Run, rendered
 from tests.clients.pins import CLIENTS, Pinned, pinned_versions
 from tests.clients.world import ROOT, world
 
@@ -34,27 +35,32 @@ def main(chosen: list[str]) -> int:
             return 1
         clients = [client for client in clients if client.registry != "npm"]
     with ThreadPoolExecutor(AT_ONCE) as at_once:
-        results = list(at_once.map(_run, clients))
-    failed = sum(one.outcome == "fail" for seen in results for one in seen)
+        runs = list(at_once.map(_run, clients))
+    failed = sum(one.outcome == "fail" for run in runs for one in run.results)
     # A page of some clients would say that the others do not work.
     if clients == list(CLIENTS) and "CLIENT_ONLY" not in os.environ:
-        PAGE.write_text(rendered(list(zip(clients, results, strict=True)), pinned_versions()))
+        PAGE.write_text(rendered(runs, pinned_versions()))
         print(f"wrote {PAGE.relative_to(ROOT)}")
     return 1 if failed else 0
 
 
-def _run(client: Pinned) -> list[Result]:
+def _run(client: Pinned) -> Run:
     """A client's results; one that ends without any has failed."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"client-{client.module}-") as name:
         folder = Path(name)
         log = folder / "client.log"
-        with world(folder) as addresses, log.open("wb") as output:
+        with (
+            world(folder) as addresses,
+            listening(addresses.url) as (url, asked),
+            log.open("wb") as output,
+        ):
             environment = {
                 "PATH": os.environ["PATH"],
                 "HOME": str(folder),
                 "LANG": "C.UTF-8",
-                "INTERCHANGE_URL": addresses.url,
+                "INTERCHANGE_URL": url,
+                "INTERCHANGE_OWN_URL": addresses.url,
                 "INTERCHANGE_KEY": addresses.key,
                 "SIMULATOR_URL": addresses.simulator_url,
                 "CLIENT_FOLDER": str(folder),
@@ -76,7 +82,7 @@ def _run(client: Pinned) -> list[Result]:
             print(f"  FAILED {one.scenario} / {one.family}: {one.why}", flush=True)
         if failed:
             print(log.read_text(errors="replace")[-6000:], flush=True)
-    return seen
+    return Run(client, seen, sorted(asked) if client.registry == "npm" else [])
 
 
 def _ended(client: Pinned, environment: dict[str, str], output: object) -> str:

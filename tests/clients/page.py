@@ -44,17 +44,26 @@ class Result(NamedTuple):
     why: str = ""
 
 
-def rendered(results: Sequence[tuple[Pinned, Sequence[Result]]], versions: Mapping[str, str]) -> str:
+class Run(NamedTuple):
+    """One client's results; `asked` are the requests a command line makes by itself, with their queries."""
+
+    client: Pinned
+    results: Sequence[Result]
+    asked: Sequence[str] = ()
+
+
+def rendered(runs: Sequence[Run], versions: Mapping[str, str]) -> str:
     """The whole page."""
     known = dict(versions)
     summary, sections = [], []
-    for client, seen in results:
+    for client, seen, asked in runs:
         counts = [sum(one.outcome == outcome for one in seen) for outcome in _MARKS]
         shown = " | ".join(map(str, counts))
         summary.append(f"| [{client.title}](#{_anchor(client.title)}) | {label(client, known)} | {shown} |")
-        sections.append(
-            f"## {client.title}\n\n{label(client, known)} from {client.registry}\n\n{_table(seen)}"
-        )
+        told = f"## {client.title}\n\n{label(client, known)} from {client.registry}\n\n"
+        if asked:
+            told += "All it asked in this run: " + ", ".join(f"`{line}`" for line in asked) + ".\n\n"
+        sections.append(told + _table(seen))
     return _HEAD + "\n".join(summary) + "\n\n" + "\n".join(sections)
 
 

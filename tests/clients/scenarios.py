@@ -46,6 +46,8 @@ class Interchange:
         self.url = os.environ["INTERCHANGE_URL"]
         self.key = os.environ["INTERCHANGE_KEY"]
         self.folder = Path(os.environ["CLIENT_FOLDER"])
+        # What the scenarios ask themselves is not mixed up with what the client asks.
+        self._own_url = os.environ["INTERCHANGE_OWN_URL"]
         self._simulator_url = os.environ["SIMULATOR_URL"]
 
     def simulator(self, method: str, path: str, body: Any = None) -> Any:
@@ -54,7 +56,7 @@ class Interchange:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON answer of the server, whatever its status."""
-        return _asked(self.url, method, path, body, {"authorization": f"Bearer {self.key}"})
+        return _asked(self._own_url, method, path, body, {"authorization": f"Bearer {self.key}"})
 
     def fault(self, model: str, kind: str = "status", **fields: Any) -> None:
         """Every request for this model fails this way until the scenario ends."""

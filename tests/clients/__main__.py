@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.clients.listening import listening
 from tests.clients.page import PAGE, Result, Run, rendered
-from tests.clients.pins import CLIENTS, Pinned, pinned_versions
+from tests.clients.pins import CLIENTS, Pinned, installed_versions
 from tests.clients.world import ROOT, world
 
 CLIENT_S = 300
@@ -39,7 +39,7 @@ def main(chosen: list[str]) -> int:
     failed = sum(one.outcome == "fail" for run in runs for one in run.results)
     # A page of some clients would say that the others do not work.
     if clients == list(CLIENTS) and "CLIENT_ONLY" not in os.environ:
-        PAGE.write_text(rendered(runs, pinned_versions()))
+        PAGE.write_text(rendered(runs, installed_versions(PYTHON, NODE_MODULES)))
         print(f"wrote {PAGE.relative_to(ROOT)}")
     return 1 if failed else 0
 

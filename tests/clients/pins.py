@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,21 @@ def pinned_versions() -> dict[str, str]:
     for path, package in packages.items():
         if path.startswith("node_modules/"):
             found[path.removeprefix("node_modules/")] = package["version"]
+    return found
+
+
+def installed_versions(python: Path, node_modules: Path) -> dict[str, str]:
+    """Package -> version of what is there to run, whatever the lock files say."""
+    names = [name for client in CLIENTS if client.registry == "PyPI" for name in client.packages]
+    asking = (
+        "import json, sys, importlib.metadata as m; print(json.dumps([m.version(n) for n in sys.argv[1:]]))"
+    )
+    told = subprocess.run([python, "-c", asking, *names], capture_output=True, check=True, timeout=60).stdout
+    found = dict(zip(names, json.loads(told), strict=True))
+    for package in (name for client in CLIENTS if client.registry == "npm" for name in client.packages):
+        about = node_modules / package / "package.json"
+        if about.exists():
+            found[package] = json.loads(about.read_text())["version"]
     return found
 
 

@@ -17,12 +17,18 @@ _HEAD = """\
 <!-- Written by `make clients` from its own run. Do not edit: the next run overwrites it. -->
 
 Real clients, installed from their registries at the versions below, ran against `interchange serve`.
-Only base URL, key and model were set.
+No client was changed: base URL, key and model were set, and for the runs repeats, telemetry and update checks
+were switched off (in Codex web search as well), time limits shortened, and `pydantic-ai` was told in profiles
+what models of unknown names can do.
 Each scenario ran once per family of upstream, as which the simulated provider stood in.
 Where the client's own protocol is another one than the upstream's, Interchange translated.
 No live vendor was called: what vendors do beyond their documented shapes is not proven here.
 
-- **pass**: it did what it does against its own vendor, and the provider saw what it should.
+Tool calls are spelled out in the prompts, for the simulated provider does not think.
+Over-long prompts are recognised by Interchange's own count here, before a provider is asked.
+
+- **pass**: the scenario's expectations of the client's results, and where it has them of what the provider got,
+  held; a scenario is a few calls, not all a client can do.
 - **n/a**: does not apply; the notes below the table say why.
 
 `make clients` repeats the run and rewrites this page (`CLIENTS="codex openai_sdk" make clients` runs some and
@@ -62,7 +68,11 @@ def rendered(runs: Sequence[Run], versions: Mapping[str, str]) -> str:
         summary.append(f"| [{client.title}](#{_anchor(client.title)}) | {label(client, known)} | {shown} |")
         told = f"## {client.title}\n\n{label(client, known)} from {client.registry}\n\n"
         if asked:
-            told += "All it asked in this run: " + ", ".join(f"`{line}`" for line in asked) + ".\n\n"
+            told += (
+                "All it asked of Interchange in this run: "
+                + ", ".join(f"`{line}`" for line in asked)
+                + ".\n\n"
+            )
         sections.append(told + _table(seen))
     return _HEAD + "\n".join(summary) + "\n\n" + "\n".join(sections)
 

@@ -27,8 +27,8 @@ No live vendor was called: what vendors do beyond their documented shapes is not
 Tool calls are spelled out in the prompts, for the simulated provider does not think.
 Over-long prompts are recognised by Interchange's own count here, before a provider is asked.
 
-- **pass**: what the scenario expects of the client's results held, and where it looks at what the provider got,
-  that as well; a scenario is a few calls, not all a client can do.
+- **pass**: what the scenario expects of the client's results held, and where it looks at what the provider
+  got, that as well; a scenario is a few calls, not all a client can do.
 - **n/a**: does not apply; the notes below the table say why.
 
 `make clients` repeats the run and rewrites this page (`CLIENTS="codex openai_sdk" make clients` runs some and

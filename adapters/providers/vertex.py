@@ -106,9 +106,7 @@ def base_url(options: Mapping[str, str]) -> str:
     """The host of a location; `global` where none is named. Raises ValueError for one that cannot be."""
     location = options.get("location") or "global"
     if not _LOCATION.fullmatch(location):
-        raise ValueError(
-            "location: lower-case letters, digits and dashes, such as europe-west4 or global"
-        )
+        raise ValueError("location: lower-case letters, digits and dashes, such as europe-west4 or global")
     if location == "global":
         return "https://aiplatform.googleapis.com"
     if location in _MULTI_REGIONS:

@@ -27,7 +27,7 @@ class SqlRequestRows(RequestRows):
         )
 
         def work(connection: Connection) -> list[RequestEvent]:
-            return [RequestEvent(*row, attempts=()) for row in connection.execute(statement)]
+            return [RequestEvent._make((*row, ())) for row in connection.execute(statement)]
 
         return await self._database.read(work)
 
@@ -46,7 +46,7 @@ class SqlRequestRows(RequestRows):
             if row is None:
                 return None
             attempts = tuple(AttemptEvent(*attempt) for attempt in connection.execute(attempts_of))
-            return RequestEvent(*row, attempts=attempts)
+            return RequestEvent._make((*row, attempts))
 
         return await self._database.read(work)
 

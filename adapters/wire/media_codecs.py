@@ -124,7 +124,6 @@ class TranscriptCodec(MediaCodec):
             raise UpstreamFailed(bad_response("the answer has no text"))
         return DecodedResponse(body, _transcript(answer, call.request) if call else None, None)
 
-
     def unstreamed(self, body: bytes) -> bytes | None:
         """Older models overlook `stream`: their whole answer is the last event."""
         try:

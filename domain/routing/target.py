@@ -74,7 +74,7 @@ class UsageCost(Enum):
     """Where an answer's `usage` object gets a `cost`; headers tell it in any case where they can."""
 
     ASKED = "asked"
-    """In the stream chunk an OpenAI caller asked usage for: headers are gone by then. The rest is untouched."""
+    """In the stream chunk an OpenAI caller asked usage for: headers are gone by then. All else is kept."""
     ALWAYS = "always"
     NEVER = "never"
 

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidRequest, RequestTooLarge
 from entrypoints.http.content_encoding import decoder_for
 
-COMPRESSORS = {
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,

@@ -63,8 +63,21 @@ def target(
 
 def indexed(targets: Iterable[Target]) -> list[Target]:
     """The same targets, each with its place as its index."""
-    fields = ("id", "provider", "model", "offering", "wire", "via", "region", "compliance", "tags")
-    fields += ("prompt_cache", "contract")
+    fields = [
+        *[
+            "id",
+            "provider",
+            "model",
+            "offering",
+            "wire",
+            "via",
+            "region",
+            "compliance",
+            "tags",
+            "prompt_cache",
+            "contract",
+        ]
+    ]
     return [
         Target(index=place, **{name: getattr(one, name) for name in fields})
         for place, one in enumerate(targets)

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, insert, text
 
 from adapters.sql import upgrade as upgrading
 from adapters.sql.affinity import affinity_places
-from adapters.sql.batch_schema import batches, files
 from adapters.sql.answer_tables import stored_answers
 from adapters.sql.database import SqlDatabase, open_engine
 from adapters.sql.route_tables import api_routes

@@ -69,6 +69,14 @@ def write_answer(answer: Answer) -> bytes:
     )
 
 
+def answer_to(answer: Answer, call: UpstreamCall) -> bytes:
+    """The same under the name the caller asked for: Claude Code gives thinking back only then.
+
+    Who answered stands in `x-interchange-model`.
+    """
+    return write_answer(answer._replace(model=call.request.model or answer.model))
+
+
 def _thinking(choice: Choice) -> list[dict[str, Any]]:
     """Thinking blocks; without marks one block that nobody signed."""
     blocks: list[dict[str, Any]] = []
@@ -114,7 +122,7 @@ class AnthropicWriter(StreamWriter):
     __slots__ = ("_finished", "_index", "_open", "_reason", "_said", "_started", "_tool", "_waiting")
 
     def __init__(self, call: UpstreamCall) -> None:
-        self._started = Started(call.request_id, call.target.model)
+        self._started = Started(call.request_id, call.request.model or call.target.model)
         self._index = -2
         self._open = ""
         self._tool = -1
@@ -135,7 +143,7 @@ class AnthropicWriter(StreamWriter):
                 return self._signed(thought)
             case Started():
                 if piece.id:
-                    self._started = piece._replace(model=piece.model or self._started.model)
+                    self._started = piece._replace(model=self._started.model)
                 return self._begin()
             case ChoiceEnded(_, reason):
                 if self._reason != "refusal":

@@ -75,6 +75,7 @@ _CALLERS: Final[dict[str, CallerSide]] = {
         anthropic_writer.write_answer,
         anthropic_writer.AnthropicWriter,
         known=body_shapes.MESSAGES,
+        answer_to=anthropic_writer.answer_to,
     ),
     GEMINI_GENERATE: CallerSide(
         gemini_to_chat.to_chat,

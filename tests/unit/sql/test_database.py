@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, text
 from adapters.sql import upgrade as upgrading
 from adapters.sql.affinity import affinity_places
 from adapters.sql.answer_tables import stored_answers
+from adapters.sql.batch_schema import batches, files
 from adapters.sql.database import SqlDatabase, open_engine
 from adapters.sql.route_tables import api_routes
 from adapters.sql.schema import SCHEMA_HEAD, key_generation, metadata
@@ -44,7 +45,13 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
     engine.dispose()
 
     assert differences == []
-    assert {affinity_places.name, api_routes.name, stored_answers.name} <= set(metadata.tables)
+    assert {
+        affinity_places.name,
+        api_routes.name,
+        batches.name,
+        files.name,
+        stored_answers.name,
+    } <= set(metadata.tables)
 
 
 def test_the_shipped_head_is_the_newest_migration() -> None:

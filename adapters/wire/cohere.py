@@ -76,8 +76,8 @@ class _Call(Struct):
 
 class _Part(Struct):
     type: str = "text"
-    text: str = ""
-    thinking: str = ""
+    text: str | None = None
+    thinking: str | None = None
 
 
 class _Message(Struct):
@@ -95,7 +95,7 @@ class _Answer(Struct):
 
 class _MessageDelta(Struct):
     content: _Part | list[_Part] | None = None
-    tool_plan: str = ""
+    tool_plan: str | None = None
     tool_calls: _Call | list[_Call] | None = None
 
 
@@ -132,10 +132,10 @@ def read_answer(body: bytes) -> Answer:
         for call in said.tool_calls or ()
         if call.function is not None
     ]
-    thoughts = (said.tool_plan or "") + "".join(part.thinking for part in parts)
+    thoughts = (said.tool_plan or "") + "".join(part.thinking or "" for part in parts)
     choice = Choice(
         0,
-        "".join(part.text for part in parts),
+        "".join(part.text or "" for part in parts),
         thoughts,
         tool_calls=tuple(calls),
         finish_reason=FINISH_REASONS.get(answer.finish_reason, "stop"),

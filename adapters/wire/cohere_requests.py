@@ -59,11 +59,13 @@ _SAMPLING: Final[dict[str, str]] = {
     "frequency_penalty": "frequency_penalty",
 }
 _OWN_FIELDS: Final = ("documents", "citation_options", "safety_mode", "priority")
-_P_MAX: Final = 0.99
-"""Cohere takes `p` from 0.01 to 0.99."""
-_TEMPERATURE_MAX: Final = 1.0
-_PENALTY_RANGE: Final = (0.0, 1.0)
-_PENALTIES: Final = ("presence_penalty", "frequency_penalty")
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "top_p": (0.01, 0.99),
+    "top_k": (0, 500),
+    "presence_penalty": (0.0, 1.0),
+    "frequency_penalty": (0.0, 1.0),
+}
+"""What Cohere takes; values beyond are brought within."""
 
 
 def from_chat(chat: Json, draft: Draft) -> Json:
@@ -164,13 +166,10 @@ def _add_sampling(body: Json, chat: Json, draft: Draft) -> None:
 
 
 def _within_range(name: str, value: Any) -> Any:
-    if name == "temperature":
-        return min(value, _TEMPERATURE_MAX)
-    if name == "top_p":
-        return min(value, _P_MAX)
-    if name in _PENALTIES:
-        return min(max(value, _PENALTY_RANGE[0]), _PENALTY_RANGE[1])
-    return value
+    if name not in _RANGES:
+        return value
+    least, most = _RANGES[name]
+    return min(max(value, least), most)
 
 
 def _add_tools(body: Json, chat: Json, draft: Draft) -> None:

@@ -1,4 +1,4 @@
-"""What providers offer beside text and embeddings: moderation, reranking, pictures, speech, transcripts."""
+"""What providers offer beside text: moderation, reranking, pictures, speech, transcripts; vectors at Cohere."""
 
 import base64
 import math
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from entrypoints.simulator import openai_shape, vectors
+from entrypoints.simulator import cohere_shape, openai_shape, vectors
 from entrypoints.simulator.answers import draw_from
 from entrypoints.simulator.conversation import Frame, FrameKind, Rejected, Tokens, input_tokens
 from entrypoints.simulator.forms import File
@@ -22,6 +22,8 @@ OPERATIONS = frozenset(
         "transcriptions",
         "translations",
         "gemini_picture",
+        "cohere_embed",
+        "cohere_rerank",
     }
 )
 FLAGGED_WORD = "[flag]"
@@ -72,6 +74,10 @@ def side_answer(operation: str, body: dict[str, Any]) -> SideAnswer:
             return _spoken(body)
         case "gemini_picture":
             return _gemini_picture(body)
+        case "cohere_embed":
+            return SideAnswer(*cohere_shape.embed_body(body))
+        case "cohere_rerank":
+            return SideAnswer(*cohere_shape.rerank_body(body))
         case _:
             return _transcribed(body)
 

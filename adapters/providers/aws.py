@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -19,8 +19,10 @@ from adapters.providers.aws_sources import (
 )
 from adapters.providers.family import Address
 from adapters.providers.renewal import Renewed
+from adapters.providers.token_requests import token_url
 from application.ports.http import HttpRequest, HttpTransport
 from application.ports.system import Clock
+from domain.llm.failures import FailureKind
 
 BEDROCK_SERVICE: Final = "bedrock"
 """The name in the signature's scope, for `bedrock-runtime` hosts too."""
@@ -46,6 +48,7 @@ class AwsIdentity:
     session_token: str = field(default="", repr=False)
     profile: str = ""
     role_arn: str = ""
+    session_name: str = ""
     external_id: str = field(default="", repr=False)
     sts_url: str = ""
 
@@ -64,6 +67,42 @@ def path(address: Address) -> str:
     stream = "-stream" if address.stream else ""
     target = f"{address.base.path}/model/{quote(address.model, safe='-_.~')}/converse{stream}"
     return f"{target}?{address.base.query}" if address.base.query else target
+
+
+def check_aws(values: Mapping[str, str]) -> None:
+    """Raises ValueError, without any secret, for an identity that cannot work; asks nobody, reads no file."""
+    if not _REGION.fullmatch(values.get("region", "")):
+        raise ValueError("region: required to sign, such as us-east-1")
+    if ("access_key_id" in values) != ("secret_access_key" in values):
+        raise ValueError("access_key_id and secret_access_key go together")
+    if "session_token" in values and "access_key_id" not in values:
+        raise ValueError("session_token: belongs to an access_key_id")
+    if "profile" in values and "access_key_id" in values:
+        raise ValueError("profile: give either keys or a profile, not both")
+    if any(not value.isprintable() for value in values.values()):
+        raise ValueError("a value contains a line break or another control character")
+    if "role_arn" in values and not values["role_arn"].startswith("arn:"):
+        raise ValueError("role_arn: must be an ARN")
+    if "role_arn" not in values and ("external_id" in values or "session_name" in values):
+        raise ValueError("external_id and session_name belong to a role_arn")
+    if "sts_url" in values:
+        try:
+            token_url(values["sts_url"])
+        except ValueError as error:
+            raise ValueError(f"sts_url {error}") from None
+
+
+def aws_authenticator(
+    values: Mapping[str, str], transport: HttpTransport, clock: Clock
+) -> "AwsAuthenticator":
+    """`values`: `region`, the fields of `AwsIdentity`, and AWS's own variables under their names.
+
+    Raises ValueError as `check_aws` does.
+    """
+    check_aws(values)
+    named = {field.name: values[field.name] for field in fields(AwsIdentity) if field.name in values}
+    environ = {name: value for name, value in values.items() if name.isupper()}
+    return AwsAuthenticator(transport, clock, values["region"], environ, AwsIdentity(**named))
 
 
 class AwsAuthenticator(Authenticator):
@@ -100,17 +139,16 @@ class AwsAuthenticator(Authenticator):
         keys = await self._without_role()
         if not identity.role_arn:
             return keys
-        return await self._services.assumed(identity.role_arn, keys, "", identity.external_id)
+        return await self._services.assumed(
+            identity.role_arn, keys, identity.session_name, identity.external_id
+        )
 
     async def _without_role(self) -> AwsKeys:
         identity, environ = self._identity, self._environ
         if identity.access_key_id:
             return AwsKeys(identity.access_key_id, identity.secret_access_key, identity.session_token)
         if identity.profile:
-            keys = await self._of_profile(identity.profile, ())
-            if keys is None:
-                raise auth_failure(f"the AWS profile {identity.profile!r} has no keys and no role")
-            return keys
+            return await self._of_named_profile(identity.profile)
         return (
             environment_keys(environ)
             or await self._with_token(
@@ -118,11 +156,23 @@ class AwsAuthenticator(Authenticator):
                 environ.get("AWS_WEB_IDENTITY_TOKEN_FILE", ""),
                 environ.get("AWS_ROLE_SESSION_NAME", ""),
             )
-            or await self._of_profile(environ.get("AWS_PROFILE") or "default", ())
+            or await self._of_surrounding_profile()
             or await self._services.container_keys(environ, await self._container_authorization())
             or await self._services.instance_keys(environ)
             or _nobody()
         )
+
+    async def _of_named_profile(self, name: str) -> AwsKeys:
+        keys = await self._of_profile(name, ())
+        if keys is None:
+            raise auth_failure(f"the AWS profile {name!r} has no keys and no role")
+        return keys
+
+    async def _of_surrounding_profile(self) -> AwsKeys | None:
+        """None without a default profile; one that the environment names must be good for something."""
+        if name := self._environ.get("AWS_PROFILE", ""):
+            return await self._of_named_profile(name)
+        return await self._of_profile("default", ())
 
     async def _of_profile(self, name: str, seen: tuple[str, ...]) -> AwsKeys | None:
         profile = await _on_a_thread(read_profile, self._environ, name)
@@ -170,8 +220,11 @@ def _nobody() -> AwsKeys:
 
 async def _on_a_thread(read: Callable[..., T], *arguments: object) -> T:
     """Files may lie on a network: their reading must not hold up the loop, nor for ever the caller."""
-    async with asyncio.timeout(_FILE_TIMEOUT_S):
-        return await asyncio.to_thread(read, *arguments)
+    try:
+        async with asyncio.timeout(_FILE_TIMEOUT_S):
+            return await asyncio.to_thread(read, *arguments)
+    except TimeoutError:
+        raise auth_failure("the AWS files cannot be read in time", kind=FailureKind.TIMEOUT) from None
 
 
 def _token_in(path: str) -> str:

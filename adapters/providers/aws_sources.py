@@ -84,7 +84,7 @@ class AwsServices:
         self._clock = clock
         self._region = region
         domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        self._sts = sts_url or f"https://sts.{region}.{domain}"
+        self._sts = sts_url.rstrip("/") or f"https://sts.{region}.{domain}"
 
     async def assumed_with_token(self, role_arn: str, token: str, session: str) -> AwsKeys:
         """Keys of a role, for a token of an identity provider the role trusts. Raises UpstreamFailed."""
@@ -107,7 +107,8 @@ class AwsServices:
         if not url:
             return None
         parts = urlsplit(url)
-        if parts.scheme != "https" and parts.hostname not in _CONTAINER_HOSTS | _LOOPBACK:
+        near = parts.scheme == "http" and parts.hostname in _CONTAINER_HOSTS | _LOOPBACK
+        if parts.scheme != "https" and not near:
             raise auth_failure("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an address of AWS")
         headers = (("authorization", authorization),) if authorization else ()
         body = await self._fetch("GET", url, headers, what="the container's credentials")
@@ -153,8 +154,11 @@ class AwsServices:
         timeout_s: float = SERVICE_TIMEOUT_S,
         signed_with: AwsKeys | None = None,
     ) -> bytes:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            raise auth_failure(f"{what}: the address cannot be read") from None
         endpoint = Endpoint(parts.scheme, parts.hostname or "", port)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         request = HttpRequest(
@@ -189,14 +193,14 @@ def _keys_from_json(body: bytes) -> AwsKeys:
 
 
 def _keys(found: Mapping[str, Any], *, token_name: str, what: str) -> AwsKeys:
-    """Raises UpstreamFailed when a part is missing."""
+    """Raises UpstreamFailed when a part is missing or no text that fits a header."""
+    names = ("AccessKeyId", "SecretAccessKey", token_name, "Expiration")
+    key_id, secret, token, expires_at = (found.get(name) or "" for name in names)
+    whole = all(isinstance(part, str) and part.isprintable() for part in (key_id, secret, token, expires_at))
+    if not whole or not key_id or not secret:
+        raise auth_failure(f"{what} gave no keys")
     try:
-        expires_at = found.get("Expiration")
-        return AwsKeys(
-            str(found["AccessKeyId"]),
-            str(found["SecretAccessKey"]),
-            str(found.get(token_name) or ""),
-            datetime.fromisoformat(expires_at).astimezone(UTC) if expires_at else None,
-        )
-    except (KeyError, ValueError):
-        raise auth_failure(f"{what} gave no keys") from None
+        ends_at = datetime.fromisoformat(expires_at).astimezone(UTC) if expires_at else None
+    except (ValueError, OverflowError):
+        raise auth_failure(f"{what} gave keys with an end that is no time") from None
+    return AwsKeys(key_id, secret, token, ends_at)

@@ -10,6 +10,7 @@ from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
 from adapters.providers.family import Address, AnExchange, EditedCodec, HeaderPairs, Site
 from adapters.wire.addresses import Base, parse_base
+from adapters.wire.bedrock import BEDROCK_CONVERSE
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.errors import read_failure
 from adapters.wire.exchange import Exchange, Headers
@@ -239,7 +240,12 @@ class DirectProviders(LlmProvider):
         )
 
 
-_ACCEPTED: Final = {OPENAI_SPEECH: "*/*", OPENAI_TRANSCRIPTIONS: "*/*", OPENAI_TRANSLATIONS: "*/*"}
+_ACCEPTED: Final = {
+    OPENAI_SPEECH: "*/*",
+    OPENAI_TRANSCRIPTIONS: "*/*",
+    OPENAI_TRANSLATIONS: "*/*",
+    BEDROCK_CONVERSE: "*/*",
+}
 """What is neither JSON nor events, or may be neither."""
 
 

@@ -20,8 +20,33 @@ class AuthKind(NamedTuple):
 
     fields: Mapping[str, str]
     wanted: tuple[tuple[str, ...], ...] = ()
+    environment: tuple[str, ...] = ()
+    """Variables that are taken along as they are, under their own names."""
 
 
+AWS_POINTERS: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_BEARER_TOKEN_BEDROCK",
+)
+"""Variables one of which says that the surroundings know who we are at AWS."""
+AWS_VARIABLES: Final = (
+    *AWS_POINTERS,
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "HOME",
+)
 _ENTRA: Final = {
     "tenant_id": "AZURE_TENANT_ID",
     "client_id": "AZURE_CLIENT_ID",
@@ -54,6 +79,14 @@ KINDS: Final[dict[str, AuthKind]] = {
         (("credentials_file", "credentials_json"),),
     ),
     "google_metadata_server": AuthKind({"endpoint_url": "", "scope": ""}),
+    "aws": AuthKind(
+        {
+            **dict.fromkeys(("access_key_id", "secret_access_key", "session_token", "profile"), ""),
+            **dict.fromkeys(("role_arn", "session_name", "external_id"), ""),
+            "sts_url": "AWS_ENDPOINT_URL_STS",
+        },
+        environment=AWS_VARIABLES,
+    ),
 }
 
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -64,7 +97,9 @@ class AuthSettings(Section):
 
     Entra ID: `entra_client_secret`, `entra_workload_identity` (a federated token file, as AKS mounts it),
     `entra_managed_identity`. Google Cloud: `google_credentials` (a service account's key, workload identity
-    federation or a user's login; the document says which), `google_metadata_server`. What is left out comes
+    federation or a user's login; the document says which), `google_metadata_server`. AWS: `aws` signs with
+    the keys given, those of `profile`, or those the surroundings lend, in the order of AWS's SDKs; `role_arn`
+    is assumed on top. What is left out comes
     from the variables those clouds' own tools read. Addresses are https, or http on loopback.
     """
 
@@ -85,6 +120,15 @@ class AuthSettings(Section):
     credentials_json: SecretStr | None = Field(
         default=None, description="The credentials document itself, for secrets that come as variables."
     )
+
+    access_key_id: Text | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    profile: Text | None = Field(default=None, description="A profile of AWS's shared files.")
+    role_arn: Text | None = Field(default=None, description="The AWS role to assume with what was found.")
+    session_name: Text | None = None
+    external_id: SecretStr | None = None
+    sts_url: Url | None = Field(default=None, description="Unset: AWS STS of the provider's region.")
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Self:
@@ -107,6 +151,7 @@ class AuthSettings(Section):
             value = str(given) if given is not None else environ.get(variable, "").strip() if variable else ""
             if value:
                 found[name] = value
+        found |= {name: environ[name].strip() for name in KINDS[self.kind].environment if environ.get(name)}
         if self.endpoint_url is None and "identity_header" not in found:
             # Alone, the variable is another service's: only with its header is it App Service's endpoint.
             found.pop("endpoint_url", None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from entrypoints.simulator import azure_shape, cloud_routes, vertex_shape
+from entrypoints.simulator import aws_proof, azure_shape, cloud_routes, vertex_shape
 from entrypoints.simulator.connection import Request
 from entrypoints.simulator.conversation import Rejected
 from entrypoints.simulator.forms import form_of
@@ -35,6 +35,8 @@ def key_of(request: Request, route: Route) -> str:
             scheme, _, key = value.decode("latin-1").partition(" ")
             if scheme.lower() == "bearer":
                 return key.strip()
+            if key_id := aws_proof.key_id_of(value.decode("latin-1")):
+                return key_id
         elif name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
             return value.decode("latin-1").strip()
     return route.key
@@ -54,5 +56,7 @@ def admit(request: Request, route: Route, key: str, broken: bool, body: dict[str
         raise Rejected(400, "We could not parse the JSON body of your request.", kind=None)
     if route.cloud == cloud_routes.AZURE:
         azure_shape.admit(route, request)
+    elif route.cloud == cloud_routes.BEDROCK:
+        aws_proof.admit(request)
     elif route.cloud == cloud_routes.VERTEX:
         vertex_shape.admit(route, request, body)

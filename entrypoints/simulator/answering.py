@@ -280,7 +280,7 @@ class Answering:
         fault: Fault | None,
         profile: LatencyProfile | None,
     ) -> None:
-        media = EVENT_STREAM if route.as_events else JSON
+        media = GENERATIONS[route.operation].media if route.as_events else JSON
         headers = media + ERRORS[route.shape].request_id_header % answer.id.encode()
         account = Account(self._state.bill, route.provider, ask.model, answer.tokens)
         if fault is None and profile is None:

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-AZURE, VERTEX = "azure", "vertex"
+AZURE, BEDROCK, VERTEX = "azure", "bedrock", "vertex"
 _OPENAPI = ["endpoints", "openapi"]
+_CONVERSE = {"converse": False, "converse-stream": True}
 _RAW = {"rawPredict": False, "streamRawPredict": True}
 
 
@@ -22,7 +23,14 @@ def cloud_of(segments: list[str]) -> str:
         return AZURE
     if "projects" in segments[:2] or "publishers" in segments[:2]:
         return VERTEX
+    if segments[:1] == ["model"] and segments[-1] in _CONVERSE:
+        return BEDROCK
     return ""
+
+
+def bedrock_operation(segments: list[str]) -> CloudOperation:
+    """`/model/{modelId}/converse`; the id is one segment, or an ARN whose slash was not encoded."""
+    return CloudOperation("bedrock", "converse", "/".join(segments[1:-1]), _CONVERSE[segments[-1]])
 
 
 def vertex_operation(segments: list[str]) -> CloudOperation | None:

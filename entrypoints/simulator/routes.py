@@ -4,11 +4,19 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from entrypoints.simulator.cloud_routes import AZURE, VERTEX, cloud_of, vertex_operation
+from entrypoints.simulator.cloud_routes import (
+    AZURE,
+    BEDROCK,
+    VERTEX,
+    bedrock_operation,
+    cloud_of,
+    vertex_operation,
+)
 
 _NO_PROVIDER = frozenset(
     {
         "v1",
+        "v2",
         "v1beta",
         "v1beta1",
         "v1alpha",
@@ -17,6 +25,7 @@ _NO_PROVIDER = frozenset(
         "completions",
         "embeddings",
         "messages",
+        "model",
         "models",
         "responses",
         "moderations",
@@ -50,7 +59,7 @@ class Route(NamedTuple):
     key: str = ""
     """Gemini only: the key in the query."""
     cloud: str = ""
-    """`azure` or `vertex` for their addresses, which have rules of their own."""
+    """`azure`, `bedrock` or `vertex` for their addresses, which have rules of their own."""
     api_version: str = ""
     """Azure only."""
 
@@ -71,6 +80,7 @@ _SUFFIXES = (
     ("/messages/count_tokens", "anthropic", "count_tokens"),
     ("/messages", "anthropic", "messages"),
 )
+_COHERE = {"chat": "cohere_chat", "embed": "cohere_embed", "rerank": "cohere_rerank"}
 _GEMINI = {
     "generateContent": ("generate", False),
     "streamGenerateContent": ("generate", True),
@@ -94,11 +104,16 @@ def route_of(target: str) -> Route:
     if segments[:1] == ["_sim"]:
         return Route(provider, path, shape, "control")
     cloud = cloud_of(segments)
-    if cloud == VERTEX and (special := vertex_operation(segments)) is not None:
+    special = vertex_operation(segments) if cloud == VERTEX else None
+    if cloud == BEDROCK:
+        special = bedrock_operation(segments)
+    if special is not None:
         model, stream = special.model, special.stream
         return Route(
             provider, path, special.shape, special.operation, model=model, stream=stream, cloud=cloud
         )
+    if segments[:1] == ["v2"]:
+        return Route(provider, path, "cohere", _COHERE.get("/".join(segments[1:]), ""))
     named = segments[1:] if segments[:1] == ["v1"] else segments
     if named[:1] in (["files"], ["batches"]) or named[:2] == ["messages", "batches"]:
         return Route(provider, path, "anthropic" if named[0] == "messages" else "openai", BATCHES)

@@ -19,7 +19,15 @@ RECORDED_REQUESTS_MAX = 200
 RECORDED_BODY_BYTES_MAX = 256 * 1024
 MODELS_DEFAULT = ("small", "large", "think", "embed")
 _SECRET_HEADERS = frozenset(
-    {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-portkey-api-key", b"cookie"}
+    {
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"x-portkey-api-key",
+        b"cookie",
+        b"x-amz-security-token",
+    }
 )
 
 

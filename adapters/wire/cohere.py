@@ -44,6 +44,9 @@ class _Counts(Struct):
     output_tokens: float | None = None
 
 
+_NOTHING: Final = _Counts()
+
+
 class CohereUsage(Struct):
     """`billed_units` are what is paid for; `tokens` also count the template around the conversation."""
 
@@ -56,8 +59,9 @@ def usage_of(wire: CohereUsage | None) -> Usage | None:
     """What is billed, and where that is not told, what was counted; None when nothing was."""
     if wire is None:
         return None
-    counts = wire.tokens if wire.billed_units is None else wire.billed_units
-    if counts is None or (counts.input_tokens is None and counts.output_tokens is None):
+    told = (wire.billed_units or _NOTHING, wire.tokens or _NOTHING)
+    counts = next((each for each in told if each != _NOTHING), None)
+    if counts is None:
         return None
     inputs = int(counts.input_tokens or 0)
     cached = min(int(wire.cached_tokens or 0), inputs)

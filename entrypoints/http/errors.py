@@ -4,6 +4,8 @@ One table; a test walks every error class and fails on a leaf without a row.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
@@ -151,9 +153,17 @@ def _about_our_credential(error: UpstreamError) -> bool:
     return error.failure.kind is FailureKind.AUTH and not error.failure.of_caller
 
 
+_STANDARD: Final = frozenset(HTTPStatus)
+"""Others, such as Cohere's 498, mean something at their provider only."""
+
+
 def _passed_on(status: int, dialect: str) -> bool:
     """Whether a provider's status says the same from us; its 500 would be taken for a fault of ours."""
-    return 400 <= status < 500 or status in (503, 504) or (status == 529 and FAMILY[dialect] == "anthropic")
+    return (
+        (400 <= status < 500 and status in _STANDARD)
+        or status in (503, 504)
+        or (status == 529 and FAMILY[dialect] == "anthropic")
+    )
 
 
 def error_payload(

@@ -33,14 +33,24 @@ TEXTS_MAX = 96
 DOCUMENTS_PER_SEARCH = 100
 
 _CHAT_FIELDS = frozenset(
-    "model messages stream tools strict_tools tool_choice documents citation_options response_format "
-    "safety_mode max_tokens stop_sequences temperature seed frequency_penalty presence_penalty k p logprobs "
-    "thinking priority".split()
-)
+    {
+        "model", "messages", "stream", "tools", "strict_tools", "tool_choice", "documents",
+        "citation_options", "response_format", "safety_mode", "max_tokens", "stop_sequences",
+        "temperature", "seed", "frequency_penalty", "presence_penalty", "k", "p", "logprobs",
+        "thinking", "priority",
+    }
+)  # fmt: skip
 _EMBED_FIELDS = frozenset(
-    "model texts images inputs input_type max_tokens output_dimension embedding_types truncate priority".split()
-)
-_RERANK_FIELDS = frozenset("model query documents top_n max_tokens_per_doc priority".split())
+    {
+        "model", "texts", "images", "inputs", "input_type", "max_tokens", "output_dimension",
+        "embedding_types", "truncate", "priority",
+    }
+)  # fmt: skip
+_RERANK_FIELDS = frozenset(
+    {
+        "model", "query", "documents", "top_n", "max_tokens_per_doc", "priority",
+    }
+)  # fmt: skip
 _RANGES = {
     "p": (0.01, 0.99),
     "k": (0, 500),
@@ -158,7 +168,9 @@ def _ask(model: str, body: dict[str, Any], spoken: list[str], images: list[str],
         include_usage=True,
         max_tokens=body.get("max_tokens"),
         stop=tuple(body.get("stop_sequences") or ()),
-        tools=tuple(OfferedTool(one["name"], one.get("parameters") or {"type": "object"}) for one in functions),
+        tools=tuple(
+            OfferedTool(one["name"], one.get("parameters") or {"type": "object"}) for one in functions
+        ),
         tool_choice="auto" if choice is None else choice.lower(),
         json_schema=form.get("json_schema") if wants_json else None,
         json_object=wants_json and not form.get("json_schema"),

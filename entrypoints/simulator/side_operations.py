@@ -1,4 +1,4 @@
-"""What providers offer beside text: moderation, reranking, pictures, speech, transcripts; vectors at Cohere."""
+"""What providers offer beside text: moderation, reranking, pictures, speech, transcripts, and vectors."""
 
 import base64
 import math

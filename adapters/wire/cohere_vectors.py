@@ -15,9 +15,7 @@ from domain.llm.usage import Usage
 
 COHERE_EMBED: Final = "cohere.embed"
 COHERE_RERANK_V2: Final = "cohere.rerank.v2"
-EMBED_FIELDS: Final = frozenset(
-    {"model", "input", "dimensions", "encoding_format", "input_type", "truncate", "user"}
-)
+EMBED_FIELDS: Final = frozenset({"model", "input", "dimensions", "encoding_format", "input_type", "truncate"})
 """Fields of an embeddings body that have a counterpart here; `input_type` and `truncate` are Cohere's own."""
 RERANK_FIELDS: Final = frozenset(
     {"model", "query", "documents", "top_n", "return_documents", "max_tokens_per_doc", "priority"}

@@ -34,6 +34,7 @@ _KEPT_PREFIXES: Final = ("x-ratelimit-", "anthropic-", "openai-", "ratelimit-", 
 _RENAMED: Final[dict[str, str]] = {
     "request-id": "upstream-request-id",
     "x-request-id": "upstream-request-id",
+    "x-debug-trace-id": "upstream-request-id",
     "retry-after": "retry-after",
     "retry-after-ms": "retry-after-ms",
 }

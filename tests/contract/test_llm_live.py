@@ -46,6 +46,7 @@ VENDORS = {
     "GEMINI": Vendor(
         "gemini", "GEMINI_API_KEY", "https://generativelanguage.googleapis.com", "gemini-2.5-flash"
     ),
+    "COHERE": Vendor("cohere", "CO_API_KEY", "https://api.cohere.com/v2", "command-a-03-2025"),
     "AZURE_OPENAI": Vendor("azure", "AZURE_OPENAI_API_KEY", "", "gpt-4o-mini"),
     "AZURE_ENTRA": Vendor("azure", "AZURE_CLIENT_SECRET", "", "gpt-4o-mini", "entra_client_secret"),
     "VERTEX_GEMINI": Vendor(

@@ -74,6 +74,7 @@ def test_a_chat_is_answered_whole_and_billed_by_billed_units(client: openai.Open
     said = raw.parse()
     assert said.choices[0].message.content and said.choices[0].finish_reason == "stop"
     assert asked(stack)["path"] == "/v2/chat"
+    assert raw.headers["upstream-request-id"], "Cohere's trace id"
     assert cost_of(raw.headers) == billed(stack) - before > 0
 
 

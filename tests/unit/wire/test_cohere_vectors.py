@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from adapters.wire.registry import codec_for
+from application.ports.llm import UpstreamFailed
 from application.ports.wire import COHERE_RERANK, OPENAI_EMBEDDINGS, OPENAI_MODERATIONS
+from domain.llm.failures import FailureKind
 from domain.llm.units import SEARCHES
 from domain.llm.usage import Usage
 from tests.unit.wire.calls import call, target
@@ -26,6 +28,40 @@ def test_many_inputs_and_dimensions_reach_cohere() -> None:
         "model": "up", "texts": ["a", "b"], "input_type": "search_document",
         "embedding_types": ["float"], "output_dimension": 256,
     }  # fmt: skip
+    assert encoded.dropped == ("user",)
+
+
+@pytest.mark.parametrize("given", [[1, 2], [[1], [2]]])
+def test_token_numbers_are_refused_and_not_guessed(given: Any) -> None:
+    with pytest.raises(UpstreamFailed) as caught:
+        EMBED.request(asked(OPENAI_EMBEDDINGS, input=given))
+    assert caught.value.failure.kind is FailureKind.CALLER_FAULT
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"embeddings":{}}', b'{"embeddings":{"float":[]}}'])
+def test_an_answer_without_vectors_is_a_bad_response(body: bytes) -> None:
+    with pytest.raises(UpstreamFailed) as caught:
+        EMBED.response(body, asked(OPENAI_EMBEDDINGS, input="a"))
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+@pytest.mark.parametrize("meta", [b"", b',"meta":null', b',"meta":{"billed_units":null}'])
+def test_what_is_not_told_is_not_counted(meta: bytes) -> None:
+    vectors = EMBED.response(b'{"embeddings":{"float":[[1]]}%b}' % meta, asked(OPENAI_EMBEDDINGS, input="a"))
+    ranked = RERANK.response(b'{"results":[]%b}' % meta, asked(COHERE_RERANK, query="q", documents=["a"]))
+    assert vectors.usage is None and ranked.usage is None
+
+
+def test_documents_without_text_are_refused_and_texts_alone_are_sent() -> None:
+    encoded = RERANK.request(
+        asked(
+            COHERE_RERANK, query="q", documents=["a", {"text": "b", "id": 7}], rank_fields=["text"], top_n=1
+        )
+    )
+    assert json.loads(encoded.body) == {"model": "up", "query": "q", "documents": ["a", "b"], "top_n": 1}
+    assert encoded.dropped == ("rank_fields",)
+    with pytest.raises(UpstreamFailed):
+        RERANK.request(asked(COHERE_RERANK, query="q", documents=[{"title": "b"}]))
 
 
 @pytest.mark.parametrize(("wish", "first"), [("float", [0.5, -0.25]), ("base64", "AAAAPwAAgL4=")])

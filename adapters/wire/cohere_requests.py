@@ -185,8 +185,11 @@ def _add_tools(body: Json, chat: Json, draft: Draft) -> None:
     body["tools"] = [
         _tool(function.name, function.description, function.parameters) for function in functions
     ]
-    if any(function.strict for function in functions):
+    if all(function.strict and function.parameters.get("required") for function in functions):
+        # One switch for all, which refuses tools that require nothing.
         body["strict_tools"] = True
+    elif any(function.strict for function in functions):
+        draft.drop("tools.strict")
     if mode in ("required", "none"):
         body["tool_choice"] = mode.upper()
 

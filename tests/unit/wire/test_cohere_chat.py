@@ -79,6 +79,23 @@ def test_a_choice_of_tools_is_said_in_coheres_words(choice: Any, said: str | Non
 
 
 @pytest.mark.parametrize(
+    ("required", "others", "strict", "dropped"),
+    [
+        (["a"], [], True, ()),
+        ([], [], None, ("tools.strict",)),
+        (["a"], [TOOL], None, ("tools.strict",)),
+    ],
+)
+def test_tools_are_strict_together_or_not_at_all(
+    required: list[str], others: list[Any], strict: bool | None, dropped: tuple[str, ...]
+) -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "required": required}
+    tool = {"type": "function", "function": {"name": "s", "parameters": schema, "strict": True}}
+    body, named = sent(tools=[tool, *others])
+    assert body.get("strict_tools") is strict and named == dropped
+
+
+@pytest.mark.parametrize(
     ("field", "value", "name", "said", "dropped"),
     [
         ("temperature", 1.7, "temperature", 1.7, ()),

@@ -2,7 +2,8 @@
 
 A model is named by `<VENDOR>_LIVE_MODEL`; `<VENDOR>_BASE_URL` leads elsewhere, as the vendors' SDKs have it.
 Clouds run when their own tools' variables are set: AZURE_OPENAI_ENDPOINT with a key or an Entra application,
-GOOGLE_CLOUD_PROJECT with GOOGLE_APPLICATION_CREDENTIALS (and GOOGLE_CLOUD_LOCATION).
+GOOGLE_CLOUD_PROJECT with GOOGLE_APPLICATION_CREDENTIALS (and GOOGLE_CLOUD_LOCATION),
+AWS_REGION with AWS_ACCESS_KEY_ID or AWS_BEARER_TOKEN_BEDROCK.
 """
 
 import json
@@ -55,6 +56,8 @@ VENDORS = {
     "VERTEX_CLAUDE": Vendor(
         "vertex", "GOOGLE_APPLICATION_CREDENTIALS", "", "claude-haiku-4-5", "google_credentials"
     ),
+    "BEDROCK_KEY": Vendor("bedrock", "AWS_BEARER_TOKEN_BEDROCK", "", "us.amazon.nova-lite-v1:0"),
+    "BEDROCK_SIGNED": Vendor("bedrock", "AWS_ACCESS_KEY_ID", "", "us.amazon.nova-lite-v1:0", "aws"),
 }
 IDENTITY_VARIABLES = {
     "entra_client_secret": {
@@ -63,6 +66,12 @@ IDENTITY_VARIABLES = {
         "client_secret": "AZURE_CLIENT_SECRET",
     },
     "google_credentials": {"credentials_file": "GOOGLE_APPLICATION_CREDENTIALS"},
+    "aws": {
+        "region": "AWS_REGION",
+        "access_key_id": "AWS_ACCESS_KEY_ID",
+        "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "session_token": "AWS_SESSION_TOKEN",
+    },
 }
 
 
@@ -71,6 +80,7 @@ def options() -> dict[str, str]:
         "api_version": "OPENAI_API_VERSION",
         "project": "GOOGLE_CLOUD_PROJECT",
         "location": "GOOGLE_CLOUD_LOCATION",
+        "region": "AWS_REGION",
     }
     return {name: os.environ[variable] for name, variable in named.items() if os.environ.get(variable)}
 
@@ -91,13 +101,17 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 async def provider(vendor: Vendor) -> AsyncIterator[DirectProviders]:
     transport = StreamlinedTransport()
     given = vendor.base_url or (os.environ.get("AZURE_OPENAI_ENDPOINT", "") if vendor.wire == "azure" else "")
+    if vendor.wire == "bedrock" and "region" not in options():
+        pytest.skip("AWS_REGION is not set")
     base_url = FAMILIES[vendor.wire].address(given, options())
     if base_url is None or (vendor.wire == "vertex" and "project" not in options()):
         pytest.skip("where it is asked is not set")
     identity = None
     if vendor.identity:
         variables = IDENTITY_VARIABLES[vendor.identity]
-        values = {name: os.environ.get(variable, "") for name, variable in variables.items()}
+        values = {
+            name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)
+        }
         identity = Authenticators(transport, SystemClock()).of(vendor.identity, values)
     endpoint = ProviderEndpoint(
         wire=vendor.wire,

@@ -17,7 +17,7 @@ from adapters.wire.errors import read_failure
 from adapters.wire.eventstream import encoded
 from adapters.wire.registry import codec_for
 from application.ports.llm import UpstreamFailed
-from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT
+from application.ports.wire import OPENAI_CHAT
 from domain.llm.capabilities import Capability
 from domain.llm.failures import FailureKind
 from domain.llm.stream import Faulted, StreamEvent, StreamMachine, UsageReported

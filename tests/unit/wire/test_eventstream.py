@@ -1,4 +1,4 @@
-"""AWS event streams: any chunking gives the same messages, nothing damaged is read, nothing grows without end."""
+"""AWS event streams: any chunking gives the same messages, and nothing damaged is read or grows for ever."""
 
 import struct
 from zlib import crc32

@@ -3,6 +3,7 @@
 Follows the API reference of Cohere: Chat, Chat with Streaming, and the guides to tool use and citations.
 """
 
+from math import ceil
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,8 @@ from domain.llm.stream import ContentKind, Faulted
 from domain.llm.usage import Usage
 
 COHERE_CHAT: Final = "cohere.chat"
+COUNT_MAX: Final = 10**9
+"""Of anything in one answer; more is a mistake that no ledger should hold."""
 
 FINISH_REASONS: Final[dict[str, str]] = {
     "COMPLETE": "stop",
@@ -63,9 +66,15 @@ def usage_of(wire: CohereUsage | None) -> Usage | None:
     counts = next((each for each in told if each != _NOTHING), None)
     if counts is None:
         return None
-    inputs = int(counts.input_tokens or 0)
-    cached = min(int(wire.cached_tokens or 0), inputs)
-    return Usage(inputs, int(counts.output_tokens or 0), cached_read_tokens=cached)
+    inputs = whole(counts.input_tokens)
+    return Usage(
+        inputs, whole(counts.output_tokens), cached_read_tokens=min(whole(wire.cached_tokens), inputs)
+    )
+
+
+def whole(count: float | None) -> int:
+    """A count, which Cohere writes as a float: from nothing to `COUNT_MAX`, rounded up."""
+    return ceil(min(max(count or 0, 0), COUNT_MAX))
 
 
 class _Function(Struct):

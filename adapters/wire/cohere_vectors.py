@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.wire.codec import Codec, DecodedResponse, EncodedRequest, StreamDecoder
+from adapters.wire.cohere import whole
 from adapters.wire.errors import bad_response
 from adapters.wire.gemini_embeddings import refused, texts_of, written
 from adapters.wire.openai import unreadable
@@ -95,7 +96,7 @@ class CohereEmbeddings(Codec):
         if not answer.embeddings.float:
             raise UpstreamFailed(bad_response("the answer has no embeddings"))
         tokens = _billed(answer.meta).input_tokens
-        counted = None if tokens is None else int(tokens)
+        counted = None if tokens is None else whole(tokens)
         said = written(answer.embeddings.float, counted, call)
         return DecodedResponse(said, None if counted is None else Usage(counted), None)
 
@@ -132,10 +133,10 @@ class CohereRerank(Codec):
                 one["document"] = {"text": _text(asked.documents[result.index])}
             results.append(one)
         units = _billed(answer.meta).search_units
-        meta = {"billed_units": {"search_units": int(units or 0)}}
+        meta = {"billed_units": {"search_units": whole(units)}}
         model = call.target.model if call else ""
         said = {"id": answer.id, "model": model, "results": results, "meta": meta}
-        usage = None if units is None else Usage(units=((SEARCHES, int(units)),))
+        usage = None if units is None else Usage(units=((SEARCHES, whole(units)),))
         return DecodedResponse(_encode(said), usage, None)
 
     def stream(self, call: UpstreamCall) -> StreamDecoder:  # noqa: ARG002

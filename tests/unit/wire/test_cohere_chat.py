@@ -162,6 +162,8 @@ def test_what_is_billed_is_what_is_counted() -> None:
     assert answer(usage={"billed_units": {"search_units": 1}, "tokens": USAGE["tokens"]})[1].usage == Usage(
         70, 3
     )
+    odd = {"input_tokens": -5, "output_tokens": 1e30}
+    assert answer(usage={"billed_units": odd})[1].usage == Usage(0, 10**9)
     assert answer(usage={})[1].usage is None
     assert answer(usage=None)[1].usage is None
 

@@ -188,11 +188,17 @@ def _offerings(name: str, section: ProviderSettings, names: ModelNames) -> list[
     known = {entry.name: entry for entry in _as_known(name, names, section.kind)}
     own_address = section.base_url is not None
     result = {} if own_address and section.models else dict(known)
+    seller = names.provider(section.kind)
+    wire = seller.wire if seller is not None else section.kind
     for shown, declared in section.models.items():
         model = declared.model or shown
-        alike = next((each for each in (declared.base_model, model, shown) if each in known), None)
+        called = (declared.base_model, model, shown)
+        alike = next((known[each].offering for each in called if each in known), None)
+        if alike is None and wire == "bedrock":
+            # Prefixes of regions and ARNs of profiles are known as patterns only.
+            alike = next((found for each in called if each and (found := names.at(section.kind, each))), None)
         base = (
-            replace(known[alike].offering, model=model)
+            replace(alike, provider=name, model=model)
             if alike is not None
             else Offering(provider=name, model=model, capabilities=CHAT, source="config")
         )

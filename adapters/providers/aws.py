@@ -65,7 +65,8 @@ def base_url(options: Mapping[str, str]) -> str:
 def path(address: Address) -> str:
     """The request target of a model id, an inference profile or an ARN, as one segment."""
     stream = "-stream" if address.stream else ""
-    target = f"{address.base.path}/model/{quote(address.model, safe='-_.~')}/converse{stream}"
+    model = _profile_of(address.model, address.options.get("region", ""))
+    target = f"{address.base.path}/model/{quote(model, safe='-_.~')}/converse{stream}"
     return f"{target}?{address.base.query}" if address.base.query else target
 
 
@@ -103,6 +104,19 @@ def aws_authenticator(
     named = {field.name: values[field.name] for field in fields(AwsIdentity) if field.name in values}
     environ = {name: value for name, value in values.items() if name.isupper()}
     return AwsAuthenticator(transport, clock, values["region"], environ, AwsIdentity(**named))
+
+
+_GEOGRAPHIES: Final = (("us-gov-", "us-gov"), ("us-", "us"), ("ca-", "us"), ("eu-", "eu"), ("ap-", "apac"))
+
+
+def _profile_of(model: str, region: str) -> str:
+    """The inference profile of the region where the catalogue says `regional.` for that of any geography."""
+    if not model.startswith("regional."):
+        return model
+    for begin, geography in _GEOGRAPHIES:
+        if region.startswith(begin):
+            return geography + model.removeprefix("regional")
+    return model.removeprefix("regional.")
 
 
 class AwsAuthenticator(Authenticator):

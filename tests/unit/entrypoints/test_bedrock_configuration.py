@@ -84,3 +84,17 @@ def test_secrets_of_an_identity_are_never_shown(tmp_path: Path) -> None:
     keys = "access_key_id: A, secret_access_key: hush-1, session_token: hush-2"
     provided = made(tmp_path, f"providers:\n  x: {{{REGION} auth: {{kind: aws, {keys}}}}}\n")
     assert "hush-" not in repr(provided)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    ],
+)
+def test_inference_profiles_have_the_price_of_their_model(tmp_path: Path, model: str) -> None:
+    text = f"providers:\n  x: {{{REGION} api_key: k, models: {{mine: {{model: '{model}'}}}}}}\n"
+    (target,) = [one for one in made(tmp_path, text).targets if one.model == model]
+    assert target.offering.provider == "x" and target.offering.prices.base.input is not None

@@ -99,8 +99,8 @@ class AuthSettings(Section):
     `entra_managed_identity`. Google Cloud: `google_credentials` (a service account's key, workload identity
     federation or a user's login; the document says which), `google_metadata_server`. AWS: `aws` signs with
     the keys given, those of `profile`, or those the surroundings lend, in the order of AWS's SDKs; `role_arn`
-    is assumed on top. What is left out comes
-    from the variables those clouds' own tools read. Addresses are https, or http on loopback.
+    is assumed on top. What is left out comes from the variables those clouds' own tools read. Addresses are
+    https, or http on loopback.
     """
 
     kind: Annotated[str, Word, WithJsonSchema({"type": "string", "enum": list(KINDS)})]

@@ -53,7 +53,7 @@ class Identities:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def of(self, values: dict[str, str] | None = None, **environ: str) -> Authenticator:
+    def of(self, values: dict[str, str] | None = None, /, **environ: str) -> Authenticator:
         return self._made.of("aws", {**self._usual, **(values or {}), **environ})
 
 

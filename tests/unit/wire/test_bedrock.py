@@ -235,7 +235,7 @@ def test_every_stop_reason_has_a_finish_reason(stop: str) -> None:
 
 
 def test_an_answers_blocks_become_text_reasoning_and_calls() -> None:
-    content = [
+    content: list[dict[str, Any]] = [
         {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "sig"}}},
         {"text": "so"},
         {"toolUse": {"toolUseId": "t1", "name": "look", "input": {"at": 1}}},

@@ -38,12 +38,17 @@ class Usage(NamedTuple):
         return self.input_tokens + self.output_tokens
 
     def repaired(self) -> "Usage":
-        """The same, with totals raised to cover their parts, flagged `estimated` when that was needed."""
+        """The same without counts below zero and with totals that cover their parts, flagged `estimated` when
+        that was needed."""
         inputs, outputs, read, written, written_long, sound, images, spoken, drawn, reasoned, *_ = self
         input_parts = read + written + written_long + sound + images
         output_parts = spoken + drawn + reasoned
-        if input_parts <= inputs and output_parts <= outputs:
+        least = min(inputs, outputs, read, written, written_long, sound, images, spoken, drawn, reasoned)
+        if input_parts <= inputs and output_parts <= outputs and least >= 0:
             return self
+        if least < 0:
+            counts = {name: max(0, getattr(self, name)) for name in _COUNTS}
+            return self._replace(**counts, estimated=True).repaired()
         return self._replace(
             input_tokens=max(self.input_tokens, input_parts),
             output_tokens=max(self.output_tokens, output_parts),
@@ -51,6 +56,7 @@ class Usage(NamedTuple):
         )
 
 
+_COUNTS = Usage._fields[: Usage._fields.index("estimated")]
 NO_USAGE = Usage()
 
 BYTES_PER_TOKEN_TYPICAL = 4

@@ -125,7 +125,7 @@ def explain(
                 now,
                 place=place if place < len(kept) else None,
                 reason=reasons.get(index),
-                sentence=_sentence(reasons.get(index), place, requirements),
+                sentence=_sentence(reasons.get(index), place, requirements, table.targets[index]),
                 cost=None if cost >= UNKNOWN_COST else ceil_to_nano(cost),
                 worst=worst_cost(
                     table.targets[index].offering.prices,
@@ -207,7 +207,8 @@ def _candidate(
     )
 
 
-def _sentence(reason: DropReason | None, place: int, requirements: Requirements) -> str:
+def _sentence(reason: DropReason | None, place: int, requirements: Requirements, target: Target) -> str:
     if reason is not None:
-        return f"dropped: {demand_sentence(reason, requirements)}"
+        able = int(target.offering.capabilities)
+        return f"dropped: {demand_sentence(reason, requirements, able=able)}"
     return "first choice" if place == 0 else f"choice {place + 1}"

@@ -73,12 +73,15 @@ def refusal_by_demands(
     counts = {reason.value: count for reason, count in dropped.items()}
     last = next(reversed(dropped))
     details: dict[str, object] = {"reason": last.value, "dropped": counts}
+    able = 0
+    for index in members.indices:
+        able |= int(table.targets[index].offering.capabilities)
     if last is DropReason.CONTEXT:
         windows = (table.targets[index].offering.context_tokens or 0 for index in members.indices)
         details["tokens_needed"] = requirements.input_tokens + requirements.output_tokens
         details["context_tokens_max"] = max(windows)
     return InvalidRequirements(
-        f"nothing in {route!r} can satisfy the requirements: {demand_sentence(last, requirements)} "
+        f"nothing in {route!r} can satisfy the requirements: {demand_sentence(last, requirements, able=able)} "
         f"(dropped: {', '.join(f'{count} by {reason}' for reason, count in counts.items())})",
         param=_param(last, requirements),
         details=details,
@@ -104,8 +107,8 @@ def refusal_by_state(
     )
 
 
-def demand_sentence(reason: DropReason, requirements: Requirements) -> str:
-    """Why a target is dropped for this reason, as a sentence without a subject."""
+def demand_sentence(reason: DropReason, requirements: Requirements, *, able: int = 0) -> str:
+    """Why a target is dropped for this reason, as a sentence without a subject. It is `able` to do so much."""
     match reason:
         case DropReason.NOT_ALLOWED:
             return "not on this key's list of allowed models"
@@ -122,7 +125,9 @@ def demand_sentence(reason: DropReason, requirements: Requirements) -> str:
         case DropReason.COMPLIANCE:
             return f"not marked for {_listed(requirements.compliance)}"
         case DropReason.CAPABILITY:
-            return f"not capable of {_listed(capability_names(requirements.capabilities))}"
+            needs = int(requirements.capabilities)
+            # Several targets may be able to do each of them, and none all.
+            return f"not capable of {_listed(capability_names(needs & ~able or needs))}"
         case DropReason.CONTEXT:
             tokens = requirements.input_tokens + requirements.output_tokens
             return f"a context window smaller than the {tokens} tokens needed"

@@ -51,3 +51,12 @@ def test_an_estimate_never_passes_for_a_bill(request_bytes: int, answer_chars: i
 def test_an_estimate_grows_with_the_text_and_is_nothing_only_for_nothing(size_bytes: int) -> None:
     assert estimate_tokens(size_bytes) <= estimate_tokens(size_bytes + 1) <= estimate_tokens(size_bytes) + 1
     assert (estimate_tokens(size_bytes) == 0) == (size_bytes == 0)
+
+
+@given(counts=st.lists(st.integers(-50, 50), min_size=10, max_size=10))
+def test_no_count_is_below_zero_after_repair(counts: list[int]) -> None:
+    usage = Usage(**dict(zip(Usage._fields, counts, strict=False)))  # type: ignore[arg-type]
+    repaired = usage.repaired()
+    assert min(getattr(repaired, name) for name in Usage._fields[:10]) >= 0
+    assert repaired.repaired() == repaired
+    assert repaired.estimated or repaired == usage

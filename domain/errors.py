@@ -47,7 +47,9 @@ class PreviousResponseNotFound(InvalidRequest):
 
     def __init__(self, response_id: str) -> None:
         super().__init__(
-            f"Previous response with id '{response_id}' not found.", param="previous_response_id"
+            f"Previous response with id '{response_id}' not found. Either you never got it, or nobody kept "
+            "it: its provider keeps none, or `store` was off. A route can keep answers itself.",
+            param="previous_response_id",
         )
 
 

@@ -80,8 +80,9 @@ def refusal_by_demands(
         windows = (table.targets[index].offering.context_tokens or 0 for index in members.indices)
         details["tokens_needed"] = requirements.input_tokens + requirements.output_tokens
         details["context_tokens_max"] = max(windows)
+    missing = demand_sentence(last, requirements, able=able)
     return InvalidRequirements(
-        f"nothing in {route!r} can satisfy the requirements: {demand_sentence(last, requirements, able=able)} "
+        f"nothing in {route!r} can satisfy the requirements: {missing} "
         f"(dropped: {', '.join(f'{count} by {reason}' for reason, count in counts.items())})",
         param=_param(last, requirements),
         details=details,
@@ -108,7 +109,7 @@ def refusal_by_state(
 
 
 def demand_sentence(reason: DropReason, requirements: Requirements, *, able: int = 0) -> str:
-    """Why a target is dropped for this reason, as a sentence without a subject. It is `able` to do so much."""
+    """Why a target is dropped for this reason, as a sentence without a subject. It is `able` to do that."""
     match reason:
         case DropReason.NOT_ALLOWED:
             return "not on this key's list of allowed models"

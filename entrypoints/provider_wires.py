@@ -9,13 +9,15 @@ from entrypoints.config.auth_sections import AWS_POINTERS, AuthSettings
 from entrypoints.provisioned import Identity
 from entrypoints.settings import ProviderSettings
 
-DIRECT_WIRES: Final = frozenset({"openai", "anthropic", "gemini", "azure", "vertex", "cohere", "bedrock"})
+DIRECT_WIRES: Final = frozenset(
+    {"openai", "anthropic", "gemini", "azure", "vertex", "cohere", "bedrock", "replicate"}
+)
 """Wires with a direct adapter; the others are reached through the gateway."""
 SELF_ADDRESSED_WIRES: Final = frozenset({"vertex", "bedrock"})
 """They make their address of options; a `base_url` is for proxies and sovereign clouds."""
-CLOUD_WIRES: Final = frozenset({"azure", "vertex", "bedrock"})
+CLOUD_WIRES: Final = frozenset({"azure", "vertex", "bedrock", "replicate"})
 """Reached directly unless the operator says otherwise: the gateway knows deployments and projects only from
-headers of its own, and cannot renew tokens."""
+headers of its own, and cannot renew tokens; it waits for no predictions."""
 
 _DEFAULT_PROJECT: Final = "GOOGLE_CLOUD_PROJECT"
 _DEFAULT_REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -102,6 +104,8 @@ def problems_of(
             found.append(f"{path}.api_key: required, or `auth` with one of Entra's kinds")
     if wire == "cohere" and unproved and section.base_url is None:
         found.append(f"{path}.api_key: required, such as ${{CO_API_KEY}}")
+    if wire == "replicate" and unproved and section.base_url is None:
+        found.append(f"{path}.api_key: required, such as ${{REPLICATE_API_TOKEN}}")
     if wire == "bedrock":
         found += _bedrock_problems(path, section, identity, options, unproved=unproved)
     if wire == "vertex":

@@ -320,7 +320,14 @@ _HOSTS: Final = (
         aliases="hf",
         quirks="chat-only",
     ),
-    _provider("replicate", "Replicate", None, "REPLICATE_API_TOKEN", portkey="replicate"),
+    _provider(
+        "replicate",
+        "Replicate",
+        "https://api.replicate.com/v1",
+        "REPLICATE_API_TOKEN",
+        wire="replicate",
+        portkey="replicate",
+    ),
     # GITHUB_TOKEN is everywhere and means something else: it must not switch a provider on.
     _provider(
         "github",

@@ -202,6 +202,13 @@ class Prediction(Struct):
         return _failure(said)
 
 
+class _Done(Struct):
+    """The last event's data; `reason` is there unless the prediction succeeded."""
+
+    reason: str | None = None
+
+
+_DONE = msgspec.json.Decoder(_Done)
 _PREDICTION = msgspec.json.Decoder(Prediction)
 _OUTPUT = msgspec.json.Decoder(str | list[str] | None)
 
@@ -264,9 +271,9 @@ class ReplicateReader(StreamReader):
         raise msgspec.ValidationError("an event of an unknown kind")
 
     def _read_done(self, data: bytes) -> list[StreamPiece]:
-        reason = msgspec.json.decode(data).get("reason") if data.strip() else None
-        if reason in ("canceled", "error"):
-            return [Faulted(_failure(f"the prediction ended: {reason}"))]
+        ended = _DONE.decode(data) if data.strip() else _Done()
+        if ended.reason in ("canceled", "error"):
+            return [Faulted(_failure(f"the prediction ended: {ended.reason}"))]
         self._done = True
         return [ALIVE]
 

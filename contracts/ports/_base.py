@@ -13,15 +13,11 @@ class PortContract:
 
     def test_no_standard_test_is_overridden(self) -> None:
         """A binding may fill holes, not change promises."""
-        suite: type[Any] | None = None
-        for cls in type(self).__mro__:
-            if PortContract in cls.__bases__:
-                suite = cls
-        if suite is None:
-            return
-        promised = {name for name in vars(suite) if name.startswith("test_")}
-        for cls in type(self).__mro__:
-            if cls is suite:
-                break
-            overridden = promised & set(vars(cls))
-            assert not overridden, f"{cls.__name__} changes the contract: {sorted(overridden)}"
+        order: tuple[type[Any], ...] = type(self).__mro__
+        for place, suite in enumerate(order):
+            if PortContract not in suite.__bases__:
+                continue
+            promised = {name for name in vars(suite) if name.startswith("test_")}
+            for cls in order[:place]:
+                overridden = promised & set(vars(cls))
+                assert not overridden, f"{cls.__name__} changes the contract: {sorted(overridden)}"

@@ -51,8 +51,11 @@ class Upstream(Protocol):
         ...
 
 
-class LlmProviderContract(PortContract):
-    """Bind by filling `provider`, `unreachable_provider`, `upstream`, `reader` and `target`."""
+class TextProviderContract(PortContract):
+    """What holds wherever text is made. A wire that has no more than that binds this alone.
+
+    Bind by filling `provider`, `unreachable_provider`, `upstream`, `reader` and `target`.
+    """
 
     @pytest.fixture
     def provider(self) -> LlmProvider:
@@ -128,65 +131,6 @@ class LlmProviderContract(PortContract):
         assert streamed.machine.usage.input_tokens == unary.usage.input_tokens
         assert streamed.machine.usage.output_tokens == unary.usage.output_tokens
         assert seen.usage is not None
-
-    async def test_a_tool_call_comes_with_its_name_and_arguments(
-        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
-    ) -> None:
-        fields = tools_in(dialect, WEATHER)
-        answer = await complete(provider, ask(f"call {WEATHER}", **fields))
-        said = seen_in(dialect, answer)
-        assert [name for name, _ in said.tools] == [WEATHER]
-        assert set(said.tools[0][1]) == {"city", "degrees"}
-        assert answer.finish_reason == "tool_calls"
-
-    async def test_parallel_tool_calls_are_streamed_in_pieces(
-        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
-    ) -> None:
-        fields = tools_in(dialect, WEATHER, CLOCK)
-        wanted = f"call {WEATHER} and {CLOCK}"
-        unary = await complete(provider, ask(wanted, **fields))
-        streamed = await collect(provider, ask(wanted, stream=True, **fields))
-        seen = assert_valid_stream(dialect, streamed.raw, streamed.events)
-        assert [name for name, _ in seen.tools] == [WEATHER, CLOCK]
-        assert seen.tools == seen_in(dialect, unary).tools
-        assert streamed.machine.finish_reason == "tool_calls"
-        assert ContentKind.TOOL_CALL in kinds_of(streamed.events)
-
-    async def test_the_result_of_a_tool_reaches_the_model(
-        self,
-        provider: LlmProvider,
-        reader: RequestReader,
-        target: Callable[[str], Target],
-        dialect: str,
-    ) -> None:
-        body = body_in(dialect, tool_conversation(dialect), **tools_in(dialect, WEATHER))
-        request = reader.read(dialect, json.dumps(body).encode())
-        call = UpstreamCall(request, target("small"), Timeouts(), CALL_BOUND_S)
-        assert "17 degrees" in seen_in(dialect, await complete(provider, call)).text
-
-    async def test_an_image_reaches_the_model(
-        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
-    ) -> None:
-        answer = await complete(provider, ask(image_in(dialect)))
-        assert "1x1" in seen_in(dialect, answer).text
-
-    async def test_structured_output_follows_the_schema(
-        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
-    ) -> None:
-        answer = await complete(provider, ask("weather as json", **schema_in(dialect)))
-        assert set(json.loads(seen_in(dialect, answer).text)) == {"city", "degrees"}
-
-    async def test_thinking_is_kept_apart_from_the_text(
-        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
-    ) -> None:
-        fields = thinking_in(dialect)
-        unary = await complete(provider, ask(model="thinker", **fields))
-        assert seen_in(dialect, unary).reasoning and seen_in(dialect, unary).text
-        streamed = await collect(provider, ask(model="thinker", stream=True, **fields))
-        seen = assert_valid_stream(dialect, streamed.raw, streamed.events)
-        assert seen.reasoning == seen_in(dialect, unary).reasoning
-        first = next(event for event in streamed.events if isinstance(event, Delta))
-        assert first.kind is ContentKind.REASONING
 
     async def test_an_answer_cut_by_its_limit_says_so(
         self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
@@ -386,3 +330,66 @@ class LlmProviderContract(PortContract):
     ) -> None:
         failure = await failed(unreachable_provider, ask(stream=stream))
         assert failure.kind is FailureKind.NETWORK
+
+
+class LlmProviderContract(TextProviderContract, PortContract):
+    """The same of a wire that also has tools, pictures, schemas and thinking of its own."""
+
+    async def test_a_tool_call_comes_with_its_name_and_arguments(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        fields = tools_in(dialect, WEATHER)
+        answer = await complete(provider, ask(f"call {WEATHER}", **fields))
+        said = seen_in(dialect, answer)
+        assert [name for name, _ in said.tools] == [WEATHER]
+        assert set(said.tools[0][1]) == {"city", "degrees"}
+        assert answer.finish_reason == "tool_calls"
+
+    async def test_parallel_tool_calls_are_streamed_in_pieces(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        fields = tools_in(dialect, WEATHER, CLOCK)
+        wanted = f"call {WEATHER} and {CLOCK}"
+        unary = await complete(provider, ask(wanted, **fields))
+        streamed = await collect(provider, ask(wanted, stream=True, **fields))
+        seen = assert_valid_stream(dialect, streamed.raw, streamed.events)
+        assert [name for name, _ in seen.tools] == [WEATHER, CLOCK]
+        assert seen.tools == seen_in(dialect, unary).tools
+        assert streamed.machine.finish_reason == "tool_calls"
+        assert ContentKind.TOOL_CALL in kinds_of(streamed.events)
+
+    async def test_the_result_of_a_tool_reaches_the_model(
+        self,
+        provider: LlmProvider,
+        reader: RequestReader,
+        target: Callable[[str], Target],
+        dialect: str,
+    ) -> None:
+        body = body_in(dialect, tool_conversation(dialect), **tools_in(dialect, WEATHER))
+        request = reader.read(dialect, json.dumps(body).encode())
+        call = UpstreamCall(request, target("small"), Timeouts(), CALL_BOUND_S)
+        assert "17 degrees" in seen_in(dialect, await complete(provider, call)).text
+
+    async def test_an_image_reaches_the_model(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        answer = await complete(provider, ask(image_in(dialect)))
+        assert "1x1" in seen_in(dialect, answer).text
+
+    async def test_structured_output_follows_the_schema(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        answer = await complete(provider, ask("weather as json", **schema_in(dialect)))
+        assert set(json.loads(seen_in(dialect, answer).text)) == {"city", "degrees"}
+
+    async def test_thinking_is_kept_apart_from_the_text(
+        self, provider: LlmProvider, ask: Callable[..., UpstreamCall], dialect: str
+    ) -> None:
+        fields = thinking_in(dialect)
+        unary = await complete(provider, ask(model="thinker", **fields))
+        assert seen_in(dialect, unary).reasoning and seen_in(dialect, unary).text
+        streamed = await collect(provider, ask(model="thinker", stream=True, **fields))
+        seen = assert_valid_stream(dialect, streamed.raw, streamed.events)
+        assert seen.reasoning == seen_in(dialect, unary).reasoning
+        first = next(event for event in streamed.events if isinstance(event, Delta))
+        assert first.kind is ContentKind.REASONING

@@ -5,8 +5,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from entrypoints.simulator import (
     anthropic_shape,
     gemini_shape,
@@ -29,7 +27,10 @@ from entrypoints.simulator.misbehaviour import (
     emit,
     strikes_before_answer,
 )
+from entrypoints.simulator.model_lists import listing
+from entrypoints.simulator.predictions import Predictions
 from entrypoints.simulator.provider_batches import Line, SimulatedBatches
+from entrypoints.simulator.replicate_shape import OPERATIONS as PREDICTING
 from entrypoints.simulator.routes import BATCHES, STORED_RESPONSE, Route, route_of
 from entrypoints.simulator.rules import RequestFacts
 from entrypoints.simulator.shapes import ERRORS, GENERATIONS, Generation
@@ -44,6 +45,7 @@ class Answering:
         self._state = state
         self._control = control
         self._current: dict[Connection, Counters] = {}
+        self._predictions = Predictions()
         self._batches = SimulatedBatches(self._batched, partial(state.bill.charge, percent=BATCH_PERCENT))
 
     def handle(self, connection: Connection, request: Request) -> None:
@@ -80,6 +82,9 @@ class Answering:
                 return
         try:
             admit(request, route, key, broken, body or {})
+            if route.operation in PREDICTING:
+                self._predict(connection, request, route, body or {}, facts, fault, profile)
+                return
             once = "" if wants_stream else request.header(idempotency.HEADER)
             if once:
                 self._answer_once(connection, route, body or {}, request.body, facts, fault, profile, once)
@@ -177,6 +182,25 @@ class Answering:
             unary = _whole(generation, ask, answer)
         self._unary(connection, route, model, unary, fault, profile)
 
+    def _predict(
+        self,
+        connection: Connection,
+        request: Request,
+        route: Route,
+        body: dict[str, Any],
+        facts: RequestFacts,
+        fault: Fault | None,
+        profile: LatencyProfile | None,
+    ) -> None:
+        answered, host = partial(self._answered, facts=facts), request.header(b"host")
+        told = self._predictions.told(route, facts.provider_key, host, body, fault, answered)
+        if told.frames:
+            heard = side_operations.SideAnswer(b"", told.tokens, frames=told.frames)
+            self._side_stream(connection, route, told.model, heard, fault or told.fault, profile)
+            return
+        unary = Unary(told.body, told.tokens, status=told.status)
+        self._unary(connection, route, told.model, unary, fault, profile)
+
     def _answer_once(
         self,
         connection: Connection,
@@ -265,7 +289,7 @@ class Answering:
             account.told = True
             account.settle()
             self._leave(connection, answered=True)
-            connection.respond(200, headers, unary.body)
+            connection.respond(unary.status, headers, unary.body)
             return
         account.produced = unary.tokens.output if unary.tokens is not None else 0
         self._run(connection, partial(late, connection, headers, unary, fault, profile, account), account)
@@ -345,24 +369,7 @@ class Answering:
                     gemini_shape.count_body(gemini_shape.parse_generate(route.model or "", asked)), None
                 )
             case _:
-                return self._models(route)
-
-    def _models(self, route: Route) -> Unary:
-        listed = self._state.models
-        one = route.model
-        if one is not None and one not in listed:
-            raise Rejected(404, f"The model '{one}' does not exist", code="model_not_found", param="model")
-        match route.shape:
-            case "anthropic":
-                body = anthropic_shape.models_body(listed)
-            case "gemini":
-                body = gemini_shape.models_body(listed)
-            case _:
-                body = openai_shape.models_body(listed)
-        if one is not None:
-            answer = msgspec.json.decode(body)
-            body = msgspec.json.encode((answer.get("data") or answer.get("models"))[listed.index(one)])
-        return Unary(body, None)
+                return listing(route, self._state.models)
 
 
 def _is_side(route: Route) -> bool:

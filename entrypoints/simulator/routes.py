@@ -12,6 +12,7 @@ from entrypoints.simulator.cloud_routes import (
     cloud_of,
     vertex_operation,
 )
+from entrypoints.simulator.replicate_shape import prediction_path
 
 _NO_PROVIDER = frozenset(
     {
@@ -112,6 +113,9 @@ def route_of(target: str) -> Route:
         return Route(
             provider, path, special.shape, special.operation, model=model, stream=stream, cloud=cloud
         )
+    if (predicted := prediction_path(segments)) is not None:
+        operation, method, model = predicted
+        return Route(provider, path, "replicate", operation, method, model)
     if segments[:1] == ["v2"]:
         return Route(provider, path, "cohere", _COHERE.get("/".join(segments[1:]), ""))
     named = segments[1:] if segments[:1] == ["v1"] else segments

@@ -11,6 +11,7 @@ from entrypoints.simulator import (
     gemini_shape,
     openai_requests,
     openai_shape,
+    replicate_shape,
     responses_shape,
 )
 from entrypoints.simulator.connection import EVENT_STREAM
@@ -94,6 +95,9 @@ ERRORS: dict[str, ErrorShape] = {
     ),
     "anthropic": ErrorShape(
         anthropic_shape.error_of, anthropic_shape.error_frame, b"request-id: req_sim%b\r\n"
+    ),
+    "replicate": ErrorShape(
+        replicate_shape.error_of, replicate_shape.error_frame, b"x-request-id: sim%b\r\n"
     ),
     "cohere": ErrorShape(cohere_shape.error_of, cohere_shape.error_frame, b"x-debug-trace-id: %b\r\n"),
     "gemini": ErrorShape(gemini_shape.error_of, gemini_shape.error_frame, b"x-goog-request-id: sim%b\r\n"),

@@ -21,6 +21,7 @@ class Unary(NamedTuple):
     id: str = "0"
     media: bytes = JSON
     model: str = ""
+    status: int = 200
 
 
 class Finished(NamedTuple):

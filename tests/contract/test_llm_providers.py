@@ -36,8 +36,8 @@ class SimulatedUpstream:
         return int(self._simulated.stats["client_disconnects"])
 
 
-class DirectContract(LlmProviderContract):
-    """The parts every direct binding shares."""
+class DirectBinding:
+    """The holes of the providers' suites, filled for a direct provider."""
 
     wire = ""
     version_path = ""
@@ -92,6 +92,10 @@ class DirectContract(LlmProviderContract):
             )
 
         return target
+
+
+class DirectContract(DirectBinding, LlmProviderContract):
+    """The parts every direct binding with all abilities shares."""
 
 
 class TestDirectOpenAi(DirectContract):

@@ -29,6 +29,7 @@ from application.ports.http import (
 )
 from application.ports.llm import Block, UpstreamAnswer, UpstreamCall, UpstreamFailed, UpstreamStream
 from domain.llm.failures import Failure, FailureKind
+from domain.llm.stream import Faulted
 
 WAIT_S_MAX: Final = 60
 """As long as Replicate holds a request at most."""
@@ -208,9 +209,10 @@ class _PredictionStream(UpstreamStream):
 
     async def _taken(self, data: bytes) -> Block:
         frames = self._splitter.feed(data)
-        if self._splitter.overflowed:
-            # The decoder says the same of the same bytes, and in the domain's words.
-            return self._decoder.feed(data)
+        if (broken := self._splitter.broken) is not None:
+            # The decoder never saw the bytes that were too many.
+            self.close()
+            return Block(b"", (Faulted(bad_response(broken)),))
         blocks = [self._decoder.feed(frame.raw) for frame in frames]
         if any(frame.event == "done" for frame in frames):
             self._done = self._ended = True

@@ -1,13 +1,19 @@
 """Where a prediction's stream may be: what the answer says is an address somebody else chose."""
 
+import asyncio
 import json
 
 import pytest
 
 from adapters.providers.replicate import _listening
 from adapters.wire.replicate import Prediction, prediction_in
-from application.ports.http import Endpoint, HttpRequest
+from adapters.wire.sse import FRAME_BYTES_MAX
+from application.ports.http import Endpoint, HttpRequest, HttpResponse, HttpTransport
 from application.ports.llm import UpstreamFailed
+from domain.llm.failures import FailureKind
+from domain.llm.stream import Faulted, StreamEvent
+from tests.unit.providers.test_direct import ScriptedResponse, provider
+from tests.unit.wire.calls import call, target
 
 OWN = "api.replicate.com"
 
@@ -52,3 +58,34 @@ def test_a_stream_at_replicates_other_hosts_gets_nothing_of_the_operators(host: 
 def test_a_stream_elsewhere_is_not_listened_to(own: str, url: str) -> None:
     with pytest.raises(UpstreamFailed, match="own address"):
         _listening(asked(own), predicted(url))
+
+
+class Predictions(HttpTransport):
+    """Makes one prediction, and streams what it is given."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = chunks
+        self.asked: list[str] = []
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.asked.append(request.path)
+        if request.path.endswith("/stream"):
+            return ScriptedResponse(200, list(self.chunks), "text/event-stream")
+        own = {"id": "p1", "status": "starting", "urls": {"stream": "https://up.example/v1/stream"}}
+        return ScriptedResponse(201, [json.dumps(own).encode()], "application/json")
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def test_an_event_too_large_is_a_fault_and_ends_the_prediction() -> None:
+    transport = Predictions(b"event: output\ndata: a\n\n", b"event: output\ndata: " + b"x" * FRAME_BYTES_MAX)
+    asked = call(stream=True, to=target("meta/llama", wire="replicate"))
+    stream = await provider(transport, wire="replicate").open_stream(asked)
+    events: list[StreamEvent] = []
+    while (block := await stream.next_block()) is not None:
+        events += block.events
+    await asyncio.sleep(0)
+    last = events[-1]
+    assert isinstance(last, Faulted) and last.failure.kind is FailureKind.BAD_RESPONSE
+    assert transport.asked[-1] == "/v1/predictions/p1/cancel"

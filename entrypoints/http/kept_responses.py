@@ -9,6 +9,7 @@ from entrypoints.http.llm import LlmGate
 from entrypoints.http.responses import ResponsesEndpoint
 
 _HOLDS_RESPONSE = b'"response"'
+_SEALED = b"encrypted_content"
 
 
 class KeptResponsesEndpoint(ResponsesEndpoint):
@@ -26,6 +27,8 @@ class KeptResponsesEndpoint(ResponsesEndpoint):
         reading = self._keep.reading
         if own_retention_s(job) is not None:
             body = reading.as_kept(body)
+        elif job.request.store is False and _SEALED not in answer.body:
+            return content_type, body  # nobody can come back to anything in it
         seen = reading.seen(answer.body)
         if seen is not None:
             self._keep.remember(job, seen._replace(body=body))

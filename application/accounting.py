@@ -111,6 +111,7 @@ def note_attempt(
         credential,
         billed_as,
         shown_units(usage.units) if usage.units else "",
+        "",
     )
     job.attempts.append(event)
     return event

@@ -168,5 +168,8 @@ def _holder(record: KeyRecord) -> _Holder:
         role=record.role,
         permissions=permissions_of(record.role, record.tenant_id, record.permissions),
         allowed_models=record.allowed_models,
+        team=record.team,
+        project=record.project,
+        cost_center=record.cost_center,
     )
     return _Holder(principal, KeyHash(record.hash, record.pepper_version), record.expires_at)

@@ -83,6 +83,9 @@ def _row(record: KeyRecord) -> dict[str, Any]:
         "env": record.env,
         "scheme": record.scheme,
         "note": record.note,
+        "team": record.team,
+        "project": record.project,
+        "cost_center": record.cost_center,
     }
 
 
@@ -102,6 +105,9 @@ def _record(row: Row[Any]) -> KeyRecord:
         env=row.env,
         scheme=row.scheme,
         note=row.note,
+        team=row.team,
+        project=row.project,
+        cost_center=row.cost_center,
     )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0007"
+SCHEMA_HEAD: Final = "0008"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()
@@ -42,6 +42,9 @@ api_keys: Final = Table(
     Column("env", Text, nullable=False),
     Column("scheme", Text, nullable=False, server_default="own"),
     Column("note", Text, nullable=False, server_default=""),
+    Column("team", Text, nullable=False, server_default=""),
+    Column("project", Text, nullable=False, server_default=""),
+    Column("cost_center", Text, nullable=False, server_default=""),
 )
 """`permissions` and `allowed_models` are JSON arrays, NULL for no limit."""
 

@@ -313,6 +313,9 @@ class AnswerLlmRequest:
             who.metadata,
             job.affinity,
             job.reason,
+            job.principal.team,
+            job.principal.project,
+            job.principal.cost_center,
             attempts,
         )
 

@@ -33,6 +33,7 @@ def attempt(request_id: str, ordinal: int, **changes: Any) -> AttemptEvent:
         "credential": "",
         "billed_as": "",
         "units": "",
+        "ledger": "",
     }
     return AttemptEvent(**(values | changes))
 

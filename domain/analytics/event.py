@@ -45,6 +45,8 @@ class AttemptEvent(NamedTuple):
     """Which prices applied: empty for the usual ones, a variant's name, `batch`, or `caller` (not billed)."""
     units: str
     """What was counted beside tokens, as `images:1024x1024=2 characters=40`; empty: nothing."""
+    ledger: str
+    """What it did to budgets (`domain.budgets.posting`); empty: no budget was concerned."""
 
 
 class RequestEvent(NamedTuple):
@@ -103,4 +105,8 @@ class RequestEvent(NamedTuple):
     """What the conversation's warm prompt cache did to the choice: `kept`, `moved`, `new`, or empty."""
     reason: str
     """One line for people: why this target answered."""
+    team: str
+    project: str
+    cost_center: str
+    """Of the key that asked, as they were then; empty: none."""
     attempts: tuple[AttemptEvent, ...]

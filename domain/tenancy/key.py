@@ -46,7 +46,8 @@ class KeyRecord:
 
     `permissions` narrows what the role allows (None: all of it). `allowed_models` limits routes, targets
     and `provider/*` patterns (None: all of the tenant's). Times are aware UTC. `scheme` says what `hash` is
-    of. `note` is for people: where an imported key came from, and what it had spent there.
+    of. `note` is for people: where an imported key came from, and what it had spent there. `team`, `project` and
+    `cost_center` say whom its cost is counted for.
     """
 
     key_id: str
@@ -63,6 +64,9 @@ class KeyRecord:
     env: str = "live"
     scheme: str = OWN_SCHEME
     note: str = ""
+    team: str = ""
+    project: str = ""
+    cost_center: str = ""
 
     def expired(self, now: datetime) -> bool:
         return self.expires_at is not None and now >= self.expires_at

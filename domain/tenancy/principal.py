@@ -16,6 +16,10 @@ class Principal:
     role: str
     permissions: frozenset[str]
     allowed_models: frozenset[str] | None = None
+    team: str = ""
+    project: str = ""
+    cost_center: str = ""
+    """Whom its cost is counted for; empty: nobody beyond the tenant."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions

@@ -46,8 +46,8 @@ class KeyRecord:
 
     `permissions` narrows what the role allows (None: all of it). `allowed_models` limits routes, targets
     and `provider/*` patterns (None: all of the tenant's). Times are aware UTC. `scheme` says what `hash` is
-    of. `note` is for people: where an imported key came from, and what it had spent there. `team`, `project` and
-    `cost_center` say whom its cost is counted for.
+    of. `note` is for people: where an imported key came from, and what it had spent there. `team`, `project`
+    and `cost_center` say whom its cost is counted for.
     """
 
     key_id: str

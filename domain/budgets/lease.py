@@ -1,0 +1,143 @@
+"""Leases: the slice of an account that one process may spend without asking, and how large it is to be.
+
+All amounts are nano-dollars. Totals only ever grow, so that an exchange whose answer got lost, was repeated
+or overtaken changes nothing: what counts is the difference to what was known.
+"""
+
+from typing import Final, NamedTuple
+
+SHARE_OF_FREE: Final = 4
+"""One process gets at most this part (a quarter) of what is free, beyond what it needs at the moment."""
+SLICE_FLOOR_DIVISOR: Final = 200
+"""Slices below this part (half a percent) of the limit are not worth keeping: near the end of a budget each
+request takes only what it needs."""
+KEEP_IDLE_S: Final = 2.0
+"""How long an unused rest is kept before it goes back."""
+AHEAD_S: Final = 3.0
+"""How many seconds of the present consumption a slice is to last."""
+
+
+class AccountState(NamedTuple):
+    """What the ledger knows of an account at one moment.
+
+    `leased` is granted to processes and neither settled nor given back; it counts as spent until then.
+    """
+
+    account_id: str
+    limit_nano_usd: int
+    spent_nano_usd: int
+    unresolved_nano_usd: int
+    leased_nano_usd: int
+
+    @property
+    def committed_nano_usd(self) -> int:
+        """What certainly or possibly was spent."""
+        return self.spent_nano_usd + self.unresolved_nano_usd
+
+    @property
+    def free_nano_usd(self) -> int:
+        """What may still be granted; never negative."""
+        return max(0, self.limit_nano_usd - self.committed_nano_usd - self.leased_nano_usd)
+
+
+def slice_to_grant(state: AccountState, need: int, want: int, holders: int) -> int:
+    """What a process gets of an account: at least `need` (the caller checked that it is free), up to `want`.
+
+    Never more than a quarter of what is free divided among the processes at it, so that a few of them cannot
+    lock up a budget between them; below the floor only what is needed.
+    """
+    free = state.free_nano_usd
+    fair = free // (SHARE_OF_FREE * max(1, holders))
+    if fair * SLICE_FLOOR_DIVISOR < state.limit_nano_usd:
+        return need
+    return min(free, max(need, min(want, fair)))
+
+
+class Lease:
+    """One process's slice of one account. Not shared between processes; told the time.
+
+    `granted_total` and `returned_total` are known to the ledger, `settled_total` is what ended attempts were
+    charged, `posted_total` how much of that has reached the database.
+    """
+
+    __slots__ = (
+        "_rate",
+        "_rate_at",
+        "account_id",
+        "granted_total",
+        "held",
+        "posted_total",
+        "returned_total",
+        "settled_total",
+        "state",
+        "used_at",
+    )
+
+    def __init__(self, account_id: str, now: float) -> None:
+        self.account_id = account_id
+        self.granted_total = 0
+        self.returned_total = 0
+        self.settled_total = 0
+        self.posted_total = 0
+        self.held = 0
+        self.state: AccountState | None = None
+        self.used_at = now
+        self._rate = 0.0
+        self._rate_at = now
+
+    @property
+    def free(self) -> int:
+        """What may be held now. Below zero after a bill beyond its bound: nothing may be held until it is
+        made up for."""
+        return self.granted_total - self.returned_total - self.settled_total - self.held
+
+    @property
+    def outstanding(self) -> int:
+        """What the ledger counts as leased to this process, once everything posted is in it."""
+        return self.granted_total - self.returned_total - self.posted_total
+
+    def take(self, amount: int, now: float) -> bool:
+        """Holds the amount if the slice has room for it."""
+        if amount > self.free:
+            return False
+        self.held += amount
+        self.used_at = now
+        return True
+
+    def settle(self, held: int, charged: int, now: float) -> None:
+        """Ends a hold with what it was charged: its bill, nothing, or all of it."""
+        self.held -= held
+        self.settled_total += charged
+        self._note(charged, now)
+
+    def give_back_all(self) -> int:
+        """Marks everything not held as returned; how much that is."""
+        rest = max(0, self.free)
+        self.returned_total += rest
+        return rest
+
+    def shrink(self, now: float, *, wanted: bool = False) -> int:
+        """Marks what is not needed soon as returned; how much that is.
+
+        An unused slice goes back whole after a while, at once when somebody else waits (`wanted`).
+        """
+        if wanted or now - self.used_at >= KEEP_IDLE_S:
+            return self.give_back_all()
+        surplus = self.free - 2 * self.ahead(now) - self.held
+        if surplus <= 0:
+            return 0
+        self.returned_total += surplus
+        return surplus
+
+    def ahead(self, now: float) -> int:
+        """What the next seconds will consume at the present rate, including what is held at a time."""
+        return int(self._decayed(now) * AHEAD_S) + self.held
+
+    def _note(self, charged: int, now: float) -> None:
+        # Exponentially decayed dollars per second over about AHEAD_S.
+        self._rate = self._decayed(now) + charged / AHEAD_S
+        self._rate_at = now
+
+    def _decayed(self, now: float) -> float:
+        passed = max(0.0, now - self._rate_at)
+        return self._rate / (1.0 + passed / AHEAD_S) ** 2

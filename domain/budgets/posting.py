@@ -1,0 +1,81 @@
+"""What an attempt does to the accounts it concerned, as it is written into the attempt's usage row.
+
+A row carries it through journal and database, so that usage and ledger can never disagree: whoever writes
+the row for the first time posts it, in the same transaction.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+
+class HoldOutcome(Enum):
+    """What became of a hold."""
+
+    SETTLED = "settled"
+    """The bill is known."""
+    RELEASED = "released"
+    """It was certainly not billed."""
+    UNRESOLVED = "unresolved"
+    """Nobody knows the bill: the held amount counts until somebody does, or until a stated deadline."""
+
+
+class Posting(NamedTuple):
+    """One attempt's charge on accounts.
+
+    `holder` is who held it (a process), `payer` whose lease in the database it is taken from: the same,
+    unless the holder's lease came out of a pool. `soft` accounts have no lease: they only count.
+    """
+
+    attempt_id: str
+    outcome: HoldOutcome
+    charged_nano_usd: int
+    """What counts as spent: the bill, nothing, or the held amount."""
+    held_nano_usd: int
+    holder: str
+    payer: str
+    leased: tuple[str, ...]
+    """Ids of the hard budgets' accounts."""
+    soft: tuple[str, ...] = ()
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return self.leased + self.soft
+
+
+_SEPARATOR = " "
+
+
+def posting_text(
+    outcome: HoldOutcome,
+    charged_nano_usd: int,
+    held_nano_usd: int,
+    holder: str,
+    payer: str,
+    leased: Sequence[str],
+    soft: Sequence[str],
+) -> str:
+    """A posting as one line; the attempt's id stands beside it in the row. Ids hold no space or comma."""
+    return (
+        f"{outcome.value} {charged_nano_usd} {held_nano_usd} {holder} {payer or holder}"
+        f" {','.join(leased) or '-'} {','.join(soft) or '-'}"
+    )
+
+
+def read_posting(attempt_id: str, text: str) -> Posting:
+    """The posting of a row.
+
+    Raises:
+        ValueError: the text is not one.
+    """
+    parts = text.split(_SEPARATOR)
+    if len(parts) != 7:
+        raise ValueError(f"not a posting: {text[:80]!r}")
+    outcome, charged, held, holder, payer, leased, soft = parts
+    return Posting(
+        attempt_id, HoldOutcome(outcome), int(charged), int(held), holder, payer, _ids(leased), _ids(soft)
+    )
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return () if text == "-" else tuple(text.split(","))

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 
 class StoredBudget(NamedTuple):
-    """`body` is the budget as canonical JSON; who reads it knows its shape. Times are UTC epoch microseconds."""
+    """`body` is the budget as canonical JSON; who reads it knows its shape. Times are epoch microseconds."""
 
     budget_id: str
     tenant_id: str

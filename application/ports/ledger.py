@@ -4,8 +4,8 @@ The database is the truth. A row of usage and its posting are written in one tra
 from the database itself or from a pool in front of it (Redis), which is a projection: it deals out only what
 the database granted to the pool, and can be lost and made again.
 
-Failure policy: closed. An exchange that cannot be made raises `StoreUnavailable`, and then nothing is granted;
-callers go on with what they hold. Slow counts as down: adapters bound every call. An answer that got lost
+Failure policy: closed. An exchange that cannot be made raises `StoreUnavailable`, and nothing is granted
+then; callers go on with what they hold. Slow counts as down: adapters bound every call. An answer that got lost
 changes nothing, because totals say the same thing twice without doing it twice.
 """
 
@@ -151,7 +151,7 @@ class LedgerBooks(Protocol):
 
     @abstractmethod
     async def resolve(self, attempt_id: str, charged_nano_usd: int | None, now_us: int) -> int:
-        """Replaces unresolved charges of an attempt by its bill (None: by what was held). On how many accounts.
+        """Replaces unresolved charges of an attempt by its bill, None: by what was held; on how many accounts.
 
         Raises StoreUnavailable.
         """

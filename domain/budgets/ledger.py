@@ -250,9 +250,14 @@ class Ledger:
                 rest = lease.outstanding
                 self.post(
                     Posting(
-                        f"lost:{holder}", HoldOutcome.UNRESOLVED, rest, rest, holder, holder, (account_id,)
+                        lost_id(holder), HoldOutcome.UNRESOLVED, rest, rest, holder, holder, (account_id,)
                     ),
                     now_us,
                 )
             booked += 1
         return booked
+
+
+def lost_id(holder: str) -> str:
+    """Under which attempt id the rest of a lost holder's leases is booked."""
+    return f"lost:{holder}"

@@ -5,8 +5,8 @@ from the database itself or from a pool in front of it (Redis), which is a proje
 the database granted to the pool, and can be lost and made again.
 
 Failure policy: closed. An exchange that cannot be made raises `StoreUnavailable`, and nothing is granted
-then; callers go on with what they hold. Slow counts as down: adapters bound every call. An answer that got lost
-changes nothing, because totals say the same thing twice without doing it twice.
+then; callers go on with what they hold. Slow counts as down: adapters bound every call. An answer that got
+lost changes nothing, because totals say the same thing twice without doing it twice.
 """
 
 from abc import abstractmethod
@@ -151,7 +151,8 @@ class LedgerBooks(Protocol):
 
     @abstractmethod
     async def resolve(self, attempt_id: str, charged_nano_usd: int | None, now_us: int) -> int:
-        """Replaces unresolved charges of an attempt by its bill, None: by what was held; on how many accounts.
+        """Replaces unresolved charges of an attempt by its bill, None: by what was held; on how many
+        accounts.
 
         Raises StoreUnavailable.
         """

@@ -1,0 +1,66 @@
+"""Which budgets there are now, compiled for requests to look at."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+
+from domain.budgets.budget import Account, Budget, account_of
+from domain.budgets.scope import Spender
+
+REMEMBERED_MAX = 20_000
+"""Spenders whose accounts are remembered; who comes after the oldest is looked up again."""
+
+
+class BudgetBook:
+    """`replace` puts another set of budgets in place; requests see it from then on."""
+
+    def __init__(self, budgets: Iterable[Budget] = ()) -> None:
+        self.budgets: tuple[Budget, ...] = ()
+        self.generation = 0
+        self._by_tenant: dict[str, tuple[Budget, ...]] = {}
+        self._known: OrderedDict[Spender, tuple[int, tuple[Account, ...]]] = OrderedDict()
+        self.replace(budgets)
+
+    def replace(self, budgets: Iterable[Budget]) -> bool:
+        """Whether that changed anything."""
+        wanted = tuple(budgets)
+        if wanted == self.budgets:
+            return False
+        self.budgets = wanted
+        self.generation += 1
+        self._by_tenant = {}
+        self._known = OrderedDict()
+        return True
+
+    @property
+    def empty(self) -> bool:
+        return not self.budgets
+
+    def concerning(self, spender: Spender, now: datetime, now_us: int) -> tuple[Account, ...]:
+        """The accounts an attempt of this spender concerns at `now`, hard and soft, in a fixed order."""
+        known = self._known.get(spender)
+        if known is not None and now_us < known[0]:
+            return known[1]
+        accounts = sorted(
+            account
+            for budget in self._of(spender.tenant)
+            if (account := account_of(budget, spender, now)) is not None
+        )
+        ends = [account.period_end_us for account in accounts if account.period_end_us is not None]
+        starts = [account.period_start_us for account in accounts]
+        # Remembered until the first period ends; a clock that was put back finds nothing remembered wrongly
+        # for longer than that, because each account is bounded for itself.
+        until = min(ends, default=now_us + 3_600_000_000) if all(s <= now_us for s in starts) else now_us
+        self._known[spender] = (until, tuple(accounts))
+        if len(self._known) > REMEMBERED_MAX:
+            self._known.popitem(last=False)
+        return tuple(accounts)
+
+    def _of(self, tenant: str) -> tuple[Budget, ...]:
+        found = self._by_tenant.get(tenant)
+        if found is None:
+            found = tuple(b for b in self.budgets if b.scope.tenant in (None, tenant))
+            if len(self._by_tenant) >= REMEMBERED_MAX:
+                self._by_tenant.clear()
+            self._by_tenant[tenant] = found
+        return found

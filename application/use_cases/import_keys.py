@@ -63,4 +63,7 @@ class ImportKeys:
             revoked_at=self._clock.utc_now() if key.blocked else None,
             scheme=SHA256_SCHEME,
             note=key.note,
+            team=key.team,
+            project=key.project,
+            cost_center=key.cost_center,
         )

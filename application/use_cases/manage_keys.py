@@ -187,6 +187,9 @@ def _made(hasher: KeyHasher, clock: Clock, new: NewKey, text: str) -> CreatedKey
         created_at=clock.utc_now(),
         expires_at=new.expires_at,
         env=parsed.env,
+        team=new.team,
+        project=new.project,
+        cost_center=new.cost_center,
     )
     return CreatedKey(parsed.key_id, text, record)
 

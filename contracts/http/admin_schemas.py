@@ -19,6 +19,7 @@ from domain.resilience.breaker import BreakerState
 from domain.resilience.key_pool import KeyState
 from domain.routing.filters import DropReason
 from domain.routing.health import HealthState
+from domain.tenancy.key_rules import PAYER_SHAPE
 from domain.tenancy.role import PERMISSIONS, ROLES
 
 _TIME = text("RFC 3339, with a time zone.", format="date-time")
@@ -27,6 +28,12 @@ _COUNT = integer(minimum=0)
 _BREAKER = one_of([state.value for state in BreakerState])
 _HEALTH = one_of([state.value for state in HealthState])
 _CAPABILITIES = array(one_of(NAMES))
+_PAYER = {"pattern": f"^({PAYER_SHAPE.pattern})?$"}
+PAYERS: dict[str, Schema] = {
+    "team": text("The team its cost is counted for; empty: none.", **_PAYER),
+    "project": text("The project its cost is counted for; empty: none.", **_PAYER),
+    "cost_center": text("The cost centre its cost is counted for; empty: none.", **_PAYER),
+}
 
 ADMIN_SCHEMAS: dict[str, Schema] = {
     "Model": obj(
@@ -165,13 +172,16 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
                 ),
                 "expires_at": maybe(_TIME),
                 "budget": {"type": "null", "description": "Not accepted by this version."},
+                **PAYERS,
             },
-            optional=["scopes", "allowed_models", "expires_at", "budget"],
+            optional=["scopes", "allowed_models", "expires_at", "budget", *PAYERS],
             example={
                 "tenant_id": "default",
                 "name": "support agents",
                 "role": "agent",
                 "allowed_models": ["assistant"],
+                "team": "support",
+                "cost_center": "CC-1042",
             },
         )
     ),
@@ -189,6 +199,7 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "revoked_at": maybe(_TIME),
             "imported": boolean("Made by another gateway; its text is that one's."),
             "note": text("For people: where it came from."),
+            **PAYERS,
         }
     ),
     "KeyList": obj({"keys": array(ref("Key"))}),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contracts.http.admin_schemas import PAYERS
 from contracts.http.error_answers import OPENAI_ERRORS, errors
 from contracts.http.operations import json_answer, operation
 from contracts.http.words import array, integer, maybe, number, obj, ref, text
@@ -27,6 +28,7 @@ OWN_KEY_SCHEMAS: dict[str, Any] = {
                     "label": text("Its name."),
                     "tenant_id": text(),
                     "role": text(),
+                    **PAYERS,
                     "permissions": array(text(), "What the role and the key's scopes allow."),
                     "allowed_models": maybe(array(text(), "Routes, targets and `provider/*`; null: all.")),
                     "expires_at": maybe(text("UTC; null: never.", format="date-time")),

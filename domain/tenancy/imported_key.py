@@ -11,7 +11,13 @@ from typing import Final
 
 from domain.errors import InvalidRequest
 from domain.tenancy.key import BASE62, KEY_ID_LENGTH
-from domain.tenancy.key_rules import ALLOWED_MODELS_MAX, NAME_LENGTH_MAX, TENANT_SHAPE
+from domain.tenancy.key_rules import (
+    ALLOWED_MODELS_MAX,
+    NAME_LENGTH_MAX,
+    PAYERS,
+    TENANT_SHAPE,
+    check_payer,
+)
 from domain.tenancy.role import ROLES
 
 SHA256_SCHEME: Final = "sha256"
@@ -35,6 +41,9 @@ class ImportedKey:
     expires_at: datetime | None = None
     blocked: bool = False
     note: str = ""
+    team: str = ""
+    project: str = ""
+    cost_center: str = ""
 
 
 def imported_key_id(digest: bytes) -> str:
@@ -59,5 +68,7 @@ def check_imported_key(key: ImportedKey) -> None:
         raise InvalidRequest(f"role {key.role[:80]!r} is unknown; allowed: {', '.join(ROLES)}", param="role")
     if key.allowed_models is not None and not 1 <= len(key.allowed_models) <= ALLOWED_MODELS_MAX:
         raise InvalidRequest(f"allowed_models must name 1-{ALLOWED_MODELS_MAX}", param="allowed_models")
+    for field in PAYERS:
+        check_payer(getattr(key, field), field)
     if len(key.note) > NOTE_LENGTH_MAX:
         raise InvalidRequest(f"note must have at most {NOTE_LENGTH_MAX} characters", param="note")

@@ -4,7 +4,7 @@ Nobody grants more than they hold: not a permission, not a model, not the owner'
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,11 +16,18 @@ from domain.tenancy.role import OWNER, PERMISSIONS, ROLES, permissions_of
 NAME_LENGTH_MAX: Final = 100
 ALLOWED_MODELS_MAX: Final = 1000
 TENANT_SHAPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+PAYER_LENGTH_MAX: Final = 64
+PAYER_SHAPE: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9 ._:/-]{{0,{PAYER_LENGTH_MAX - 1}}}")
+PAYERS: Final = ("team", "project", "cost_center")
+"""Fields of a key that say whom its cost is counted for; empty: nobody beyond the tenant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
-    """What is asked for. `scopes` narrows the role's permissions; None takes all of them."""
+    """What is asked for. `scopes` narrows the role's permissions; None takes all of them.
+
+    `team`, `project` and `cost_center` say whom the key's cost is counted for.
+    """
 
     tenant_id: str
     name: str
@@ -28,6 +35,9 @@ class NewKey:
     scopes: frozenset[str] | None = None
     allowed_models: frozenset[str] | None = None
     expires_at: datetime | None = None
+    team: str = ""
+    project: str = ""
+    cost_center: str = ""
 
 
 def check_new_key(new: NewKey, now: datetime) -> None:
@@ -59,6 +69,18 @@ def check_new_key(new: NewKey, now: datetime) -> None:
             )
         if new.expires_at <= now:
             raise InvalidRequest("expires_at must be in the future", param="expires_at")
+    for field in PAYERS:
+        check_payer(getattr(new, field), field)
+
+
+def check_payer(text: str, field: str) -> None:
+    """Raises InvalidRequest unless `text` is empty or may name a team, a project or a cost centre."""
+    if text and not PAYER_SHAPE.fullmatch(text):
+        raise InvalidRequest(
+            f"{field} {text[:80]!r} must be 1-{PAYER_LENGTH_MAX} letters, digits, spaces and ._:/- and start "
+            "with a letter or digit",
+            param=field,
+        )
 
 
 def _check_scopes(scopes: frozenset[str], new: NewKey) -> None:
@@ -90,10 +112,10 @@ def check_tenant(by: Principal, tenant_id: str, permission: str) -> None:
 
 
 def grant(by: Principal, new: NewKey) -> NewKey:
-    """The key as `by` may make it; one that is limited to some models passes that limit on.
+    """The key as `by` may make it; limits to some models, and who pays, are passed on.
 
     Raises:
-        Forbidden: it would hold more than `by` does.
+        Forbidden: it would hold more than `by` does, or somebody else would pay for it.
     """
     check_tenant(by, new.tenant_id, "keys.write")
     if new.role == OWNER and by.role != OWNER:
@@ -103,6 +125,7 @@ def grant(by: Principal, new: NewKey) -> NewKey:
         raise Forbidden(
             f"this key cannot grant what it does not hold: {', '.join(sorted(excess))}", param="scopes"
         )
+    new = _counted_for(by, new)
     if by.allowed_models is None:
         return new
     wanted = new.allowed_models if new.allowed_models is not None else by.allowed_models
@@ -111,13 +134,22 @@ def grant(by: Principal, new: NewKey) -> NewKey:
         raise Forbidden(
             f"this key cannot grant models it may not call: {', '.join(wider[:5])}", param="allowed_models"
         )
-    return NewKey(
-        tenant_id=new.tenant_id,
-        name=new.name,
-        role=new.role,
-        scopes=new.scopes,
-        allowed_models=wanted,
-        expires_at=new.expires_at,
+    return replace(new, allowed_models=wanted)
+
+
+def _counted_for(by: Principal, new: NewKey) -> NewKey:
+    """A key that is counted for somebody makes keys for the same, never for others or for nobody."""
+    for field in PAYERS:
+        own, wanted = getattr(by, field), getattr(new, field)
+        if own and wanted not in ("", own):
+            raise Forbidden(
+                f"this key is counted for {field} {own!r} and makes no keys for others", param=field
+            )
+    return replace(
+        new,
+        team=by.team or new.team,
+        project=by.project or new.project,
+        cost_center=by.cost_center or new.cost_center,
     )
 
 

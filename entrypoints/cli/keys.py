@@ -63,6 +63,9 @@ def _create(open_use_cases: OpenUseCases) -> click.Command:
         help="Only this route, model or provider/* pattern; may be repeated. Default: all.",
     )
     @click.option("--expires", help="When: 12h, 90d, 2030-01-31 or 2030-01-31T12:00:00Z. Default: never.")
+    @click.option("--team", default="", help="The team its cost is counted for.")
+    @click.option("--project", default="", help="The project its cost is counted for.")
+    @click.option("--cost-center", default="", help="The cost centre its cost is counted for.")
     @_json_option
     def create(
         name: str,
@@ -71,6 +74,9 @@ def _create(open_use_cases: OpenUseCases) -> click.Command:
         scopes: tuple[str, ...],
         models: tuple[str, ...],
         expires: str | None,
+        team: str,
+        project: str,
+        cost_center: str,
         as_json: bool,
     ) -> None:
         """Make a key called NAME. It is shown this once."""
@@ -83,6 +89,9 @@ def _create(open_use_cases: OpenUseCases) -> click.Command:
                 scopes=frozenset(scopes) or None,
                 allowed_models=frozenset(models) or None,
                 expires_at=None if expires is None else expiry(expires, use_cases.clock.utc_now()),
+                team=team,
+                project=project,
+                cost_center=cost_center,
             )
             return await use_cases.create(local_operator(), new)
 
@@ -191,6 +200,9 @@ def key_object(record: KeyRecord, now: datetime) -> dict[str, Any]:
         "revoked_at": None if record.revoked_at is None else record.revoked_at.isoformat(),
         "imported": record.scheme != OWN_SCHEME,
         "note": record.note,
+        "team": record.team,
+        "project": record.project,
+        "cost_center": record.cost_center,
     }
 
 
@@ -220,7 +232,7 @@ def _print_table(records: list[KeyRecord], now: datetime) -> None:
         click.echo("no keys")
         return
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for title in ("KEY ID", "TENANT", "NAME", "ROLE", "STATE", "MAY", "CREATED", "EXPIRES"):
+    for title in ("KEY ID", "TENANT", "NAME", "ROLE", "STATE", "MAY", "COUNTED FOR", "CREATED", "EXPIRES"):
         table.add_column(title, overflow="fold", no_wrap=title in {"KEY ID", "ROLE", "STATE"})
     for record in records:
         table.add_row(
@@ -230,6 +242,7 @@ def _print_table(records: list[KeyRecord], now: datetime) -> None:
             record.role,
             _state(record, now),
             _narrowed(record),
+            escape(" / ".join(name for name in (record.team, record.project, record.cost_center) if name)),
             f"{record.created_at:%Y-%m-%d}",
             "never" if record.expires_at is None else f"{record.expires_at:%Y-%m-%d %H:%M}",
         )

@@ -76,6 +76,9 @@ class NewKeyBody(Body):
     allowed_models: list[str] | None = None
     budget: dict[str, Any] | None = None
     expires_at: datetime | None = None
+    team: str = ""
+    project: str = ""
+    cost_center: str = ""
 
 
 class StateBody(Body):
@@ -195,6 +198,9 @@ class _Admin:
                 scopes=None if body.scopes is None else frozenset(body.scopes),
                 allowed_models=None if body.allowed_models is None else frozenset(body.allowed_models),
                 expires_at=body.expires_at,
+                team=body.team,
+                project=body.project,
+                cost_center=body.cost_center,
             ),
         )
         return Created({"key_id": created.key_id, "key": created.key})

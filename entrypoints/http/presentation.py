@@ -57,6 +57,9 @@ def key_object(record: KeyRecord) -> dict[str, Any]:
         "revoked_at": at(record.revoked_at),
         "imported": record.scheme != OWN_SCHEME,
         "note": record.note,
+        "team": record.team,
+        "project": record.project,
+        "cost_center": record.cost_center,
     }
 
 

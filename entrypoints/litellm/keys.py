@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.money import format_usd, parse_usd
 from domain.tenancy.imported_key import NOTE_LENGTH_MAX, ImportedKey, imported_key_id
-from domain.tenancy.key_rules import ALLOWED_MODELS_MAX, NAME_LENGTH_MAX
+from domain.tenancy.key_rules import ALLOWED_MODELS_MAX, NAME_LENGTH_MAX, PAYER_LENGTH_MAX
 from domain.tenancy.role import OPERATOR_TENANT
 from entrypoints.litellm.draft import Draft, number, period_of, truth
 from entrypoints.litellm.dump import TEAMS, TOKENS, Row, Tables, as_list
@@ -79,7 +79,14 @@ def _key(
         expires_at=_moment(row.get("expires")),
         blocked=truth(row.get("blocked")) or str(row.get("blocked")).lower() == "t",
         note=_note(row)[:NOTE_LENGTH_MAX],
+        team=_team(team_id, teams),
     )
+
+
+def _team(team_id: str, teams: Mapping[str, Row]) -> str:
+    """The team's alias, or its id, in the letters a team may have."""
+    alias = teams.get(team_id, {}).get("team_alias") or team_id
+    return re.sub(r"[^A-Za-z0-9 ._:/-]+", "-", str(alias)).lstrip(" ._:/-")[:PAYER_LENGTH_MAX]
 
 
 def _models(row: Row, team: Row | None) -> frozenset[str] | None:

@@ -165,3 +165,15 @@ def test_help_opens_nothing(world: World) -> None:
     assert isinstance(world.group, click.Group)
     assert world.run("create", "--help").exit_code == 0
     assert world.opened == 0
+
+
+def test_a_key_says_whom_its_cost_is_counted_for(world: World) -> None:
+    created = world.json("create", "robot", "--team", "search", "--project", "crawl", "--cost-center", "CC-7")
+
+    (shown,) = world.json("list")
+    assert (shown["team"], shown["project"], shown["cost_center"]) == ("search", "crawl", "CC-7")
+    assert shown["key_id"] == created["key_id"]
+    assert "search / crawl / CC-7" in world.run("list").output
+    refused = world.run("create", "robot", "--team", "=1")
+    assert refused.exit_code == 2
+    assert "team" in refused.output

@@ -43,6 +43,14 @@ def test_a_key_comes_with_name_tenant_models_expiry_and_note() -> None:
     assert key.created_at == datetime(2026, 1, 1, tzinfo=UTC)
     assert "had spent 1.25 USD" in key.note
     assert "u-1" in key.note
+    assert key.team == "Search Team"
+
+
+def test_a_team_without_an_alias_is_called_by_its_id() -> None:
+    keys = by_name(read(SQL))
+
+    assert keys["sk-...bbbb"].team == "t-2"
+    assert keys["no models"].team == ""
 
 
 def test_no_key_gains_anything_by_being_moved() -> None:

@@ -1,5 +1,6 @@
 """Who may grant what: nobody more than they hold."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.errors import Forbidden, InvalidRequest
 from domain.tenancy.key import KeyRecord
-from domain.tenancy.key_rules import NewKey, check_new_key, check_revocation, check_tenant, grant
+from domain.tenancy.key_rules import PAYERS, NewKey, check_new_key, check_revocation, check_tenant, grant
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import (
     INSTALLATION_WIDE,
@@ -181,3 +182,24 @@ def test_a_sound_wish_passes() -> None:
         ),
         NOW,
     )
+
+
+@pytest.mark.parametrize("field", PAYERS)
+@pytest.mark.parametrize("name", ["-a", " a", "a" * 65, "=1+1", "a\nb", "\N{SNOWMAN}"])
+def test_a_payer_has_a_plain_name(field: str, name: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_new_key(new_key(**{field: name}), NOW)
+
+    assert refused.value.param == field
+    check_new_key(new_key(**{field: "Search team 2:eu/west._-"}), NOW)
+
+
+@pytest.mark.parametrize("field", PAYERS)
+def test_who_is_counted_for_somebody_makes_keys_for_the_same(field: str) -> None:
+    by = replace(principal("owner"), **{field: "search"})
+
+    assert getattr(grant(by, new_key()), field) == "search"
+    assert getattr(grant(by, new_key(**{field: "search"})), field) == "search"
+    assert getattr(grant(principal("owner"), new_key(**{field: "other"})), field) == "other"
+    with pytest.raises(Forbidden):
+        grant(by, new_key(**{field: "other"}))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -196,7 +197,8 @@ def test_a_payer_has_a_plain_name(field: str, name: str) -> None:
 
 @pytest.mark.parametrize("field", PAYERS)
 def test_who_is_counted_for_somebody_makes_keys_for_the_same(field: str) -> None:
-    by = replace(principal("owner"), **{field: "search"})
+    changes: dict[str, Any] = {field: "search"}
+    by = replace(principal("owner"), **changes)
 
     assert getattr(grant(by, new_key()), field) == "search"
     assert getattr(grant(by, new_key(**{field: "search"})), field) == "search"

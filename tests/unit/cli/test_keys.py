@@ -83,12 +83,12 @@ def test_a_created_key_is_listed_without_its_secret(world: World) -> None:
         "allowed_models": ["acme/*"],
         "created_at": START.isoformat(),
         "expires_at": (START + timedelta(days=90)).isoformat(),
+        "revoked_at": None,
+        "imported": False,
         "note": "",
         "team": "",
         "project": "",
         "cost_center": "",
-        "imported": False,
-        "note": "",
     }
     assert created["key"].split("_")[3] not in table
     assert "developer" in table

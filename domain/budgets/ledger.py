@@ -184,17 +184,20 @@ class Ledger:
         return changed
 
     def _charge(self, books: _Books, posting: Posting, leased: bool, now_us: int) -> None:
+        # Soft accounts hold nothing back, so what nobody knows the bill of counts there as it was estimated.
+        outcome = posting.outcome if leased else HoldOutcome.SETTLED
+        charged = posting.charged_nano_usd if leased else posting.cost_nano_usd
         if leased:
             for holder in {posting.payer, posting.holder}:
                 books.leases.setdefault(holder, _Lease())
-            books.leases[posting.payer].settled += posting.charged_nano_usd
-        if posting.outcome is HoldOutcome.UNRESOLVED:
-            books.unresolved += posting.charged_nano_usd
+            books.leases[posting.payer].settled += charged
+        if outcome is HoldOutcome.UNRESOLVED:
+            books.unresolved += charged
         else:
-            books.spent += posting.charged_nano_usd
+            books.spent += charged
         books.entries[posting.attempt_id] = _Entry(
-            posting.outcome,
-            posting.charged_nano_usd,
+            outcome,
+            charged,
             posting.holder,
             now_us,
             self._slot(books, now_us),
@@ -250,7 +253,14 @@ class Ledger:
                 rest = lease.outstanding
                 self.post(
                     Posting(
-                        lost_id(holder), HoldOutcome.UNRESOLVED, rest, rest, holder, holder, (account_id,)
+                        lost_id(holder),
+                        HoldOutcome.UNRESOLVED,
+                        rest,
+                        rest,
+                        rest,
+                        holder,
+                        holder,
+                        (account_id,),
                     ),
                     now_us,
                 )

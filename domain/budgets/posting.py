@@ -24,14 +24,17 @@ class Posting(NamedTuple):
     """One attempt's charge on accounts.
 
     `holder` is who held it (a process), `payer` whose lease in the database it is taken from: the same,
-    unless the holder's lease came out of a pool. `soft` accounts have no lease: they only count.
+    unless the holder's lease came out of a pool. `soft` accounts have no lease: they only count, and what they
+    count is the row's cost, also where it is our own estimate.
     """
 
     attempt_id: str
     outcome: HoldOutcome
     charged_nano_usd: int
-    """What counts as spent: the bill, nothing, or the held amount."""
+    """What counts as spent on hard budgets: the bill, nothing, or the held amount."""
     held_nano_usd: int
+    cost_nano_usd: int
+    """What soft budgets count; 0 where nothing is known."""
     holder: str
     payer: str
     leased: tuple[str, ...]
@@ -50,6 +53,7 @@ def posting_text(
     outcome: HoldOutcome,
     charged_nano_usd: int,
     held_nano_usd: int,
+    cost_nano_usd: int,
     holder: str,
     payer: str,
     leased: Sequence[str],
@@ -57,7 +61,7 @@ def posting_text(
 ) -> str:
     """A posting as one line; the attempt's id stands beside it in the row. Ids hold no space or comma."""
     return (
-        f"{outcome.value} {charged_nano_usd} {held_nano_usd} {holder} {payer or holder}"
+        f"{outcome.value} {charged_nano_usd} {held_nano_usd} {cost_nano_usd} {holder} {payer or holder}"
         f" {','.join(leased) or '-'} {','.join(soft) or '-'}"
     )
 
@@ -69,11 +73,19 @@ def read_posting(attempt_id: str, text: str) -> Posting:
         ValueError: the text is not one.
     """
     parts = text.split(_SEPARATOR)
-    if len(parts) != 7:
+    if len(parts) != 8:
         raise ValueError(f"not a posting: {text[:80]!r}")
-    outcome, charged, held, holder, payer, leased, soft = parts
+    outcome, charged, held, cost, holder, payer, leased, soft = parts
     return Posting(
-        attempt_id, HoldOutcome(outcome), int(charged), int(held), holder, payer, _ids(leased), _ids(soft)
+        attempt_id,
+        HoldOutcome(outcome),
+        int(charged),
+        int(held),
+        int(cost),
+        holder,
+        payer,
+        _ids(leased),
+        _ids(soft),
     )
 
 

@@ -18,6 +18,7 @@ from adapters.sql.batch_schema import batches, files
 from adapters.sql.database import SqlDatabase, open_engine
 from adapters.sql.route_tables import api_routes
 from adapters.sql.schema import SCHEMA_HEAD, key_generation, metadata
+from adapters.sql.stop_tables import stops
 from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import MIGRATIONS, upgrade
 from domain.errors import InvalidRequest, StoreUnavailable
@@ -51,6 +52,7 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
         batches.name,
         files.name,
         stored_answers.name,
+        stops.name,
     } <= set(metadata.tables)
 
 

@@ -1,0 +1,1 @@
+"""What ends an agent that runs away: stops, and the rules that make one by themselves."""

@@ -57,7 +57,8 @@ class Lease:
     """One process's slice of one account. Not shared between processes; told the time.
 
     `granted_total` and `returned_total` are known to the ledger, `settled_total` is what ended attempts were
-    charged, `posted_total` how much of that has reached the database.
+    charged, `posted_total` how much of that has reached the database. `state` is what the ledger said of the
+    account at `told_at`, `wanted` whether somebody waited for what is idle.
     """
 
     __slots__ = (
@@ -70,7 +71,9 @@ class Lease:
         "returned_total",
         "settled_total",
         "state",
+        "told_at",
         "used_at",
+        "wanted",
     )
 
     def __init__(self, account_id: str, now: float) -> None:
@@ -81,7 +84,9 @@ class Lease:
         self.posted_total = 0
         self.held = 0
         self.state: AccountState | None = None
+        self.told_at = float("-inf")
         self.used_at = now
+        self.wanted = False
         self._rate = 0.0
         self._rate_at = now
 
@@ -128,6 +133,18 @@ class Lease:
             return 0
         self.returned_total += surplus
         return surplus
+
+    def top_up(self, now: float) -> int:
+        """What to ask for before it is missing; 0 while the slice lasts, or is not used."""
+        if now - self.used_at >= KEEP_IDLE_S or self.wanted:
+            return 0
+        ahead = self.ahead(now)
+        return 0 if 2 * self.free >= ahead else 2 * ahead - max(0, self.free)
+
+    @property
+    def concerns_ledger(self) -> bool:
+        """Whether the next look has something to tell or to ask about it."""
+        return self.free > 0 or self.held > 0 or self.used_at > self.told_at
 
     def ahead(self, now: float) -> int:
         """What the next seconds will consume at the present rate, including what is held at a time."""

@@ -24,8 +24,8 @@ class Posting(NamedTuple):
     """One attempt's charge on accounts.
 
     `holder` is who held it (a process), `payer` whose lease in the database it is taken from: the same,
-    unless the holder's lease came out of a pool. `soft` accounts have no lease: they only count, and what they
-    count is the row's cost, also where it is our own estimate.
+    unless the holder's lease came out of a pool. `soft` accounts have no lease: they only count, and what
+    they count is the row's cost, also where it is our own estimate.
     """
 
     attempt_id: str

@@ -79,7 +79,8 @@ def account_of(budget: Budget, spender: Spender, now: datetime) -> Account | Non
         return None
     window = budget.period.window(now)
     return Account(
-        account_id(budget.budget_id, subject, window.key),
+        # With its scope: a budget that counts something else from now on begins anew under the same name.
+        account_id(budget.budget_id, f"{budget.scope.describe()}\x1f{subject}", window.key),
         budget.budget_id,
         spender.tenant if budget.scope.tenant is not None or "tenant=" in subject else budget.owner,
         budget.name,

@@ -54,9 +54,9 @@ class Period(NamedTuple):
     time_zone: str = "UTC"
 
     def window(self, now: datetime) -> Window:
-        """The period that holds `now` (aware). A sliding window is one account for ever."""
+        """The period that holds `now` (aware). A sliding window of one length is one account for ever."""
         if self.rolling:
-            return Window("rolling", 0, None, ROLLING_S[self.unit] * 1_000_000)
+            return Window(f"rolling:{self.unit.value}", 0, None, ROLLING_S[self.unit] * 1_000_000)
         if self.unit is PeriodUnit.TOTAL:
             return Window("total", 0, None)
         zone = ZoneInfo(self.time_zone)

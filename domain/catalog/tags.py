@@ -17,6 +17,8 @@ MAX_TOKENS_TAG: Final = "max-tokens"
 """The server knows the answer's limit as `max_tokens` only."""
 MAX_COMPLETION_TOKENS_TAG: Final = "max-completion-tokens"
 """The server wants the limit as `max_completion_tokens`, whatever the model."""
+LIMIT_COVERS_THINKING_TAG: Final = "limit-covers-thinking"
+"""The limit on the answer is known to cover what the model thinks (see `domain.budgets.token_bounds`)."""
 PREFIX_FLAG_TAG: Final = "prefill_needs_prefix_flag"
 """The server continues a trailing assistant message only when it is marked with `prefix`."""
 

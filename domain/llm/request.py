@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.llm.capabilities import NO_CAPABILITY, Capability
+from domain.llm.contents import PLAIN, Contents
 from domain.llm.units import UnitCount
 from domain.llm.usage import MEDIA_TOKENS_TYPICAL, estimate_tokens
 
@@ -93,6 +94,11 @@ class LlmRequest:
     """Whether the answer's stream is bytes of sound, which have no room for words of ours."""
     units: tuple[UnitCount, ...] = ()
     """What the request itself shows it will be billed for beside tokens; empty: tokens are its measure."""
+    contents: Contents = PLAIN
+    """What the body holds or refers to beside text."""
+    forced_max_output_tokens: int | None = None
+    """A limit of ours on the answer that the body does not carry yet: it is put in as the body is encoded for
+    the provider. `max_output_tokens` is the same number then. None: the body's own limit stands."""
 
     @property
     def input_tokens_typical(self) -> int:

@@ -113,5 +113,9 @@ class Route:
     """Whether and how a conversation keeps the target where its prompt cache is warm."""
     passthrough: Passthrough = Passthrough.OFF
     """Whether a caller's own provider credential goes upstream."""
+    max_output_tokens: int | None = None
+    """The limit on answers of callers who set none; None: the model's own."""
+    clamp_to_budget: bool = False
+    """Whether an answer may be limited to what a budget still affords, rather than refused."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

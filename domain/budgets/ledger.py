@@ -50,7 +50,7 @@ class Granted(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
     """A posted charge on one account."""
 
     outcome: HoldOutcome
@@ -61,7 +61,9 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class _Lease:
+class LeaseTotals:
+    """One holder's lease of one account. Totals only grow."""
+
     granted: int = 0
     returned: int = 0
     settled: int = 0
@@ -74,14 +76,14 @@ class _Lease:
 
 
 @dataclass(slots=True)
-class _Books:
-    """One account."""
+class Books:
+    """One account: its figures, who leases from it, and what was posted to it."""
 
     account: Account | None = None
     spent: int = 0
     unresolved: int = 0
-    leases: dict[str, _Lease] = field(default_factory=dict)
-    entries: dict[str, _Entry] = field(default_factory=dict)
+    leases: dict[str, LeaseTotals] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
     wanted_until_us: int = 0
     updated_at_us: int = 0
 
@@ -98,7 +100,7 @@ class Ledger:
     """Told the time; holds everything in memory."""
 
     def __init__(self) -> None:
-        self.books: dict[str, _Books] = {}
+        self.books: dict[str, Books] = {}
         self.holders: dict[str, HolderState] = {}
         self.seen_us: dict[str, int] = {}
 
@@ -115,7 +117,7 @@ class Ledger:
         self.seen_us[holder] = now_us
         for want in wants:
             books = self._opened(want.account, now_us)
-            lease = books.leases.setdefault(holder, _Lease())
+            lease = books.leases.setdefault(holder, LeaseTotals())
             lease.returned = max(lease.returned, min(want.returned_total, lease.granted))
         refused = self._lacking(wants, now_us)
         answers = []
@@ -146,14 +148,14 @@ class Ledger:
                 lacking = lacking or want.account.account_id
         return lacking
 
-    def _opened(self, account: Account, now_us: int) -> _Books:
-        books = self.books.setdefault(account.account_id, _Books())
+    def _opened(self, account: Account, now_us: int) -> Books:
+        books = self.books.setdefault(account.account_id, Books())
         books.account = account
         self._forget_slots(books, now_us)
         return books
 
     @staticmethod
-    def _forget_slots(books: _Books, now_us: int) -> None:
+    def _forget_slots(books: Books, now_us: int) -> None:
         account = books.account
         if account is None or not account.rolling_us:
             return
@@ -171,7 +173,8 @@ class Ledger:
         """
         changed = False
         for account_id in posting.accounts:
-            books = self.books.setdefault(account_id, _Books())
+            books = self.books.setdefault(account_id, Books())
+            self._forget_slots(books, now_us)
             known = books.entries.get(posting.attempt_id)
             if known is None:
                 self._charge(books, posting, account_id in posting.leased, now_us)
@@ -183,19 +186,19 @@ class Ledger:
             changed = True
         return changed
 
-    def _charge(self, books: _Books, posting: Posting, leased: bool, now_us: int) -> None:
+    def _charge(self, books: Books, posting: Posting, leased: bool, now_us: int) -> None:
         # Soft accounts hold nothing back, so what nobody knows the bill of counts there as it was estimated.
         outcome = posting.outcome if leased else HoldOutcome.SETTLED
         charged = posting.charged_nano_usd if leased else posting.cost_nano_usd
         if leased:
             for holder in {posting.payer, posting.holder}:
-                books.leases.setdefault(holder, _Lease())
+                books.leases.setdefault(holder, LeaseTotals())
             books.leases[posting.payer].settled += charged
         if outcome is HoldOutcome.UNRESOLVED:
             books.unresolved += charged
         else:
             books.spent += charged
-        books.entries[posting.attempt_id] = _Entry(
+        books.entries[posting.attempt_id] = Entry(
             outcome,
             charged,
             posting.holder,
@@ -203,13 +206,13 @@ class Ledger:
             self._slot(books, now_us),
         )
 
-    def _resolve(self, books: _Books, entry: _Entry, charged: int, now_us: int) -> None:
+    def _resolve(self, books: Books, entry: Entry, charged: int, now_us: int) -> None:
         books.unresolved -= entry.charged
         books.spent += charged
         entry.outcome, entry.charged, entry.slot = HoldOutcome.SETTLED, charged, self._slot(books, now_us)
 
     @staticmethod
-    def _slot(books: _Books, now_us: int) -> int:
+    def _slot(books: Books, now_us: int) -> int:
         rolling_us = 0 if books.account is None else books.account.rolling_us
         return slot_of(now_us, rolling_us) if rolling_us else 0
 

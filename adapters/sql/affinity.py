@@ -16,10 +16,10 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects.sqlite import insert
 
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database
 from adapters.sql.schema import metadata
+from adapters.sql.upserts import insert_into
 from application.ports.affinity import AffinityChanges, AffinityRow, AffinityStore
 from domain.routing.conversation import Place
 
@@ -45,10 +45,10 @@ _C = affinity_places.c
 
 
 class SqlAffinityStore(AffinityStore):
-    """Revisions are given inside the writing transaction, and SQLite has one writer at a time: what a reader
-    has seen up to a revision is complete."""
+    """Revisions are given inside the writing transaction, and every writer is alone: what a reader has seen
+    up to a revision is complete."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def save(self, rows: Sequence[AffinityRow]) -> None:
@@ -94,7 +94,7 @@ class SqlAffinityStore(AffinityStore):
 
 def _save(connection: Connection, rows: Sequence[AffinityRow]) -> None:
     newest = connection.execute(select(func.coalesce(func.max(_C.revision), 0))).scalar_one()
-    statement = insert(affinity_places)
+    statement = insert_into(connection.dialect, affinity_places)
     changed = {
         name: getattr(statement.excluded, name)
         for name in ("credential", "prefix_tokens", "cached_tokens", "long", "used_at_us", "revision")

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from adapters.sql.batch_schema import batches, files
-from adapters.sql.database import REFUSED_VALUES, SqlDatabase, unavailable
+from adapters.sql.database import REFUSED_VALUES, Database, unavailable
 from application.ports.batch_store import BatchStore
 from application.ports.file_store import FileRecords
 from domain.batch.batch import FINAL_STATUSES, Batch
@@ -24,7 +24,7 @@ _OPEN: Final = batches.c.status.not_in(FINAL_STATUSES)
 class SqlBatchStore(BatchStore):
     """Every change is one transaction."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, batch: Batch, *, batches_max: int, unfinished_max: int) -> None:
@@ -131,7 +131,7 @@ class SqlBatchStore(BatchStore):
 class SqlFileRecords(FileRecords):
     """One row per file."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, record: StoredFile, *, files_max: int, bytes_max: int) -> None:
@@ -191,7 +191,7 @@ class SqlFileRecords(FileRecords):
         return await self._database.read(work)
 
 
-async def _written(database: SqlDatabase, work: Callable[[Connection], Result]) -> Result:
+async def _written(database: Database, work: Callable[[Connection], Result]) -> Result:
     try:
         return await database.write(work)
     except REFUSED_VALUES as error:

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database
 from adapters.sql.schema import catalog_sources
 from application.ports.catalog import CatalogStore
 from domain.catalog.offering import Catalog
@@ -11,7 +11,7 @@ from domain.errors import StoreUnavailable
 
 
 class SqlCatalogStore(CatalogStore):
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def save(self, source: str, catalog: Catalog) -> None:

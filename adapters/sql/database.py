@@ -1,4 +1,4 @@
-"""The embedded database: SQLite in WAL mode behind SQLAlchemy Core, used from one thread.
+"""What stores work on, and the embedded one: SQLite in WAL mode behind SQLAlchemy Core, used from one thread.
 
 WAL with synchronous=NORMAL: a commit survives the death of the process; after a power cut the newest
 commits may be missing until `make_durable` was called. Statements are dialect-neutral.
@@ -6,9 +6,9 @@ commits may be missing until `make_durable` was called. Statements are dialect-n
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -24,6 +24,7 @@ from domain.errors import InvalidRequest, StoreUnavailable
 Result = TypeVar("Result")
 BUSY_TIMEOUT_S = 5.0
 _WRITES = "interchange_writes"
+ALLOWED = "sqlite:///<file> and postgresql://<user>:<password>@<host>/<database>"
 
 REFUSED_VALUES = (
     IntegrityError,
@@ -36,6 +37,34 @@ REFUSED_VALUES = (
 """The database works, but will not take these values; asking again would not help."""
 
 
+class Database(Protocol):
+    """What every store works on: functions of a connection, each run in one transaction.
+
+    A function is synchronous and does nothing but talk to its connection: it may run again from the start
+    when another writer came in between. A caller who is cancelled does not stop a function that has begun.
+    """
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the database speaks; `insert_into` and compiled statements need it."""
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns from a consistent view. Raises StoreUnavailable."""
+
+    async def write(self, work: Callable[[Connection], Result], *, alone: bool = True) -> Result:
+        """What `work` returns, committed. Raises StoreUnavailable, or one of REFUSED_VALUES.
+
+        As if no other writer were at it. `alone=False` lets others write meanwhile: for work that only adds
+        rows and adds to numbers, or that locks what it reads (`SELECT … FOR UPDATE`), in a fixed order.
+        """
+
+    async def make_durable(self) -> bool:
+        """Whether everything committed so far would now survive a power cut; False: ask again later."""
+
+    async def aclose(self) -> None:
+        """Closes every connection. Idempotent."""
+
+
 def sqlite_path(url: str) -> str:
     """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`.
 
@@ -45,12 +74,10 @@ def sqlite_path(url: str) -> str:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise InvalidRequest(
-            "DATABASE_URL is not a URL such as sqlite:///interchange.db", param="DATABASE_URL"
-        ) from None
+        raise InvalidRequest(f"DATABASE_URL is not a URL; allowed: {ALLOWED}", param="DATABASE_URL") from None
     if parsed.get_backend_name() != "sqlite":
         raise InvalidRequest(
-            f"DATABASE_URL: {parsed.get_backend_name()} is not supported in this version; allowed: sqlite:///<file>",
+            f"DATABASE_URL: {parsed.get_backend_name()} is not supported; allowed: {ALLOWED}",
             param="DATABASE_URL",
         )
     if not parsed.database or parsed.database == ":memory:":
@@ -105,8 +132,12 @@ class SqlDatabase:
         """What `work` returns from a consistent view. Raises StoreUnavailable."""
         return await self._thread.call(lambda: self._transact(work, writes=False))
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` returns, committed. Raises StoreUnavailable, or one of REFUSED_VALUES."""
+    async def write(self, work: Callable[[Connection], Result], *, alone: bool = True) -> Result:
+        """What `work` returns, committed. Raises StoreUnavailable, or one of REFUSED_VALUES.
+
+        SQLite has one writer at a time, so every writer is alone.
+        """
+        del alone
         return await self._thread.call(lambda: self._transact(work, writes=True))
 
     def _transact(self, work: Callable[[Connection], Result], *, writes: bool) -> Result:

@@ -95,7 +95,8 @@ def _fit(value: Any, hint: Any) -> Any:
     if value is None and type(None) in kinds:
         return None
     if str in kinds:
-        return "" if value is None else str(value).encode("utf-8", "replace").decode()
+        # PostgreSQL has no NUL in text.
+        return "" if value is None else str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     if bool in kinds:
         return bool(value)
     if isinstance(value, (int, float)) and value == value:

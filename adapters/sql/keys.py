@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database
 from adapters.sql.schema import api_keys, key_generation
 from application.ports.keys import KeyStore
 from domain.errors import Conflict
@@ -20,7 +20,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class SqlKeyStore(KeyStore):
     """Every change counts the generation up in its own transaction."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, record: KeyRecord) -> None:

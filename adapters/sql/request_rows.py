@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database
 from adapters.sql.schema import finished_us, usage_attempts, usage_requests
 from application.ports.request_rows import RequestRows, RowFilter
 from domain.analytics.event import AttemptEvent, RequestEvent
@@ -15,7 +15,7 @@ _ROWS = usage_requests.c
 class SqlRequestRows(RequestRows):
     """Reads along the index of ends, so a page costs what it shows, however many rows there are."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def newest(self, where: RowFilter, *, limit: int) -> list[RequestEvent]:

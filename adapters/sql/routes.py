@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database
 from adapters.sql.route_tables import api_routes, route_generation
 from application.ports.routes import RouteStore, StoredRoute
 from domain.errors import Conflict
@@ -16,7 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class SqlRouteStore(RouteStore):
     """Every change counts the generation up in its own transaction."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, route: StoredRoute, *, routes_max: int) -> bool:

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from adapters.sql.answer_tables import stored_answers
-from adapters.sql.database import REFUSED_VALUES, SqlDatabase, unavailable
+from adapters.sql.database import REFUSED_VALUES, Database, unavailable
+from adapters.sql.upserts import insert_into
 from application.ports.stored_answers import OpenBill, StoredAnswer, StoredAnswers
 
 _ROWS = stored_answers.c
@@ -21,14 +21,14 @@ PURGED_PER_ROUND_MAX = 10_000
 class SqlStoredAnswers(StoredAnswers):
     """One row per entry, found by tenant and id."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, answers: Sequence[StoredAnswer]) -> None:
         if not answers:
             return
         rows = [_row(answer) for answer in answers]
-        statement = insert(stored_answers)
+        statement = insert_into(self._database.dialect, stored_answers)
         statement = statement.on_conflict_do_update(
             index_elements=["tenant_id", "id"],
             set_={

@@ -1,51 +1,23 @@
 """Writing usage rows in groups."""
 
 from collections.abc import Callable, Sequence
-from itertools import chain
-from typing import Any
 
-from sqlalchemy import Connection, Table, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, select
 
-from adapters.sql.database import REFUSED_VALUES, SqlDatabase, unavailable
+from adapters.sql.database import REFUSED_VALUES, Database, unavailable
 from adapters.sql.event_format import fitting
 from adapters.sql.schema import usage_attempts, usage_requests
+from adapters.sql.usage_inserts import rows_into
 from domain.analytics.event import RequestEvent
 
 IDS_PER_STATEMENT = 2000
-ROWS_PER_STATEMENT = 128
-"""Rows that go in with one statement: 128 x 52 values stay below SQLite's 32,766."""
-
 
 Follower = Callable[[Connection, Sequence[RequestEvent]], None]
-"""What happens in the transaction that writes new rows. Synchronous; its failure undoes the group."""
+"""What happens in the transaction that writes new rows. Synchronous; its failure undoes the group.
 
-
-class _Insert:
-    """Rows into one table, those that are there already left alone.
-
-    Compiled once and fed with plain tuples. Full statements hold many rows, because Python gives the
-    interpreter lock away and takes it back around each one: a statement per row would make the thread that
-    serves requests wait for the lock twice per row.
-    """
-
-    def __init__(self, table: Table, database: SqlDatabase) -> None:
-        statement = insert(table).on_conflict_do_nothing()
-        self._one = str(statement.compile(dialect=database.dialect))
-        head, values, tail = self._one.partition("(" + ", ".join("?" * len(table.columns)) + ")")
-        assert values, "the dialect writes placeholders another way"
-        self._many = head + ", ".join([values] * ROWS_PER_STATEMENT) + tail
-
-    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Within the caller's transaction. How many of them are new."""
-        new = 0
-        full = len(rows) - len(rows) % ROWS_PER_STATEMENT
-        for start in range(0, full, ROWS_PER_STATEMENT):
-            group = rows[start : start + ROWS_PER_STATEMENT]
-            new += connection.exec_driver_sql(self._many, tuple(chain.from_iterable(group))).rowcount
-        if full < len(rows):
-            new += connection.exec_driver_sql(self._one, [tuple(row) for row in rows[full:]]).rowcount
-        return new
+It may be called again with the same events after the transaction was undone, and others may write meanwhile:
+it keeps nothing in memory, and touches rows that several processes write in a fixed order.
+"""
 
 
 class SqlUsageWriter:
@@ -55,27 +27,33 @@ class SqlUsageWriter:
     in the same transaction with the events that were not there yet, each exactly once.
     """
 
-    def __init__(self, database: SqlDatabase, followers: Sequence[Follower] = ()) -> None:
+    def __init__(self, database: Database, followers: Sequence[Follower] = ()) -> None:
         self._database = database
         self._followers = tuple(followers)
-        self._requests = _Insert(usage_requests, database)
-        self._attempts = _Insert(usage_attempts, database)
+        self._requests = rows_into(usage_requests, database.dialect)
+        self._attempts = rows_into(usage_attempts, database.dialect)
+        # INSERT leaves known rows alone by itself; COPY and followers must not meet them.
+        self._only_new = bool(self._followers) or database.dialect.name == "postgresql"
 
     async def insert(self, events: list[RequestEvent]) -> None:
         """All of them are committed when this returns. Raises StoreUnavailable; then none is."""
         try:
-            await self._database.write(lambda connection: self._insert(connection, events))
+            await self._database.write(lambda connection: self._insert(connection, events), alone=False)
             return
         except REFUSED_VALUES:
-            # One value no column can hold must not hold up every other row.
+            # One value no column can hold must not hold up every other row. The same way lead rows that
+            # somebody else inserted a moment ago: now they are known.
             fitted = [fitting(event) for event in events]
         try:
-            await self._database.write(lambda connection: self._insert(connection, fitted))
+            await self._database.write(lambda connection: self._insert(connection, fitted), alone=False)
         except REFUSED_VALUES as error:
             raise unavailable(error) from error
 
     def _insert(self, connection: Connection, events: list[RequestEvent]) -> None:
-        if self._followers and events:
+        if not events:
+            connection.execute(select(1))  # whoever inserts nothing asks whether the database is there
+            return
+        if self._only_new:
             # Nearly always all of them are new, which costs one statement per group to find out.
             known = _known(connection, events)
             events = list({each.request_id: each for each in events if each.request_id not in known}.values())
@@ -91,11 +69,21 @@ class SqlUsageWriter:
 
 
 def _known(connection: Connection, events: Sequence[RequestEvent]) -> set[str]:
-    """Ids of those that were written before."""
-    ids = [event.request_id for event in events]
+    """Ids of those that were written before.
+
+    Their times are asked for too: an event is the same each time it comes, and the time says which
+    partitions there are to look into.
+    """
     known: set[str] = set()
-    for start in range(0, len(ids), IDS_PER_STATEMENT):
-        column = usage_requests.c.request_id
-        found = connection.execute(select(column).where(column.in_(ids[start : start + IDS_PER_STATEMENT])))
+    columns = usage_requests.c
+    for start in range(0, len(events), IDS_PER_STATEMENT):
+        some = events[start : start + IDS_PER_STATEMENT]
+        times = [event.started_at_us for event in some]
+        found = connection.execute(
+            select(columns.request_id).where(
+                columns.request_id.in_([event.request_id for event in some]),
+                columns.started_at_us.between(min(times), max(times)),
+            )
+        )
         known.update(found.scalars())
     return known

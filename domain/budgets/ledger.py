@@ -57,7 +57,8 @@ class Entry:
     charged: int
     holder: str
     since_us: int
-    slot: int
+    counted_us: int
+    """When it was charged, or resolved: a sliding window forgets it by that."""
 
 
 @dataclass(slots=True)
@@ -161,7 +162,9 @@ class Ledger:
             return
         oldest = oldest_slot(now_us, account.rolling_us)
         for attempt_id, entry in list(books.entries.items()):
-            if entry.outcome is not HoldOutcome.UNRESOLVED and entry.slot < oldest:
+            if entry.outcome is HoldOutcome.UNRESOLVED:
+                continue
+            if slot_of(entry.counted_us, account.rolling_us) < oldest:
                 books.spent -= entry.charged
                 del books.entries[attempt_id]
 
@@ -203,18 +206,13 @@ class Ledger:
             charged,
             posting.holder,
             now_us,
-            self._slot(books, now_us),
+            now_us,
         )
 
     def _resolve(self, books: Books, entry: Entry, charged: int, now_us: int) -> None:
         books.unresolved -= entry.charged
         books.spent += charged
-        entry.outcome, entry.charged, entry.slot = HoldOutcome.SETTLED, charged, self._slot(books, now_us)
-
-    @staticmethod
-    def _slot(books: Books, now_us: int) -> int:
-        rolling_us = 0 if books.account is None else books.account.rolling_us
-        return slot_of(now_us, rolling_us) if rolling_us else 0
+        entry.outcome, entry.charged, entry.counted_us = HoldOutcome.SETTLED, charged, now_us
 
     def resolve(self, attempt_id: str, charged: int | None, now_us: int) -> int:
         """Replaces unresolved charges of an attempt (None: by what was held); on how many accounts."""

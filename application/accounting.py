@@ -1,5 +1,6 @@
 """Turning an attempt's outcome into its row: usage known or counted, priced by the offering it used."""
 
+from application.holds import Hold
 from application.job import Job
 from application.ports.llm import CALLER
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
@@ -62,12 +63,16 @@ def note_attempt(
     may_be_billed: bool = True,
     credential: str = "",
     batch: bool = False,
+    hold: Hold | None = None,
 ) -> AttemptEvent:
     """Appends this attempt's row to the job and returns it. `batch`: at the provider's batch prices.
 
     Without a count from the provider, an attempt that may have been billed is counted by us and flagged
-    `estimated`; one that certainly was not (refused before or by the provider) costs nothing.
+    `estimated`; one that certainly was not (refused before or by the provider) costs nothing. Its `hold` is
+    settled likewise; an answer made in the background is billed later, and held until then.
     """
+    told = usage is not None
+    billed = told or may_be_billed or job.request.background
     if usage is None:
         usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
     else:
@@ -111,7 +116,7 @@ def note_attempt(
         credential,
         billed_as,
         shown_units(usage.units) if usage.units else "",
-        "",
+        "" if hold is None else hold.settle(cost, known=told, billed=billed),
     )
     job.attempts.append(event)
     return event

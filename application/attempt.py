@@ -4,6 +4,7 @@ from typing import NamedTuple, assert_never
 
 from application.affinity import moved_from
 from application.credentials import ONLY_ONE, Credential, blamed
+from application.holds import Hold
 from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamCall
 from domain.llm.failures import BreakerVote, Failure, FailureKind
@@ -35,6 +36,8 @@ class Attempt(NamedTuple):
     """Whether nothing else could be tried after it."""
     key: Credential = ONLY_ONE
     """Which of the provider's keys it uses."""
+    hold: Hold | None = None
+    """What is held for it; None: no budget counts it."""
 
     @property
     def credential(self) -> str:
@@ -106,3 +109,17 @@ def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> Non
                 state.cool_down(now + MODEL_MISSING_COOL_DOWN_S)
         case never:
             assert_never(never)
+
+
+def earliest_reopening_s(targets: tuple[Target, ...], live: LiveState, now: float) -> float | None:
+    """Seconds until the first of them may be asked again; None when nothing says so."""
+    waits = [
+        max(
+            state.cool_until - now,
+            state.breaker.reopen_after_s(now),
+            0.0 if state.provider.keys is None else state.provider.keys.back_after_s(now),
+            0.0,
+        )
+        for state in (live.targets[target.index] for target in targets)
+    ]
+    return min(waits, default=None)

@@ -12,15 +12,24 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar, assert_never
 
 from application.accounting import note_attempt
-from application.attempt import Attempt, not_sent, upstream_call, vote
+from application.attempt import Attempt, earliest_reopening_s, not_sent, upstream_call, vote
 from application.credentials import another_key, as_the_pool_tells, choose_credential
+from application.holds import BudgetHolds
 from application.job import Job
 from application.next_targets import continuations, larger_windows
 from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamFailed
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
 from application.stream import Opened, OpenedStream, Recovery, open_attempt
-from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
+from application.ways import Ways
+from domain.errors import (
+    BudgetExceeded,
+    DeadlineExceeded,
+    InterchangeError,
+    NoProviderAvailable,
+    StoreUnavailable,
+    UpstreamError,
+)
 from domain.llm.continuation import ContinuationMode
 from domain.llm.failures import BreakerVote, Failure
 from domain.llm.request import Operation
@@ -29,8 +38,7 @@ from domain.resilience.breaker import Permit, Refused
 from domain.resilience.retry_budget import RetryBudget
 from domain.routing.failover import GiveUp, RetrySame, TryNext, next_step
 from domain.routing.live import LiveState
-from domain.routing.target import Target, Via
-from domain.routing.way import Way, choose_way
+from domain.routing.target import Target
 
 Result = TypeVar("Result")
 
@@ -62,40 +70,26 @@ class AttemptLoop:
         chance: random.Random,
         retry_budget: RetryBudget,
         on_failover: Callable[[FailoverHappened], None] | None = None,
+        holds: BudgetHolds | None = None,
     ) -> None:
-        self._direct = direct
-        self._gateway = gateway
+        self._ways = Ways(direct, gateway)
         self._frames = frames
         self._clock = clock
         self._chance = chance
         self._retry_budget = retry_budget
         self._on_failover = on_failover
+        self._holds = holds
 
     def reachable(self, target: Target, dialect: str, job: Job | None = None) -> bool:
         """Whether any way it may take carries a request of this dialect to the target now."""
-        if job is not None and job.callers_provider:
-            if target.provider == job.callers_provider:
-                return self._direct_reaches(target, dialect)
-            if job.own_only:
-                return False
-        return self._direct_reaches(target, dialect) or self._gateway_reaches(target, dialect)
-
-    def _direct_reaches(self, target: Target, dialect: str) -> bool:
-        if target.via is Via.PORTKEY:
-            return False
-        return self._direct.reaches(target) and self._direct.speaks(dialect, target)
-
-    def _gateway_reaches(self, target: Target, dialect: str) -> bool:
-        gateway = self._gateway
-        if gateway is None or target.via is Via.DIRECT:
-            return False
-        return gateway.reaches(target) and gateway.speaks(dialect, target)
+        return self._ways.reachable(target, dialect, job)
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
         """A whole answer.
 
         Raises:
             UpstreamError: the last failure, when everything allowed was tried.
+            BudgetExceeded: no target was tried, because no hard budget has room for what it may cost.
             NoProviderAvailable: every planned target was closed meanwhile.
             DeadlineExceeded: the time ran out.
         """
@@ -115,6 +109,7 @@ class AttemptLoop:
         self._retry_budget.on_request(clock.monotonic())
         queue = list(job.plan.targets)
         last: Failure | None = None
+        refused: BudgetExceeded | None = None
         while queue:
             target = queue.pop(0)
             retries_left = job.plan.route.retries
@@ -131,29 +126,32 @@ class AttemptLoop:
                     break
                 try:
                     return await call(job, live, attempt)
+                except BudgetExceeded as error:
+                    attempt.state.breaker.forget(attempt.permit)
+                    refused = refused or error
+                    break  # another target may be cheaper, or counted elsewhere
                 except UpstreamFailed as error:
-                    last = error.failure
-                    self._note_failure(job, live, attempt, last)
+                    last = self._note_failure(job, live, attempt, error.failure)
                 except BaseException:
                     attempt.state.breaker.forget(attempt.permit)
                     raise
-                if last.at_gateway and hops < GATEWAY_HOPS_MAX and self._way(job, target) is not None:
+                if last.at_gateway and hops < GATEWAY_HOPS_MAX and self._ways.choose(job, target) is not None:
                     # The hop failed, not the provider: another way to it is no retry of the target.
                     hops += 1
                     continue
                 if another_key(job, attempt.key, last, clock.monotonic(), tried):
                     continue  # the key failed, not the target: no retry of it is spent
                 last = self._as_everybody_was_told(job, last, attempt)
-                more_targets = bool(queue or job.plan.spares)
-                step = self._next_step(job, last, retries_left, tries, more_targets, waited_s)
+                step = self._next_step(
+                    job, last, retries_left, tries, bool(queue or job.plan.spares), waited_s
+                )
                 tries += 1
                 match step:
                     case RetrySame(wait_s):
                         retries_left -= 1
                         waited_s += wait_s
                         tried.clear()
-                        await asyncio.sleep(wait_s + TIMER_GRAIN_S)
-                        job.upstream_s += wait_s + TIMER_GRAIN_S  # the provider's doing, not our overhead
+                        await _pause(job, wait_s + TIMER_GRAIN_S)
                         continue
                     case TryNext():
                         if last.disposition.larger_context_only:
@@ -164,12 +162,31 @@ class AttemptLoop:
                         raise UpstreamError(last, attempts=len(job.attempts))
                     case _:
                         assert_never(step)
+        raise self._out_of_targets(job, live, last, refused)
+
+    def _out_of_targets(
+        self, job: Job, live: LiveState, last: Failure | None, refused: BudgetExceeded | None
+    ) -> InterchangeError:
         if last is not None:
-            raise UpstreamError(last, attempts=len(job.attempts))
-        raise NoProviderAvailable(
+            return UpstreamError(last, attempts=len(job.attempts))
+        return refused or NoProviderAvailable(
             "every candidate is closed at the moment",
-            retry_after_s=earliest_reopening_s(job.plan.targets, live, clock.monotonic()),
+            retry_after_s=earliest_reopening_s(job.plan.targets, live, self._clock.monotonic()),
         )
+
+    async def _funded(self, job: Job, attempt: Attempt) -> Attempt:
+        """The attempt with its worst cost held. Raises BudgetExceeded, StoreUnavailable: nothing is sent."""
+        holds = self._holds
+        if holds is None or holds.book.empty:
+            return attempt
+        funded = False
+        try:
+            hold = await holds.begin(job, attempt.target, attempt.credential)
+            funded = True
+        finally:
+            if not funded:
+                attempt.key.settle(0)
+        return attempt._replace(hold=hold)
 
     def _as_everybody_was_told(self, job: Job, failure: Failure, attempt: Attempt) -> Failure:
         """The failure with the target's whole cool-down as Retry-After: another caller may have been told
@@ -219,7 +236,7 @@ class AttemptLoop:
         state = live.targets[target.index]
         if not state.usable(now):
             return None
-        way = self._way(job, target)
+        way = self._ways.choose(job, target)
         if way is None:
             return None
         draw = 0.0 if state.provider.keys is None else self._chance.random()
@@ -231,25 +248,10 @@ class AttemptLoop:
             key.settle(0)
             return None
         assert isinstance(permit, Permit)
-        provider = self._gateway if way is Way.GATEWAY and self._gateway is not None else self._direct
-        return Attempt(target, state, permit, way, provider, now, last, key)
-
-    def _way(self, job: Job, target: Target) -> Way | None:
-        dialect = job.request.dialect
-        if job.callers_provider and job.callers_provider == target.provider:
-            return Way.DIRECT if self._direct_reaches(target, dialect) else None
-        gateway_reaches = self._gateway_reaches(target, dialect)
-        drops: tuple[str, ...] = ()
-        if gateway_reaches and self._gateway is not None:
-            drops = self._gateway.would_drop(job.request, target)
-        return choose_way(
-            target.via,
-            gateway_reaches=gateway_reaches,
-            direct_reaches=self._direct_reaches(target, dialect),
-            gateway_drops=drops,
-        )
+        return Attempt(target, state, permit, way, self._ways.provider(way), now, last, key)
 
     async def _complete_once(self, job: Job, live: LiveState, attempt: Attempt) -> UpstreamAnswer:
+        attempt = await self._funded(job, attempt)
         target, state = attempt.target, attempt.state
         state.in_flight += 1
         outcome = "cancelled"
@@ -271,7 +273,7 @@ class AttemptLoop:
             if outcome == "cancelled":
                 note_attempt(
                     job, target, via=attempt.way.value, outcome=outcome, started=attempt.started, ended=ended,
-                    usage=None, credential=attempt.credential,
+                    usage=None, credential=attempt.credential, hold=attempt.hold,
                 )  # fmt: skip
         attempt.key.settle(None if answer.usage is None else answer.usage.total_tokens)
         attempt.key.answered(ended, answer.headroom)
@@ -291,6 +293,7 @@ class AttemptLoop:
             ended=ended,
             usage=NO_USAGE if job.request.operation is Operation.COUNT_TOKENS else answer.usage,
             answer_chars=len(answer.body),
+            hold=attempt.hold,
         )
         job.answered_by = target
         job.via = attempt.way.value
@@ -300,7 +303,7 @@ class AttemptLoop:
         return answer
 
     async def _open_once(self, job: Job, live: LiveState, attempt: Attempt) -> OpenedStream:
-        first = await open_attempt(self._clock, job, attempt)
+        first = await open_attempt(self._clock, job, await self._funded(job, attempt))
         return OpenedStream(self._clock, self._frames, job, live, first, self)
 
     async def resume(
@@ -336,7 +339,11 @@ class AttemptLoop:
             if attempt is None:
                 return None
             try:
+                attempt = await self._funded(job, attempt)
                 return await open_attempt(self._clock, job, attempt, continue_from=continue_from)
+            except (BudgetExceeded, StoreUnavailable):
+                attempt.state.breaker.forget(attempt.permit)
+                return None
             except UpstreamFailed as error:
                 self._note_failure(job, live, attempt, error.failure)
                 if not error.failure.at_gateway:
@@ -346,7 +353,7 @@ class AttemptLoop:
                 raise
         return None
 
-    def _note_failure(self, job: Job, live: LiveState, attempt: Attempt, failure: Failure) -> None:
+    def _note_failure(self, job: Job, live: LiveState, attempt: Attempt, failure: Failure) -> Failure:
         now = self._clock.monotonic()
         note_attempt(
             job,
@@ -359,8 +366,10 @@ class AttemptLoop:
             usage=None,
             failure=failure,
             may_be_billed=failure.may_be_billed,
+            hold=attempt.hold,
         )
         vote(live, attempt, failure, now)
+        return failure
 
     def _report_failover(self, job: Job, target: Target, queue: list[Target], failure: Failure) -> None:
         if queue and self._on_failover is not None:
@@ -369,15 +378,6 @@ class AttemptLoop:
             )
 
 
-def earliest_reopening_s(targets: tuple[Target, ...], live: LiveState, now: float) -> float | None:
-    """Seconds until the first of them may be asked again; None when nothing says so."""
-    waits = [
-        max(
-            state.cool_until - now,
-            state.breaker.reopen_after_s(now),
-            0.0 if state.provider.keys is None else state.provider.keys.back_after_s(now),
-            0.0,
-        )
-        for state in (live.targets[target.index] for target in targets)
-    ]
-    return min(waits, default=None)
+async def _pause(job: Job, wait_s: float) -> None:
+    await asyncio.sleep(wait_s)
+    job.upstream_s += wait_s  # the provider's doing, not our overhead

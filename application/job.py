@@ -1,8 +1,11 @@
 """One request on its way: what was asked, what was decided, what has happened so far."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from domain.analytics.event import AttemptEvent
+from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
 from domain.routing.conversation import Conversation
 from domain.routing.live import LiveState
@@ -11,6 +14,9 @@ from domain.routing.requirements import Requirements
 from domain.routing.target import Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
+
+if TYPE_CHECKING:
+    from application.holds import Hold
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +50,12 @@ class Job:
     plan_s: float = 0.0
     upstream_s: float = 0.0
     attempts: list[AttemptEvent] = field(default_factory=list)
+    holds: "list[Hold]" = field(default_factory=list)
+    """Money held for its attempts whose rows are not recorded yet."""
+    budget_left_nano_usd: int | None = None
+    """What is left of the tightest hard budget it concerns, as far as this instance knows."""
+    switched_by: str = ""
+    """The budget that put it on another route than was asked for."""
     skipped: int = 0
     """Targets passed over without a call, because a breaker closed them meanwhile."""
     dropped: tuple[str, ...] = ()
@@ -69,6 +81,8 @@ class Job:
     live: LiveState | None = None
     """The live state the plan was made with."""
     recorded: bool = False
+    halt: Callable[[InterchangeError], None] | None = None
+    """Ends the answer with that error, now; None: it cannot be ended from outside at the moment."""
     trace: bool = False
     """Whether the caller asked to see the decision in a header."""
 

@@ -261,7 +261,7 @@ class LeaseBook:
     # Beside requests
 
     def recall(self) -> None:
-        """Budgets changed: whatever is idle goes back with the next look, and comes anew under their limits."""
+        """Budgets changed: what is idle goes back with the next look, and comes anew under their limits."""
         self._recalled = True
 
     def posted(self, holder: str, account_ids: Iterable[str], charged: int) -> None:
@@ -280,6 +280,14 @@ class LeaseBook:
             if lease is not None and lease.state is not None:
                 return lease.state
         return None
+
+    def at_hand(self, account_id: str) -> int:
+        """What this instance may hold of an account without asking."""
+        return sum(
+            max(0, tenure.leases[account_id].free)
+            for tenure in self._tenures.values()
+            if account_id in tenure.leases
+        )
 
     def watch(self, accounts: Iterable[Account], now: float) -> None:
         """Follows accounts that are only counted."""

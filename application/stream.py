@@ -109,7 +109,7 @@ async def open_attempt(
         if outcome == "cancelled":
             note_attempt(
                 job, attempt.target, via=attempt.way.value, outcome=outcome, started=attempt.started,
-                ended=ended, usage=None, credential=attempt.credential,
+                ended=ended, usage=None, credential=attempt.credential, hold=attempt.hold,
             )  # fmt: skip
     job.upstream_s += first_token_s
     return Opened(attempt, stream, machine, held, first_token_s)
@@ -379,6 +379,7 @@ class OpenedStream:
             answer_chars=machine.content_chars,
             # What goes on in the background is billed when it is done, to its end.
             may_be_billed=not job.request.background,
+            hold=attempt.hold,
         )
 
     def close(self) -> None:

@@ -77,6 +77,24 @@ class ResidencyViolation(Forbidden):
     code = "residency_violation"
 
 
+class BudgetExceeded(InterchangeError):
+    """A hard budget has no room for what this may cost; `details` say which, how it stands and when it ends."""
+
+    code = "budget_exceeded"
+
+
+class CostUnbounded(BudgetExceeded):
+    """Nothing bounds what this may cost, and a hard budget takes nothing it cannot bound."""
+
+    code = "cost_unbounded"
+
+
+class AgentStopped(Forbidden):
+    """Whoever asks was stopped, by an operator or by a guard; `details` say which stop it is."""
+
+    code = "agent_stopped"
+
+
 class UnknownModel(InterchangeError):
     """No route, model or provider of that name; `nearest` are the closest names."""
 

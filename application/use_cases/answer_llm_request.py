@@ -11,6 +11,7 @@ from collections.abc import Callable
 from application.affinity import AffinityBook, explain_outcome
 from application.attempts import AttemptLoop
 from application.credentials import admit_own
+from application.holds import BudgetHolds
 from application.job import Attribution, Job
 from application.offers import Offers
 from application.ports.llm import UpstreamAnswer
@@ -79,6 +80,7 @@ class AnswerLlmRequest:
         observe: Callable[[RequestEvent], None],
         affinity: AffinityBook | None = None,
         offers: Offers | None = None,
+        holds: BudgetHolds | None = None,
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
@@ -89,6 +91,7 @@ class AnswerLlmRequest:
         self._observe = observe
         self._affinity = affinity
         self._offers = offers
+        self._holds = holds
         self.slots_max = slots_max
         self.in_flight = 0
 
@@ -124,7 +127,7 @@ class AnswerLlmRequest:
         self.in_flight += 1
         try:
             self._admit(principal)
-            route = table.resolve(request.model)
+            route = self._route(job, table)
             job.live = live
             if request.own_credential is not None or route.passthrough is not Passthrough.OFF:
                 job.callers_provider = admit_own(request, route)
@@ -161,6 +164,18 @@ class AnswerLlmRequest:
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
         job.plan_s = clock.monotonic() - started
         return job, live
+
+    def _route(self, job: Job, table: RoutingTable) -> Route:
+        """The route that was asked for, or the one that a budget near its end switches to."""
+        asked = table.resolve(job.request.model)
+        account = None if self._holds is None else self._holds.switch(job)
+        if account is None or account.switch is None:
+            return asked
+        instead = table.routes.get(account.switch.route)
+        if instead is None or instead is asked:
+            return asked
+        job.switched_by = account.name
+        return instead
 
     @staticmethod
     def _targets(job: Job, table: RoutingTable) -> tuple[Target, ...]:
@@ -204,7 +219,10 @@ class AnswerLlmRequest:
 
     async def open(self, job: Job, live: LiveState) -> OpenedStream:
         """A committed stream; close it before `end`. Raises as `complete`."""
-        return await self._attempts.open(job, live)
+        stream = await self._attempts.open(job, live)
+        if self._holds is not None and job.holds:
+            job.budget_left_nano_usd = self._holds.remaining(job)
+        return stream
 
     def end(
         self,
@@ -233,6 +251,9 @@ class AnswerLlmRequest:
                 first(event)
         finally:
             self.usage_log.record(event)
+            if self._holds is not None and (job.holds or not self._holds.book.empty):
+                self._holds.recorded(job)
+                job.budget_left_nano_usd = self._holds.remaining(job)
             self._observe(event)
 
     def abandon(self, job: Job) -> None:

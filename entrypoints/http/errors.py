@@ -11,7 +11,9 @@ import msgspec
 
 from application.ports.wire import FAMILY
 from domain.errors import (
+    BudgetExceeded,
     Conflict,
+    CostUnbounded,
     DeadlineExceeded,
     Forbidden,
     IdempotencyKeyReused,
@@ -44,8 +46,11 @@ STATUS: Mapping[type[InterchangeError], int] = {
     PreviousResponseNotFound: 400,
     InvalidRequirements: 400,
     Unauthenticated: 401,
+    BudgetExceeded: 402,
+    CostUnbounded: 402,
     Forbidden: 403,
     ResidencyViolation: 403,
+    AgentStopped: 403,
     UnknownModel: 404,
     NotFound: 404,
     Conflict: 409,

@@ -1,0 +1,236 @@
+"""Money around an attempt: held at its worst cost before it is sent, settled with its row, once.
+
+A hold is open from `begin` until `settle` (or `drop`, when nothing was sent). Its place on the board is freed
+only when the attempt's row is in the journal (`recorded`), so that a death in between leaves either a row or
+an open hold, and at worst both, which are one charge.
+"""
+
+import logging
+from typing import Final, NamedTuple
+
+from application.budget_book import BudgetBook
+from application.job import Job
+from application.lease_book import LeaseBook, NoRoom, Tenure
+from application.ports.hold_board import HoldBoard
+from application.ports.llm import CALLER
+from application.ports.system import Clock
+from domain.batch.spending import line_bound
+from domain.budgets.alerts import reached
+from domain.budgets.budget import Account
+from domain.budgets.lease import Lease
+from domain.budgets.posting import HoldOutcome, posting_text
+from domain.budgets.refusal import exceeded, unbounded
+from domain.budgets.scope import Spender
+from domain.errors import InterchangeError
+from domain.llm.request import Operation
+from domain.routing.target import Target
+
+log = logging.getLogger("interchange")
+
+NO_PRICE: Final = "no price bounds this model's answer; set its prices, or max_tokens"
+_SOFT_HOLDER: Final = "-"
+
+
+class _Concerned(NamedTuple):
+    """Which accounts an attempt concerns."""
+
+    hard: tuple[Account, ...]
+    soft: tuple[Account, ...]
+
+
+class Hold:
+    """One attempt's money. Settled exactly once; everything else is idempotent."""
+
+    __slots__ = ("_holds", "amount", "concerned", "leases", "open", "place", "tenure")
+
+    def __init__(self, holds: "BudgetHolds", concerned: _Concerned, amount: int) -> None:
+        self._holds = holds
+        self.concerned = concerned
+        self.amount = amount
+        self.tenure: Tenure | None = None
+        self.leases: list[Lease] = []
+        self.place: int | None = None
+        self.open = True
+
+    def settle(self, cost: int | None, *, known: bool, billed: bool = True) -> str:
+        """Ends the hold with what is known of the bill; the line for the attempt's row.
+
+        `known`: the provider counted. `billed` False: it certainly was not. Otherwise all of it counts until
+        somebody knows better.
+        """
+        if not billed:
+            outcome, charged = HoldOutcome.RELEASED, 0
+        elif known and cost is not None:
+            outcome, charged = HoldOutcome.SETTLED, cost
+        else:
+            outcome, charged = HoldOutcome.UNRESOLVED, self.amount
+        return self._holds.settle(self, outcome, charged, cost or 0)
+
+
+class BudgetHolds:
+    """Belongs to one event loop. Costs nothing while there are no budgets."""
+
+    def __init__(self, book: BudgetBook, leases: LeaseBook, board: HoldBoard, clock: Clock) -> None:
+        self.book = book
+        self.leases = leases
+        self._board = board
+        self._clock = clock
+        self.beyond_bound = 0
+        """Bills that were higher than their bound: a wrong price or bound, worth an alarm."""
+        self.refusals: dict[str, int] = {}
+        """By budget: requests it had no room for."""
+
+    def concerned(self, job: Job, target: Target | None, credential: str = "") -> _Concerned | None:
+        """The accounts of an attempt at this target; None: nobody counts it."""
+        if self.book.empty or credential == CALLER or job.request.operation is Operation.COUNT_TOKENS:
+            return None
+        now = self._clock.utc_now()
+        accounts = self.book.concerning(spender_of(job, target), now, int(now.timestamp() * 1e6))
+        if not accounts:
+            return None
+        return _Concerned(
+            tuple(account for account in accounts if account.hard),
+            tuple(account for account in accounts if not account.hard),
+        )
+
+    async def begin(self, job: Job, target: Target, credential: str) -> Hold | None:
+        """Holds the attempt's worst cost; None: no budget counts it.
+
+        Raises:
+            BudgetExceeded, CostUnbounded: nothing is held.
+            StoreUnavailable: the ledger cannot be asked and slices are used up, or no place is left.
+        """
+        concerned = self.concerned(job, target, credential)
+        if concerned is None:
+            return None
+        monotonic = self._clock.monotonic()
+        if concerned.soft:
+            self.leases.watch(concerned.soft, monotonic)
+        hard = concerned.hard
+        if not hard:
+            return Hold(self, concerned, 0)
+        amount = line_bound(job.request, target.offering.prices, target.offering.max_output_tokens)
+        if amount is None:
+            self._refused(hard[0])
+            raise unbounded(hard[0], NO_PRICE)
+        hold = Hold(self, concerned, amount)
+        taken = self.leases.try_take(hard, amount, monotonic)
+        if taken is None:
+            try:
+                taken = await self.leases.take(hard, amount, job.deadline.remaining_s(monotonic))
+            except NoRoom as full:
+                self._refused(full.account)
+                raise exceeded(full.account, full.state, amount) from None
+        hold.tenure, hold.leases = taken
+        try:
+            group = taken[0].group(_ids(hard), _ids(concerned.soft))
+            hold.place = self._board.put(f"{job.request_id}.{len(job.attempts)}", amount, group)
+        except InterchangeError:
+            self.drop(hold)
+            raise
+        job.holds.append(hold)
+        return hold
+
+    def drop(self, hold: Hold) -> None:
+        """Nothing was sent: as if it had never been held. Idempotent."""
+        if not hold.open:
+            return
+        hold.open = False
+        now = self._clock.monotonic()
+        for lease in hold.leases:
+            lease.settle(hold.amount, 0, now)
+        self._free(hold)
+
+    def settle(self, hold: Hold, outcome: HoldOutcome, charged: int, cost: int) -> str:
+        """Called by `Hold.settle`."""
+        if hold.open:
+            hold.open = False
+            now = self._clock.monotonic()
+            for lease in hold.leases:
+                lease.settle(hold.amount, charged, now)
+            if charged > hold.amount and hold.leases:
+                self.beyond_bound += 1
+        tenure = hold.tenure
+        return posting_text(
+            outcome,
+            charged,
+            hold.amount,
+            cost,
+            _SOFT_HOLDER if tenure is None else tenure.holder,
+            _SOFT_HOLDER if tenure is None else tenure.payer,
+            _ids(hold.concerned.hard),
+            _ids(hold.concerned.soft),
+        )
+
+    def recorded(self, job: Job) -> None:
+        """The job's rows are in the journal: its places are free.
+
+        A hold that nobody settled stays where it is: what it was for may have been billed, and has no row.
+        """
+        for hold in job.holds:
+            if hold.open:
+                log.error("an attempt of request %s ended without a row; its hold stays", job.request_id)
+            else:
+                self._free(hold)
+        job.holds.clear()
+
+    def _free(self, hold: Hold) -> None:
+        if hold.place is not None:
+            self._board.clear(hold.place)
+            hold.place = None
+        if hold.tenure is not None and hold.leases:
+            self.leases.recorded(hold.tenure)
+            hold.leases = []
+
+    def _refused(self, account: Account) -> None:
+        self.refusals[account.budget_id] = self.refusals.get(account.budget_id, 0) + 1
+
+    # What requests are told
+
+    def switch(self, job: Job) -> Account | None:
+        """The budget near its end that wants this request on another route; None: as asked."""
+        if self.book.empty:
+            return None
+        now = self._clock.utc_now()
+        for account in self.book.concerning(spender_of(job, None), now, int(now.timestamp() * 1e6)):
+            if account.switch is None:
+                continue
+            state = self.leases.state(account.account_id)
+            at = account.switch.at_basis_points
+            if state is not None and reached(state.committed_nano_usd, account.limit_nano_usd, at):
+                return account
+        return None
+
+    def remaining(self, job: Job) -> int | None:
+        """What is left of the tightest hard budget the job concerns, as far as this instance was told; None:
+        no hard budget, or nothing was told yet. Nano-dollars."""
+        concerned = None if self.book.empty else self.concerned(job, job.answered_by, job.credential)
+        if concerned is None:
+            return None
+        rests = []
+        for account in concerned.hard:
+            state = self.leases.state(account.account_id)
+            if state is not None:
+                rests.append(state.free_nano_usd + self.leases.at_hand(account.account_id))
+        return min(rests, default=None)
+
+
+def spender_of(job: Job, target: Target | None) -> Spender:
+    """On whose behalf, and with whom, an attempt of this job spends."""
+    principal, who = job.principal, job.attribution
+    return Spender(
+        principal.tenant_id,
+        principal.team,
+        principal.project,
+        principal.key_id,
+        who.user_id,
+        who.agent_id,
+        who.session_id,
+        who.workflow_id,
+        "" if target is None else target.model,
+        "" if target is None else target.provider,
+    )
+
+
+def _ids(accounts: tuple[Account, ...]) -> tuple[str, ...]:
+    return tuple(account.account_id for account in accounts)

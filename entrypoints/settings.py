@@ -1,11 +1,11 @@
 """The configuration, as the rest of the entrypoints read it."""
 
+from entrypoints.config.budget_sections import BudgetSettings
 from entrypoints.config.loading import LoadedSettings, load_settings
 from entrypoints.config.problems import ConfigError, ConfigProblem
 from entrypoints.config.provider_sections import ModelSettings, ProviderKey, ProviderSettings
 from entrypoints.config.root import Settings
 from entrypoints.config.route_sections import (
-    BudgetSettings,
     CacheSettings,
     RouteSettings,
     RouteTargetSettings,

@@ -5,6 +5,7 @@ The file, the API and the command line all say the same words; they are checked 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from domain.budgets.budget import BASIS_POINTS, DEFAULT_ALERTS, Budget, Switch, check_budget
@@ -12,6 +13,7 @@ from domain.budgets.period import make_period
 from domain.budgets.scope import EACH, Dimension, Scope, make_scope
 from domain.errors import InvalidRequest
 from domain.money import InvalidAmount, parse_usd
+from domain.tenancy.key_rules import TENANT_SHAPE
 from domain.tenancy.role import OPERATOR_TENANT
 
 DEFAULT_FIRST_ALERT: Final = DEFAULT_ALERTS[0] / BASIS_POINTS
@@ -53,7 +55,7 @@ def make_budget(
         budget_id=budget_id,
         owner=owner,
         name=terms.name,
-        scope=make_scope(dict(terms.scope)),
+        scope=_scope(terms.scope),
         period=make_period(terms.period, rolling=terms.rolling, time_zone=terms.time_zone),
         limit_nano_usd=_limit(terms.limit_usd),
         hard=terms.hard,
@@ -116,8 +118,18 @@ def names_one(scope: Scope, dimension: Dimension) -> str | None:
     return None
 
 
+def _scope(written: Mapping[str, str]) -> Scope:
+    scope = make_scope(dict(written))
+    if scope.tenant is not None and not TENANT_SHAPE.fullmatch(scope.tenant):
+        raise InvalidRequest(
+            f"no tenant can be called {scope.tenant[:80]!r}; allowed: 1-63 of a-z, 0-9, '-' and '_'",
+            param="scope.tenant",
+        )
+    return scope
+
+
 def _limit(written: object) -> int:
-    if isinstance(written, bool) or not isinstance(written, str | int | float):
+    if isinstance(written, bool) or not isinstance(written, str | int | float | Decimal):
         raise InvalidRequest(
             "limit_usd must be an amount of dollars, such as 100 or '0.05'", param="limit_usd"
         )

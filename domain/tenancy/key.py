@@ -102,6 +102,11 @@ def format_key(env: str, key_id: str, secret: bytes) -> str:
     return text
 
 
+def is_key_id(text: str) -> bool:
+    """Whether a key could have this id."""
+    return len(text) == KEY_ID_LENGTH and all(letter in BASE62 for letter in text)
+
+
 def key_id_from(draw: Callable[[int], int]) -> str:
     """A new key id; `draw(n)` returns an even draw from 0 to n-1."""
     return "".join(BASE62[draw(len(BASE62))] for _ in range(KEY_ID_LENGTH))

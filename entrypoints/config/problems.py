@@ -1,6 +1,7 @@
 """What is wrong with a configuration, said so that it can be fixed without reading code."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 ConfigPath = tuple[str | int, ...]
 """Keys and list positions from the top of the configuration down to one value."""
@@ -22,6 +23,14 @@ class ConfigProblem:
     def __str__(self) -> str:
         place = self.origin if self.line is None else f"{self.origin}:{self.line}:{self.column}"
         return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class Finding(NamedTuple):
+    """Something to tell about one path; a fatal one keeps the server from starting."""
+
+    path: ConfigPath
+    message: str
+    fatal: bool = False
 
 
 class ConfigError(Exception):

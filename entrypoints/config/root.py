@@ -1,6 +1,5 @@
 """`Settings`: the whole configuration of one instance, validated and frozen."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +8,10 @@ from pydantic import Field, field_validator
 
 from domain.time import Timeouts
 from entrypoints.config.batch_sections import BatchSettings
+from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.provider_sections import ProviderSettings
 from entrypoints.config.response_sections import ResponsesSettings
-from entrypoints.config.route_sections import BudgetSettings, RouteSettings
+from entrypoints.config.route_sections import RouteSettings
 from entrypoints.config.sections import (
     AbsolutePath,
     BreakerSettings,
@@ -45,8 +45,10 @@ class Settings(Section):
     simulator: SimulatorSettings = SimulatorSettings()
     providers: dict[ProviderName, ProviderSettings] = Field(default_factory=dict)
     routes: dict[RouteName, RouteSettings] = Field(default_factory=dict)
-    budgets: tuple[BudgetSettings, ...] = ()
-    budget_alert_threshold: Share = 0.8
+    budgets: tuple[BudgetSettings, ...] = Field(default=(), max_length=BUDGETS_MAX)
+    budget_alert_threshold: Share = Field(
+        default=0.8, description="The first threshold of budgets that name none of their own."
+    )
     routing: RoutingSettings = RoutingSettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()
@@ -70,14 +72,6 @@ class Settings(Section):
                 section = {**section, "kind": str(name).lower()}
             filled[name] = section
         return filled
-
-    @field_validator("budgets")
-    @classmethod
-    def _budget_names_differ(cls, budgets: tuple[BudgetSettings, ...]) -> tuple[BudgetSettings, ...]:
-        repeated = [name for name, times in Counter(b.name for b in budgets).items() if times > 1]
-        if repeated:
-            raise ValueError(f"budget names must differ; given more than once: {', '.join(repeated)}")
-        return budgets
 
     @property
     def key_file(self) -> Path:

@@ -1,14 +1,11 @@
-"""`routes` and `budgets`: what callers may ask for as `model`, and what that may cost."""
+"""`routes`: what callers may ask for as `model`."""
 
-from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
     Field,
     GetJsonSchemaHandler,
-    WithJsonSchema,
-    field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema
@@ -131,46 +128,3 @@ class RouteSettings(Section):
         if self.passthrough_credentials == "only":
             return Passthrough.ONLY
         return Passthrough.ALLOWED if self.passthrough_credentials else Passthrough.OFF
-
-
-BudgetScope = Literal[
-    "tenant",
-    "team",
-    "project",
-    "key",
-    "user",
-    "agent",
-    "session",
-    "workflow",
-    "model",
-    "provider",
-]
-Usd = Annotated[
-    Decimal, Field(ge=0, le=1_000_000_000_000), WithJsonSchema({"type": ["number", "string"], "minimum": 0})
-]
-
-
-class BudgetSettings(Section):
-    """A limit on spending. `hard` refuses with 402 what would pass it; otherwise it only alerts."""
-
-    name: str = Field(min_length=1, max_length=128)
-    scope: dict[BudgetScope, str] = Field(min_length=1)
-    period: Annotated[Literal["hour", "day", "week", "month", "quarter", "year", "total"], Word]
-    rolling: bool = False
-    limit_usd: Usd
-    hard: bool = False
-    alert_at: tuple[Annotated[float, Field(gt=0, le=10)], ...] | None = None
-    contact: str | None = Field(default=None, max_length=256)
-
-    @field_validator("alert_at")
-    @classmethod
-    def _thresholds_rise(cls, alert_at: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if alert_at is not None and list(alert_at) != sorted(set(alert_at)):
-            raise ValueError("thresholds must rise, each given once")
-        return alert_at
-
-    @model_validator(mode="after")
-    def _total_does_not_roll(self) -> Self:
-        if self.rolling and self.period == "total":
-            raise ValueError("a total budget has no rolling window")
-        return self

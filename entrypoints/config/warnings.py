@@ -2,27 +2,18 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-from entrypoints.config.problems import ConfigPath
+from entrypoints.config.budget_findings import budget_findings
+from entrypoints.config.problems import Finding
 from entrypoints.config.root import Settings
 
 NOT_ENFORCED: Final = "declared, not enforced by this version"
 NOT_USED: Final = "declared, not used by this version"
 
 
-class Finding(NamedTuple):
-    """Something to tell about one path; a fatal one keeps the server from starting."""
-
-    path: ConfigPath
-    message: str
-    fatal: bool = False
-
-
 def findings(settings: Settings) -> Iterator[Finding]:
     """Everything worth telling about a configuration that is valid in itself."""
-    for index, budget in enumerate(settings.budgets):
-        yield Finding(("budgets", index), f"budget {budget.name!r} is {NOT_ENFORCED}")
     for name, route in settings.routes.items():
         if route.cache.mode != "off":
             yield Finding(
@@ -35,6 +26,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         )
     yield from _stores(settings)
     yield from _targets(settings)
+    yield from budget_findings(settings)
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

@@ -130,7 +130,7 @@ def _beside(where: str, row: Row, key: ImportedKey, draft: Draft) -> list[Findin
         if limit < 0 or period is None:
             found.append(_told(f"{where}.max_budget", Outcome.ATTENTION, "no such period; write it by hand"))
         else:
-            scope = {"key": imported_key_id(key.digest)}
+            scope = {"tenant": key.tenant_id, "key": imported_key_id(key.digest)}
             name = draft.add_budget(f"key {key.name}", scope, period, limit)
             found.append(
                 _told(f"{where}.max_budget", Outcome.CHANGED, f"budget {name!r}, which begins anew here")

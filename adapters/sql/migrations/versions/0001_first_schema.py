@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from adapters.sql.partitions import partitioned_table
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -42,9 +44,10 @@ def upgrade() -> None:
 
 
 def _usage() -> None:
-    op.create_table(
+    partitioned_table(
+        op,
         "usage_requests",
-        sa.Column("request_id", sa.Text(), primary_key=True),
+        sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("agent_id", sa.Text(), nullable=False),
@@ -88,14 +91,17 @@ def _usage() -> None:
         sa.Column("cache", sa.Text(), nullable=False),
         sa.Column("dropped", sa.Text(), nullable=False),
         sa.Column("metadata", sa.Text(), nullable=False),
+        key=("request_id",),
+        by="started_at_us",
         sqlite_with_rowid=False,
     )
     op.create_index("ix_usage_requests_tenant_time", "usage_requests", ["tenant_id", "started_at_us"])
-    op.create_table(
+    partitioned_table(
+        op,
         "usage_attempts",
         sa.Column("attempt_id", sa.Text(), nullable=False),
-        sa.Column("request_id", sa.Text(), primary_key=True),
-        sa.Column("ordinal", sa.BigInteger(), primary_key=True),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("ordinal", sa.BigInteger(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("via", sa.Text(), nullable=False),
@@ -117,6 +123,8 @@ def _usage() -> None:
         sa.Column("price_source", sa.Text(), nullable=False),
         sa.Column("retry_after_us", sa.BigInteger()),
         sa.Column("message", sa.Text(), nullable=False),
+        key=("request_id", "ordinal"),
+        by="started_at_us",
         sqlite_with_rowid=False,
     )
 

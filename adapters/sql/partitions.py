@@ -1,0 +1,156 @@
+"""Tables that PostgreSQL keeps in one part per month, by the time of their rows. SQLite keeps them whole.
+
+A row whose month has no part yet lies in the part `<table>_default`, so that nothing is ever refused; it
+moves when its month gets a part. Months, because bills and reports are: a query with a time range opens only
+its months, and one without opens few.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BOUNDS: Final = re.compile(r"FROM \('?(-?\d+)'?\) TO \('?(-?\d+)'?\)")
+MONTHS_AHEAD: Final = 3
+LOCK_TIMEOUT_MS: Final = 2000
+"""How long a change of parts waits for its lock; whoever asks meanwhile waits behind it."""
+_MAINTENANCE_LOCK: Final = 0x1C_7061_7274
+
+
+class PartitionedTable(NamedTuple):
+    """`by` holds Unix microseconds. `expires`: its parts go when usage retention says so."""
+
+    name: str
+    by: str
+    expires: bool
+
+
+PARTITIONED: Final = (
+    PartitionedTable("usage_requests", "started_at_us", expires=True),
+    PartitionedTable("usage_attempts", "started_at_us", expires=True),
+)
+"""Every table made with `partitioned_table`; parts are made ahead of time for these."""
+
+
+class Partition(NamedTuple):
+    """One part. Times are Unix microseconds, the second one exclusive; None for the default part."""
+
+    table: str
+    name: str
+    from_us: int | None
+    to_us: int | None
+    rows_about: int
+    size_bytes: int
+
+
+def partitioned_table(op: Any, name: str, *columns: Any, key: Sequence[str], by: str, **options: Any) -> None:
+    """For migrations: a table with primary key `key`, on PostgreSQL partitioned by the column `by`.
+
+    There `by` is part of the key, as it must be. Columns are given without `primary_key`. Add the table to
+    PARTITIONED; indexes are made on it as on any other and reach every part.
+    """
+    if op.get_bind().dialect.name != "postgresql":
+        op.create_table(name, *columns, sa.PrimaryKeyConstraint(*key), **options)
+        return
+    whole_key = key if by in key else (*key, by)
+    op.create_table(
+        name, *columns, sa.PrimaryKeyConstraint(*whole_key), postgresql_partition_by=f"RANGE ({by})"
+    )
+    op.execute(f"CREATE TABLE {name}_default PARTITION OF {name} DEFAULT")
+
+
+def months(now: datetime, ahead: int) -> list[tuple[int, int]]:
+    """From the month before `now` to `ahead` months after: year and month."""
+    first = now.year * 12 + now.month - 2
+    return [divmod(month, 12) for month in range(first, first + ahead + 2)]
+
+
+def month_bounds(year: int, month: int) -> tuple[int, int]:
+    """First microsecond of a month (counted from 0) and of the one after it."""
+    start = datetime(year, month + 1, 1, tzinfo=UTC)
+    end = datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=UTC)
+    return tuple((moment - _EPOCH) // timedelta(microseconds=1) for moment in (start, end))  # type: ignore[return-value]
+
+
+def ensure_partitions(connection: Connection, now: datetime, ahead: int = MONTHS_AHEAD) -> list[str]:
+    """Makes the parts of last month, this one and the next `ahead`. The names of new ones.
+
+    Reads and writes of rows go on meanwhile, except for the moment in which a part is attached. Nothing on
+    SQLite, and nothing while another process is at it.
+    """
+    if not _may_change(connection):
+        return []
+    made = []
+    for table in PARTITIONED:
+        there = {part.name for part in partitions_of(connection, table.name)}
+        for year, month in months(now, ahead):
+            name = f"{table.name}_{year:04d}_{month + 1:02d}"
+            if there and name not in there:
+                _attach(connection, table, name, *month_bounds(year, month))
+                made.append(name)
+    return made
+
+
+def _attach(connection: Connection, table: PartitionedTable, name: str, from_us: int, to_us: int) -> None:
+    # ATTACH leaves readers and writers of the table alone; CREATE … PARTITION OF would lock it whole.
+    rest = f"{table.name}_default"
+    here = f"{table.by} >= {from_us} AND {table.by} < {to_us}"
+    connection.execute(text(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING DEFAULTS)"))
+    if connection.execute(text(f"SELECT 1 FROM {rest} WHERE {here} LIMIT 1")).first() is not None:  # noqa: S608
+        connection.execute(text(f"LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(
+            text(
+                f"WITH moved AS (DELETE FROM {rest} WHERE {here} RETURNING *) "  # noqa: S608
+                f"INSERT INTO {name} SELECT * FROM moved"
+            )
+        )
+    connection.execute(
+        text(f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES FROM ({from_us}) TO ({to_us})")
+    )
+
+
+def drop_expired(connection: Connection, before_us: int) -> list[str]:
+    """Drops parts of expiring tables that end before this time. The names of those that went."""
+    if not _may_change(connection):
+        return []
+    gone = []
+    for table in PARTITIONED:
+        for part in partitions_of(connection, table.name) if table.expires else ():
+            if part.to_us is not None and part.to_us <= before_us:
+                # DETACH … CONCURRENTLY is not to be had beside a default part; this lock is held for
+                # milliseconds, whatever the part's size.
+                connection.execute(text(f"ALTER TABLE {table.name} DETACH PARTITION {part.name}"))
+                connection.execute(text(f"DROP TABLE {part.name}"))
+                gone.append(part.name)
+    return gone
+
+
+def partitions_of(connection: Connection, table: str) -> list[Partition]:
+    """The parts of one table, oldest first, the default part last; none where it is whole."""
+    if connection.dialect.name != "postgresql":
+        return []
+    found = connection.execute(
+        text(
+            "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bound, c.reltuples::bigint AS about,"
+            " pg_total_relation_size(c.oid) AS size_bytes FROM pg_inherits i"
+            " JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass(:table)"
+        ),
+        {"table": table},
+    )
+    parts = []
+    for row in found:
+        bounds = _BOUNDS.search(row.bound or "")
+        from_us, to_us = (int(bounds[1]), int(bounds[2])) if bounds else (None, None)
+        parts.append(Partition(table, row.relname, from_us, to_us, max(row.about, 0), row.size_bytes))
+    return sorted(parts, key=lambda part: (part.from_us is None, part.from_us or 0))
+
+
+def _may_change(connection: Connection) -> bool:
+    if connection.dialect.name != "postgresql":
+        return False
+    connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+    return bool(connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_MAINTENANCE_LOCK})")).scalar())

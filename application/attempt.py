@@ -7,7 +7,9 @@ from application.credentials import ONLY_ONE, Credential, blamed
 from application.holds import Hold
 from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamCall
+from domain.budgets.output_limit import as_limited
 from domain.llm.failures import BreakerVote, Failure, FailureKind
+from domain.llm.request import LlmRequest
 from domain.resilience.breaker import Permit
 from domain.routing.keeping import as_sent, left_out
 from domain.routing.live import LiveState, TargetState
@@ -38,6 +40,8 @@ class Attempt(NamedTuple):
     """Which of the provider's keys it uses."""
     hold: Hold | None = None
     """What is held for it; None: no budget counts it."""
+    request: LlmRequest | None = None
+    """What is sent, where that is not what was asked: with a limit of ours on the answer."""
 
     @property
     def credential(self) -> str:
@@ -50,27 +54,28 @@ def not_sent(job: Job, attempt: Attempt) -> tuple[str, ...]:
     return left_out(job.request, attempt.target, attempt.credential)
 
 
-def upstream_call(
-    job: Job,
-    target: Target,
-    now: float,
-    continue_from: str | None = None,
-    *,
-    last: bool = True,
-    credential: str = "",
-) -> UpstreamCall:
+def request_of(job: Job, target: Target, credential: str) -> LlmRequest:
+    """What this account is sent: without what only another could read, and with the route's limit on the
+    answer where the caller set none."""
+    return as_limited(as_sent(job.request, target, credential), job.plan.route, target)
+
+
+def upstream_call(job: Job, attempt: Attempt, continue_from: str | None = None) -> UpstreamCall:
     """The call of one attempt, with its share of what is left of the deadline.
 
     Streams show a provider's silence by their first-token timeout; a unary answer shows nothing until it is
     whole, so an attempt that others may follow gets only a share of the time.
     """
-    timeouts = job.plan.route.timeouts
+    timeouts, now = job.plan.route.timeouts, attempt.started
+    target, credential = attempt.target, attempt.credential
+    request = attempt.request or request_of(job, target, credential)
+    job.max_tokens_set = request.forced_max_output_tokens
     return UpstreamCall(
-        as_sent(job.request, target, credential),
+        request,
         target,
         timeouts,
         job.deadline.remaining_s(now)
-        if last
+        if attempt.last
         else job.deadline.share_s(now, more_to_come=True, at_least_s=timeouts.first_token_s),
         job.request_id,
         continue_from,

@@ -12,7 +12,14 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar, assert_never
 
 from application.accounting import note_attempt
-from application.attempt import Attempt, earliest_reopening_s, not_sent, upstream_call, vote
+from application.attempt import (
+    Attempt,
+    earliest_reopening_s,
+    not_sent,
+    request_of,
+    upstream_call,
+    vote,
+)
 from application.credentials import another_key, as_the_pool_tells, choose_credential
 from application.holds import BudgetHolds
 from application.job import Job
@@ -174,19 +181,23 @@ class AttemptLoop:
             retry_after_s=earliest_reopening_s(job.plan.targets, live, self._clock.monotonic()),
         )
 
-    async def _funded(self, job: Job, attempt: Attempt) -> Attempt:
-        """The attempt with its worst cost held. Raises BudgetExceeded, StoreUnavailable: nothing is sent."""
+    async def _funded(self, job: Job, attempt: Attempt, more_bytes: int = 0) -> Attempt:
+        """The attempt with its worst cost held, that of `more_bytes` beyond its body included.
+
+        Raises BudgetExceeded or StoreUnavailable: nothing is sent.
+        """
         holds = self._holds
         if holds is None or holds.book.empty:
             return attempt
         funded = False
         try:
-            hold = await holds.begin(job, attempt.target, attempt.credential)
+            request = request_of(job, attempt.target, attempt.credential)
+            hold, request = await holds.begin(job, attempt.target, attempt.credential, request, more_bytes)
             funded = True
         finally:
             if not funded:
                 attempt.key.settle(0)
-        return attempt._replace(hold=hold)
+        return attempt._replace(hold=hold, request=request)
 
     def _as_everybody_was_told(self, job: Job, failure: Failure, attempt: Attempt) -> Failure:
         """The failure with the target's whole cool-down as Retry-After: another caller may have been told
@@ -256,9 +267,7 @@ class AttemptLoop:
         state.in_flight += 1
         outcome = "cancelled"
         try:
-            call = upstream_call(
-                job, target, attempt.started, last=attempt.last, credential=attempt.credential
-            )
+            call = upstream_call(job, attempt)
             answer = await attempt.provider.complete(call)
             outcome = "ok"
         except UpstreamFailed:
@@ -339,7 +348,7 @@ class AttemptLoop:
             if attempt is None:
                 return None
             try:
-                attempt = await self._funded(job, attempt)
+                attempt = await self._funded(job, attempt, 4 * len(continue_from or ""))
                 return await open_attempt(self._clock, job, attempt, continue_from=continue_from)
             except (BudgetExceeded, StoreUnavailable):
                 attempt.state.breaker.forget(attempt.permit)

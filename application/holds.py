@@ -14,20 +14,21 @@ from application.lease_book import LeaseBook, NoRoom, Tenure
 from application.ports.hold_board import HoldBoard
 from application.ports.llm import CALLER
 from application.ports.system import Clock
-from domain.batch.spending import line_bound
 from domain.budgets.alerts import reached
 from domain.budgets.budget import Account
 from domain.budgets.lease import Lease
+from domain.budgets.output_limit import affordable_output_tokens, with_max_output
 from domain.budgets.posting import HoldOutcome, posting_text
 from domain.budgets.refusal import exceeded, unbounded
 from domain.budgets.scope import Spender
+from domain.budgets.token_bounds import Unbounded
+from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import InterchangeError
-from domain.llm.request import Operation
+from domain.llm.request import LlmRequest, Operation
 from domain.routing.target import Target
 
 log = logging.getLogger("interchange")
 
-NO_PRICE: Final = "no price bounds this model's answer; set its prices, or max_tokens"
 _SOFT_HOLDER: Final = "-"
 
 
@@ -93,8 +94,12 @@ class BudgetHolds:
             tuple(account for account in accounts if not account.hard),
         )
 
-    async def begin(self, job: Job, target: Target, credential: str) -> Hold | None:
-        """Holds the attempt's worst cost; None: no budget counts it.
+    async def begin(
+        self, job: Job, target: Target, credential: str, request: LlmRequest, more_bytes: int = 0
+    ) -> tuple[Hold | None, LlmRequest]:
+        """Holds the worst cost of sending `request`; None: no budget counts it.
+
+        The request that comes back is the one to send: with a shorter answer, where a budget may cut it.
 
         Raises:
             BudgetExceeded, CostUnbounded: nothing is held.
@@ -102,28 +107,67 @@ class BudgetHolds:
         """
         concerned = self.concerned(job, target, credential)
         if concerned is None:
-            return None
+            return None, request
         monotonic = self._clock.monotonic()
         if concerned.soft:
             self.leases.watch(concerned.soft, monotonic)
         hard = concerned.hard
         if not hard:
-            return Hold(self, concerned, 0)
-        amount = line_bound(job.request, target.offering.prices, target.offering.max_output_tokens)
-        if amount is None:
+            return Hold(self, concerned, 0), request
+        bound = worst_attempt_cost(request, target, more_bytes=more_bytes)
+        if isinstance(bound, Unbounded):
             self._refused(hard[0])
-            raise unbounded(hard[0], NO_PRICE)
-        hold = Hold(self, concerned, amount)
+            raise unbounded(hard[0], f"{bound.reason}; {bound.remedy}")
+        amount: int = bound.nano_usd
         taken = self.leases.try_take(hard, amount, monotonic)
         if taken is None:
             try:
                 taken = await self.leases.take(hard, amount, job.deadline.remaining_s(monotonic))
             except NoRoom as full:
-                self._refused(full.account)
-                raise exceeded(full.account, full.state, amount) from None
+                shorter = self._shorter(job, target, request, full, more_bytes)
+                if shorter is None:
+                    self._refused(full.account)
+                    raise exceeded(full.account, full.state, amount) from None
+                # What was affordable a moment ago; somebody else may have been faster.
+                return await self._cut(job, target, hard, concerned, shorter, more_bytes)
+        return self._opened(job, concerned, amount, taken), request
+
+    @staticmethod
+    def _shorter(
+        job: Job, target: Target, request: LlmRequest, full: NoRoom, more_bytes: int
+    ) -> LlmRequest | None:
+        """The request with the longest answer that the account without room still affords."""
+        if not job.plan.route.clamp_to_budget:
+            return None
+        room = full.state.free_nano_usd + full.at_hand
+        tokens = affordable_output_tokens(request, target, room, more_bytes=more_bytes)
+        return None if tokens is None else with_max_output(request, tokens)
+
+    async def _cut(
+        self,
+        job: Job,
+        target: Target,
+        hard: tuple[Account, ...],
+        concerned: _Concerned,
+        request: LlmRequest,
+        more_bytes: int,
+    ) -> tuple[Hold, LlmRequest]:
+        bound = worst_attempt_cost(request, target, more_bytes=more_bytes)
+        assert isinstance(bound, Bound), "an affordable answer has a bound"
+        try:
+            taken = await self.leases.take(hard, bound.nano_usd, 0.0)
+        except NoRoom as full:
+            self._refused(full.account)
+            raise exceeded(full.account, full.state, bound.nano_usd) from None
+        return self._opened(job, concerned, bound.nano_usd, taken), request
+
+    def _opened(
+        self, job: Job, concerned: _Concerned, amount: int, taken: tuple[Tenure, list[Lease]]
+    ) -> Hold:
+        hold = Hold(self, concerned, amount)
         hold.tenure, hold.leases = taken
         try:
-            group = taken[0].group(_ids(hard), _ids(concerned.soft))
+            group = taken[0].group(_ids(concerned.hard), _ids(concerned.soft))
             hold.place = self._board.put(f"{job.request_id}.{len(job.attempts)}", amount, group)
         except InterchangeError:
             self.drop(hold)

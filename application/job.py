@@ -54,6 +54,8 @@ class Job:
     """Money held for its attempts whose rows are not recorded yet."""
     budget_left_nano_usd: int | None = None
     """What is left of the tightest hard budget it concerns, as far as this instance knows."""
+    max_tokens_set: int | None = None
+    """The limit on the answer that a route or a budget put in, where the caller had none or a larger one."""
     switched_by: str = ""
     """The budget that put it on another route than was asked for."""
     skipped: int = 0

@@ -36,13 +36,15 @@ _FIRST_WANT: Final = 4
 
 
 class NoRoom(Exception):
-    """An account has no room for a hold; `state` is how it stood."""
+    """An account has no room for a hold of `amount`; `state` is how it stood, `at_hand` what this process may
+    still hold of it."""
 
-    def __init__(self, account: Account, state: AccountState, amount: int) -> None:
+    def __init__(self, account: Account, state: AccountState, amount: int, at_hand: int) -> None:
         super().__init__(account.account_id)
         self.account = account
         self.state = state
         self.amount = amount
+        self.at_hand = at_hand
 
 
 class Tenure:
@@ -178,7 +180,7 @@ class LeaseBook:
             refused = next(line.account for line in lines if line.account.account_id == answer.refused)
             state = tenure.leases[answer.refused].state
             assert state is not None, "every answer carries the account's state"
-            raise NoRoom(refused, state, amount)
+            raise NoRoom(refused, state, amount, max(0, tenure.leases[answer.refused].free))
 
     @staticmethod
     def _refuse_what_is_known(account: Account, lease: Lease, need: int, amount: int, now: float) -> None:
@@ -187,7 +189,7 @@ class LeaseBook:
         if state is None or now - lease.told_at > KNOWN_FOR_S:
             return
         if state.limit_nano_usd == account.limit_nano_usd and not _room_if_returned(state, lease, need):
-            raise NoRoom(account, state, amount)
+            raise NoRoom(account, state, amount, max(0, lease.free))
 
     # The ledger
 

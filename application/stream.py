@@ -75,7 +75,7 @@ async def open_attempt(
     stream: UpstreamStream | None = None
     attempt.state.in_flight += 1
     outcome = "cancelled"
-    call = upstream_call(job, attempt.target, attempt.started, continue_from, credential=attempt.credential)
+    call = upstream_call(job, attempt, continue_from)
     limit_s = min(timeouts.first_token_s, call.total_timeout_s)
     try:
         async with asyncio.timeout(limit_s):

@@ -5,11 +5,9 @@ The order is fixed: authenticate, read, begin, answer, end (which records), and 
 
 import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from application.accounting import shows_cost_in_usage
-from application.affinity import explain_outcome
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
 from application.ports.llm import Block, UpstreamAnswer
@@ -19,13 +17,14 @@ from application.stream import OpenedStream
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.errors import InterchangeError, InvalidRequest, StreamCut
 from domain.llm.request import LlmRequest
-from domain.money import format_usd, usd_float
+from domain.money import usd_float
 from domain.resilience.idempotency import Answer, Claimed, IdempotencyBook
 from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
 from domain.routing.target import UsageCost
 from domain.tenancy.principal import Principal
 from entrypoints.http import idempotency
+from entrypoints.http.answer_headers import answer_headers, failure_headers
 from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, drain, read_body, respond
 from entrypoints.http.callers import (
     Call,
@@ -336,59 +335,3 @@ def _start(status: int, headers: RawHeaders) -> dict[str, object]:
 
 def _part(data: bytes) -> dict[str, object]:
     return {"type": "http.response.body", "body": data, "more_body": True}
-
-
-def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeaders:
-    """What every answer tells about itself (SPEC section 9, response headers)."""
-    target = job.answered_by
-    assert target is not None
-    # The attempt of a running stream has no row yet.
-    attempts = len(job.attempts) + (0 if with_cost or job.recorded else 1)
-    headers: RawHeaders = [
-        (b"x-request-id", job.request_id.encode()),
-        *_target_headers(target.provider, target.model, target.simulated),
-        (b"x-interchange-attempts", b"%d" % max(1, attempts)),
-        (b"x-interchange-fallback", b"true" if job.fallbacks else b"false"),
-        (b"x-interchange-via", job.via.encode()),
-        (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),
-    ]
-    if with_cost:
-        cost = job.cost_nano_usd
-        headers.append((b"x-interchange-cost-usd", b"unknown" if cost is None else format_usd(cost).encode()))
-        headers.append((b"x-interchange-cost-estimated", b"true" if job.cost_estimated else b"false"))
-    if job.trace:
-        headers.append(trace_header(job))
-    if job.dropped:
-        headers.append((b"x-interchange-dropped", ",".join(job.dropped).encode("latin-1", "replace")))
-    return headers
-
-
-@lru_cache(maxsize=4096)
-def _target_headers(provider: str, model: str, simulated: bool) -> RawHeaders:
-    """What is the same for every answer of one target."""
-    headers: RawHeaders = [
-        (b"x-interchange-provider", provider.encode("latin-1", "replace")),
-        (b"x-interchange-model", model.encode("latin-1", "replace")),
-        (b"x-interchange-cache", b"off"),
-    ]
-    return [*headers, (b"x-interchange-simulated", b"true")] if simulated else headers
-
-
-def failure_headers(job: Job, now: float) -> RawHeaders:
-    """What a failed request tells about what was tried."""
-    headers: RawHeaders = [
-        (b"x-interchange-attempts", b"%d" % len(job.attempts)),
-        (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),
-    ]
-    return [*headers, trace_header(job)] if job.trace else headers
-
-
-def trace_header(job: Job) -> tuple[bytes, bytes]:
-    """The decision in one line: route, strategy, then each attempt with its outcome."""
-    explain_outcome(job)
-    said = f" affinity={job.affinity}" if job.affinity else ""
-    said += f" reason={job.reason}" if job.reason else ""
-    steps = ";".join(f"{a.provider}/{a.model} via {a.via}: {a.outcome}" for a in job.attempts)
-    plan = job.plan
-    text = f"route={plan.route.name} strategy={plan.strategy} candidates={plan.candidates}{said} {steps}"
-    return (b"x-interchange-trace", text.encode("latin-1", "replace")[:2000])

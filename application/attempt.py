@@ -60,7 +60,9 @@ def request_of(job: Job, target: Target, credential: str) -> LlmRequest:
     return as_limited(as_sent(job.request, target, credential), job.plan.route, target)
 
 
-def upstream_call(job: Job, attempt: Attempt, continue_from: str | None = None) -> UpstreamCall:
+def upstream_call(
+    job: Job, attempt: Attempt, continue_from: str | None = None, *, last: bool = True
+) -> UpstreamCall:
     """The call of one attempt, with its share of what is left of the deadline.
 
     Streams show a provider's silence by their first-token timeout; a unary answer shows nothing until it is
@@ -75,7 +77,7 @@ def upstream_call(job: Job, attempt: Attempt, continue_from: str | None = None) 
         target,
         timeouts,
         job.deadline.remaining_s(now)
-        if attempt.last
+        if last
         else job.deadline.share_s(now, more_to_come=True, at_least_s=timeouts.first_token_s),
         job.request_id,
         continue_from,

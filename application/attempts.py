@@ -267,7 +267,7 @@ class AttemptLoop:
         state.in_flight += 1
         outcome = "cancelled"
         try:
-            call = upstream_call(job, attempt)
+            call = upstream_call(job, attempt, last=attempt.last)
             answer = await attempt.provider.complete(call)
             outcome = "ok"
         except UpstreamFailed:

@@ -1,15 +1,11 @@
 """Usage rows in memory: for tests and simulations; gone with the process."""
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-
+from adapters.memory.usage_counting import counts, key_of, summed
 from application.ports.request_rows import RequestRows, RowFilter, place_of
 from application.ports.usage import UsageLog
 from application.ports.usage_query import UsageDimension, UsageFilter, UsageQuery, UsageTotals
 from domain.analytics.event import AttemptEvent, RequestEvent
 from domain.errors import StoreUnavailable
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class InMemoryUsageLog(UsageLog, UsageQuery, RequestRows):
@@ -57,9 +53,9 @@ class InMemoryUsageLog(UsageLog, UsageQuery, RequestRows):
             attempts.setdefault(attempt.request_id, []).append(attempt)
         groups: dict[tuple[str, ...], list[RequestEvent]] = {} if by else {(): []}
         for event in self.requests.values():
-            if _counts(where, event):
-                groups.setdefault(tuple(_VALUES[one](event) for one in by), []).append(event)
-        rows = [_sum(key, events, attempts) for key, events in groups.items()]
+            if counts(where, event):
+                groups.setdefault(key_of(event, by), []).append(event)
+        rows = [summed(key, events, attempts) for key, events in groups.items()]
         return sorted(rows, key=lambda row: (-row.cost_nano_usd, -row.requests, row.key))[:limit]
 
     async def newest(self, where: RowFilter, *, limit: int) -> list[RequestEvent]:
@@ -87,61 +83,3 @@ def _shown(where: RowFilter, event: RequestEvent) -> bool:
         and (where.to_us is None or place.finished_us < where.to_us)
         and (where.after is None or place < where.after)
     )
-
-
-def _counts(where: UsageFilter, event: RequestEvent) -> bool:
-    return (
-        where.tenant_id in (None, event.tenant_id)
-        and where.key_id in (None, event.key_id)
-        and where.model in (None, event.model)
-        and where.provider in (None, event.provider)
-        and (where.from_us is None or event.started_at_us >= where.from_us)
-        and (where.to_us is None or event.started_at_us < where.to_us)
-    )
-
-
-def _utc(event: RequestEvent) -> datetime:
-    return _EPOCH + timedelta(microseconds=event.started_at_us)
-
-
-_VALUES: dict[UsageDimension, Callable[[RequestEvent], str]] = {
-    UsageDimension.TENANT: lambda event: event.tenant_id,
-    UsageDimension.KEY: lambda event: event.key_id,
-    UsageDimension.AGENT: lambda event: event.agent_id,
-    UsageDimension.USER: lambda event: event.user_id,
-    UsageDimension.SESSION: lambda event: event.session_id,
-    UsageDimension.WORKFLOW: lambda event: event.workflow_id,
-    UsageDimension.ROUTE: lambda event: event.route,
-    UsageDimension.PROVIDER: lambda event: event.provider,
-    UsageDimension.MODEL: lambda event: event.model,
-    UsageDimension.CREDENTIAL: lambda event: event.attempts[-1].credential if event.attempts else "",
-    UsageDimension.OUTCOME: lambda event: event.outcome,
-    UsageDimension.DAY: lambda event: _utc(event).strftime("%Y-%m-%d"),
-    UsageDimension.HOUR: lambda event: _utc(event).strftime("%Y-%m-%dT%H"),
-}
-
-
-def _sum(
-    key: tuple[str, ...], events: list[RequestEvent], attempts: dict[str, list[AttemptEvent]]
-) -> UsageTotals:
-    mine = [attempt for event in events for attempt in attempts.get(event.request_id, ())]
-    return UsageTotals(
-        key=key,
-        requests=len(events),
-        ok_requests=sum(event.outcome == "ok" for event in events),
-        attempts=len(mine),
-        input_tokens=sum(event.input_tokens for event in events),
-        output_tokens=sum(event.output_tokens for event in events),
-        cached_read_tokens=sum(event.cached_read_tokens for event in events),
-        cache_write_tokens=sum(event.cache_write_tokens for event in events),
-        reasoning_tokens=sum(event.reasoning_tokens for event in events),
-        cost_nano_usd=_known(event.cost_nano_usd for event in events),
-        attempt_cost_nano_usd=_known(attempt.cost_nano_usd for attempt in mine),
-        unpriced_requests=sum(event.cost_nano_usd is None for event in events),
-        estimated_requests=sum(event.estimated for event in events),
-        duration_us=sum(event.duration_us for event in events),
-    )
-
-
-def _known(amounts: Iterable[int | None]) -> int:
-    return sum(amount for amount in amounts if amount is not None)

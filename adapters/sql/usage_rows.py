@@ -8,6 +8,7 @@ from adapters.sql.database import REFUSED_VALUES, Database, unavailable
 from adapters.sql.event_format import fitting
 from adapters.sql.schema import usage_attempts, usage_requests
 from adapters.sql.usage_inserts import rows_into
+from adapters.sql.usage_rollups import add_to_rollups
 from domain.analytics.event import RequestEvent
 
 IDS_PER_STATEMENT = 2000
@@ -24,12 +25,12 @@ class SqlUsageWriter:
     """Inserts groups of events with their attempts, each group in one transaction.
 
     Idempotent by request id and the attempt's number: what is there already stays as it is. `followers` run
-    in the same transaction with the events that were not there yet, each exactly once.
+    in the same transaction with the events that were not there yet, each exactly once; roll-ups always do.
     """
 
     def __init__(self, database: Database, followers: Sequence[Follower] = ()) -> None:
         self._database = database
-        self._followers = tuple(followers)
+        self._followers = (add_to_rollups, *followers)
         self._requests = rows_into(usage_requests, database.dialect)
         self._attempts = rows_into(usage_attempts, database.dialect)
         # INSERT leaves known rows alone by itself; COPY and followers must not meet them.

@@ -122,7 +122,7 @@ class UsageLogContract(PortContract):
 
         (row,) = await world.query.totals(UsageFilter())
 
-        assert row[1:] == (0,) * 13
+        assert row[1:] == (0,) * 16
         assert await world.query.totals(UsageFilter(), (UsageDimension.MODEL,)) == []
 
     async def test_an_unknown_cost_is_counted_apart_and_not_as_zero(self, world: UsageWorld) -> None:

@@ -1,0 +1,160 @@
+"""What sums of usage are made from: roll-up rows, and single requests where those do not reach.
+
+Both are selects with one column per dimension asked for and one per sum, so that they can be put together
+and summed up once more.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal, select
+
+from adapters.sql.rollup_tables import usage_rollups
+from adapters.sql.schema import usage_attempts, usage_requests
+from application.ports.usage_query import UNROLLED, UsageDimension, UsageFilter
+from domain.analytics.rollup import DAY_US, HOUR_US, RollupSums, month_of
+
+Dimensions = tuple[UsageDimension, ...]
+
+_ROWS: Final = usage_requests.c
+_ROLLED: Final = usage_rollups.c
+_LAST: Final = usage_attempts.alias("last_attempt")
+_STORED: Final = {
+    UsageDimension.TENANT: "tenant_id",
+    UsageDimension.KEY: "key_id",
+    UsageDimension.TEAM: "team",
+    UsageDimension.PROJECT: "project",
+    UsageDimension.COST_CENTER: "cost_center",
+    UsageDimension.ROUTE: "route",
+    UsageDimension.OPERATION: "operation",
+    UsageDimension.PROVIDER: "provider",
+    UsageDimension.MODEL: "model",
+    UsageDimension.OUTCOME: "outcome",
+}
+
+
+def _times(start_us: ColumnElement[int]) -> dict[UsageDimension, ColumnElement[Any]]:
+    return {
+        UsageDimension.MONTH: month_of(start_us // DAY_US),
+        UsageDimension.DAY: start_us // DAY_US,
+        UsageDimension.HOUR: start_us // HOUR_US,
+    }
+
+
+_ROLLED_DIMENSIONS: Final[dict[UsageDimension, ColumnElement[Any]]] = {
+    **{dimension: _ROLLED[name] for dimension, name in _STORED.items()},
+    **_times(_ROLLED.hour_us),
+}
+_ROW_DIMENSIONS: Final[dict[UsageDimension, ColumnElement[Any]]] = {
+    **{dimension: _ROWS[name] for dimension, name in _STORED.items()},
+    **_times(_ROWS.started_at_us),
+    UsageDimension.AGENT: _ROWS.agent_id,
+    UsageDimension.USER: _ROWS.user_id,
+    UsageDimension.SESSION: _ROWS.session_id,
+    UsageDimension.WORKFLOW: _ROWS.workflow_id,
+    UsageDimension.CREDENTIAL: func.coalesce(_LAST.c.credential, ""),
+}
+
+
+def label_of(dimension: UsageDimension) -> str:
+    """The column of a select of facts that holds this dimension."""
+    return f"by_{dimension.value}"
+
+
+def facts(where: UsageFilter, by: Dimensions) -> Select[Any]:
+    """Whose sums are the answer: roll-ups for all whole hours, requests for what is left at both ends.
+
+    Requests alone where a dimension is asked for that roll-ups do not know, or where no hour is whole.
+    """
+    from_us, to_us = where.from_us, where.to_us
+    asked = {*by, *(dimension for dimension, _ in where.demands())}
+    first = None if from_us is None else -(-from_us // HOUR_US) * HOUR_US
+    last = None if to_us is None else to_us // HOUR_US * HOUR_US
+    if asked & UNROLLED or (first is not None and last is not None and first >= last):
+        return row_facts(where, by, from_us, to_us)
+    parts = [_rollup_facts(where, by, first, last)]
+    if from_us != first:
+        parts.append(row_facts(where, by, from_us, first))
+    if to_us != last:
+        parts.append(row_facts(where, by, last, to_us))
+    if len(parts) == 1:
+        return parts[0]
+    whole = parts[0].union_all(*parts[1:]).subquery()
+    return select(whole)
+
+
+def _rollup_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us: int | None) -> Select[Any]:
+    amounts = [_ROLLED[name].label(name) for name in RollupSums._fields]
+    groups = [_ROLLED_DIMENSIONS[dimension].label(label_of(dimension)) for dimension in by]
+    return (
+        select(*groups, *amounts).select_from(usage_rollups).where(*rollup_conditions(where, from_us, to_us))
+    )
+
+
+def row_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us: int | None) -> Select[Any]:
+    """One line per request, begun in this time."""
+    mine = usage_attempts.c.request_id == _ROWS.request_id
+    attempts = select(func.count()).select_from(usage_attempts).where(mine).scalar_subquery()
+    attempt_cost = select(func.sum(usage_attempts.c.cost_nano_usd)).where(mine).scalar_subquery()
+    amounts: dict[str, ColumnElement[Any]] = {
+        "requests": literal(1),
+        "ok_requests": _one_if(_ROWS.outcome == "ok"),
+        "attempts": attempts,
+        **{name: _ROWS[name] for name in RollupSums._fields if name in _ROWS},
+        "attempt_cost_nano_usd": attempt_cost,
+        "unpriced_requests": _one_if(_ROWS.cost_nano_usd.is_(None)),
+        "estimated_requests": _one_if(_ROWS.estimated),
+        "first_token_requests": _one_if(_ROWS.first_token_us.is_not(None)),
+    }
+    groups = [_ROW_DIMENSIONS[dimension].label(label_of(dimension)) for dimension in by]
+    return (
+        select(*groups, *(amounts[name].label(name) for name in RollupSums._fields))
+        .select_from(row_source(where, by))
+        .where(*row_conditions(where, from_us, to_us))
+    )
+
+
+def row_source(where: UsageFilter, by: Dimensions = ()) -> FromClause:
+    """Requests; each with its last attempt, if it has one, where that is asked for."""
+    if UsageDimension.CREDENTIAL not in {*by, *(dimension for dimension, _ in where.demands())}:
+        return usage_requests
+    last = and_(_LAST.c.request_id == _ROWS.request_id, _LAST.c.ordinal == _ROWS.attempts_made - 1)
+    return usage_requests.outerjoin(_LAST, last)
+
+
+def rollup_conditions(
+    where: UsageFilter, from_us: int | None, to_us: int | None
+) -> list[ColumnElement[bool]]:
+    """Which roll-ups, of those whose hour begins in this time."""
+    return [*_demands(where, _ROLLED_DIMENSIONS), *between(_ROLLED.hour_us, from_us, to_us)]
+
+
+def row_conditions(where: UsageFilter, from_us: int | None, to_us: int | None) -> list[ColumnElement[bool]]:
+    """Which requests, of those begun in this time."""
+    conditions = [*_demands(where, _ROW_DIMENSIONS), *between(_ROWS.started_at_us, from_us, to_us)]
+    if where.tenant_id is None and from_us is not None:
+        # Requests are found by tenant and time. Who asked anything in these hours, roll-ups know.
+        hours = between(_ROLLED.hour_us, from_us // HOUR_US * HOUR_US, to_us)
+        conditions.append(_ROWS.tenant_id.in_(select(_ROLLED.tenant_id).where(*hours).distinct()))
+    return conditions
+
+
+def _demands(
+    where: UsageFilter, columns: dict[UsageDimension, ColumnElement[Any]]
+) -> list[ColumnElement[bool]]:
+    return [
+        columns[dimension] == values[0] if len(values) == 1 else columns[dimension].in_(values)
+        for dimension, values in where.demands()
+    ]
+
+
+def between(column: ColumnElement[int], from_us: int | None, to_us: int | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if from_us is not None:
+        conditions.append(column >= from_us)
+    if to_us is not None:
+        conditions.append(column < to_us)
+    return conditions
+
+
+def _one_if(condition: ColumnElement[Any]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)

@@ -48,13 +48,20 @@ class CreateKey:
 
     async def __call__(self, by: Principal, new: NewKey) -> CreatedKey:
         """Raises InvalidRequest (names the field), Forbidden, StoreUnavailable."""
-        now = self._clock.utc_now()
+        created = self.prepared(by, new)
+        await self.keep(created)
+        return created
+
+    def prepared(self, by: Principal, new: NewKey) -> CreatedKey:
+        """The key as it would be; nobody knows it until it is kept. Raises InvalidRequest, Forbidden."""
         check_tenant(by, new.tenant_id, "keys.write")
-        check_new_key(new, now)
-        created = _made(self._hasher, self._clock, grant(by, new), self._hasher.new_key(KEY_ENV))
+        check_new_key(new, self._clock.utc_now())
+        return _made(self._hasher, self._clock, grant(by, new), self._hasher.new_key(KEY_ENV))
+
+    async def keep(self, created: CreatedKey) -> None:
+        """From now on it lets its holder in. Raises StoreUnavailable."""
         await self._store.add(created.record)
         await _tell(self._changed)
-        return created
 
 
 class ListKeys:

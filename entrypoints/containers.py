@@ -29,7 +29,7 @@ from adapters.sql.affinity import SqlAffinityStore
 from adapters.sql.batch_journal import DiskBatchJournals
 from adapters.sql.batches import SqlBatchStore, SqlFileRecords
 from adapters.sql.catalog import SqlCatalogStore
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database
 from adapters.sql.keys import SqlKeyStore
 from adapters.sql.request_rows import SqlRequestRows
 from adapters.sql.routes import SqlRouteStore
@@ -218,8 +218,8 @@ class StoreContainer(containers.DeclarativeContainer):
     """What works on the data directory alone; the command line uses it without a running server."""
 
     settings = providers.Dependency(instance_of=Settings)
-    database: providers.Dependency[SqlDatabase] = providers.Dependency()
-    reports: providers.Dependency[SqlDatabase] = providers.Dependency()
+    database: providers.Dependency[Database] = providers.Dependency()
+    reports: providers.Dependency[Database] = providers.Dependency()
     peppers: providers.Dependency[dict[int, bytes]] = providers.Dependency()
 
     clock = providers.Singleton(SystemClock)

@@ -7,8 +7,9 @@ import asyncio
 import gc
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,15 @@ from adapters.crypto.key_hash import load_peppers
 from adapters.http.limits import TransportLimits
 from adapters.http.tls import TlsPolicy
 from adapters.http.transport import StreamlinedTransport
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database, sqlite_path
+from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
+from adapters.sql.postgres_url import is_postgres
 from adapters.sql.thread import BlockingThread
-from adapters.sql.upgrade import upgrade
+from adapters.sql.upgrade import current, upgrade
 from adapters.sql.usage_log import JournaledUsageLog
+from adapters.sql.usage_retention import UsageRetention
 from adapters.sql.usage_rows import SqlUsageWriter
+from adapters.system.clock import SystemClock
 from application.ports.wire import (
     ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
@@ -33,6 +38,7 @@ from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
 from domain.errors import StoreUnavailable
 from domain.resilience.idempotency import IdempotencyBook
 from entrypoints.api_routes import read_routes
+from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.containers import Container, StoreContainer, gateway_urls
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
@@ -74,6 +80,7 @@ GATEWAY_WATCH_EVERY_S = 0.5
 GATEWAY_PROBE_EVERY_S = 5.0
 GATEWAY_FILE = "gateway.json"
 DATABASE_FILE = "interchange.db"
+RETENTION_EVERY_S = 6 * 3600.0
 
 
 def database_url(settings: Settings) -> str:
@@ -81,6 +88,19 @@ def database_url(settings: Settings) -> str:
     if settings.storage.database_url is not None:
         return settings.storage.database_url.get_secret_value()
     return f"sqlite:///{settings.data_dir / DATABASE_FILE}"
+
+
+def has_data(settings: Settings) -> bool:
+    """Whether a server kept anything there already.
+
+    False where PostgreSQL cannot be asked: configurations are checked on machines that do not reach it, too.
+    """
+    if not is_postgres(url := database_url(settings)):
+        return Path(sqlite_path(url)).exists()
+    try:
+        return current(url) is not None
+    except StoreUnavailable:
+        return False
 
 
 @asynccontextmanager
@@ -96,9 +116,10 @@ async def _open_store_parts(
 ) -> dict[str, Any]:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     url = database_url(settings)
-    database = await _open_database(stack, "interchange-sql", url, upgrade_first=True)
+    _, reports_max, rest_max = connection_shares(settings.storage.database_connections_max)
+    database = await _open_database(stack, "interchange-sql", url, rest_max, upgrade_first=True)
     # Reports read many rows; keys and usage must never wait behind them.
-    reports = await _open_database(stack, "interchange-reports", url)
+    reports = await _open_database(stack, "interchange-reports", url, reports_max, REPORT_TIMEOUT_S)
     peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
     # One request in flight holds one connection; all of them may go to the same provider.
     connections_max = max(
@@ -117,15 +138,28 @@ async def _open_store_parts(
     }
 
 
+def connection_shares(connections_max: int) -> tuple[int, int, int]:
+    """How many of a process's connections are for writing usage, for reports, and for everything else."""
+    usage = 2 if connections_max >= 6 else 1
+    reports = max(1, connections_max * 3 // 10)
+    return usage, reports, connections_max - usage - reports
+
+
 async def _open_database(
-    stack: AsyncExitStack, name: str, url: str, *, upgrade_first: bool = False
-) -> SqlDatabase:
+    stack: AsyncExitStack,
+    name: str,
+    url: str,
+    connections_max: int,
+    timeout_s: float | None = None,
+    *,
+    upgrade_first: bool = False,
+) -> Database:
     """A database with a thread of its own; both are closed by the stack."""
     thread = BlockingThread(name)
     stack.push_async_callback(thread.aclose)
     if upgrade_first:
         await thread.call(lambda: upgrade(url))
-    database = SqlDatabase(url, thread)
+    database = open_database(url, thread, connections_max=connections_max, timeout_s=timeout_s)
     stack.push_async_callback(database.aclose)
     return database
 
@@ -146,7 +180,8 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         provided = compiled(sources)
         thread = BlockingThread("interchange-usage")
         stack.push_async_callback(thread.aclose)
-        writer_database = SqlDatabase(database_url(settings), thread)
+        usage_max, *_ = connection_shares(settings.storage.database_connections_max)
+        writer_database = open_database(database_url(settings), thread, connections_max=usage_max)
         stack.push_async_callback(writer_database.aclose)
         usage_log = JournaledUsageLog(SqlUsageWriter(writer_database), thread, settings.data_dir / "journal")
         file_thread = BlockingThread("interchange-files")
@@ -163,19 +198,23 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         stack.push_async_callback(parts["transport"].aclose)
         stack.push_async_callback(tasks.aclose)
         tasks.start("usage log", usage_log.run)
+        retention = UsageRetention(parts["reports"], retention_days=settings.storage.usage_retention_days)
+        upkeep = partial(keep_usage_tidy, retention, container.clock())
+        await in_any_case(upkeep)
+        tasks.start("usage retention", lambda: every(RETENTION_EVERY_S, upkeep))
         tasks.start("usage log watch", lambda: _watch_usage_log(usage_log))
-        tasks.start("key ring", lambda: _every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
-        tasks.start("routes", lambda: _every(KEY_REFRESH_EVERY_S, live.refresh_routes))
+        tasks.start("key ring", lambda: every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
+        tasks.start("routes", lambda: every(KEY_REFRESH_EVERY_S, live.refresh_routes))
         tasks.start("configuration", live.watch_file)
         affinity = container.affinity()
-        await _in_any_case(affinity.load)
-        stack.push_async_callback(_in_any_case, affinity.refresh)
-        tasks.start("affinity", lambda: _every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
-        tasks.start("affinity clean-up", lambda: _every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
-        tasks.start("discounts", lambda: _every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
+        await in_any_case(affinity.load)
+        stack.push_async_callback(in_any_case, affinity.refresh)
+        tasks.start("affinity", lambda: every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
+        tasks.start("affinity clean-up", lambda: every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
+        tasks.start("discounts", lambda: every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
         tasks.start("batches", container.batching().watch.run)
         memory = container.answer_memory()
-        stack.push_async_callback(_in_any_case, memory.flush)
+        stack.push_async_callback(in_any_case, memory.flush)
         tasks.start("kept answers", memory.run)
         tasks.start("late bills", container.late_bills().run)
         tasks.start("gateway", lambda: _watch_gateway(live, container))
@@ -188,31 +227,10 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         yield faces
 
 
-class BackgroundTasks:
-    """The one owner of what runs beside requests. A task that ends by itself is logged and started again."""
-
-    RESTART_AFTER_S = 1.0
-
-    def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Runs `run` until `aclose`."""
-        self._tasks.append(asyncio.create_task(self._keep(name, run), name=name))
-
-    async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await run()
-            except Exception:  # a background task must outlive its own bugs; each one is logged
-                log.exception("background task %s failed; it starts again", name)
-            await asyncio.sleep(self.RESTART_AFTER_S)
-
-    async def aclose(self) -> None:
-        """Cancels all and waits for their end."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+async def keep_usage_tidy(retention: UsageRetention, clock: SystemClock) -> None:
+    """Parts of the usage tables for the months to come; rows that are too old go."""
+    if changed := await retention.run(clock.utc_now()):
+        log.info("parts of the usage tables made or dropped: %s", ", ".join(changed))
 
 
 async def _watch_usage_log(usage_log: JournaledUsageLog) -> None:
@@ -241,23 +259,6 @@ async def _follow_catalog(live: LiveConfiguration, container: Container) -> None
         today = container.clock().utc_now().date()
         if today != live.priced_on:
             await live.take_catalog(await container.load_catalog()(), today)
-
-
-async def _in_any_case(work: Callable[[], Awaitable[None]]) -> None:
-    """Work whose failure must keep nobody from starting or ending."""
-    try:
-        await work()
-    except StoreUnavailable as error:
-        log.warning("store unavailable: %s", error.message)
-
-
-async def _every(period_s: float, work: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        try:
-            await work()
-        except StoreUnavailable as error:
-            log.warning("store unavailable: %s", error.message)
-        await asyncio.sleep(period_s)
 
 
 async def _watch_gateway(live: LiveConfiguration, container: Container) -> None:

@@ -16,7 +16,7 @@ from entrypoints.api_routes import ApiRoutes, read_routes
 from entrypoints.config.environment import read_environment
 from entrypoints.containers import StoreContainer, bundled_only, check_endpoints, command_clock
 from entrypoints.http.app import Application
-from entrypoints.lifespan import DATABASE_FILE, open_faces, open_stores
+from entrypoints.lifespan import has_data, open_faces, open_stores
 from entrypoints.live import provisioned
 from entrypoints.provisioning import Provision
 from entrypoints.settings import LoadedSettings, Settings, load_settings
@@ -41,7 +41,7 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
         ProvisioningError: with everything in the configuration that cannot be built.
     """
     settings = loaded.settings
-    if (settings.data_dir / DATABASE_FILE).exists():
+    if has_data(settings):
         with _stores(loaded) as container:
             catalog, routes = asyncio.run(_catalog_and_routes(container))
     else:

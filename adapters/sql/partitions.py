@@ -129,6 +129,21 @@ def drop_expired(connection: Connection, before_us: int) -> list[str]:
     return gone
 
 
+def trim_default(connection: Connection, before_us: int, rows_max: int) -> bool:
+    """Deletes old rows of the default parts of expiring tables. Whether there may be more."""
+    more = False
+    for table in PARTITIONED if connection.dialect.name == "postgresql" else ():
+        if table.expires:
+            rest = f"{table.name}_default"
+            old = f"SELECT ctid FROM {rest} WHERE {table.by} < :before LIMIT :rows_max"  # noqa: S608
+            gone = connection.execute(
+                text(f"DELETE FROM {rest} WHERE ctid = ANY(ARRAY({old}))"),  # noqa: S608
+                {"before": before_us, "rows_max": rows_max},
+            )
+            more = more or gone.rowcount == rows_max
+    return more
+
+
 def partitions_of(connection: Connection, table: str) -> list[Partition]:
     """The parts of one table, oldest first, the default part last; none where it is whole."""
     if connection.dialect.name != "postgresql":

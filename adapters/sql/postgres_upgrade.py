@@ -35,7 +35,7 @@ _FAILURES: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErr
 
 def revision_of(url: str) -> str | None:
     """The revision of a database; None when it is empty. Raises InvalidRequest, StoreUnavailable."""
-    return _in_loop(url, lambda engine: _with_connection(engine, _revision))
+    return _in_loop(url, lambda engine: _with_connection(engine, _revision), patience_s=0.0)
 
 
 def change_alone(url: str, goal: str | None, migrate: Callable[[Connection], None]) -> bool:
@@ -54,7 +54,9 @@ def change_alone(url: str, goal: str | None, migrate: Callable[[Connection], Non
     return _in_loop(url, change)
 
 
-def _in_loop(url: str, work: Callable[[AsyncEngine], Awaitable[Result]]) -> Result:
+def _in_loop(
+    url: str, work: Callable[[AsyncEngine], Awaitable[Result]], *, patience_s: float = WAIT_FOR_SERVER_S
+) -> Result:
     settings = connection_settings(url, statement_timeout_s=None)
 
     async def connect(**_nothing: Any) -> asyncpg.Connection:
@@ -65,7 +67,7 @@ def _in_loop(url: str, work: Callable[[AsyncEngine], Awaitable[Result]]) -> Resu
             "postgresql+asyncpg://", connect_args={"async_creator_fn": connect}, poolclass=NullPool
         )
         try:
-            await _reachable(engine)
+            await _reachable(engine, patience_s)
             return await work(engine)
         except _FAILURES as error:
             raise unavailable(error) from error
@@ -75,9 +77,9 @@ def _in_loop(url: str, work: Callable[[AsyncEngine], Awaitable[Result]]) -> Resu
     return asyncio.run(run())
 
 
-async def _reachable(engine: AsyncEngine) -> None:
+async def _reachable(engine: AsyncEngine, patience_s: float) -> None:
     now = asyncio.get_running_loop().time
-    until = now() + WAIT_FOR_SERVER_S
+    until = now() + patience_s
     while True:
         try:
             async with engine.connect() as connection:

@@ -116,9 +116,22 @@ class SimulatorSettings(Section):
 
 
 class StorageSettings(Section):
-    """Stores of the distributed profile; without them everything lives in the data directory."""
+    """Stores of the distributed profile; without them everything lives in the data directory.
+
+    `database_url` is `postgresql://<user>:<password>@<host>/<database>` or `sqlite:///<file>`.
+    """
 
     database_url: SecretStr | None = None
+    database_connections_max: int = Field(
+        default=10, ge=3, le=200, description="Connections to PostgreSQL of one worker process."
+    )
+    usage_retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="How long single usage rows are kept; unset: for ever. On PostgreSQL they go by whole "
+        "months, the last day of which must be that old. Sums by the hour stay.",
+    )
     redis_url: SecretStr | None = None
     redis_cluster_urls: tuple[str, ...] = Field(default=(), max_length=256)
 

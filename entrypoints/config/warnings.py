@@ -30,11 +30,6 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:
-    url = settings.storage.database_url
-    if url is not None and not url.get_secret_value().startswith("sqlite"):
-        yield Finding(
-            ("storage", "database_url"), f"{NOT_USED}: data is kept in SQLite in the data directory"
-        )
     for key in ("redis_url", "redis_cluster_urls"):
         if getattr(settings.storage, key):
             yield Finding(("storage", key), NOT_USED)

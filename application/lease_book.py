@@ -335,14 +335,14 @@ class LeaseBook:
                 await self._exchange(tenure, lines[start : start + LINES_PER_EXCHANGE])
 
     async def _close(self, tenure: Tenure) -> bool:
-        if not tenure.opened:
-            return True
         try:
-            # What it charged has to be posted first: whatever it has left over is free from then on.
-            await self._flush()
-            await tenure.store.close(tenure.holder, self._now_us())
+            if tenure.opened:
+                # What it charged has to be posted first: whatever it has left over is free from then on.
+                await self._flush()
+                await tenure.store.close(tenure.holder, self._now_us())
         except StoreUnavailable:
             return False
+        self._board.retire(tenure.holder)
         return True
 
     async def aclose(self) -> None:

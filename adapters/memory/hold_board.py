@@ -14,7 +14,12 @@ class InMemoryHoldBoard(HoldBoard):
         self.holds: dict[int, OpenHold] = {}
 
     def announce(self, holder: str) -> None:
-        self.holders.append(holder)
+        if holder not in self.holders:
+            self.holders.append(holder)
+
+    def retire(self, holder: str) -> None:
+        if holder in self.holders:
+            self.holders.remove(holder)
 
     def put(self, attempt_id: str, held_nano_usd: int, group: HoldGroup) -> int:
         if len(self.holds) >= self._places_max:

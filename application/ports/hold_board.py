@@ -49,6 +49,11 @@ class HoldBoard(Protocol):
         ...
 
     @abstractmethod
+    def retire(self, holder: str) -> None:
+        """The holder was closed, or never opened: nobody needs to close it. Never raises."""
+        ...
+
+    @abstractmethod
     def put(self, attempt_id: str, held_nano_usd: int, group: HoldGroup) -> int:
         """The place the hold got. Raises StoreUnavailable: nothing may be sent."""
         ...

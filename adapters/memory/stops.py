@@ -27,7 +27,14 @@ class InMemoryStopStore(StopStore):
         if stop.stop_id in self._stops:
             raise Conflict(f"stop {stop.stop_id} exists")
         if len(mine) >= stops_max:
-            raise Conflict(f"{stops_max} stops are kept for this tenant; no more are")
+            ended = [
+                (end, each.stop_id)
+                for each in mine
+                if (end := each.ended_at()) is not None and not each.in_force(stop.created_at)
+            ]
+            if not ended:
+                raise Conflict(f"{stops_max} stops are in force in this tenant; no more are kept")
+            del self._stops[min(ended)[1]]
         self._stops[stop.stop_id] = stop
         self._generation += 1
         return True

@@ -33,7 +33,7 @@ class SqlStopStore(StopStore):
                 select(func.count()).select_from(stops).where(_C.tenant_id == stop.tenant_id)
             ).scalar_one()
             if kept >= stops_max:
-                raise Conflict(f"{stops_max} stops are kept for this tenant; no more are")
+                _make_room(connection, stop, stops_max)
             connection.execute(insert(stops).values(**_row(stop)))
             return True
 
@@ -78,6 +78,22 @@ class SqlStopStore(StopStore):
             return int(connection.execute(select(stop_generation.c.generation)).scalar_one())
 
         return await self._database.read(work)
+
+
+def _make_room(connection: Connection, stop: Stop, stops_max: int) -> None:
+    ended_at = func.coalesce(_C.lifted_at_us, _C.expires_at_us)
+    oldest = connection.execute(
+        select(_C.stop_id)
+        .where(
+            _C.tenant_id == stop.tenant_id,
+            or_(_C.lifted_at_us.is_not(None), _C.expires_at_us <= _us(stop.created_at)),
+        )
+        .order_by(ended_at, _C.stop_id)
+        .limit(1)
+    ).scalar()
+    if oldest is None:
+        raise Conflict(f"{stops_max} stops are in force in this tenant; no more are kept")
+    connection.execute(delete(stops).where(_C.stop_id == oldest))
 
 
 def _alike(stop: Stop) -> Any:

@@ -17,6 +17,7 @@ _STATUSES: Final[dict[str, tuple[int, str]]] = {
     "invalid_api_key": (401, "UNAUTHENTICATED"),
     "forbidden": (403, "PERMISSION_DENIED"),
     "residency_violation": (403, "PERMISSION_DENIED"),
+    "agent_stopped": (403, "PERMISSION_DENIED"),
     "model_not_found": (404, "NOT_FOUND"),
     "not_found": (404, "NOT_FOUND"),
     "rate_limit_exceeded": (429, "RESOURCE_EXHAUSTED"),

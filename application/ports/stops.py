@@ -17,8 +17,8 @@ class StopStore(Protocol):
         """Keeps the stop. False: it was not needed, because a guard made it and one of the same tenant,
         subject and cause is in force at its `created_at`.
 
-        Raises Conflict when the id exists, or when it would be one more than `stops_max` in its tenant, ended
-        ones included.
+        A tenant has at most `stops_max`: one that ended makes room, the earliest first. Raises Conflict when
+        so many are in force, or when the id exists.
         """
         ...
 

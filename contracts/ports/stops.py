@@ -83,6 +83,19 @@ class StopStoreContract(PortContract):
             await store.add(stop("stop_2"), stops_max=1)
         assert await store.add(stop("stop_3", tenant_id="other"), stops_max=1)
 
+    async def test_a_stop_that_ended_makes_room_the_earliest_first(self, store: StopStore) -> None:
+        await store.add(stop("late", expires_at=NOW - timedelta(minutes=1)), stops_max=3)
+        await store.add(stop("early", expires_at=NOW - timedelta(hours=1)), stops_max=3)
+        await store.add(stop("forever"), stops_max=3)
+
+        await store.add(stop("new"), stops_max=3)
+        assert {each.stop_id for each in await store.all()} == {"late", "forever", "new"}
+
+        await store.add(stop("newer"), stops_max=3)
+        assert {each.stop_id for each in await store.all()} == {"forever", "new", "newer"}
+        with pytest.raises(Conflict):
+            await store.add(stop("one too many"), stops_max=3)
+
     async def test_a_guard_stops_nobody_twice_but_an_operator_may(self, store: StopStore) -> None:
         assert await store.add(guarded("stop_1"), stops_max=MANY)
         later = NOW + timedelta(minutes=1)

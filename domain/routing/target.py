@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.catalog.offering import Offering
+from domain.guards.policy import GuardPolicy
 from domain.routing.effective_price import PriceContract
 from domain.routing.prompt_cache import DEFAULT_POLICY, UNKNOWN_HABIT, AffinityPolicy, CacheHabit
 from domain.time import Timeouts
@@ -117,5 +118,7 @@ class Route:
     """The limit on answers of callers who set none; None: the model's own."""
     clamp_to_budget: bool = False
     """Whether an answer may be limited to what a budget still affords, rather than refused."""
+    guards: GuardPolicy | None = None
+    """What watches over its agents; None: what watches everywhere."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

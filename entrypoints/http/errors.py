@@ -11,6 +11,7 @@ import msgspec
 
 from application.ports.wire import FAMILY
 from domain.errors import (
+    AgentStopped,
     BudgetExceeded,
     Conflict,
     CostUnbounded,

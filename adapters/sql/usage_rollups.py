@@ -1,7 +1,7 @@
 """Adding new usage rows to the roll-ups, in the transaction that writes the rows."""
 
 from collections.abc import Sequence
-from operator import itemgetter
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Dialect, case, literal_column
@@ -11,7 +11,10 @@ from adapters.sql.upserts import insert_into
 from domain.analytics.event import RequestEvent
 from domain.analytics.rollup import SUM_MAX, Rollup, RollupSums, group_id, roll_up
 
-_KEY: Final = ("tenant_id", "hour_us", "group_id")
+ROWS_PER_STATEMENT: Final = 64
+"""Rows that are added with one statement where the driver does not send many at once by itself."""
+_COLUMNS: Final = list(usage_rollups.columns)
+_ADDS: Final[dict[str, "_Add"]] = {}
 
 
 def add_to_rollups(connection: Connection, events: Sequence[RequestEvent]) -> None:
@@ -20,17 +23,44 @@ def add_to_rollups(connection: Connection, events: Sequence[RequestEvent]) -> No
     Rows are summed up before they meet the database, and touched in the order of their primary key, always:
     two processes that add at once wait for each other, but never in a circle.
     """
-    if events:
-        rows = sorted(map(_row, roll_up(events)), key=itemgetter(*_KEY))
-        connection.execute(_upsert(connection.dialect), rows)
+    if not events:
+        return
+    dialect = connection.dialect
+    add = _ADDS.get(dialect.name)
+    if add is None:
+        add = _ADDS[dialect.name] = _Add(dialect)
+    # The first three columns are the primary key.
+    add.run(connection, sorted(map(_row, roll_up(events))))
 
 
-def _row(rollup: Rollup) -> dict[str, Any]:
-    row: dict[str, Any] = rollup.key._asdict()
-    row["group_id"] = group_id(rollup.key)
-    for name, amount in zip(RollupSums._fields, rollup.sums, strict=True):
-        row[name] = min(max(amount, 0), SUM_MAX)
-    return row
+def _row(rollup: Rollup) -> tuple[Any, ...]:
+    key, sums = rollup
+    return (
+        key.tenant_id,
+        key.hour_us,
+        group_id(key),
+        *key[2:],
+        *(min(max(amount, 0), SUM_MAX) for amount in sums),
+    )
+
+
+class _Add:
+    """Compiled once and fed with plain tuples, many rows to a statement: see `usage_inserts`."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._one = str(_upsert(dialect).compile(dialect=dialect))
+        head, values, tail = self._one.partition("(" + ", ".join("?" * len(_COLUMNS)) + ")")
+        self._many = head + ", ".join([values] * ROWS_PER_STATEMENT) + tail if values else None
+
+    def run(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+        full = 0
+        if self._many is not None:
+            full = len(rows) - len(rows) % ROWS_PER_STATEMENT
+            for start in range(0, full, ROWS_PER_STATEMENT):
+                group = rows[start : start + ROWS_PER_STATEMENT]
+                connection.exec_driver_sql(self._many, tuple(chain.from_iterable(group)))
+        if full < len(rows):
+            connection.exec_driver_sql(self._one, rows[full:])
 
 
 def _upsert(dialect: Dialect) -> Any:

@@ -7,6 +7,7 @@ import msgspec
 
 from adapters.providers.batch_shapes import SHAPES, Asked, BatchShape
 from adapters.wire.errors import bad_response
+from adapters.wire.forced_limit import encoded as with_our_limit
 from adapters.wire.registry import codec_for
 from application.ports.http import BodySource
 from application.ports.llm import UpstreamCall, UpstreamFailed
@@ -40,7 +41,7 @@ class DirectBatches(ProviderBatches):
 
     def encode(self, target: Target, request: LlmRequest, custom_id: str) -> bytes:
         shape, upstream = self._shape(target, request.dialect)
-        encoded = codec_for(request.dialect, upstream).request(_call(target, request))
+        encoded = with_our_limit(codec_for(request.dialect, upstream), _call(target, request))
         return shape.request(upstream, custom_id, encoded.body)
 
     def document(self, target: Target, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -136,7 +136,7 @@ def read_generate(body: bytes, fields: frozenset[str]) -> LlmRequest:
         model="",
         body=body,
         include_usage=True,
-        max_output_tokens=config.limit or config.limit_snake,
+        max_output_tokens=max(config.limit or 0, config.limit_snake or 0) or None,
         choices=choices,
         needs=capabilities(needs),
         fields=fields,

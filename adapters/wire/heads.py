@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from adapters.wire import gemini_head, media_heads
+from adapters.wire.contents import contents_of
 from adapters.wire.conversations import fingerprint
 from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
 from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
@@ -28,6 +29,7 @@ from application.ports.wire import (
 )
 from domain.errors import InvalidRequest
 from domain.llm.capabilities import Capability
+from domain.llm.contents import PLAIN
 from domain.llm.request import LlmRequest, Operation
 
 NESTING_MAX: Final = 64
@@ -148,6 +150,9 @@ class DialectReader(RequestReader):
             request = reader(body, fields)
             if len(body) >= LOOKED_INTO_FROM_BYTES:
                 request.media_bytes, request.media_parts = inline_media(body)
+            found = contents_of(dialect, body, fields)
+            if found is not PLAIN:
+                request.contents = found._replace(repeated_bytes=request.contents.repeated_bytes)
         except msgspec.ValidationError as error:
             raise invalid(error) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -188,7 +193,8 @@ def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
         body=body,
         stream=bool(head.stream),
         include_usage=head.stream_options is not None and bool(head.stream_options.include_usage),
-        max_output_tokens=head.max_completion_tokens or head.max_tokens,
+        # Servers know one of the names; which one a server heeds, only its own documentation says.
+        max_output_tokens=max(head.max_completion_tokens or 0, head.max_tokens or 0) or None,
         choices=choices,
         needs=capabilities(needs),
         fields=fields,

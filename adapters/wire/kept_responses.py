@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from adapters.wire.contents import contents_of
 from adapters.wire.head_parts import invalid
 from adapters.wire.responses_usage import ResponsesUsage, usage_of
 from adapters.wire.seals import SEAL
@@ -18,6 +19,8 @@ from application.ports.answer_reading import (
     References,
     SeenAnswer,
 )
+from application.ports.wire import OPENAI_RESPONSES
+from domain.llm.contents import Contents
 
 _DIGEST_CHARS: Final = 32
 _ITEMS_MAX: Final = 128
@@ -115,6 +118,9 @@ class ResponsesReading(AnswerReading):
         fields: dict[str, Any] = _FIELDS.decode(body)
         fields["input"] = [raw for raw in _items_of(fields.get("input")) if not _is_one_of(raw, ids)]
         return _encode(fields)
+
+    def contents(self, body: bytes, fields: frozenset[str]) -> Contents:
+        return contents_of(OPENAI_RESPONSES, body, fields)
 
     def seen(self, body: bytes) -> SeenAnswer | None:
         try:

@@ -23,6 +23,7 @@ from application.ports.wire import (
 )
 from domain.errors import InvalidRequest
 from domain.llm.capabilities import NO_CAPABILITY, Capability
+from domain.llm.contents import Contents
 from domain.llm.request import LlmRequest, Operation
 from domain.llm.units import CHARACTERS, NOT_COUNTED, SEARCHES, images
 
@@ -89,6 +90,8 @@ def read_rerank(body: bytes, fields: frozenset[str]) -> LlmRequest:
             raise InvalidRequest("a document is a text or an object", param=f"documents[{place}]")
     request = _request(Operation.RERANK, COHERE_RERANK, head.model, body, fields, Capability.RERANK)
     request.units = ((SEARCHES, -(-len(head.documents) // DOCUMENTS_PER_SEARCH)),)
+    # Some vendors count the query with every document.
+    request.contents = Contents(repeated_bytes=len(memoryview(head.query)) * len(head.documents))
     return request
 
 
@@ -172,6 +175,8 @@ def read_form(dialect: str, body: bytes, content_type: str) -> LlmRequest:
     request.content_type = content_type
     files = [part for part in parts if part.filename is not None]
     request.media_bytes = sum(part.end - part.start for part in files)
+    if request.operation is Operation.IMAGE:
+        request.contents = Contents(images=len(files))
     return request
 
 

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
+from domain.llm.contents import Contents
 from domain.llm.usage import Usage
 
 FINISHED = frozenset({"completed", "incomplete", "failed", "cancelled"})
@@ -69,6 +70,11 @@ class AnswerReading(Protocol):
     @abstractmethod
     def without(self, body: bytes, ids: Collection[str]) -> bytes:
         """The request without the reasoning items known under these ids, sealed or plain."""
+        ...
+
+    @abstractmethod
+    def contents(self, body: bytes, fields: frozenset[str]) -> Contents:
+        """What a request with these top-level names holds beside text."""
         ...
 
     @abstractmethod

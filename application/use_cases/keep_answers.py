@@ -96,14 +96,17 @@ class KeepAnswers:
         if content is not None and entry is not None and not entry.native:
             request.body = spelt_out
             request.fields = request.fields - {"previous_response_id"} | {"input"}
+            request.contents = self.reading.contents(spelt_out, request.fields)
             request.previous_response_id = ""
         else:
             request.continues = content
         if home is None or strict or (request.previous_response_id and content is None):
             return home
+        holds = self.reading.contents(spelt_out, request.fields - {"previous_response_id"})
         if not sealed:
-            return replace(home, elsewhere=spelt_out)
-        return replace(home, elsewhere=self.reading.without(spelt_out, sealed), dropped=(LEFT_OUT_REASONING,))
+            return replace(home, elsewhere=spelt_out, contents=holds)
+        without = self.reading.without(spelt_out, sealed)
+        return replace(home, elsewhere=without, dropped=(LEFT_OUT_REASONING,), contents=holds)
 
     def remember(self, job: Job, seen: SeenAnswer) -> None:
         """Knows the answer from now on. Never waits."""

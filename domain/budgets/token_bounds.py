@@ -39,6 +39,8 @@ NFC_GROWTH_MAX: Final = 3
 """Times a text can grow in bytes when it is normalised (NFC), as some tokenizers do first."""
 NFKC_GROWTH_MAX: Final = 6
 """Characters, and so tokens, that one byte can become in tokenizers of embedding models (NFKC)."""
+LEAST_LIMIT_TOKENS: Final = 16
+"""The Responses API takes no lower limit, and chats translated to it get this one."""
 LONG_WINDOW_TOKENS: Final = 1_000_000
 """Anthropic's longer window, which a caller's header opens."""
 _LONG_WINDOW_MARK: Final = "context-1m"
@@ -203,6 +205,8 @@ def output_tokens_max(request: LlmRequest, target: Target) -> int | Unbounded:
             return _endless(target, "choose a model that is billed by the piece or whose limit is known")
         return each * max(1, request.choices)
     asked = request.max_output_tokens
+    if asked is not None:
+        asked = max(asked, LEAST_LIMIT_TOKENS)
     if asked is None:
         tokens = most
     elif thinks_beside_limit(target):

@@ -37,6 +37,8 @@ class Home:
     credential: str
     elsewhere: bytes | None = None
     dropped: tuple[str, ...] = ()
+    contents: Contents = PLAIN
+    """Of `elsewhere`."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -98,6 +98,7 @@ def as_sent(request: LlmRequest, target: Target, credential: str) -> LlmRequest:
     return replace(
         request,
         body=home.elsewhere,
+        contents=home.contents,
         fields=request.fields - {"previous_response_id"},
         previous_response_id="",
         home=None,

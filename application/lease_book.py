@@ -12,7 +12,7 @@ from typing import Final
 from application.ports.hold_board import HoldBoard, HoldGroup
 from application.ports.ledger import Exchange, HolderFenced, LeaseLine, LedgerStore
 from application.ports.system import Clock
-from domain.budgets.budget import Account
+from domain.budgets.budget import Account, Budget, renewed
 from domain.budgets.lease import AccountState, Lease
 from domain.errors import StoreUnavailable
 
@@ -262,9 +262,14 @@ class LeaseBook:
 
     # Beside requests
 
-    def recall(self) -> None:
+    def recall(self, budgets: Iterable[Budget]) -> None:
         """Budgets changed: what is idle goes back with the next look, and comes anew under their limits."""
         self._recalled = True
+        by_id = {budget.budget_id: budget for budget in budgets}
+        for tenure in self._tenures.values():
+            for account_id, account in tenure.accounts.items():
+                if (budget := by_id.get(account.budget_id)) is not None:
+                    tenure.accounts[account_id] = renewed(account, budget)
 
     def posted(self, holder: str, account_ids: Iterable[str], charged: int) -> None:
         """A posting reached the database: a ledger that is a pool is told with the next exchange."""
@@ -327,7 +332,9 @@ class LeaseBook:
             for account_id, lease in tenure.leases.items():
                 back = lease.give_back_all() if recalled else lease.shrink(now, wanted=lease.wanted)
                 if back or lease.concerns_ledger:
-                    lines.append(_line(tenure.accounts[account_id], lease, 0, lease.top_up(now)))
+                    lines.append(
+                        _line(tenure.accounts[account_id], lease, 0, 0 if recalled else lease.top_up(now))
+                    )
             silent_s = now - tenure.exchanged_at
             if not lines and silent_s < SIGN_OF_LIFE_EVERY_S:
                 return

@@ -97,6 +97,18 @@ def account_of(budget: Budget, spender: Spender, now: datetime) -> Account | Non
     )
 
 
+def renewed(account: Account, budget: Budget) -> Account:
+    """The same account under what its budget says now."""
+    return account._replace(
+        name=budget.name,
+        limit_nano_usd=budget.limit_nano_usd,
+        hard=budget.hard,
+        alert_at=budget.alert_at,
+        contact=budget.contact,
+        switch=budget.switch,
+    )
+
+
 def account_id(budget_id: str, subject: str, window_key: str) -> str:
     """A short id that follows from what it names, so that every instance finds the same account."""
     text = "\x1f".join((budget_id, subject, window_key))

@@ -6,7 +6,8 @@ wait for that in turn.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -55,7 +56,10 @@ def change_alone(url: str, goal: str | None, migrate: Callable[[Connection], Non
 
 
 def _in_loop(
-    url: str, work: Callable[[AsyncEngine], Awaitable[Result]], *, patience_s: float = WAIT_FOR_SERVER_S
+    url: str,
+    work: Callable[[AsyncEngine], Coroutine[Any, Any, Result]],
+    *,
+    patience_s: float = WAIT_FOR_SERVER_S,
 ) -> Result:
     settings = connection_settings(url, statement_timeout_s=None)
 
@@ -74,7 +78,12 @@ def _in_loop(
         finally:
             await engine.dispose()
 
-    return asyncio.run(run())
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(run())
+    with ThreadPoolExecutor(max_workers=1) as thread:  # whoever calls this from a loop wants to be blocked
+        return thread.submit(lambda: asyncio.run(run())).result()
 
 
 async def _reachable(engine: AsyncEngine, patience_s: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database
 from adapters.sql.stop_tables import stop_generation, stops
 from application.ports.stops import StopStore
 from domain.errors import Conflict
@@ -21,7 +21,7 @@ class SqlStopStore(StopStore):
     """Every change counts the generation up first, in its own transaction: that row's lock makes changes
     wait for one another, whatever the database."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, stop: Stop, *, stops_max: int) -> bool:

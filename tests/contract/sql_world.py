@@ -1,10 +1,35 @@
-"""A real SQLite database for suites, which can be taken away and given back."""
+"""Real databases for suites, which can be taken away and given back."""
 
 from pathlib import Path
+from typing import Protocol
 
-from adapters.sql.database import SqlDatabase
+from adapters.sql.database import Database, SqlDatabase
+from adapters.sql.opening import open_database
+from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import upgrade
+from tests.contract.postgres_server import postgres_server
+
+TIMEOUT_S = 5.0
+
+
+class AnySqlWorld(Protocol):
+    """A database of either kind at the shipped schema. `thread` is for what blocks beside it."""
+
+    url: str
+    thread: BlockingThread
+
+    @property
+    def database(self) -> Database: ...
+
+    def another(self) -> Database:
+        """The same database once more, as another process would see it. To be closed by whoever asked."""
+
+    def lose(self) -> None: ...
+
+    def restore(self) -> None: ...
+
+    async def aclose(self) -> None: ...
 
 
 class SqlWorld:
@@ -16,6 +41,9 @@ class SqlWorld:
         upgrade(self.url)
         self.thread = BlockingThread("test-sql")
         self.database = SqlDatabase(self.url, self.thread)
+
+    def another(self) -> Database:
+        return SqlDatabase(self.url, self.thread)
 
     def lose(self) -> None:
         self.database._engine.dispose()
@@ -30,3 +58,30 @@ class SqlWorld:
     async def aclose(self) -> None:
         await self.database.aclose()
         await self.thread.aclose()
+
+
+class PostgresWorld:
+    """One database of this process's PostgreSQL. Taking it away throws everybody out and shuts the door."""
+
+    def __init__(self) -> None:
+        self.server = postgres_server()
+        self.name = self.server.new_database(self.server.migrated())
+        self.url = self.server.url(self.name)
+        self.thread = BlockingThread("test-beside-postgres")
+        self.database = self.another()
+
+    def another(self, *, timeout_s: float = TIMEOUT_S) -> PostgresDatabase:
+        opened = open_database(self.url, self.thread, connections_max=4, timeout_s=timeout_s)
+        assert isinstance(opened, PostgresDatabase)
+        return opened
+
+    def lose(self) -> None:
+        self.server.shut(self.name)
+
+    def restore(self) -> None:
+        self.server.open(self.name)
+
+    async def aclose(self) -> None:
+        await self.database.aclose()
+        await self.thread.aclose()
+        self.server.drop(self.name)

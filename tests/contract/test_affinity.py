@@ -1,15 +1,12 @@
 """Binds the stores of conversations' places."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from adapters.memory.affinity import InMemoryAffinityStore
 from adapters.sql.affinity import SqlAffinityStore
 from application.ports.affinity import AffinityStore
 from contracts.ports.affinity import AffinityStoreContract
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class TestInMemoryAffinityStore(AffinityStoreContract):
@@ -26,16 +23,10 @@ class TestInMemoryAffinityStore(AffinityStoreContract):
 
 class TestSqlAffinityStore(AffinityStoreContract):
     @pytest.fixture
-    async def sql(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
-        world = SqlWorld(tmp_path)
-        yield world
-        await world.aclose()
-
-    @pytest.fixture
-    def store(self, sql: SqlWorld) -> AffinityStore:
+    def store(self, sql: AnySqlWorld) -> AffinityStore:
         return SqlAffinityStore(sql.database)
 
     @pytest.fixture
-    def unreachable_store(self, sql: SqlWorld) -> AffinityStore:
+    def unreachable_store(self, sql: AnySqlWorld) -> AffinityStore:
         sql.lose()
         return SqlAffinityStore(sql.database)

@@ -13,7 +13,7 @@ from adapters.sql.thread import BlockingThread
 from application.ports.batch_store import BatchJournals, BatchStore
 from contracts.ports.batches import RECORDS, BatchJournalsContract, BatchStoreContract, all_records
 from domain.errors import StoreUnavailable
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class TestInMemoryBatchStore(BatchStoreContract):
@@ -28,19 +28,13 @@ class TestInMemoryBatchStore(BatchStoreContract):
 
 class TestSqlBatchStore(BatchStoreContract):
     @pytest.fixture
-    async def world(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
-        world = SqlWorld(tmp_path)
-        yield world
-        await world.aclose()
+    def store(self, sql: AnySqlWorld) -> BatchStore:
+        return SqlBatchStore(sql.database)
 
     @pytest.fixture
-    def store(self, world: SqlWorld) -> BatchStore:
-        return SqlBatchStore(world.database)
-
-    @pytest.fixture
-    def unreachable_store(self, world: SqlWorld) -> BatchStore:
-        world.lose()
-        return SqlBatchStore(world.database)
+    def unreachable_store(self, sql: AnySqlWorld) -> BatchStore:
+        sql.lose()
+        return SqlBatchStore(sql.database)
 
 
 class TestInMemoryBatchJournals(BatchJournalsContract):

@@ -12,7 +12,7 @@ from adapters.sql.thread import BlockingThread
 from application.ports.file_store import FileContents, FileRecords
 from contracts.ports.files import FileContentsContract, FileRecordsContract, chunks
 from domain.errors import NotFound, StoreUnavailable
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class TestInMemoryFileRecords(FileRecordsContract):
@@ -27,19 +27,13 @@ class TestInMemoryFileRecords(FileRecordsContract):
 
 class TestSqlFileRecords(FileRecordsContract):
     @pytest.fixture
-    async def world(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
-        world = SqlWorld(tmp_path)
-        yield world
-        await world.aclose()
+    def records(self, sql: AnySqlWorld) -> FileRecords:
+        return SqlFileRecords(sql.database)
 
     @pytest.fixture
-    def records(self, world: SqlWorld) -> FileRecords:
-        return SqlFileRecords(world.database)
-
-    @pytest.fixture
-    def unreachable_records(self, world: SqlWorld) -> FileRecords:
-        world.lose()
-        return SqlFileRecords(world.database)
+    def unreachable_records(self, sql: AnySqlWorld) -> FileRecords:
+        sql.lose()
+        return SqlFileRecords(sql.database)
 
 
 class TestInMemoryFileContents(FileContentsContract):

@@ -1,8 +1,5 @@
 """Binds the key stores and the hasher."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from adapters.crypto.key_hash import PepperedKeyHasher
@@ -10,7 +7,7 @@ from adapters.memory.keys import InMemoryKeyStore
 from adapters.sql.keys import SqlKeyStore
 from application.ports.keys import KeyHasher, KeyStore
 from contracts.ports.keys import KeyHasherContract, KeyStoreContract
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class TestInMemoryKeyStore(KeyStoreContract):
@@ -27,17 +24,11 @@ class TestInMemoryKeyStore(KeyStoreContract):
 
 class TestSqlKeyStore(KeyStoreContract):
     @pytest.fixture
-    async def sql(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
-        world = SqlWorld(tmp_path)
-        yield world
-        await world.aclose()
-
-    @pytest.fixture
-    def store(self, sql: SqlWorld) -> KeyStore:
+    def store(self, sql: AnySqlWorld) -> KeyStore:
         return SqlKeyStore(sql.database)
 
     @pytest.fixture
-    def unreachable_store(self, sql: SqlWorld) -> KeyStore:
+    def unreachable_store(self, sql: AnySqlWorld) -> KeyStore:
         sql.lose()
         return SqlKeyStore(sql.database)
 

@@ -10,7 +10,7 @@ from adapters.sql.request_rows import SqlRequestRows
 from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_rows import SqlUsageWriter
 from contracts.ports.request_rows import RequestRowsContract, RowsWorld
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class MemoryWorld:
@@ -22,7 +22,7 @@ class MemoryWorld:
 
 
 class SqlRowsWorld:
-    def __init__(self, sql: SqlWorld, log: JournaledUsageLog) -> None:
+    def __init__(self, sql: AnySqlWorld, log: JournaledUsageLog) -> None:
         self.log = log
         self.rows = SqlRequestRows(sql.database)
         self.lose_database = sql.lose
@@ -36,10 +36,8 @@ class TestInMemoryRows(RequestRowsContract):
 
 class TestSqlRows(RequestRowsContract):
     @pytest.fixture
-    async def world(self, tmp_path: Path) -> AsyncIterator[RowsWorld]:
-        sql = SqlWorld(tmp_path)
+    async def world(self, sql: AnySqlWorld, tmp_path: Path) -> AsyncIterator[RowsWorld]:
         log = JournaledUsageLog(SqlUsageWriter(sql.database), sql.thread, tmp_path / "journal")
         await log.start()
         yield SqlRowsWorld(sql, log)
         await log.aclose()
-        await sql.aclose()

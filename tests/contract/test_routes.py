@@ -1,15 +1,12 @@
 """Binds the stores of routes made through the API."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from adapters.memory.routes import InMemoryRouteStore
 from adapters.sql.routes import SqlRouteStore
 from application.ports.routes import RouteStore
 from contracts.ports.routes import RouteStoreContract
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class TestInMemoryRouteStore(RouteStoreContract):
@@ -26,16 +23,10 @@ class TestInMemoryRouteStore(RouteStoreContract):
 
 class TestSqlRouteStore(RouteStoreContract):
     @pytest.fixture
-    async def sql(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
-        world = SqlWorld(tmp_path)
-        yield world
-        await world.aclose()
-
-    @pytest.fixture
-    def store(self, sql: SqlWorld) -> RouteStore:
+    def store(self, sql: AnySqlWorld) -> RouteStore:
         return SqlRouteStore(sql.database)
 
     @pytest.fixture
-    def unreachable_store(self, sql: SqlWorld) -> RouteStore:
+    def unreachable_store(self, sql: AnySqlWorld) -> RouteStore:
         sql.lose()
         return SqlRouteStore(sql.database)

@@ -1,15 +1,12 @@
 """Binds the stores of stops."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from adapters.memory.stops import InMemoryStopStore
 from adapters.sql.stops import SqlStopStore
 from application.ports.stops import StopStore
 from contracts.ports.stops import StopStoreContract
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class TestInMemoryStopStore(StopStoreContract):
@@ -26,16 +23,10 @@ class TestInMemoryStopStore(StopStoreContract):
 
 class TestSqlStopStore(StopStoreContract):
     @pytest.fixture
-    async def sql(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
-        world = SqlWorld(tmp_path)
-        yield world
-        await world.aclose()
-
-    @pytest.fixture
-    def store(self, sql: SqlWorld) -> StopStore:
+    def store(self, sql: AnySqlWorld) -> StopStore:
         return SqlStopStore(sql.database)
 
     @pytest.fixture
-    def unreachable_store(self, sql: SqlWorld) -> StopStore:
+    def unreachable_store(self, sql: AnySqlWorld) -> StopStore:
         sql.lose()
         return SqlStopStore(sql.database)

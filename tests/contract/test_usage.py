@@ -11,7 +11,7 @@ from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.sql.usage_rows import SqlUsageWriter
 from contracts.ports.usage import UsageLogContract, UsageWorld
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class MemoryWorld:
@@ -36,7 +36,7 @@ class TestInMemoryUsageLog(UsageLogContract):
 
 
 class JournaledWorld:
-    def __init__(self, sql: SqlWorld, log: JournaledUsageLog) -> None:
+    def __init__(self, sql: AnySqlWorld, log: JournaledUsageLog) -> None:
         self.log = log
         self.query = SqlUsageQuery(sql.database)
         self.lose_database = sql.lose
@@ -49,20 +49,14 @@ def no_space(descriptor: int, data: bytes) -> int:
 
 class TestJournaledUsageLog(UsageLogContract):
     @pytest.fixture
-    async def sql(self, tmp_path: Path) -> AsyncIterator[SqlWorld]:
-        world = SqlWorld(tmp_path)
-        yield world
-        await world.aclose()
-
-    @pytest.fixture
-    async def world(self, sql: SqlWorld, tmp_path: Path) -> AsyncIterator[UsageWorld]:
+    async def world(self, sql: AnySqlWorld, tmp_path: Path) -> AsyncIterator[UsageWorld]:
         log = JournaledUsageLog(SqlUsageWriter(sql.database), sql.thread, tmp_path / "journal")
         await log.start()
         yield JournaledWorld(sql, log)
         await log.aclose()
 
     @pytest.fixture
-    async def tiny_world(self, sql: SqlWorld, tmp_path: Path) -> AsyncIterator[UsageWorld]:
+    async def tiny_world(self, sql: AnySqlWorld, tmp_path: Path) -> AsyncIterator[UsageWorld]:
         log = JournaledUsageLog(
             SqlUsageWriter(sql.database), sql.thread, tmp_path / "journal", queue_rows_max=4, write=no_space
         )

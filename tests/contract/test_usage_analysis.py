@@ -12,7 +12,7 @@ from adapters.sql.usage_pages import SqlUsageRows
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.sql.usage_rows import SqlUsageWriter
 from contracts.ports.usage_analysis import AnalysisWorld, UsageAnalysisContract
-from tests.contract.sql_world import SqlWorld
+from tests.contract.sql_world import AnySqlWorld
 
 
 class MemoryWorld:
@@ -28,18 +28,16 @@ class TestInMemoryUsageAnalysis(UsageAnalysisContract):
 
 
 class SqliteWorld:
-    def __init__(self, sql: SqlWorld, log: JournaledUsageLog) -> None:
+    def __init__(self, sql: AnySqlWorld, log: JournaledUsageLog) -> None:
         self.log = log
         self.query = SqlUsageQuery(sql.database)
         self.rows = SqlUsageRows(sql.database)
 
 
-class TestSqliteUsageAnalysis(UsageAnalysisContract):
+class TestSqlUsageAnalysis(UsageAnalysisContract):
     @pytest.fixture
-    async def world(self, tmp_path: Path) -> AsyncIterator[AnalysisWorld]:
-        sql = SqlWorld(tmp_path)
+    async def world(self, sql: AnySqlWorld, tmp_path: Path) -> AsyncIterator[AnalysisWorld]:
         log = JournaledUsageLog(SqlUsageWriter(sql.database), sql.thread, tmp_path / "journal")
         await log.start()
         yield SqliteWorld(sql, log)
         await log.aclose()
-        await sql.aclose()

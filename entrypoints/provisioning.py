@@ -336,6 +336,8 @@ def _routes(
                 usage_cost=section.usage_cost,
                 passthrough=section.passthrough,
                 answers_kept_s=section.responses.kept_s,
+                max_output_tokens=section.max_output_tokens,
+                clamp_to_budget=section.clamp_to_budget,
             )
     return routes
 

@@ -194,7 +194,7 @@ class AnswerBatchLine:
         held = False
         try:
             target = self._choose(job, course)
-            bound = line_bound(request, target.offering.prices, target.offering.max_output_tokens)
+            bound = line_bound(request, target)
             held = await run.reserve(line.number, bound)
             if not held:
                 return None

@@ -5,13 +5,15 @@ from application.attempts import AttemptLoop
 from application.ports.system import Clock
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import complete_requirements
+from domain.budgets.output_limit import as_limited
+from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import Forbidden
 from domain.llm.request import LlmRequest, Operation
-from domain.routing.explanation import Explanation, explain
+from domain.routing.explanation import CostLimit, Explanation, explain
 from domain.routing.keeping import demand_keeper
 from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
-from domain.routing.target import Route
+from domain.routing.target import Route, Target
 from domain.tenancy.principal import Principal
 
 DRAW_SHOWN = 0.5
@@ -42,10 +44,11 @@ class ExplainRoute:
         if not principal.may("routing.explain"):
             raise Forbidden(f"the role {principal.role!r} may not explain routing (needs routing.explain)")
         table, live = self._runtime.snapshot
-        demand_keeper(requirements, request, table, table.resolve(request.model))
+        route = table.resolve(request.model)
+        demand_keeper(requirements, request, table, route)
         return explain(
             table,
-            table.resolve(request.model),
+            route,
             complete_requirements(requirements, request, principal),
             live,
             now=self._clock.monotonic(),
@@ -54,7 +57,8 @@ class ExplainRoute:
             input_bytes=request.size_bytes,
             max_output_tokens=output_bound_tokens(request),
             variant=request.service_tier,
-            recall=self._recall(principal, table.resolve(request.model), session_id, request, requirements),
+            recall=self._recall(principal, route, session_id, request, requirements),
+            limit_of=lambda target: cost_limit(request, route, target),
         )
 
     def _recall(
@@ -69,6 +73,15 @@ class ExplainRoute:
         if book is None or not route.affinity.enabled or not requirements.affinity:
             return None
         return lambda: book.recall(principal.tenant_id, route.name, session_id, request)
+
+
+def cost_limit(request: LlmRequest, route: Route, target: Target) -> CostLimit:
+    """The most this request can cost at the target, with the limit that the route puts in."""
+    sent = as_limited(request, route, target)
+    bound = worst_attempt_cost(sent, target)
+    if isinstance(bound, Bound):
+        return CostLimit(bound.nano_usd, bound.made_by, sent.forced_max_output_tokens)
+    return CostLimit(None, f"{bound.reason}; {bound.remedy}", sent.forced_max_output_tokens)
 
 
 def output_bound_tokens(request: LlmRequest) -> int | None:

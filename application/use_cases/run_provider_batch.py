@@ -132,7 +132,7 @@ class RunProviderBatch:
                 await asyncio.sleep(0)
             target, request = await self._target_for(run, line, chosen)
             chosen = chosen or target
-            most = line_bound(request, target.offering.prices, target.offering.max_output_tokens)
+            most = line_bound(request, target)
             limit = run.purse.limit_nano_usd
             bound += most or 0
             if limit is not None and (most is None or bound > limit):

@@ -6,12 +6,9 @@ and what is held never passes the limit, however many lines run at once.
 
 from enum import Enum
 
-from domain.catalog.prices import PriceTable
-from domain.llm.request import LlmRequest, Operation
-from domain.routing.price_bound import worst_cost
-
-TRANSLATION_BYTES_MAX = 1024
-"""How much longer the body may become on its way to the provider: another model's name, another shape."""
+from domain.budgets.worst_case import Bound, worst_attempt_cost
+from domain.llm.request import LlmRequest
+from domain.routing.target import Target
 
 
 class Verdict(Enum):
@@ -51,13 +48,7 @@ class Purse:
         self.spent_nano_usd += (bound_nano_usd or 0) if cost_nano_usd is None else cost_nano_usd
 
 
-def line_bound(request: LlmRequest, prices: PriceTable, offering_max: int | None) -> int | None:
+def line_bound(request: LlmRequest, target: Target) -> int | None:
     """The most one try of this request can cost; None when nothing bounds it."""
-    generates = request.operation is not Operation.EMBEDDINGS
-    asked = request.max_output_tokens if generates else 0
-    output = asked if asked is not None else offering_max
-    if output is not None:
-        output *= max(1, request.choices)
-    return worst_cost(
-        prices, request.size_bytes + TRANSLATION_BYTES_MAX, output, variant=request.service_tier
-    )
+    bound = worst_attempt_cost(request, target)
+    return bound.nano_usd if isinstance(bound, Bound) else None

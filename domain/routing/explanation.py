@@ -5,7 +5,9 @@ with exactly the plan's targets.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.errors import InterchangeError
 from domain.llm.usage import BYTES_PER_TOKEN_TYPICAL
@@ -56,6 +58,18 @@ class CandidateExplanation:
     """How many tokens of the request may be warm there."""
     effective_cost_nano_usd: NanoUsd | None = None
     """The estimate with discounts, reserved capacity and the warm prefix taken into account."""
+    bounded_by: str | None = None
+    """What the bound on its cost rests on, or why there is none."""
+    max_tokens_set: int | None = None
+    """The limit on the answer that the route puts in; None: the request's own, or the model's."""
+
+
+class CostLimit(NamedTuple):
+    """What is known of the most that a request can cost at one candidate."""
+
+    nano_usd: NanoUsd | None
+    made_by: str
+    max_tokens_set: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +108,15 @@ def explain(
     limit: int | None = None,
     variant: str = "",
     recall: Recall | None = None,
+    limit_of: Callable[[Target], CostLimit] | None = None,
 ) -> Explanation:
     """What `make_plan` would do with the same arguments, and why.
 
     `input_bytes` and `max_output_tokens` are of the final body, for the price bound; without `input_bytes`
     the estimated tokens are taken at a typical length. `limit` bounds how many candidates are described:
     describing one takes some 10 us, which a route over a whole catalogue multiplies. `variant` is the tier
-    of service that was asked for, which the bound covers too.
+    of service that was asked for, which the bound covers too. `limit_of` tells the bound of the very request,
+    where that is known; it comes before what the sizes alone say.
 
     Raises:
         InvalidRequirements: unknown region or strategy. Any other refusal is part of the explanation.
@@ -127,13 +143,9 @@ def explain(
                 reason=reasons.get(index),
                 sentence=_sentence(reasons.get(index), place, requirements, table.targets[index]),
                 cost=None if cost >= UNKNOWN_COST else ceil_to_nano(cost),
-                worst=worst_cost(
-                    table.targets[index].offering.prices,
-                    input_bytes,
-                    max_output_tokens,
-                    table.targets[index].offering.max_output_tokens,
-                    variant=variant,
-                ),
+                most=limit_of(table.targets[index])
+                if limit_of is not None
+                else _by_sizes(table.targets[index], input_bytes, max_output_tokens, variant),
                 field=field,
             )
             for place, (index, cost) in enumerate(zip(ordered, costs, strict=True))
@@ -145,6 +157,14 @@ def explain(
         output_tokens=sizes.output_tokens,
         refusal=refusal,
         verdict=said,
+    )
+
+
+def _by_sizes(target: Target, input_bytes: int, max_output_tokens: int | None, variant: str) -> CostLimit:
+    offering = target.offering
+    most = offering.max_output_tokens
+    return CostLimit(
+        worst_cost(offering.prices, input_bytes, max_output_tokens, most, variant=variant), "bytes", None
     )
 
 
@@ -178,7 +198,7 @@ def _candidate(
     reason: DropReason | None,
     sentence: str,
     cost: NanoUsd | None,
-    worst: NanoUsd | None,
+    most: CostLimit,
     field: Field | None,
 ) -> CandidateExplanation:
     state = live.targets[target.index]
@@ -195,7 +215,9 @@ def _candidate(
         sentence=sentence,
         rank=place,
         estimated_cost_nano_usd=cost,
-        worst_cost_nano_usd=worst,
+        worst_cost_nano_usd=most.nano_usd,
+        bounded_by=most.made_by,
+        max_tokens_set=most.max_tokens_set,
         predicted_p95_ms=state.latency.predicted_p95_ms(now),
         first_token_ms=state.ttft.value_s(now) * 1000 if state.ttft.known else None,
         in_flight=state.in_flight,

@@ -118,6 +118,20 @@ class RouteSettings(Section):
         "to nobody else; such calls cost nothing here. `only` refuses requests without one, and never fails "
         "over to targets that need a key of ours.",
     )
+    max_output_tokens: int | None = Field(
+        default=None,
+        ge=16,
+        le=10_000_000,
+        description="The limit on answers of callers who set none, lowered to what the model can write. It "
+        "is told in x-interchange-max-tokens, and makes what such requests can cost, and so what a hard budget "
+        "has to hold for them, smaller.",
+    )
+    clamp_to_budget: bool = Field(
+        default=False,
+        description="Whether an answer that a hard budget cannot afford whole is limited to what it affords, "
+        "told in x-interchange-max-tokens, instead of refused. Never with tools, a schema or reasoning, and "
+        "never below 16 tokens.",
+    )
     cache: CacheSettings = CacheSettings()
     affinity: AffinitySettings = AffinitySettings()
     responses: RouteResponsesSettings = RouteResponsesSettings()

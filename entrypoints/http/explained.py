@@ -44,6 +44,8 @@ def _candidate(candidate: CandidateExplanation) -> dict[str, Any]:
         "warm_probability": candidate.warm_probability,
         "prefix_tokens": candidate.prefix_tokens,
         "price_bound_usd": usd(candidate.worst_cost_nano_usd),
+        "price_bound_by": candidate.bounded_by,
+        "max_tokens_set": candidate.max_tokens_set,
         "predicted_p95_ms": candidate.predicted_p95_ms,
         "first_token_ms": candidate.first_token_ms,
         "in_flight": candidate.in_flight,

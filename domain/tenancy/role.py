@@ -14,8 +14,12 @@ OPERATOR_TENANT: Final = "default"
 OWNER: Final = "owner"
 
 _CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"})
-_SEE: Final = frozenset({"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read"})
-_OPERATE: Final = frozenset({"metrics.read", "config.read", "providers.write", "agents.stop"})
+_SEE: Final = frozenset(
+    {"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read", "budgets.read"}
+)
+_OPERATE: Final = frozenset(
+    {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"}
+)
 _ADMINISTER: Final = frozenset({"keys.read", "keys.write", "catalog.write", "config.write"})
 
 ROLES: Final[dict[str, frozenset[str]]] = {

@@ -1,0 +1,94 @@
+"""`/api/v1/budgets`: budgets as objects, how they stand, and which of them concern whom."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from application.use_cases.manage_budgets import ManageBudgets
+from application.use_cases.report_budgets import ReportBudgets
+from domain.budgets.scope import Spender
+from domain.errors import InvalidRequest
+from domain.tenancy.principal import Principal
+from entrypoints.budget_objects import BudgetBody, account_object, budget_object, concerned_object, terms_of
+from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, read_bounded
+
+VALUE_LENGTH_MAX = 256
+
+
+class SpenderBody(Body):
+    """`POST /api/v1/budgets/check`: who would spend, and with whom. Empty: not said."""
+
+    tenant: str = ""
+    team: str = ""
+    project: str = ""
+    key: str = ""
+    user: str = ""
+    agent: str = ""
+    session: str = ""
+    workflow: str = ""
+    model: str = ""
+    provider: str = ""
+
+
+def budget_routes(door: Door, manage: ManageBudgets, report: ReportBudgets) -> list[Route]:
+    """The routes, each behind its permission."""
+
+    async def every(request: Request, by: Principal) -> Any:
+        records = await manage.all(by, request.query_params.get("tenant_id"))
+        return {"budgets": [budget_object(record) for record in records]}
+
+    async def make(request: Request, by: Principal) -> Any:
+        body = decode(await read_bounded(request), BudgetBody)
+        return Created(budget_object(await manage.create(by, terms_of(body))))
+
+    async def one(request: Request, by: Principal) -> Any:
+        return budget_object(await manage.one(by, request.path_params["budget_id"]))
+
+    async def replace(request: Request, by: Principal) -> Any:
+        body = decode(await read_bounded(request), BudgetBody)
+        return budget_object(await manage.replace(by, request.path_params["budget_id"], terms_of(body)))
+
+    async def remove(request: Request, by: Principal) -> Any:
+        record = await manage.remove(by, request.path_params["budget_id"])
+        return {"budget_id": record.budget.budget_id, "removed": True}
+
+    async def accounts(request: Request, by: Principal) -> Any:
+        query = request.query_params
+        record, standings = await report.accounts(
+            by,
+            request.path_params["budget_id"],
+            subject=query.get("subject"),
+            limit=_whole(query.get("limit", "100")),
+        )
+        return {
+            "budget_id": record.budget.budget_id,
+            "accounts": [account_object(standing) for standing in standings],
+        }
+
+    async def check(request: Request, by: Principal) -> Any:
+        body = decode(await read_bounded(request), SpenderBody)
+        spender = Spender(*(getattr(body, name)[:VALUE_LENGTH_MAX] for name in Spender._fields))
+        if not spender.tenant:
+            spender = spender._replace(tenant=by.tenant_id)
+        found = await report.check(by, spender)
+        return {"budgets": [concerned_object(concerned) for concerned in found]}
+
+    return guarded_routes(
+        door,
+        {
+            ("GET", "/api/v1/budgets"): every,
+            ("POST", "/api/v1/budgets"): make,
+            ("POST", "/api/v1/budgets/check"): check,
+            ("GET", "/api/v1/budgets/{budget_id:path}/accounts"): accounts,
+            ("GET", "/api/v1/budgets/{budget_id:path}"): one,
+            ("PUT", "/api/v1/budgets/{budget_id:path}"): replace,
+            ("DELETE", "/api/v1/budgets/{budget_id:path}"): remove,
+        },
+    )
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise InvalidRequest("limit must be a whole number from 1", param="limit")
+    return int(text)

@@ -112,8 +112,7 @@ class AttemptLoop:
         live: LiveState,
         call: Callable[[Job, LiveState, Attempt], Awaitable[Result]],
     ) -> Result:
-        clock = self._clock
-        self._retry_budget.on_request(clock.monotonic())
+        self._retry_budget.on_request(self._clock.monotonic())
         queue = list(job.plan.targets)
         last: Failure | None = None
         refused: BudgetExceeded | None = None
@@ -124,7 +123,7 @@ class AttemptLoop:
             waited_s = 0.0
             tried: list[str] = []
             while True:
-                now = clock.monotonic()
+                now = self._clock.monotonic()
                 if job.deadline.passed(now):
                     raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s")
                 attempt = self._admit(job, live, target, now, tried, last=not queue)
@@ -132,6 +131,7 @@ class AttemptLoop:
                     job.skipped += tries == 0 and hops == 0 and not tried
                     break
                 try:
+                    attempt = await self._funded(job, attempt)
                     return await call(job, live, attempt)
                 except BudgetExceeded as error:
                     attempt.state.breaker.forget(attempt.permit)
@@ -146,7 +146,7 @@ class AttemptLoop:
                     # The hop failed, not the provider: another way to it is no retry of the target.
                     hops += 1
                     continue
-                if another_key(job, attempt.key, last, clock.monotonic(), tried):
+                if another_key(job, attempt.key, last, self._clock.monotonic(), tried):
                     continue  # the key failed, not the target: no retry of it is spent
                 last = self._as_everybody_was_told(job, last, attempt)
                 step = self._next_step(
@@ -262,7 +262,6 @@ class AttemptLoop:
         return Attempt(target, state, permit, way, self._ways.provider(way), now, last, key)
 
     async def _complete_once(self, job: Job, live: LiveState, attempt: Attempt) -> UpstreamAnswer:
-        attempt = await self._funded(job, attempt)
         target, state = attempt.target, attempt.state
         state.in_flight += 1
         outcome = "cancelled"
@@ -312,7 +311,7 @@ class AttemptLoop:
         return answer
 
     async def _open_once(self, job: Job, live: LiveState, attempt: Attempt) -> OpenedStream:
-        first = await open_attempt(self._clock, job, await self._funded(job, attempt))
+        first = await open_attempt(self._clock, job, attempt)
         return OpenedStream(self._clock, self._frames, job, live, first, self)
 
     async def resume(

@@ -15,7 +15,7 @@ def exceeded(account: Account, state: AccountState, needed_nano_usd: int) -> Bud
     held = state.leased_nano_usd + state.unresolved_nano_usd
     text = (
         f"the budget {_named(account)} has no room for this request: it may cost up to "
-        f"${format_usd(needed_nano_usd)}, and of ${format_usd(state.limit_nano_usd)} per {account.period}"
+        f"${format_usd(needed_nano_usd)}, and of ${format_usd(state.limit_nano_usd)} {_period(account)}"
         f" ${format_usd(state.spent_nano_usd)} are spent and ${format_usd(held)} held for requests that run or"
         " whose bill is unknown"
     )
@@ -47,6 +47,12 @@ def resets_at(account: Account) -> str | None:
 
 def _named(account: Account) -> str:
     return f"{account.name!r} ({account.subject})" if account.subject else f"{account.name!r}"
+
+
+def _period(account: Account) -> str:
+    if account.rolling_us:
+        return f"within any {account.period}"
+    return "in total" if account.period_end_us is None else f"per {account.period}"
 
 
 def _what_helps(account: Account, *, wait: bool = True) -> str:

@@ -11,8 +11,10 @@ from adapters.memory.scripted_llm import Break, Script, ScriptedCall, ScriptedLl
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from application.attempts import AttemptLoop, FailoverHappened
+from application.holds import BudgetHolds
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamCall
+from application.ports.system import Clock
 from application.ports.wire import OPENAI_CHAT
 from domain.catalog.offering import Offering
 from domain.catalog.prices import PriceTable, Rates
@@ -72,9 +74,12 @@ class Bench:
         probes: int = 1,
         retry_budget: RetryBudget | None = None,
         fallbacks: int = 3,
+        prices: Mapping[str, PriceTable] | None = None,
+        money: Callable[[Clock], BudgetHolds] | None = None,
         **settings: Any,
     ) -> None:
         self.clock = VirtualClock(asyncio.get_running_loop())
+        self.holds = None if money is None else money(self.clock)
         self._used: dict[tuple[str, str], int] = {}
         frames = DialectFrames()
         self.direct = ScriptedLlm(self._scripted("direct", direct), clock=self.clock, frames=frames)
@@ -97,9 +102,17 @@ class Bench:
             chance=random.Random(1),
             retry_budget=retry_budget or RetryBudget(),
             on_failover=self.failovers.append,
+            holds=self.holds,
         )
         placed = [
-            _target(index, name, via, name in prefill, (windows or {}).get(name, 8_000))
+            _target(
+                index,
+                name,
+                via,
+                name in prefill,
+                (windows or {}).get(name, 8_000),
+                (prices or {}).get(name, PRICES),
+            )
             for index, name in enumerate(direct)
         ]
         members = tuple(RouteTarget(target=one, priority=one.index) for one in placed)
@@ -124,10 +137,12 @@ class Bench:
 
         return script
 
-    def job(self, *, stream: bool = False, include_usage: bool = False, tools: bool = False) -> Job:
-        """A planned request."""
+    def job(
+        self, *, stream: bool = False, include_usage: bool = False, tools: bool = False, **more: Any
+    ) -> Job:
+        """A planned request; `more` are fields of its body."""
         now = self.clock.monotonic()
-        body: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+        body: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], **more}
         body["stream"] = stream
         if include_usage:
             body["stream_options"] = {"include_usage": True}
@@ -211,9 +226,11 @@ def outcomes(job: Job) -> list[str]:
 CONTINUE: dict[str, Any] = {"stream_recovery": StreamRecovery.CONTINUE}
 
 
-def _target(index: int, name: str, via: Via, prefill: bool, window: int) -> Target:
+def _target(
+    index: int, name: str, via: Via, prefill: bool, window: int, prices: PriceTable = PRICES
+) -> Target:
     provider, _, model = name.partition("/")
-    offering = Offering(provider=provider, model=model, prices=PRICES, context_tokens=window, prefill=prefill)
+    offering = Offering(provider=provider, model=model, prices=prices, context_tokens=window, prefill=prefill)
     return Target(
         index=index, id=name, provider=provider, model=model, offering=offering, wire="openai", via=via
     )

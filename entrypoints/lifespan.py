@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
-
 from adapters.crypto.key_hash import load_peppers
 from adapters.http.limits import TransportLimits
 from adapters.http.tls import TlsPolicy
@@ -28,44 +26,15 @@ from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_retention import UsageRetention
 from adapters.sql.usage_rows import SqlUsageWriter
 from adapters.system.clock import SystemClock
-from application.ports.wire import (
-    ANTHROPIC_MESSAGES,
-    OPENAI_CHAT,
-    OPENAI_COMPLETIONS,
-    OPENAI_EMBEDDINGS,
-)
-from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
 from domain.errors import StoreUnavailable
-from domain.resilience.idempotency import IdempotencyBook
 from entrypoints.api_routes import read_routes
 from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.containers import Container, StoreContainer, gateway_urls
-from entrypoints.http.admin import AdminUseCases, admin_routes
+from entrypoints.faces import make_faces
 from entrypoints.http.app import Faces
-from entrypoints.http.asgi import Endpoint
-from entrypoints.http.batches import batch_routes
-from entrypoints.http.complete import CompleteEndpoint
-from entrypoints.http.configuration import configuration_routes
-from entrypoints.http.count_tokens import CountTokensEndpoint
-from entrypoints.http.documentation import documentation_routes
-from entrypoints.http.fallback import not_found_handlers
-from entrypoints.http.files import file_routes
-from entrypoints.http.gemini import gemini_faces
-from entrypoints.http.guard import Door, may_see
-from entrypoints.http.health import HealthSources, health_routes, metrics_route
-from entrypoints.http.kept_responses import KeptResponsesEndpoint
-from entrypoints.http.large_bodies import LargeBodies
-from entrypoints.http.llm import LlmEndpoint, LlmGate
-from entrypoints.http.media import media_faces
-from entrypoints.http.models import model_routes
-from entrypoints.http.own_key import own_key_routes
-from entrypoints.http.requests import request_routes
-from entrypoints.http.responses_resources import stored_response_routes
-from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.live import LiveConfiguration, Sources, compiled
 from entrypoints.settings import LoadedSettings, Settings
 from entrypoints.swapping import preparing
-from entrypoints.version import version
 
 log = logging.getLogger("interchange")
 
@@ -218,7 +187,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         tasks.start("kept answers", memory.run)
         tasks.start("late bills", container.late_bills().run)
         tasks.start("gateway", lambda: _watch_gateway(live, container))
-        faces = _faces(container, live)
+        faces = make_faces(container, live)
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
         # What was built so far lives as long as the process: leave it out of every later collection.
         gc.collect()
@@ -286,100 +255,3 @@ def _published(file: Path) -> tuple[str, ...]:
     except (OSError, ValueError, KeyError, TypeError):
         return ()
     return (url,) if isinstance(url, str) else ()
-
-
-def _gate(container: Container, settings: Settings) -> LlmGate:
-    return LlmGate(
-        key_ring=container.key_ring(),
-        reader=container.reader(),
-        frames=container.frames(),
-        pipeline=container.answer_llm_request(),
-        clock=container.clock(),
-        ids=container.ids(),
-        body_bytes_max=settings.limits.max_body_bytes,
-        large_bodies=LargeBodies(settings.limits.max_large_body_bytes, settings.limits.max_body_bytes),
-        book=IdempotencyBook(),
-        running=set(),
-    )
-
-
-def _faces(container: Container, live: LiveConfiguration) -> Faces:
-    settings = live.settings
-    gate = _gate(container, settings)
-    complete = CompleteEndpoint(gate)
-    hot: dict[tuple[str, str], Endpoint] = {
-        ("POST", "/v1/chat/completions"): LlmEndpoint(gate, OPENAI_CHAT),
-        ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
-        ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
-        ("POST", "/v1/responses"): KeptResponsesEndpoint(gate, container.keep_answers()),
-        ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
-        ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
-        ("POST", "/api/v1/llm/complete"): complete,
-        **media_faces(gate),
-    }
-    gemini, below = gemini_faces(gate, container.list_models())
-    use_cases = AdminUseCases(
-        door=Door(container.key_ring(), container.ids()),
-        explain_route=container.explain_route(),
-        providers_status=container.providers_status(),
-        steer_provider=container.steer_provider(),
-        create_key=container.create_key(),
-        list_keys=container.list_keys(),
-        revoke_key=container.revoke_key(),
-        report_usage=container.report_usage(),
-        catalog=lambda: live.catalog,
-        reader=container.reader(),
-        complete_endpoint=complete,
-        keep_answers=container.keep_answers(),
-    )
-    batching = container.batching()
-    sources = HealthSources(
-        version=version(),
-        profile=settings.profile,
-        usage_log=container.usage_log(),
-        pipeline=gate.pipeline,
-        providers=container.providers_status(),
-        metrics=container.metrics(),
-        gateway=lambda: gateway_status(container),
-        warnings=live.warnings,
-        reload_status=lambda: live.status,
-        may_see=may_see(container.key_ring(), "providers.read"),
-        more_gauges=batching.watch.gauges,
-    )
-    rest = Starlette(
-        routes=[
-            *health_routes(sources),
-            metrics_route(use_cases.door, sources),
-            *model_routes(use_cases.door, container.list_models()),
-            *stored_response_routes(use_cases.door, container.stored_responses()),
-            *admin_routes(use_cases),
-            *own_key_routes(use_cases.door, container.describe_own_key()),
-            *file_routes(use_cases.door, batching.files),
-            *batch_routes(use_cases.door, batching.batches),
-            *request_routes(use_cases.door, container.read_requests()),
-            *configuration_routes(use_cases.door, live),
-            *route_admin_routes(use_cases.door, _manage_routes(container, live), live),
-            *documentation_routes(),
-        ],
-        exception_handlers=not_found_handlers(container.ids()),
-    )
-    # A redirect to the other spelling of a path would point wherever the caller's Host header says.
-    rest.router.redirect_slashes = False
-    return Faces({**hot, **gemini}, rest, gate.running, below)
-
-
-def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:
-    keeping = RouteKeeping(live.route_declared_in, live.check_route, live.refresh_routes)
-    return ManageRoutes(container.route_store(), container.clock(), keeping)
-
-
-def gateway_status(container: Container) -> dict[str, Any]:
-    """Which gateways there are and whether they answer; asks nobody."""
-    gateways = container.gateway().health()
-    if not gateways:
-        return {"status": "not_configured", "note": "calls go directly to providers", "gateways": []}
-    up = any(gateway.up for gateway in gateways)
-    return {
-        "status": "up" if up else "down",
-        "gateways": [{"url": g.url, "up": g.up, "last_error": g.last_error} for g in gateways],
-    }

@@ -32,6 +32,7 @@ class PartitionedTable(NamedTuple):
 PARTITIONED: Final = (
     PartitionedTable("usage_requests", "started_at_us", expires=True),
     PartitionedTable("usage_attempts", "started_at_us", expires=True),
+    PartitionedTable("budget_entries", "at_us", expires=True),
 )
 """Every table made with `partitioned_table`; parts are made ahead of time for these."""
 

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, select
 
 from adapters.sql.database import Database
+from adapters.sql.ledger_tables import budget_entries
 from adapters.sql.partitions import drop_expired, ensure_partitions, trim_default
 from adapters.sql.schema import finished_us, usage_attempts, usage_requests
 
@@ -47,6 +48,9 @@ def _delete_some(connection: Connection, before_us: int) -> bool:
     old = select(usage_requests.c.request_id).where(finished_us < before_us).order_by(finished_us)
     ids = list(connection.execute(old.limit(ROWS_PER_ROUND)).scalars())
     if ids:
-        connection.execute(delete(usage_attempts).where(usage_attempts.c.request_id.in_(ids)))
+        theirs = usage_attempts.c.request_id.in_(ids)
+        charged = select(usage_attempts.c.attempt_id).where(theirs)
+        connection.execute(delete(budget_entries).where(budget_entries.c.attempt_id.in_(charged)))
+        connection.execute(delete(usage_attempts).where(theirs))
         connection.execute(delete(usage_requests).where(usage_requests.c.request_id.in_(ids)))
     return len(ids) == ROWS_PER_ROUND

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from adapters.memory.ledger import InMemoryLedger
+from adapters.sql.ledger import SqlLedger
 from application.ports.ledger import LedgerBooks, LedgerStore
 from contracts.ports.ledger import LedgerStoreContract
 from contracts.ports.ledger_books import LedgerChargesContract, LedgerLossContract
+from tests.contract.sql_world import AnySqlWorld
 
 
 class InMemoryHoles:
@@ -49,4 +51,40 @@ class TestInMemoryLedgerCharges(InMemoryHoles, LedgerChargesContract):
 
 
 class TestInMemoryLedgerLosses(InMemoryHoles, LedgerLossContract):
+    pass
+
+
+class SqlHoles:
+    """One ledger in a database behind both ports."""
+
+    @pytest.fixture
+    def ledger(self, sql: AnySqlWorld) -> SqlLedger:
+        return SqlLedger(sql.database)
+
+    @pytest.fixture
+    def store(self, ledger: SqlLedger) -> LedgerStore:
+        return ledger
+
+    @pytest.fixture
+    def books(self, ledger: SqlLedger) -> LedgerBooks:
+        return ledger
+
+    @pytest.fixture
+    def lose(self, sql: AnySqlWorld) -> Callable[[], None]:
+        return sql.lose
+
+    @pytest.fixture
+    def restore(self, sql: AnySqlWorld) -> Callable[[], None]:
+        return sql.restore
+
+
+class TestSqlLedgerLeases(SqlHoles, LedgerStoreContract):
+    pass
+
+
+class TestSqlLedgerCharges(SqlHoles, LedgerChargesContract):
+    pass
+
+
+class TestSqlLedgerLosses(SqlHoles, LedgerLossContract):
     pass

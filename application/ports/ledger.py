@@ -34,12 +34,13 @@ class LeaseLine(NamedTuple):
 
 
 class LeaseAnswer(NamedTuple):
-    """About one account: everything ever granted to this holder, how the account stands after that, and
-    whether somebody else waits for what is idle."""
+    """About one account: everything ever granted to this holder, how the account stands after that, whether
+    somebody else waits for what is idle, and how much of the total this very exchange granted."""
 
     granted_total: int
     state: AccountState
     wanted: bool = False
+    granted_now: int = 0
 
 
 class Exchange(NamedTuple):

@@ -47,6 +47,7 @@ class Granted(NamedTuple):
     granted_total: int
     state: AccountState
     wanted: bool
+    granted_now: int = 0
 
 
 @dataclass(slots=True)
@@ -63,11 +64,13 @@ class Entry:
 
 @dataclass(slots=True)
 class LeaseTotals:
-    """One holder's lease of one account. Totals only grow."""
+    """One holder's lease of one account. Totals only grow. `settled` was taken from this lease, `charged` is
+    what this holder held, whoever's lease paid for it."""
 
     granted: int = 0
     returned: int = 0
     settled: int = 0
+    charged: int = 0
 
     @property
     def outstanding(self) -> int:
@@ -125,6 +128,7 @@ class Ledger:
         for want in wants:
             books = self.books[want.account.account_id]
             lease = books.leases[holder]
+            before = lease.granted
             if refused is None and (want.need or want.want):
                 state = books.state(want.account.account_id)
                 active = sum(1 for each in books.leases.values() if each.outstanding > 0 or each is lease)
@@ -134,6 +138,7 @@ class Ledger:
                     lease.granted,
                     books.state(want.account.account_id),
                     now_us < books.wanted_until_us,
+                    lease.granted - before,
                 )
             )
         return answers, refused
@@ -194,9 +199,11 @@ class Ledger:
         outcome = posting.outcome if leased else HoldOutcome.SETTLED
         charged = posting.charged_nano_usd if leased else posting.cost_nano_usd
         if leased:
-            for holder in {posting.payer, posting.holder}:
-                books.leases.setdefault(holder, LeaseTotals())
-            books.leases[posting.payer].settled += charged
+            own = books.leases.setdefault(posting.holder, LeaseTotals())
+            payer = books.leases.setdefault(posting.payer, LeaseTotals())
+            # What a pool had dealt to a lost process was made its own when it was booked: it pays from that.
+            (own if own.granted else payer).settled += charged
+            own.charged += charged
         if outcome is HoldOutcome.UNRESOLVED:
             books.unresolved += charged
         else:

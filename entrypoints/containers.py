@@ -33,6 +33,7 @@ from adapters.sql.database import Database
 from adapters.sql.keys import SqlKeyStore
 from adapters.sql.request_rows import SqlRequestRows
 from adapters.sql.routes import SqlRouteStore
+from adapters.sql.stops import SqlStopStore
 from adapters.sql.stored_answers import SqlStoredAnswers
 from adapters.sql.thread import BlockingThread
 from adapters.sql.usage_query import SqlUsageQuery
@@ -40,6 +41,7 @@ from adapters.system.clock import SystemClock
 from adapters.system.ids import TimeOrderedIds
 from adapters.telemetry.metrics import PrometheusMetrics
 from adapters.wire.batch_lines import JsonLines
+from adapters.wire.conversation_tails import WireTails
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from adapters.wire.kept_responses import ResponsesReading
@@ -81,6 +83,7 @@ from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.retry_budget import RetryBudget
 from entrypoints.batching import BatchParts, make_batching
 from entrypoints.compiling import compiled_runtime, failover_observer
+from entrypoints.guarding import make_guarding
 from entrypoints.provider_wires import DIRECT_WIRES
 from entrypoints.provisioned import ProvisionedProvider
 from entrypoints.provisioning import Provision, ProvisioningError
@@ -328,6 +331,14 @@ class Container(StoreContainer):
     apply_discounts = providers.Singleton(
         ApplyDiscounts, runtime, StoreContainer.usage_query, StoreContainer.clock
     )
+    guarding = providers.Singleton(
+        make_guarding,
+        providers.Singleton(SqlStopStore, StoreContainer.database),
+        providers.Singleton(WireTails),
+        StoreContainer.clock,
+        StoreContainer.ids,
+        StoreContainer.settings,
+    )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,
         runtime=runtime,
@@ -340,6 +351,7 @@ class Container(StoreContainer):
         observe=metrics.provided.observe,
         affinity=affinity,
         offers=offers,
+        guards=guarding.provided.guards,
     )
     late_bills = providers.Singleton(
         LateBills,

@@ -35,6 +35,7 @@ from entrypoints.http.own_key import own_key_routes
 from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.routes_admin import route_admin_routes
+from entrypoints.http.stops import stop_routes
 from entrypoints.live import LiveConfiguration
 from entrypoints.settings import Settings
 from entrypoints.version import version
@@ -97,7 +98,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         warnings=live.warnings,
         reload_status=lambda: live.status,
         may_see=may_see(container.key_ring(), "providers.read"),
-        more_gauges=batching.watch.gauges,
+        more_gauges=lambda: (*batching.watch.gauges(), *container.guarding().gauges()),
     )
     rest = Starlette(
         routes=[
@@ -106,6 +107,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *model_routes(use_cases.door, container.list_models()),
             *stored_response_routes(use_cases.door, container.stored_responses()),
             *admin_routes(use_cases),
+            *stop_routes(use_cases.door, container.guarding().manage),
             *own_key_routes(use_cases.door, container.describe_own_key()),
             *file_routes(use_cases.door, batching.files),
             *batch_routes(use_cases.door, batching.batches),

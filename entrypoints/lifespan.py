@@ -166,6 +166,10 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         stack.push_async_callback(usage_log.aclose)
         stack.push_async_callback(parts["transport"].aclose)
         stack.push_async_callback(tasks.aclose)
+        board = container.guarding().board
+        await board.refresh()
+        stack.push_async_callback(in_any_case, board.refresh)
+        tasks.start("stops", board.run)
         tasks.start("usage log", usage_log.run)
         retention = UsageRetention(parts["reports"], retention_days=settings.storage.usage_retention_days)
         upkeep = partial(keep_usage_tidy, retention, container.clock())

@@ -11,6 +11,7 @@ from domain.catalog.names import ModelNames
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.routing.target import Route, RouteTarget, Target
+from entrypoints.config.guard_sections import route_policy
 from entrypoints.config.price_sections import price_contract
 from entrypoints.key_pools import pool_of
 from entrypoints.prompt_caches import prompt_cache_of
@@ -338,6 +339,7 @@ def _routes(
                 answers_kept_s=section.responses.kept_s,
                 max_output_tokens=section.max_output_tokens,
                 clamp_to_budget=section.clamp_to_budget,
+                guards=route_policy(settings.guards, section.guards, name),
             )
     return routes
 

@@ -76,6 +76,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
             container.resources().set_endpoints(reachable)
             container.gateway().set_endpoints(gateway.with_gone(targets))
             runtime.replace(table, live)
+            container.guarding().guards.use(settings.guards.policy())
             direct.now_uses(endpoints)
             gateway.now_uses(targets)
 

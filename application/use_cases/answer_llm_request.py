@@ -11,6 +11,7 @@ from collections.abc import Callable
 from application.affinity import AffinityBook, explain_outcome
 from application.attempts import AttemptLoop
 from application.credentials import admit_own
+from application.guards import AgentGuards
 from application.holds import BudgetHolds
 from application.job import Attribution, Job
 from application.offers import Offers
@@ -81,6 +82,7 @@ class AnswerLlmRequest:
         affinity: AffinityBook | None = None,
         offers: Offers | None = None,
         holds: BudgetHolds | None = None,
+        guards: AgentGuards | None = None,
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
@@ -92,6 +94,7 @@ class AnswerLlmRequest:
         self._affinity = affinity
         self._offers = offers
         self._holds = holds
+        self._guards = guards
         self.slots_max = slots_max
         self.in_flight = 0
 
@@ -107,7 +110,7 @@ class AnswerLlmRequest:
         """Admits and plans; takes a slot that `end` gives back.
 
         Raises:
-            Forbidden, Overloaded, StoreUnavailable, UnknownModel, InvalidRequirements,
+            Forbidden, Overloaded, StoreUnavailable, UnknownModel, AgentStopped, InvalidRequirements,
             ResidencyViolation, NoProviderAvailable: no slot is kept then, and the refusal is recorded.
         """
         clock = self._clock
@@ -126,8 +129,7 @@ class AnswerLlmRequest:
         )
         self.in_flight += 1
         try:
-            self._admit(principal)
-            route = self._route(job, table)
+            route = self._admitted(job, table)
             job.live = live
             if request.own_credential is not None or route.passthrough is not Passthrough.OFF:
                 job.callers_provider = admit_own(request, route)
@@ -164,6 +166,14 @@ class AnswerLlmRequest:
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
         job.plan_s = clock.monotonic() - started
         return job, live
+
+    def _admitted(self, job: Job, table: RoutingTable) -> Route:
+        """Where it goes. Raises what keeps its caller from being answered at all."""
+        self._admit(job.principal)
+        route = self._route(job, table)
+        if self._guards is not None:
+            self._guards.admit(job, route)
+        return route
 
     def _route(self, job: Job, table: RoutingTable) -> Route:
         """The route that was asked for, or the one that a budget near its end switches to."""
@@ -254,6 +264,8 @@ class AnswerLlmRequest:
             if self._holds is not None and (job.holds or not self._holds.book.empty):
                 self._holds.recorded(job)
                 job.budget_left_nano_usd = self._holds.remaining(job)
+            if self._guards is not None:
+                self._guards.ended(job, event)
             self._observe(event)
 
     def abandon(self, job: Job) -> None:
@@ -262,6 +274,8 @@ class AnswerLlmRequest:
         if not job.recorded:
             job.recorded = True
             self.in_flight -= 1
+            if self._guards is not None:
+                self._guards.left(job)
 
     def record(
         self,

@@ -15,6 +15,7 @@ from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_S
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
 from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
+from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
 
 VERSION = "0.1.0"
@@ -30,6 +31,7 @@ _TAGS = {
     "Routing": "Why a request goes where it goes.",
     "Providers": "How providers are doing, and an operator's hand on them.",
     "Keys": "Who may call.",
+    "Agents": "Stopping agents that run away.",
     "Catalogue": "What could be called, and for how much.",
     "Usage": "What was called, and for how much.",
     "Configuration": "What runs, and what of it may be changed here.",
@@ -56,6 +58,7 @@ def openapi_document() -> dict[str, Any]:
                 **BATCH_PATHS,
                 **ADMIN_PATHS,
                 **OWN_KEY_PATHS,
+                **STOP_PATHS,
                 **CONFIGURATION_PATHS,
             },
             "components": {
@@ -68,6 +71,7 @@ def openapi_document() -> dict[str, Any]:
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
                     **OWN_KEY_SCHEMAS,
+                    **STOP_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,
                 },

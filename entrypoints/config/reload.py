@@ -20,6 +20,7 @@ RELOADED: Final = frozenset(
         "health",
         "cache",
         "budgets",
+        "guards",
         "budget_alert_threshold",
         "portkey.gateways",
         "limits.provider_timeout_s",

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from domain.time import Timeouts
 from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
+from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.provider_sections import ProviderSettings
 from entrypoints.config.response_sections import ResponsesSettings
 from entrypoints.config.route_sections import RouteSettings
@@ -49,6 +50,7 @@ class Settings(Section):
     budget_alert_threshold: Share = Field(
         default=0.8, description="The first threshold of budgets that name none of their own."
     )
+    guards: GuardSettings = GuardSettings()
     routing: RoutingSettings = RoutingSettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()

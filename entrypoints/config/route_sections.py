@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 from domain.routing.target import Passthrough, StreamRecovery, UsageCost
 from domain.time import Timeouts
 from entrypoints.config.affinity_section import AffinitySettings
+from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.response_sections import RouteResponsesSettings
 from entrypoints.config.sections import Seconds, Section, Word
 
@@ -123,8 +124,8 @@ class RouteSettings(Section):
         ge=16,
         le=10_000_000,
         description="The limit on answers of callers who set none, lowered to what the model can write. It "
-        "is told in x-interchange-max-tokens, and makes what such requests can cost, and so what a hard budget "
-        "has to hold for them, smaller.",
+        "is told in x-interchange-max-tokens, and makes what such requests can cost, and so what a hard "
+        "budget has to hold for them, smaller.",
     )
     clamp_to_budget: bool = Field(
         default=False,
@@ -135,6 +136,9 @@ class RouteSettings(Section):
     cache: CacheSettings = CacheSettings()
     affinity: AffinitySettings = AffinitySettings()
     responses: RouteResponsesSettings = RouteResponsesSettings()
+    guards: GuardSettings | None = Field(
+        default=None, description="Keys given here go before those of the general `guards`."
+    )
 
     @property
     def passthrough(self) -> Passthrough:

@@ -1,7 +1,8 @@
-"""Noticing that a caller left: ASGI servers tell only whoever asks."""
+"""Ending a request from outside: because its caller left, or was stopped."""
 
 import asyncio
 
+from domain.errors import InterchangeError
 from entrypoints.http.asgi import Receive
 
 NOTICE_AFTER_S = 0.05
@@ -9,16 +10,22 @@ NOTICE_AFTER_S = 0.05
 
 
 class DisconnectWatch:
-    """Cancels the current task when the caller hangs up. Use it around the wait, then `stop` it.
+    """Cancels the current task when the caller hangs up, which ASGI servers tell only whoever asks.
 
-    `left` tells our own cancellation from a foreign one (shutdown).
+    Use it around the wait, then `stop` it.
+
+    `left` and `halted` tell our own cancellation from a foreign one (shutdown); `halted` is what the caller,
+    who still listens, is to be told. `started` is for whoever answers: whether the answer has begun.
     """
 
-    __slots__ = ("_handle", "_receive", "_target", "_watcher", "left")
+    __slots__ = ("_handle", "_over", "_receive", "_target", "_watcher", "halted", "left", "started")
 
     def __init__(self, receive: Receive) -> None:
         loop = asyncio.get_running_loop()
         self.left = False
+        self.started = False
+        self.halted: InterchangeError | None = None
+        self._over = False
         self._receive = receive
         self._target = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
@@ -32,18 +39,27 @@ class DisconnectWatch:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.left = True
-                if self._target is not None:
+                if self._target is not None and self.halted is None:
                     self._target.cancel()
                 return
 
+    def halt(self, error: InterchangeError) -> None:
+        """Cancels the task, for its caller to be told `error`; too late, or twice, it does nothing."""
+        if self._over or self.left or self.halted is not None or self._target is None:
+            return
+        self.halted = error
+        self._target.cancel()
+
     def stop(self) -> None:
         """No more cancellation from here on. Idempotent."""
+        self._over = True
         self._handle.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
 
     def forgive(self) -> bool:
         """Whether a CancelledError was ours; it is then taken back, so that the task can end in peace."""
-        if self.left and self._target is not None:
+        ours = self.left or self.halted is not None
+        if ours and self._target is not None:
             self._target.uncancel()
-        return self.left
+        return ours

@@ -209,6 +209,7 @@ class LlmEndpoint:
     ) -> None:
         pipeline = self._gate.pipeline
         watch = DisconnectWatch(receive)
+        job.halt = watch.halt
         try:
             answer = await pipeline.complete(job, live)
             watch.stop()
@@ -224,17 +225,23 @@ class LlmEndpoint:
             await respond(send, 200, headers, body)
         except InterchangeError as error:
             watch.stop()
-            status, headers, body = render_error(error, self._dialect, job.request_id)
-            pipeline.end(job, status=status, outcome="error", error_code=error.code)
-            await respond(send, status, headers + failure_headers(job, self._gate.clock.monotonic()), body)
+            await self._refuse(job, error, send)
         except asyncio.CancelledError:
+            watch.stop()
             if not watch.forgive():
                 raise
+            if watch.halted is not None:
+                await self._refuse(job, watch.halted, send)
         finally:
             watch.stop()
             if claimed is not None:
                 self._gate.book.release(claimed)
             pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+
+    async def _refuse(self, job: Job, error: InterchangeError, send: Send) -> None:
+        status, headers, body = render_error(error, self._dialect, job.request_id)
+        self._gate.pipeline.end(job, status=status, outcome="error", error_code=error.code)
+        await respond(send, status, headers + failure_headers(job, self._gate.clock.monotonic()), body)
 
     # Streamed
 
@@ -243,21 +250,28 @@ class LlmEndpoint:
     ) -> None:
         pipeline = self._gate.pipeline
         watch = DisconnectWatch(receive)
+        job.halt = watch.halt
         opening = asyncio.get_running_loop().create_task(pipeline.open(job, live))
         stream: OpenedStream | None = None
-        started = False
         try:
-            started = await self._keep_alive_until(opening, job, send)
+            await self._keep_alive_until(opening, job, send, watch)
             stream = await opening
-            if not started:
+            if not watch.started:
+                watch.started = True
                 await send(_start(200, self._stream_headers(job, stream)))
-                started = True
             await self._relay(job, stream, send, claimed)
         except InterchangeError as error:
-            await self._refuse_stream(job, error, send, started=started)
+            watch.stop()
+            await self._refuse_stream(job, error, send, started=watch.started)
         except asyncio.CancelledError:
+            watch.stop()
             if not watch.forgive():
                 raise
+            if watch.halted is not None:
+                await _abandon(opening)
+                if stream is not None:
+                    stream.close()
+                await self._refuse_stream(job, watch.halted, send, started=watch.started)
         finally:
             watch.stop()
             await _abandon(opening)
@@ -267,22 +281,22 @@ class LlmEndpoint:
                 self._gate.book.release(claimed)
             pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
 
-    async def _keep_alive_until(self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send) -> bool:
+    async def _keep_alive_until(
+        self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send, watch: DisconnectWatch
+    ) -> None:
         """Waits for the first content; after a while of silence commits 200 and keeps the line alive.
 
-        Failover stays open meanwhile. Returns whether the response has started.
+        Failover stays open meanwhile. `watch.started` tells whether the response has.
         """
         period_s = job.plan.route.timeouts.keep_alive_after_s
-        started = False
         while not opening.done():
             await asyncio.wait((opening,), timeout=period_s)
             if opening.done():
                 break
-            if not started:
+            if not watch.started:
+                watch.started = True
                 await send(_start(200, [*self.stream_head, (b"x-request-id", job.request_id.encode())]))
-                started = True
             await send(_part(self.keep_alive(job)))
-        return started
 
     async def _relay(self, job: Job, stream: OpenedStream, send: Send, claimed: Claimed | None) -> None:
         kept: list[bytes] = []
@@ -304,14 +318,12 @@ class LlmEndpoint:
         await send({"type": "http.response.body", "body": end})
 
     async def _refuse_stream(self, job: Job, error: InterchangeError, send: Send, *, started: bool) -> None:
-        pipeline = self._gate.pipeline
         if not started:
-            status, headers, body = render_error(error, self._dialect, job.request_id)
-            pipeline.end(job, status=status, outcome="error", error_code=error.code)
-            await respond(send, status, headers + failure_headers(job, self._gate.clock.monotonic()), body)
+            await self._refuse(job, error, send)
             return
         outcome = "cut" if isinstance(error, StreamCut) else "error"
-        pipeline.end(job, status=status_of(error, self._dialect), outcome=outcome, error_code=error.code)
+        status = status_of(error, self._dialect)
+        self._gate.pipeline.end(job, status=status, outcome=outcome, error_code=error.code)
         await send({"type": "http.response.body", "body": self.stream_error(job, error)})
 
     def _stream_headers(self, job: Job, stream: OpenedStream) -> RawHeaders:

@@ -22,6 +22,7 @@ from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import AnswerCutOff, Endpoint, RawHeaders, Send
 from entrypoints.http.callers import Call, read_attribution, read_requirements
+from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 
 MEDIA_ROUTES: Final[Mapping[str, str]] = {
@@ -58,12 +59,14 @@ class MediaEndpoint(LlmEndpoint):
     def stream_end(self, job: Job) -> bytes:
         return b"" if job.request.wordless else super().stream_end(job)
 
-    async def _keep_alive_until(self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send) -> bool:
+    async def _keep_alive_until(
+        self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send, watch: DisconnectWatch
+    ) -> None:
         if not job.request.wordless:
-            return await super()._keep_alive_until(opening, job, send)
+            await super()._keep_alive_until(opening, job, send, watch)
+            return
         # Nothing can be said before the sound; the wait is bounded by the route's first-token timeout.
         await asyncio.wait((opening,))
-        return False
 
     def _stream_headers(self, job: Job, stream: OpenedStream) -> RawHeaders:
         sound = any(name == _CONTENT_TYPE for name, _ in stream.headers)

@@ -47,9 +47,9 @@ def read_budget(stored: StoredBudget) -> Budget:
             switch=None if switch is None else Switch(int(switch[0]), str(switch[1])),
             contact=str(body["contact"]),
         )
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        check_budget(budget)
+    except (InvalidRequest, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise InvalidRequest(f"budget {stored.budget_id} cannot be read: {error!r}", param="body") from None
-    check_budget(budget)
     return budget
 
 

@@ -159,7 +159,7 @@ def _note_fields(tally: Tally, top: dict[str, Raw], dialect: str) -> None:
 
 
 def _empty(raw: Raw) -> bool:
-    return bytes(raw) in (b"null", b"false", b'""', b"[]", b"{}")
+    return bytes(raw) in (b"null", b"false", b'""', b"[]")
 
 
 def _items(raw: Raw | None) -> Iterable[Raw]:

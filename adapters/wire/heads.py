@@ -72,7 +72,7 @@ class _ChatHead(Struct):
     reasoning_effort: str | None = None
     thinking: _Typed | None = None
     logprobs: bool | None = None
-    web_search_options: Raw | None = None
+    web_search_options: Raw = _JSON_NULL
     service_tier: str | None = None
 
 
@@ -185,7 +185,7 @@ def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
     if head.stream:
         needs |= _STREAMING
     choices = head.n or 1
-    extra = tools or schema or thinking or speaks or head.logprobs or head.web_search_options is not None
+    extra = tools or schema or thinking or speaks or head.logprobs or head.web_search_options != _JSON_NULL
     return LlmRequest(
         operation=Operation.CHAT,
         dialect=OPENAI_CHAT,

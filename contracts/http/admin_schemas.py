@@ -102,6 +102,12 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "warm_probability": maybe(number(minimum=0, maximum=1)),
             "prefix_tokens": maybe(integer("Tokens that may be warm there.", minimum=0)),
             "price_bound_usd": maybe({**_USD, "description": "The most this attempt can cost."}),
+            "price_bound_by": maybe(
+                {"type": "string", "description": "What the bound rests on, or why there is none."}
+            ),
+            "max_tokens_set": maybe(
+                {"type": "integer", "description": "The limit on the answer that the route puts in."}
+            ),
             "predicted_p95_ms": maybe(number(minimum=0)),
             "first_token_ms": maybe(number(minimum=0)),
             "in_flight": _COUNT,

@@ -2,7 +2,6 @@
 
     holds.board     places of 128 bytes: a checksum (0: free), then the hold; the first place is the header
     holds.groups    one line of JSON per fact: which machine start, which holder, which group, which long id
-    holds.spoiled   only while rows were lost that the board no longer covers
 
 A place that does not match its checksum was being written or being freed when the process died. In both cases
 nothing depends on it: its attempt was not sent yet, or its row is in the journal. More than one such place
@@ -20,7 +19,6 @@ from application.ports.hold_board import AbandonedHolds, HoldGroup, OpenHold
 
 BOARD_FILE: Final = "holds.board"
 GROUPS_FILE: Final = "holds.groups"
-SPOILED_FILE: Final = "holds.spoiled"
 GROUPS_DRAFT: Final = ".holds.groups.new"
 DAMAGED_FOLDER: Final = "damaged"
 
@@ -92,11 +90,11 @@ class _Groups:
             self.started = str(fact["started"])
 
 
-def read_board(folder: Path, *, started: str) -> AbandonedHolds | None:
-    """What a dead process left on its board; None: there is none, or nothing was ever announced on it.
+def read_board(folder: Path, *, started: str, lossy: bool = False) -> AbandonedHolds | None:
+    """What a dead process left on its board; None: there is none, or nobody announced on it is left.
 
     `started` is the machine start of now: what a power cut interrupted may be older than it looks, so such a
-    board counts as damaged. Raises OSError.
+    board counts as damaged. So does one beside which rows were lost (`lossy`). Raises OSError.
     """
     try:
         known = _Groups(folder / GROUPS_FILE)
@@ -104,7 +102,7 @@ def read_board(folder: Path, *, started: str) -> AbandonedHolds | None:
         return None
     if not (known.holders or known.groups or known.damaged):
         return None
-    damaged = known.damaged or known.started != started or (folder / SPOILED_FILE).exists()
+    damaged = known.damaged or known.started != started or lossy
     try:
         board = (folder / BOARD_FILE).read_bytes()
     except FileNotFoundError:
@@ -151,18 +149,12 @@ def remove_board(folder: Path, *, damaged: bool) -> None:
 
     Safe to be interrupted: without the groups file there is nothing to recover. Raises OSError.
     """
-    names = (GROUPS_FILE, BOARD_FILE, SPOILED_FILE, GROUPS_DRAFT)
     if damaged:
         kept = folder.parent / DAMAGED_FOLDER
         kept.mkdir(mode=0o700, exist_ok=True)
-        for name in (BOARD_FILE, SPOILED_FILE, GROUPS_FILE):
+        for name in (BOARD_FILE, GROUPS_FILE):
             path = folder / name
             if path.exists():
                 path.rename(kept / f"{folder.name}-{name}")
-    for name in names:
+    for name in (GROUPS_FILE, BOARD_FILE, GROUPS_DRAFT):
         (folder / name).unlink(missing_ok=True)
-
-
-def spoil_board(folder: Path) -> None:
-    """Notes that rows of this process were lost: its leases must not be given back. Raises OSError."""
-    (folder / SPOILED_FILE).touch(mode=0o600)

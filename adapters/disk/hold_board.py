@@ -50,6 +50,16 @@ def _reserve(descriptor: int, start: int, size: int) -> None:
         os.pwrite(descriptor, bytes(mmap.PAGESIZE), offset)
 
 
+def _line(fact: dict[str, Any]) -> bytes:
+    return json.dumps(fact).encode() + b"\n"
+
+
+def _unwritable(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the accounts of an open hold cannot be written: {error}", retry_after_s=RETRY_AFTER_S
+    )
+
+
 class DiskHoldBoard(HoldBoard):
     """Belongs to one event loop; only `sync` may run in another thread. `open` comes first.
 
@@ -78,6 +88,7 @@ class DiskHoldBoard(HoldBoard):
         self._board = -1
         self._lines = -1
         self._lines_size_bytes = 0
+        self._lines_anew_at = groups_size_bytes_max
         self._places = 0
         self._free: list[int] = []
         self._holders: dict[str, None] = {}
@@ -93,13 +104,8 @@ class DiskHoldBoard(HoldBoard):
         return self._places - len(self._free)
 
     def open(self, folder: Path) -> None:
-        """Makes the board in this process's own folder. Raises OSError."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+        """The files will be made in this process's own folder, once there is something to note."""
         self._folder = folder
-        self._board = os.open(folder / BOARD_FILE, flags, 0o600)
-        self._grow()
-        self._lines = os.open(folder / GROUPS_FILE, flags | os.O_APPEND, 0o600)
-        self._append({"started": self._started()})
 
     def announce(self, holder: str) -> None:
         self._note({"holder": holder})
@@ -113,11 +119,12 @@ class DiskHoldBoard(HoldBoard):
             return  # closing it once more changes nothing
 
     def put(self, attempt_id: str, held_nano_usd: int, group: HoldGroup) -> int:
+        text = attempt_id.encode("utf-8", "replace")
         known = self._numbers.get(id(group))
-        number = self._number(group) if known is None else known[0]
-        text = attempt_id.encode("utf-8", "surrogatepass")
-        if len(text) > ATTEMPT_ID_SIZE_BYTES_MAX:
-            text = self._digest_of(attempt_id)
+        if known is None or len(text) > ATTEMPT_ID_SIZE_BYTES_MAX:
+            number, text = self._noted(group, text)
+        else:
+            number = known[0]
         if not self._free:
             self._more_places()
         place = self._free[-1]
@@ -154,13 +161,14 @@ class DiskHoldBoard(HoldBoard):
         folder, self._folder = self._folder, None
         if folder is None:
             return
-        if self._map is not None:
-            self._map.close()
-            self._map = None
+        if self._map is None:
+            return
+        self._map.close()
+        self._map = None
         for descriptor in (self._board, self._lines):
             os.close(descriptor)
         self._board = self._lines = -1
-        if not self.open_holds and not self._holders and not self._at_risk:
+        if not self.open_holds and not self._holders:
             try:
                 remove_board(folder, damaged=False)
             except OSError:
@@ -169,14 +177,42 @@ class DiskHoldBoard(HoldBoard):
     # Places
 
     def _mapping(self) -> mmap.mmap:
-        if self._map is None:
+        if self._map is not None:
+            return self._map
+        if self._folder is None:
             raise StoreUnavailable("the board of open holds is closed", retry_after_s=RETRY_AFTER_S)
+        try:
+            return self._make(self._folder)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the board of open holds cannot be made: {error}", retry_after_s=RETRY_AFTER_S
+            ) from error
+
+    def _make(self, folder: Path) -> mmap.mmap:
+        """Both files, or none."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        board = lines = -1
+        try:
+            board = os.open(folder / BOARD_FILE, flags, 0o600)
+            lines = os.open(folder / GROUPS_FILE, flags | os.O_APPEND, 0o600)
+            first = _line({"started": self._started()})
+            if self._write(lines, first) != len(first):
+                raise OSError("the disk is full")
+            self._board = board
+            self._grow()
+        except OSError:
+            self._board = -1
+            for descriptor in (board, lines):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            raise
+        self._lines, self._lines_size_bytes = lines, len(first)
+        assert self._map is not None, "growing maps it"
         return self._map
 
     def _more_places(self) -> None:
         if self._places >= self._places_max:
             raise StoreUnavailable("no place is left for another open hold", retry_after_s=RETRY_AFTER_S)
-        self._mapping()
         try:
             self._grow()
         except (OSError, ValueError) as error:
@@ -191,7 +227,7 @@ class DiskHoldBoard(HoldBoard):
         self._reserve(self._board, old_size, size - old_size)
         mapping = mmap.mmap(self._board, size)
         if not self._places:
-            HEADER.pack_into(mapping, 0, MAGIC, VERSION, PLACE_SIZE_BYTES, 0)
+            HEADER.pack_into(mapping, 0, MAGIC, VERSION, PLACE_SIZE_BYTES, self._at_risk)
         if self._map is not None:
             self._map.close()
         self._map = mapping
@@ -201,36 +237,36 @@ class DiskHoldBoard(HoldBoard):
 
     # Lines
 
-    def _number(self, group: HoldGroup) -> int:
-        number = self._last_number + 1
-        self._note(group_line(number, group))
-        self._last_number = number
-        self._numbers[id(group)] = (number, group)
-        self._groups[number] = group
-        return number
-
-    def _digest_of(self, attempt_id: str) -> bytes:
-        digest = hashlib.sha256(attempt_id.encode("utf-8", "surrogatepass")).hexdigest()
-        if digest not in self._texts:
-            self._note({"id": digest, "text": attempt_id})
-            self._texts[digest] = attempt_id
-        return digest.encode()
+    def _noted(self, group: HoldGroup, text: bytes) -> tuple[int, bytes]:
+        """The group's number, and the id as it fits a place; both are in the groups file then."""
+        # Before anything is looked up: what no open hold refers to is left out.
+        self._keep_lines_short()
+        known = self._numbers.get(id(group))
+        if known is None:
+            number = self._last_number + 1
+            self._note(group_line(number, group))
+            self._last_number = number
+            self._numbers[id(group)] = known = (number, group)
+            self._groups[number] = group
+        if len(text) > ATTEMPT_ID_SIZE_BYTES_MAX:
+            digest = hashlib.sha256(text).hexdigest()
+            if digest not in self._texts:
+                self._note({"id": digest, "text": text.decode()})
+                self._texts[digest] = text.decode()
+            text = digest.encode()
+        return known[0], text
 
     def _note(self, fact: dict[str, Any]) -> None:
         self._mapping()
         try:
-            if self._lines_size_bytes >= self._groups_size_bytes_max:
-                self._write_lines_anew()
             self._append(fact)
         except OSError as error:
-            raise StoreUnavailable(
-                f"the accounts of an open hold cannot be written: {error}", retry_after_s=RETRY_AFTER_S
-            ) from error
+            raise _unwritable(error) from error
 
     def _append(self, fact: dict[str, Any]) -> None:
         if self._lines < 0:
             return
-        line = json.dumps(fact).encode() + b"\n"
+        line = _line(fact)
         try:
             written = self._write(self._lines, line)
         except OSError:
@@ -241,21 +277,29 @@ class DiskHoldBoard(HoldBoard):
             raise OSError("the disk is full")
         self._lines_size_bytes += written
 
-    def _write_lines_anew(self) -> None:
+    def _keep_lines_short(self) -> None:
+        if self._folder is None or self._lines_size_bytes < self._lines_anew_at:
+            return
+        try:
+            self._write_lines_anew(self._folder)
+        except OSError as error:
+            raise _unwritable(error) from error
+        self._lines_anew_at = max(self._groups_size_bytes_max, 2 * self._lines_size_bytes)
+
+    def _write_lines_anew(self, folder: Path) -> None:
         """Leaves out what no open hold refers to. The new file replaces the old one whole or not at all."""
-        assert self._folder is not None
         used, texts = self._referred()
         facts: list[dict[str, Any]] = [{"started": self._started()}]
         facts += [{"holder": holder} for holder in self._holders]
         facts += [group_line(number, self._groups[number]) for number in sorted(used)]
         facts += [{"id": digest, "text": self._texts[digest]} for digest in sorted(texts)]
-        content = b"".join(json.dumps(fact).encode() + b"\n" for fact in facts)
-        draft = self._folder / GROUPS_DRAFT
+        content = b"".join(map(_line, facts))
+        draft = folder / GROUPS_DRAFT
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
             if self._write(descriptor, content) != len(content):
                 raise OSError("the disk is full")
-            draft.rename(self._folder / GROUPS_FILE)
+            draft.rename(folder / GROUPS_FILE)
             # Under the old number, which another thread may be syncing.
             os.dup2(descriptor, self._lines, inheritable=False)
         finally:

@@ -6,6 +6,7 @@ lock when that process dies, however it dies, and another process may then take 
 
     journal/<process>/lock            held by its owner
     journal/<process>/00000001.seg    records, oldest first
+    journal/<process>/holds.*         what the process's board of open holds keeps there
     journal/damaged/                  segments in which something could not be read, kept for a person
 """
 
@@ -31,6 +32,8 @@ TORN_SIZE_BYTES_MAX: Final = 256 * 1024
 """More than this behind a header is not one unfinished record, but a damaged length."""
 DAMAGED_FOLDER: Final = "damaged"
 LOCK_FILE: Final = "lock"
+LOSSY_FILE: Final = "lossy"
+"""Beside a dead process's other files, once a segment of it turned out to be damaged."""
 SEGMENT_SUFFIX: Final = ".seg"
 _DRAFT_PREFIX: Final = ".new-"
 
@@ -80,6 +83,11 @@ class ProcessJournal:
         self._lock: int | None = None
         self._active: Segment | None = None
         self._number = 0
+
+    @property
+    def folder(self) -> Path | None:
+        """This process's own, from `open` to `close`."""
+        return self._folder
 
     def open(self) -> None:
         """Makes this process's folder, locked from the moment others can see it. Raises OSError."""
@@ -172,7 +180,8 @@ class ProcessJournal:
         self.segments.remove(segment)
 
     def close(self) -> None:
-        """Gives the folder up; without segments it disappears, else another process takes it over."""
+        """Gives the folder up; when nothing is left in it, it disappears, else another process takes it
+        over."""
         self.seal()
         for segment in self.segments:
             if segment.descriptor >= 0:
@@ -237,14 +246,20 @@ class AbandonedJournal:
     def segments(self) -> list[Path]:
         return sorted(self.folder.glob(f"*{SEGMENT_SUFFIX}"))
 
+    @property
+    def lossy(self) -> bool:
+        """Whether rows of the process were lost."""
+        return (self.folder / LOSSY_FILE).exists()
+
     def remove(self, path: Path, *, damaged: bool) -> None:
         """Forgets one segment whose rows are safe in the database. Raises OSError."""
+        if damaged:
+            (self.folder / LOSSY_FILE).touch(mode=0o600)
         _put_away(path, self.folder.parent, damaged=damaged)
 
     def close(self) -> None:
         """Gives the folder up; when nothing is left in it, it disappears."""
-        if not self.segments():
-            _remove_folder(self.folder)
+        _remove_folder(self.folder)
         os.close(self._lock)
 
 
@@ -287,7 +302,9 @@ def _put_away(path: Path, directory: Path, *, damaged: bool) -> None:
 
 def _remove_folder(folder: Path) -> None:
     try:
-        (folder / LOCK_FILE).unlink(missing_ok=True)
-        folder.rmdir()
+        if {path.name for path in folder.iterdir()} <= {LOCK_FILE, LOSSY_FILE}:
+            (folder / LOSSY_FILE).unlink(missing_ok=True)
+            (folder / LOCK_FILE).unlink(missing_ok=True)
+            folder.rmdir()
     except OSError:
-        pass  # somebody else removed it, or something unknown lies in it: harmless either way
+        pass  # somebody else removed it: harmless

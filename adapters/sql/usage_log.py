@@ -7,14 +7,15 @@ cannot be written, the event stays in the queue only and is written to the journ
 """
 
 import asyncio
+import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from adapters.sql.journal import (
     SEGMENT_SIZE_BYTES_MAX,
@@ -30,6 +31,8 @@ from application.ports.usage import UsageLog
 from domain.analytics.event import RequestEvent
 from domain.errors import StoreUnavailable
 
+log = logging.getLogger("interchange")
+
 UNBOUNDED: Final = sys.maxsize
 QUEUE_ROWS_MAX: Final = 100_000
 GROUP_ROWS_MAX: Final = 2000
@@ -38,6 +41,27 @@ DRAIN_EVERY_S: Final = 0.1
 SYNC_EVERY_S: Final = 1.0
 ADOPT_EVERY_S: Final = 30.0
 RETRY_DATABASE_AFTER_S: Final = 1.0
+
+
+class Companion(Protocol):
+    """What lives in the journal's folder beside the rows: the board of open holds."""
+
+    def open(self, folder: Path) -> None:
+        """From now on it may use the folder of this process."""
+        ...
+
+    def sync(self) -> None:
+        """Puts it on the disk; in the writer's thread. Raises OSError."""
+        ...
+
+    def rows_at_risk(self, at_risk: bool) -> None:
+        """Told before `record` returns that rows are in memory only, and when none is any more."""
+        ...
+
+
+Recover = Callable[[Path, bool], Awaitable[None]]
+"""Takes over what else lies in the folder of a dead process, whose rows are in the database now; with whether
+rows of it were lost. May be called again for the same folder. Raises StoreUnavailable, OSError."""
 
 
 class _Run:
@@ -69,8 +93,13 @@ class JournaledUsageLog(UsageLog):
         drain_every_s: float = DRAIN_EVERY_S,
         segment_size_bytes_max: int = SEGMENT_SIZE_BYTES_MAX,
         write: Callable[[int, bytes], int] = os.write,
+        beside: Companion | None = None,
+        recover: Recover | None = None,
     ) -> None:
         """`directory` is `<data_dir>/journal`, shared by all processes of the machine."""
+        self._beside = beside
+        self._recover = recover
+        self._at_risk = False
         self._writer = writer
         self._thread = thread
         self._journal = ProcessJournal(directory, segment_size_bytes_max=segment_size_bytes_max, write=write)
@@ -86,7 +115,9 @@ class JournaledUsageLog(UsageLog):
         self._disk_failing = False
         self._closed = False
         self.damaged_records = 0
-        """Records of old journals that could not be read; their segments are kept in `damaged/`."""
+        """Records of journals that could not be read; their segments are kept in `damaged/`."""
+        self.damaged_own_rows = False
+        """Whether records of this process's own journal are among them."""
 
     def record(self, event: RequestEvent) -> None:
         runs = self._runs
@@ -98,6 +129,8 @@ class JournaledUsageLog(UsageLog):
                 segment.spilled += 1
                 return
             segment.waiting += 1
+        elif not self._at_risk:
+            self._tell_risk(True)
         self._queue.append(event)
         self._taken += 1
         if last is not None and last.segment is segment and last.rows:
@@ -138,6 +171,8 @@ class JournaledUsageLog(UsageLog):
             raise StoreUnavailable(
                 f"the usage journal {self._journal.directory} cannot be opened: {error}"
             ) from error
+        if self._beside is not None and self._journal.folder is not None:
+            self._beside.open(self._journal.folder)
         async with self._draining:
             try:
                 await self._adopt()
@@ -155,6 +190,8 @@ class JournaledUsageLog(UsageLog):
             await asyncio.sleep(0 if behind else self._drain_every_s)
             async with self._draining:
                 self._rejournal()
+                if self._at_risk and not self.unjournaled_rows and not self.damaged_own_rows:
+                    self._tell_risk(False)
                 if now() >= sync_at:
                     await self._sync()
                     sync_at = now() + SYNC_EVERY_S
@@ -240,6 +277,11 @@ class JournaledUsageLog(UsageLog):
             if not run.rows:
                 self._runs.popleft()
 
+    def _tell_risk(self, at_risk: bool) -> None:
+        self._at_risk = at_risk
+        if self._beside is not None:
+            self._beside.rows_at_risk(at_risk)
+
     def _rejournal(self) -> bool:
         """Writes events that missed the journal to it, some at a time. False: it still cannot be written."""
         missing = self.unjournaled_rows
@@ -264,6 +306,8 @@ class JournaledUsageLog(UsageLog):
     async def _sync(self) -> None:
         try:
             await self._thread.call(self._journal.sync)
+            if self._beside is not None:
+                await self._thread.call(self._beside.sync)
             self._disk_failing = False
         except (OSError, StoreUnavailable):
             self._disk_failing = True
@@ -276,6 +320,9 @@ class JournaledUsageLog(UsageLog):
             if segment.spilled:
                 segment.damaged = await self._replay(segment.path) > 0
                 segment.spilled = 0
+                if segment.damaged:
+                    self.damaged_own_rows = True
+                    self._tell_risk(True)
         if not done or not await self._writer.make_durable():
             return
         try:
@@ -305,6 +352,13 @@ class JournaledUsageLog(UsageLog):
             damaged = await self._replay(path)
             if await self._writer.make_durable():
                 await self._thread.call(partial(journal.remove, path, damaged=damaged > 0))
+        if self._recover is None or journal.segments():
+            return
+        try:
+            await self._recover(journal.folder, journal.lossy)
+        except StoreUnavailable as error:
+            # Rows have to be written whether or not the ledger can be reached: the next round tries again.
+            log.warning("what a dead process held cannot be recovered yet: %s", error.message)
 
     async def _replay(self, path: Path) -> int:
         """Inserts every event of a segment again. How many records could not be read."""

@@ -1,9 +1,9 @@
 """Usage rows in memory: for tests and simulations; gone with the process."""
 
-from adapters.memory.usage_counting import counts, key_of, summed
+from adapters.memory.usage_counting import counts, key_of, place_in, summed
 from application.ports.request_rows import RequestRows, RowFilter, place_of
 from application.ports.usage import UsageLog
-from application.ports.usage_query import UsageDimension, UsageFilter, UsageQuery, UsageTotals
+from application.ports.usage_query import UsageDimension, UsageFilter, UsageOrder, UsageQuery, UsageTotals
 from domain.analytics.event import AttemptEvent, RequestEvent
 from domain.errors import StoreUnavailable
 
@@ -45,7 +45,12 @@ class InMemoryUsageLog(UsageLog, UsageQuery, RequestRows):
         self._buffer.clear()
 
     async def totals(
-        self, where: UsageFilter, by: tuple[UsageDimension, ...] = (), *, limit: int = 1000
+        self,
+        where: UsageFilter,
+        by: tuple[UsageDimension, ...] = (),
+        *,
+        limit: int = 1000,
+        order: UsageOrder = UsageOrder.COST,
     ) -> list[UsageTotals]:
         await self.flush()
         attempts: dict[str, list[AttemptEvent]] = {}
@@ -56,7 +61,7 @@ class InMemoryUsageLog(UsageLog, UsageQuery, RequestRows):
             if counts(where, event):
                 groups.setdefault(key_of(event, by), []).append(event)
         rows = [summed(key, events, attempts) for key, events in groups.items()]
-        return sorted(rows, key=lambda row: (-row.cost_nano_usd, -row.requests, row.key))[:limit]
+        return sorted(rows, key=lambda row: place_in(order, row))[:limit]
 
     async def newest(self, where: RowFilter, *, limit: int) -> list[RequestEvent]:
         await self.flush()

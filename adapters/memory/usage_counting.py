@@ -6,6 +6,7 @@ from application.ports.usage_query import (
     TIME_DIMENSIONS,
     UsageDimension,
     UsageFilter,
+    UsageOrder,
     UsageTotals,
     shown_value,
 )
@@ -75,6 +76,14 @@ def summed(
         first_token_us=_known(event.first_token_us for event in events),
         first_token_requests=sum(event.first_token_us is not None for event in events),
     )
+
+
+def place_in(order: UsageOrder, row: UsageTotals) -> tuple[object, ...]:
+    """What to sort groups by."""
+    if order is UsageOrder.KEY:
+        return row.key
+    amounts = (-row.cost_nano_usd, -row.requests)
+    return (*(reversed(amounts) if order is UsageOrder.REQUESTS else amounts), *row.key)
 
 
 def _known(amounts: Iterable[int | None]) -> int:

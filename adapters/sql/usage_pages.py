@@ -1,5 +1,6 @@
 """Usage row by row, from the database."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -54,10 +55,11 @@ class SqlUsageRows(UsageRows):
     async def requests(
         self, tenant_id: str, where: UsageFilter, *, after: RequestPlace | None, limit: int, attempts: bool
     ) -> list[RequestEvent]:
+        where = replace(where, tenant_id=tenant_id)
         statement = (
             select(usage_requests)
             .select_from(row_source(where))
-            .where(_ROWS.tenant_id == tenant_id, *row_conditions(where, where.from_us, where.to_us))
+            .where(*row_conditions(where, where.from_us, where.to_us))
             .where(*_behind(_ROWS.started_at_us, _ROWS.request_id, after))
             .order_by(_ROWS.started_at_us, _ROWS.request_id)
             .limit(limit)

@@ -9,6 +9,7 @@ from adapters.sql.usage_facts import facts, label_of
 from application.ports.usage_query import (
     UsageDimension,
     UsageFilter,
+    UsageOrder,
     UsageQuery,
     UsageTotals,
     shown_value,
@@ -23,9 +24,14 @@ class SqlUsageQuery(UsageQuery):
         self._database = database
 
     async def totals(
-        self, where: UsageFilter, by: tuple[UsageDimension, ...] = (), *, limit: int = 1000
+        self,
+        where: UsageFilter,
+        by: tuple[UsageDimension, ...] = (),
+        *,
+        limit: int = 1000,
+        order: UsageOrder = UsageOrder.COST,
     ) -> list[UsageTotals]:
-        statement = _statement(where, by).limit(limit)
+        statement = _statement(where, by, order).limit(limit)
 
         def work(connection: Connection) -> list[UsageTotals]:
             return [
@@ -39,14 +45,16 @@ class SqlUsageQuery(UsageQuery):
         return await self._database.read(work)
 
 
-def _statement(where: UsageFilter, by: tuple[UsageDimension, ...]) -> Select[Any]:
+def _statement(where: UsageFilter, by: tuple[UsageDimension, ...], order: UsageOrder) -> Select[Any]:
     counted = facts(where, by).subquery()
     groups = [counted.c[label_of(dimension)] for dimension in by]
     sums = {name: _sum(counted.c[name]) for name in RollupSums._fields}
     statement = select(*groups, *(amount.label(f"sum_{name}") for name, amount in sums.items()))
     if groups:
         statement = statement.group_by(*groups)
-    return statement.order_by(sums["cost_nano_usd"].desc(), sums["requests"].desc(), *groups)
+    cost, requests = sums["cost_nano_usd"].desc(), sums["requests"].desc()
+    amounts = (requests, cost) if order is UsageOrder.REQUESTS else (cost, requests)
+    return statement.order_by(*((*groups, *amounts) if order is UsageOrder.KEY else (*amounts, *groups)))
 
 
 def _sum(amount: ColumnElement[Any]) -> ColumnElement[int]:

@@ -113,12 +113,28 @@ class UsageTotals(NamedTuple):
     first_token_requests: int
 
 
+class UsageOrder(Enum):
+    """Which groups come first; equal ones by the other amount, then by their key."""
+
+    COST = "cost"
+    """The dearest."""
+    REQUESTS = "requests"
+    """The busiest."""
+    KEY = "key"
+    """By the values of the dimensions, in the order they were asked for: the oldest, where that is a time."""
+
+
 class UsageQuery(Protocol):
     @abstractmethod
     async def totals(
-        self, where: UsageFilter, by: tuple[UsageDimension, ...] = (), *, limit: int = 1000
+        self,
+        where: UsageFilter,
+        by: tuple[UsageDimension, ...] = (),
+        *,
+        limit: int = 1000,
+        order: UsageOrder = UsageOrder.COST,
     ) -> list[UsageTotals]:
-        """One row per group, dearest first, at most `limit`; without dimensions exactly one row.
+        """One row per group in that order, at most `limit`; without dimensions exactly one row.
 
         Answers that need nothing of UNROLLED come from roll-ups, and cost no more for more requests.
 

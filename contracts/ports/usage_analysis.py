@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import pytest
 
 from application.ports.usage import UsageLog
-from application.ports.usage_query import UsageDimension, UsageFilter, UsageQuery
+from application.ports.usage_query import UsageDimension, UsageFilter, UsageOrder, UsageQuery
 from application.ports.usage_rows import RequestPlace, RollupPlace, UsageRows
 from contracts.ports._base import PortContract
 from contracts.ports.usage import STARTED_AT_US, attempt, usage_event
@@ -143,6 +143,21 @@ class UsageAnalysisContract(PortContract):
             assert [row.cost_nano_usd for row in rows] == sorted(
                 (row.cost_nano_usd for row in rows), reverse=True
             )
+
+    async def test_groups_come_in_the_order_asked_for(self, world: AnalysisWorld) -> None:
+        for number, (day, cost) in enumerate(((2, 9), (0, 5), (1, 7), (1, 1))):
+            world.log.record(
+                usage_event(number, cost_nano_usd=cost, started_at_us=STARTED_AT_US + day * DAY_US)
+            )
+        await world.log.flush()
+
+        async def days(order: UsageOrder) -> list[str]:
+            rows = await world.query.totals(UsageFilter(), (UsageDimension.DAY,), order=order)
+            return [row.key[0][-1] for row in rows]
+
+        assert await days(UsageOrder.COST) == ["3", "2", "1"]
+        assert await days(UsageOrder.REQUESTS) == ["2", "3", "1"]
+        assert await days(UsageOrder.KEY) == ["1", "2", "3"]
 
     async def test_months_days_and_hours_are_utc(self, world: AnalysisWorld) -> None:
         for number, day in enumerate((0, 30, 31, 58, 59, 365)):

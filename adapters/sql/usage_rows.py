@@ -33,8 +33,6 @@ class SqlUsageWriter:
         self._followers = (add_to_rollups, *followers)
         self._requests = rows_into(usage_requests, database.dialect)
         self._attempts = rows_into(usage_attempts, database.dialect)
-        # INSERT leaves known rows alone by itself; COPY and followers must not meet them.
-        self._only_new = bool(self._followers) or database.dialect.name == "postgresql"
 
     async def insert(self, events: list[RequestEvent]) -> None:
         """All of them are committed when this returns. Raises StoreUnavailable; then none is."""
@@ -54,10 +52,10 @@ class SqlUsageWriter:
         if not events:
             connection.execute(select(1))  # whoever inserts nothing asks whether the database is there
             return
-        if self._only_new:
-            # Nearly always all of them are new, which costs one statement per group to find out.
-            known = _known(connection, events)
-            events = list({each.request_id: each for each in events if each.request_id not in known}.values())
+        # COPY and followers must not meet what is known. Nearly always all of them are new, which costs one
+        # statement per group to find out.
+        known = _known(connection, events)
+        events = list({each.request_id: each for each in events if each.request_id not in known}.values())
         self._requests.run(connection, [event[:-1] for event in events])
         self._attempts.run(connection, [attempt for event in events for attempt in event.attempts])
         if events:

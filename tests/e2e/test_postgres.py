@@ -1,4 +1,4 @@
-"""The whole server on PostgreSQL: shared keys and rows, a database that restarts, and one that stands still."""
+"""The whole server on PostgreSQL: shared keys and rows, a database that restarts or stands still."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -18,6 +18,7 @@ COMMANDS = {
     "providers": LazyCommand("entrypoints.cli.providers", "providers", "Providers of the running server."),
     "route": LazyCommand("entrypoints.cli.route", "route", "Explain which provider would answer, and why."),
     "tail": LazyCommand("entrypoints.cli.tail", "tail", "Show requests as they end: who, model, cost, why."),
+    "stop": LazyCommand("entrypoints.cli.stop", "stop", "Stop an agent, see who is stopped, let it go on."),
     "connect": LazyCommand(
         "entrypoints.cli.connect", "connect", "Point Claude Code, Codex or Cursor at this server."
     ),

@@ -5,7 +5,6 @@ What needs opening (transport, database, thread) comes in as a dependency from t
 """
 
 import random
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -14,23 +13,22 @@ from dependency_injector import containers, providers
 from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
 from adapters.disk.file_contents import DiskFileContents
-from adapters.portkey.endpoint import HOSTED_GATEWAY_URL, PortkeyTarget, portkey_target
 from adapters.portkey.gateway import PortkeyGateway
 from adapters.pricing.bundled import BundledPriceBook
 from adapters.pricing.feed_sources import PublicFeeds
-from adapters.providers.authentication import Authenticator
 from adapters.providers.batches import DirectBatches
 from adapters.providers.direct import DirectProviders
-from adapters.providers.endpoint import ProviderEndpoint
-from adapters.providers.families import FAMILIES
-from adapters.providers.identities import Authenticators, check_identity
+from adapters.providers.identities import Authenticators
 from adapters.providers.resources import DirectResources
 from adapters.sql.affinity import SqlAffinityStore
 from adapters.sql.batch_journal import DiskBatchJournals
 from adapters.sql.batches import SqlBatchStore, SqlFileRecords
+from adapters.sql.budgets import SqlBudgetStore
 from adapters.sql.catalog import SqlCatalogStore
 from adapters.sql.database import Database
 from adapters.sql.keys import SqlKeyStore
+from adapters.sql.ledger import SqlLedger
+from adapters.sql.outbox import SqlOutbox
 from adapters.sql.request_rows import SqlRequestRows
 from adapters.sql.routes import SqlRouteStore
 from adapters.sql.stops import SqlStopStore
@@ -48,6 +46,7 @@ from adapters.wire.kept_responses import ResponsesReading
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
+from application.holds import BudgetHolds
 from application.key_ring import KeyRing
 from application.offers import Offers
 from application.ports.catalog import CatalogSource
@@ -84,112 +83,15 @@ from domain.resilience.retry_budget import RetryBudget
 from entrypoints.batching import BatchParts, make_batching
 from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.guarding import make_guarding
-from entrypoints.provider_wires import DIRECT_WIRES
-from entrypoints.provisioned import ProvisionedProvider
-from entrypoints.provisioning import Provision, ProvisioningError
+from entrypoints.provider_endpoints import (
+    direct_endpoints,
+    gateway_targets,
+    gateway_urls,
+    portkey_api_key,
+    proving,
+)
+from entrypoints.provisioning import Provision
 from entrypoints.settings import Settings
-
-Prove = Callable[[ProvisionedProvider], Authenticator | None]
-"""What proves who we are at a provider; None: its key does. Raises ValueError for what cannot work."""
-
-
-def direct_endpoints(provision: Provision, prove: Prove) -> dict[str, ProviderEndpoint]:
-    """Providers with a direct adapter, as that adapter wants them. Asks nobody.
-
-    Raises:
-        ProvisioningError: an address or an identity that cannot work.
-    """
-    endpoints: dict[str, ProviderEndpoint] = {}
-    problems: list[str] = []
-    for name, provider in provision.providers.items():
-        if provider.wire not in DIRECT_WIRES:
-            continue
-        try:
-            base_url = FAMILIES[provider.wire].address(provider.base_url, provider.options)
-            if base_url is not None:
-                endpoints[name] = ProviderEndpoint(
-                    wire=provider.wire,
-                    base_url=base_url,
-                    api_key=provider.api_key,
-                    headers=provider.headers,
-                    keys=provider.secrets_by_id,
-                    options=provider.options,
-                    authenticator=prove(provider),
-                )
-        except ValueError as error:
-            problems.append(f"providers.{name}.{error}")
-    if problems:
-        raise ProvisioningError(problems)
-    return endpoints
-
-
-def proving(authenticators: Authenticators) -> Prove:
-    """Identities as authenticators; equal ones share their tokens."""
-
-    def prove(provider: ProvisionedProvider) -> Authenticator | None:
-        identity = provider.identity
-        if identity is None:
-            return None
-        try:
-            return authenticators.of(identity.kind, identity.values)
-        except ValueError as error:
-            raise ValueError(f"auth: {error}") from None
-
-    return prove
-
-
-def check_endpoints(provision: Provision) -> None:
-    """Reads what a server would read of providers and identities, and asks nobody.
-
-    Raises:
-        ProvisioningError: with everything that cannot work.
-    """
-
-    def prove(provider: ProvisionedProvider) -> None:
-        if provider.identity is not None:
-            try:
-                check_identity(provider.identity.kind, provider.identity.values)
-            except ValueError as error:
-                raise ValueError(f"auth: {error}") from None
-
-    direct_endpoints(provision, prove)
-
-
-def gateway_targets(provision: Provision) -> dict[str, PortkeyTarget]:
-    """Providers that Portkey knows, as its adapter wants them."""
-    return {
-        name: portkey_target(
-            provider.portkey_slug,
-            api_key=provider.api_key,
-            base_url=_versioned(provider),
-            wire=provider.wire,
-            headers=provider.headers,
-            own_host=not provider.public_base_url,
-            keys=provider.secrets_by_id,
-        )
-        for name, provider in provision.providers.items()
-        if provider.portkey_slug is not None
-    }
-
-
-def portkey_api_key(settings: Settings) -> str | None:
-    """The key of hosted Portkey; None where it is not used."""
-    key = settings.portkey.api_key
-    return None if key is None else key.get_secret_value()
-
-
-def gateway_urls(settings: Settings) -> tuple[str, ...]:
-    """The gateways an operator named; hosted Portkey counts as named when its key is given."""
-    hosted = (HOSTED_GATEWAY_URL,) if settings.portkey.api_key is not None else ()
-    return (*settings.portkey.gateways, *hosted)
-
-
-def _versioned(provider: ProvisionedProvider) -> str | None:
-    """The base URL with its version, as Portkey wants it."""
-    base = provider.base_url
-    if base is None or provider.wire != "anthropic" or base.endswith("/v1"):
-        return base
-    return f"{base}/v1"
 
 
 def today(clock: SystemClock) -> date:
@@ -234,6 +136,9 @@ class StoreContainer(containers.DeclarativeContainer):
     usage_query = providers.Singleton(SqlUsageQuery, reports)
     request_rows = providers.Singleton(SqlRequestRows, reports)
     route_store = providers.Singleton(SqlRouteStore, database)
+    ledger = providers.Singleton(SqlLedger, database)
+    budget_store = providers.Singleton(SqlBudgetStore, database)
+    outbox = providers.Singleton(SqlOutbox, database)
 
     key_ring = providers.Singleton(KeyRing, key_store, key_hasher, clock)
     bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)
@@ -268,6 +173,7 @@ class Container(StoreContainer):
     provision = providers.Dependency(instance_of=Provision)
     usage_log: providers.Dependency[UsageLog] = providers.Dependency()
     file_thread: providers.Dependency[BlockingThread] = providers.Dependency()
+    holds = providers.Dependency(instance_of=BudgetHolds)
 
     chance = providers.Singleton(random.Random)
     frames = providers.Singleton(DialectFrames)
@@ -304,6 +210,7 @@ class Container(StoreContainer):
         chance=chance,
         retry_budget=retry_budget,
         on_failover=providers.Singleton(failover_observer, metrics),
+        holds=holds,
     )
     resources = providers.Singleton(
         DirectResources,
@@ -351,6 +258,7 @@ class Container(StoreContainer):
         observe=metrics.provided.observe,
         affinity=affinity,
         offers=offers,
+        holds=holds,
         guards=guarding.provided.guards,
     )
     late_bills = providers.Singleton(

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from adapters.crypto.key_hash import load_peppers
+from adapters.disk.board_recovery import BoardRecovery
+from adapters.disk.hold_board import DiskHoldBoard
 from adapters.http.limits import TransportLimits
 from adapters.http.tls import TlsPolicy
 from adapters.http.transport import StreamlinedTransport
 from adapters.sql.database import Database, sqlite_path
+from adapters.sql.ledger_postings import LedgerPostings
 from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
 from adapters.sql.postgres_url import is_postgres
 from adapters.sql.thread import BlockingThread
@@ -26,13 +29,16 @@ from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_retention import UsageRetention
 from adapters.sql.usage_rows import SqlUsageWriter
 from adapters.system.clock import SystemClock
+from application.use_cases.recover_holds import RecoverHolds
 from domain.errors import StoreUnavailable
 from entrypoints.api_routes import read_routes
 from entrypoints.background import BackgroundTasks, every, in_any_case
-from entrypoints.containers import Container, StoreContainer, gateway_urls
+from entrypoints.containers import Container, StoreContainer
 from entrypoints.faces import make_faces
 from entrypoints.http.app import Faces
 from entrypoints.live import LiveConfiguration, Sources, compiled
+from entrypoints.money import Money, declared_budgets, make_money
+from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.settings import LoadedSettings, Settings
 from entrypoints.swapping import preparing
 
@@ -152,45 +158,29 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         usage_max, *_ = connection_shares(settings.storage.database_connections_max)
         writer_database = open_database(database_url(settings), thread, connections_max=usage_max)
         stack.push_async_callback(writer_database.aclose)
-        usage_log = JournaledUsageLog(SqlUsageWriter(writer_database), thread, settings.data_dir / "journal")
+        usage_log, money = _usage_and_money(stores, settings, writer_database, thread)
         file_thread = BlockingThread("interchange-files")
         stack.push_async_callback(file_thread.aclose)
-        container = Container(**parts, provision=provided, usage_log=usage_log, file_thread=file_thread)
+        container = Container(
+            **parts, provision=provided, usage_log=usage_log, file_thread=file_thread, holds=money.holds
+        )
         live = LiveConfiguration(
             sources, provided, store=container.route_store(), prepare=preparing(container, provided)
         )
         await container.bootstrap_first_key()()
         await container.key_ring().refresh()
         await usage_log.start()
+        await money.follow.start(declared_budgets(settings))
         tasks = BackgroundTasks()
         stack.push_async_callback(usage_log.aclose)
+        stack.push_async_callback(money.leases.aclose)
         stack.push_async_callback(parts["transport"].aclose)
         stack.push_async_callback(tasks.aclose)
         board = container.guarding().board
         await board.refresh()
         stack.push_async_callback(in_any_case, board.refresh)
         tasks.start("stops", board.run)
-        tasks.start("usage log", usage_log.run)
-        retention = UsageRetention(parts["reports"], retention_days=settings.storage.usage_retention_days)
-        upkeep = partial(keep_usage_tidy, retention, container.clock())
-        await in_any_case(upkeep)
-        tasks.start("usage retention", lambda: every(RETENTION_EVERY_S, upkeep))
-        tasks.start("usage log watch", lambda: _watch_usage_log(usage_log))
-        tasks.start("key ring", lambda: every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
-        tasks.start("routes", lambda: every(KEY_REFRESH_EVERY_S, live.refresh_routes))
-        tasks.start("configuration", live.watch_file)
-        affinity = container.affinity()
-        await in_any_case(affinity.load)
-        stack.push_async_callback(in_any_case, affinity.refresh)
-        tasks.start("affinity", lambda: every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
-        tasks.start("affinity clean-up", lambda: every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
-        tasks.start("discounts", lambda: every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
-        tasks.start("batches", container.batching().watch.run)
-        memory = container.answer_memory()
-        stack.push_async_callback(in_any_case, memory.flush)
-        tasks.start("kept answers", memory.run)
-        tasks.start("late bills", container.late_bills().run)
-        tasks.start("gateway", lambda: _watch_gateway(live, container))
+        await _start_tasks(stack, tasks, container, live, usage_log, money)
         faces = make_faces(container, live)
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
         # What was built so far lives as long as the process: leave it out of every later collection.
@@ -198,6 +188,69 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         yield faces
+
+
+async def _start_tasks(
+    stack: AsyncExitStack,
+    tasks: BackgroundTasks,
+    container: Container,
+    live: LiveConfiguration,
+    usage_log: JournaledUsageLog,
+    money: Money,
+) -> None:
+    """Everything that runs beside requests."""
+    settings = live.settings
+    tasks.start("usage log", usage_log.run)
+    tasks.start("leases", money.leases.run)
+    tasks.start("ledger", money.keep.run)
+    tasks.start("budgets", lambda: every(KEY_REFRESH_EVERY_S, money.follow.refresh))
+    retention = UsageRetention(container.reports(), retention_days=settings.storage.usage_retention_days)
+    upkeep = partial(keep_usage_tidy, retention, container.clock())
+    await in_any_case(upkeep)
+    tasks.start("usage retention", lambda: every(RETENTION_EVERY_S, upkeep))
+    tasks.start("usage log watch", lambda: _watch_usage_log(usage_log))
+    tasks.start("key ring", lambda: every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
+    tasks.start("routes", lambda: every(KEY_REFRESH_EVERY_S, live.refresh_routes))
+    tasks.start("configuration", live.watch_file)
+    affinity = container.affinity()
+    await in_any_case(affinity.load)
+    stack.push_async_callback(in_any_case, affinity.refresh)
+    tasks.start("affinity", lambda: every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
+    tasks.start("affinity clean-up", lambda: every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
+    tasks.start("discounts", lambda: every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
+    tasks.start("batches", container.batching().watch.run)
+    memory = container.answer_memory()
+    stack.push_async_callback(in_any_case, memory.flush)
+    tasks.start("kept answers", memory.run)
+    tasks.start("late bills", container.late_bills().run)
+    tasks.start("gateway", lambda: _watch_gateway(live, container))
+
+
+def _usage_and_money(
+    stores: StoreContainer, settings: Settings, database: Database, thread: BlockingThread
+) -> tuple[JournaledUsageLog, Money]:
+    """They need each other: rows settle what was held, and what a dead process held is found beside its
+    rows."""
+    board, ledger, clock = DiskHoldBoard(), stores.ledger(), stores.clock()
+    ledgers = (ledger,)
+    usage_log = JournaledUsageLog(
+        SqlUsageWriter(database, (LedgerPostings(database.dialect),)),
+        thread,
+        settings.data_dir / "journal",
+        beside=board,
+        recover=BoardRecovery(RecoverHolds(ledgers, clock)),
+    )
+    money = make_money(
+        ledgers=ledgers,
+        books=ledger,
+        budgets=stores.budget_store(),
+        board=board,
+        clock=clock,
+        ids=stores.ids(),
+        flush=usage_log.flush,
+        times=settings.ledger.times(),
+    )
+    return usage_log, money
 
 
 async def keep_usage_tidy(retention: UsageRetention, clock: SystemClock) -> None:

@@ -14,10 +14,11 @@ from application.use_cases.manage_keys import KeyUseCases
 from domain.catalog.offering import Catalog
 from entrypoints.api_routes import ApiRoutes, read_routes
 from entrypoints.config.environment import read_environment
-from entrypoints.containers import StoreContainer, bundled_only, check_endpoints, command_clock
+from entrypoints.containers import StoreContainer, bundled_only, command_clock
 from entrypoints.http.app import Application
 from entrypoints.lifespan import has_data, open_faces, open_stores
 from entrypoints.live import provisioned
+from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
 from entrypoints.settings import LoadedSettings, Settings, load_settings
 

@@ -11,8 +11,9 @@ from typing import Final, Generic, TypeVar
 from application.ports.system import Clock
 from domain.routing.live import LiveState
 from entrypoints.compiling import breaker_policy, compiled_table, health_policy, key_pools
-from entrypoints.containers import Container, direct_endpoints, gateway_targets
+from entrypoints.containers import Container
 from entrypoints.live import Prepare
+from entrypoints.provider_endpoints import direct_endpoints, gateway_targets
 from entrypoints.provisioning import Provision
 from entrypoints.settings import Settings
 

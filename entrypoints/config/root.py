@@ -10,6 +10,7 @@ from domain.time import Timeouts
 from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.guard_sections import GuardSettings
+from entrypoints.config.ledger_section import LedgerSettings
 from entrypoints.config.provider_sections import ProviderSettings
 from entrypoints.config.response_sections import ResponsesSettings
 from entrypoints.config.route_sections import RouteSettings
@@ -59,6 +60,7 @@ class Settings(Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     batch: BatchSettings = BatchSettings()
     responses: ResponsesSettings = ResponsesSettings()
+    ledger: LedgerSettings = LedgerSettings()
 
     @field_validator("providers", mode="before")
     @classmethod

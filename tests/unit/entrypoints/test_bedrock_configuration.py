@@ -7,7 +7,7 @@ import pytest
 from adapters.providers.families import FAMILIES
 from adapters.providers.identities import IDENTITIES
 from entrypoints.config.auth_sections import KINDS
-from entrypoints.containers import check_endpoints
+from entrypoints.provider_endpoints import check_endpoints
 from tests.unit.entrypoints.test_cloud_configuration import problems
 from tests.unit.entrypoints.test_provisioning import made
 

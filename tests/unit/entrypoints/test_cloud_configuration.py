@@ -9,7 +9,7 @@ from adapters.providers.identities import TOKEN_SOURCES
 from domain.catalog.tags import MAX_COMPLETION_TOKENS_TAG, MAX_TOKENS_TAG
 from entrypoints.config.auth_sections import KINDS
 from entrypoints.config.problems import ConfigError
-from entrypoints.containers import check_endpoints
+from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import ProvisioningError
 from tests.unit.entrypoints.test_provisioning import made
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.containers import check_endpoints
+from entrypoints.provider_endpoints import check_endpoints
 from tests.unit.entrypoints.test_cloud_configuration import problems
 from tests.unit.entrypoints.test_provisioning import made
 

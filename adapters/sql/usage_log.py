@@ -58,6 +58,10 @@ class Companion(Protocol):
         """Told before `record` returns that rows are in memory only, and when none is any more."""
         ...
 
+    def close(self) -> None:
+        """Ends it before the folder is given up. Idempotent."""
+        ...
+
 
 Recover = Callable[[Path, bool], Awaitable[None]]
 """Takes over what else lies in the folder of a dead process, whose rows are in the database now; with whether
@@ -232,6 +236,8 @@ class JournaledUsageLog(UsageLog):
             while self.unjournaled_rows and self._rejournal():
                 pass
             await self._sync()
+            if self._beside is not None:
+                self._beside.close()
             await self._thread.call(self._journal.close)
         if lost := self.unjournaled_rows:
             raise StoreUnavailable(

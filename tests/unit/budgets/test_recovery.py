@@ -1,6 +1,7 @@
 """From the folder of a dead process into the ledger, interrupted anywhere."""
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -200,3 +201,51 @@ async def test_many_open_holds_are_posted_in_groups(caplog: pytest.LogCaptureFix
 
     assert await committed(ledger) == (0, 1201, 0)
     assert "1201 open holds" in caplog.text
+
+
+async def test_a_clean_end_leaves_no_folder(world: World) -> None:
+    board = DiskHoldBoard()
+    log = log_of(world.sql, beside=board)
+    await log.start()
+    board.announce("hold_one")
+    board.clear(board.put("req_1.1", USD, GROUP))
+    board.retire("hold_one")
+
+    await log.aclose()
+
+    assert world.folders == []
+
+
+async def test_a_hold_that_is_open_at_the_end_is_left_for_the_next(world: World) -> None:
+    board = DiskHoldBoard()
+    log = log_of(world.sql, beside=board)
+    await log.start()
+    board.announce("hold_one")
+    await (await Process(world.ledger, "hold_one").open()).get(DAILY, USD)
+    board.put("req_1.1", USD, GROUP)
+    await log.aclose()
+
+    await world.heir()
+
+    assert await committed(world.ledger) == (0, USD, 0)
+    assert world.folders == []
+
+
+async def test_a_death_with_rows_in_memory_only_keeps_the_leases(world: World) -> None:
+    full = True
+
+    def write(descriptor: int, content: bytes) -> int:
+        return -1 if full else os.write(descriptor, content)
+
+    board = DiskHoldBoard()
+    log = log_of(world.sql, beside=board, write=write)
+    await log.start()
+    board.announce("hold_one")
+    await (await Process(world.ledger, "hold_one").open()).get(DAILY, USD)
+    log.record(usage_event(1))
+    log._journal.close()
+    full = False
+
+    await world.heir()
+
+    assert await committed(world.ledger) == (0, 0, USD)

@@ -1,12 +1,16 @@
 """The published event of a budget that reached a threshold."""
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from application.ports.outbox import OutboxEvent
 from domain.budgets.alerts import Alert
+from domain.budgets.budget import BASIS_POINTS
+
+log = logging.getLogger("interchange")
 
 BUDGET_ALERT: Final = "cost.budget_alert"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,3 +27,19 @@ def budget_alert_event(alert: Alert, now_us: int) -> OutboxEvent:
     return OutboxEvent(
         alert.key, BUDGET_ALERT, alert.tenant_id, json.dumps(payload, ensure_ascii=False), now_us
     )
+
+
+def log_alerts(alerts: Sequence[Alert]) -> None:
+    """One line per alert: whoever writes an alert says so, and nobody else."""
+    for alert in alerts:
+        said = alert.fields
+        log.warning(
+            "budget %s%s of tenant %s reached %g %%: %s of %s USD per %s",
+            said["budget_name"],
+            f" ({said['subject']})" if said["subject"] else "",
+            alert.tenant_id,
+            alert.at_basis_points * 100 / BASIS_POINTS,
+            said["current_spend_usd"],
+            said["budget_limit_usd"],
+            said["period"],
+        )

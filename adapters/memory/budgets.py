@@ -18,6 +18,9 @@ class InMemoryBudgetStore(BudgetStore):
 
     async def put(self, budget: StoredBudget) -> bool:
         self._check()
+        known = self._budgets.get(budget.budget_id)
+        if known is not None and known.tenant_id != budget.tenant_id:
+            raise Conflict(f"the id {budget.budget_id} is taken", param="budget_id")
         for other in self._budgets.values():
             same = (other.tenant_id, other.name) == (budget.tenant_id, budget.name)
             if same and other.budget_id != budget.budget_id:

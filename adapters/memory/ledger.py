@@ -1,7 +1,9 @@
 """The ledger in memory: for tests and simulations; gone with the process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from adapters.memory.outbox import InMemoryOutbox
+from application.budget_alerts import budget_alert_event
 from application.ports.ledger import (
     AccountFilter,
     AccountRow,
@@ -13,17 +15,19 @@ from application.ports.ledger import (
     LedgerStore,
     UnresolvedEntry,
 )
+from domain.budgets.alerts import alerts_due
 from domain.budgets.ledger import Ledger, Want
 from domain.budgets.posting import HoldOutcome, Posting
 from domain.errors import StoreUnavailable
 
 
 class InMemoryLedger(LedgerStore, LedgerBooks):
-    """Set `reachable` to False to take the store away; what it knows stays."""
+    """Set `reachable` to False to take the store away; what it knows stays. Alerts go into `outbox`."""
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: InMemoryOutbox | None = None) -> None:
         self.reachable = True
         self.ledger = Ledger()
+        self._outbox = outbox
 
     async def open(self, holder: str, now_us: int) -> str:
         self._require()
@@ -36,6 +40,7 @@ class InMemoryLedger(LedgerStore, LedgerBooks):
             raise HolderFenced(holder)
         wants = [Want(line.account, line.returned_total, line.need, line.want) for line in lines]
         granted, refused = self.ledger.exchange(holder, wants, now_us)
+        self._alert([line.account.account_id for line in lines], now_us)
         return Exchange(tuple(LeaseAnswer(*each) for each in granted), refused)
 
     async def close(self, holder: str, now_us: int) -> None:
@@ -46,10 +51,13 @@ class InMemoryLedger(LedgerStore, LedgerBooks):
         self._require()
         for posting in postings:
             self.ledger.post(posting, now_us)
+            self._alert(posting.accounts, now_us)
 
     async def give_up_lost(self, silent_since_us: int, book_before_us: int, now_us: int) -> int:
         self._require()
-        return self.ledger.give_up_lost(silent_since_us, book_before_us, now_us)
+        booked = self.ledger.give_up_lost(silent_since_us, book_before_us, now_us)
+        self._alert(self.ledger.books, now_us)
+        return booked
 
     async def accounts(self, where: AccountFilter, *, limit: int = 1000) -> list[AccountRow]:
         self._require()
@@ -87,12 +95,23 @@ class InMemoryLedger(LedgerStore, LedgerBooks):
 
     async def resolve(self, attempt_id: str, charged_nano_usd: int | None, now_us: int) -> int:
         self._require()
-        return self.ledger.resolve(attempt_id, charged_nano_usd, now_us)
+        resolved = self.ledger.resolve(attempt_id, charged_nano_usd, now_us)
+        self._alert(self.ledger.books, now_us)
+        return resolved
 
     async def resolve_older(self, before_us: int, now_us: int) -> int:
         self._require()
         old = {entry.attempt_id for entry in await self.unresolved(None) if entry.since_us < before_us}
-        return sum(self.ledger.resolve(attempt_id, None, now_us) for attempt_id in sorted(old))
+        return sum([await self.resolve(attempt_id, None, now_us) for attempt_id in sorted(old)])
+
+    def _alert(self, account_ids: Iterable[str], now_us: int) -> None:
+        if self._outbox is None:
+            return
+        for account_id in account_ids:
+            books = self.ledger.books[account_id]
+            if books.account is not None:
+                for alert in alerts_due(books.account, books.spent + books.unresolved, now_us):
+                    self._outbox.put(budget_alert_event(alert, now_us))
 
     def _require(self) -> None:
         if not self.reachable:

@@ -68,7 +68,7 @@ class SqlBudgetStore(BudgetStore):
 
 
 def _taken(budget: StoredBudget) -> Conflict:
-    return Conflict(f"another budget is named {budget.name!r}", param="name")
+    return Conflict(f"another budget is called {budget.name!r}", param="name")
 
 
 def _count_up(connection: Connection) -> None:

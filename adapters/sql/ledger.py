@@ -18,7 +18,7 @@ from adapters.sql.ledger_statements import ACCOUNTS_OF_HOLDER, SEEN, UNRESOLVED_
 from adapters.sql.ledger_tables import budget_entries, budget_holders, budget_leases, budget_marks
 from adapters.sql.ledger_upkeep import forget_old
 from adapters.sql.usage_inserts import rows_into
-from application.budget_alerts import AlertListener
+from application.budget_alerts import AlertListener, log_alerts
 from application.ports.ledger import (
     AccountFilter,
     AccountRow,
@@ -41,15 +41,11 @@ POSTINGS_PER_TRANSACTION: Final = 500
 ATTEMPTS_PER_LOOK: Final = 200
 
 
-def _nobody(_alerts: Sequence[Alert]) -> None:
-    return
-
-
 class SqlLedger(LedgerStore, LedgerBooks):
     """On PostgreSQL and SQLite. `on_alerts` is told of alerts after they were committed."""
 
     def __init__(
-        self, database: Database, *, on_alerts: AlertListener = _nobody, timeout_s: float = TIMEOUT_S
+        self, database: Database, *, on_alerts: AlertListener = log_alerts, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._database = database
         self._on_alerts = on_alerts

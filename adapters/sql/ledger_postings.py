@@ -4,12 +4,12 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, event
 
 from adapters.sql.ledger_page import UNOPENED_SLOT_US, LedgerPage
 from adapters.sql.ledger_tables import budget_entries
 from adapters.sql.usage_inserts import rows_into
-from application.budget_alerts import AlertListener
+from application.budget_alerts import AlertListener, log_alerts
 from domain.analytics.event import RequestEvent
 from domain.budgets.period import ROLLING_SLOTS, slot_of
 from domain.budgets.posting import HoldOutcome, Posting, read_posting
@@ -20,17 +20,13 @@ Late = tuple[Posting, int]
 _SumKey = tuple[str, str, str, bool, int]
 
 
-def _nobody(_alerts: object) -> None:
-    return
-
-
 class LedgerPostings:
     """A follower of `SqlUsageWriter`; the last one, so that accounts are locked for as short as possible.
 
-    `on_alerts` is told before the transaction is committed: should that fail, it is told again.
+    `on_alerts` is told as the transaction is committed.
     """
 
-    def __init__(self, dialect: Dialect, on_alerts: AlertListener = _nobody) -> None:
+    def __init__(self, dialect: Dialect, on_alerts: AlertListener = log_alerts) -> None:
         self._entries = rows_into(budget_entries, dialect)
         self._on_alerts = on_alerts
 
@@ -47,14 +43,14 @@ class LedgerPostings:
         _post(page, postings)
         alerts = page.save(self._entries)
         if alerts:
-            self._on_alerts(alerts)
+            event.listen(connection, "commit", lambda _connection: self._on_alerts(alerts))
 
 
 def _postings(events: Sequence[RequestEvent]) -> list[Late]:
     """Of all attempts that say one, with the moment the attempt ended; each attempt once."""
     found: dict[str, Late] = {}
-    for event in events:
-        for attempt in event.attempts:
+    for request in events:
+        for attempt in request.attempts:
             if not attempt.ledger:
                 continue
             try:

@@ -34,9 +34,11 @@ from adapters.sql.routes import SqlRouteStore
 from adapters.sql.stops import SqlStopStore
 from adapters.sql.stored_answers import SqlStoredAnswers
 from adapters.sql.thread import BlockingThread
+from adapters.sql.usage_pages import SqlUsageRows
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.system.clock import SystemClock
 from adapters.system.ids import TimeOrderedIds
+from adapters.tables.formats import KnownTableFormats
 from adapters.telemetry.metrics import PrometheusMetrics
 from adapters.wire.batch_lines import JsonLines
 from adapters.wire.conversation_tails import WireTails
@@ -46,7 +48,6 @@ from adapters.wire.kept_responses import ResponsesReading
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
-from application.holds import BudgetHolds
 from application.key_ring import KeyRing
 from application.offers import Offers
 from application.ports.catalog import CatalogSource
@@ -62,6 +63,7 @@ from application.use_cases.catalog_queries import (
 )
 from application.use_cases.describe_key import DescribeOwnKey
 from application.use_cases.explain_route import ExplainRoute
+from application.use_cases.export_usage import ExportUsage
 from application.use_cases.import_keys import ImportKeys
 from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.late_bills import LateBills
@@ -75,6 +77,8 @@ from application.use_cases.manage_keys import (
     RevokeKey,
 )
 from application.use_cases.read_requests import ReadRequests
+from application.use_cases.reconcile_invoice import ReconcileInvoice
+from application.use_cases.report_costs import ReportCosts
 from application.use_cases.report_usage import ReportUsage
 from application.use_cases.stored_responses import StoredResponses
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
@@ -83,6 +87,7 @@ from domain.resilience.retry_budget import RetryBudget
 from entrypoints.batching import BatchParts, make_batching
 from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.guarding import make_guarding
+from entrypoints.money import Money
 from entrypoints.provider_endpoints import (
     direct_endpoints,
     gateway_targets,
@@ -134,9 +139,11 @@ class StoreContainer(containers.DeclarativeContainer):
     owner_key_file = providers.Singleton(PrivateOwnerKeyFile, settings.provided.key_file)
     catalog_store = providers.Singleton(SqlCatalogStore, database)
     usage_query = providers.Singleton(SqlUsageQuery, reports)
+    usage_rows = providers.Singleton(SqlUsageRows, reports)
     request_rows = providers.Singleton(SqlRequestRows, reports)
     route_store = providers.Singleton(SqlRouteStore, database)
     ledger = providers.Singleton(SqlLedger, database)
+    ledger_books = providers.Singleton(SqlLedger, reports)
     budget_store = providers.Singleton(SqlBudgetStore, database)
     outbox = providers.Singleton(SqlOutbox, database)
 
@@ -148,6 +155,11 @@ class StoreContainer(containers.DeclarativeContainer):
     recover_key = providers.Singleton(RecoverKey, key_store, key_hasher, clock, owner_key_file)
     import_keys = providers.Singleton(ImportKeys, key_store, key_hasher, clock)
     report_usage = providers.Singleton(ReportUsage, usage_query)
+    report_costs = providers.Singleton(ReportCosts, usage_query, clock)
+    export_usage = providers.Singleton(
+        ExportUsage, usage_query, usage_rows, providers.Singleton(KnownTableFormats)
+    )
+    reconcile_invoice = providers.Singleton(ReconcileInvoice, usage_rows)
     read_requests = providers.Singleton(ReadRequests, request_rows)
 
     transport: providers.Dependency[HttpTransport] = providers.Dependency()
@@ -173,7 +185,8 @@ class Container(StoreContainer):
     provision = providers.Dependency(instance_of=Provision)
     usage_log: providers.Dependency[UsageLog] = providers.Dependency()
     file_thread: providers.Dependency[BlockingThread] = providers.Dependency()
-    holds = providers.Dependency(instance_of=BudgetHolds)
+    money = providers.Dependency(instance_of=Money)
+    holds = money.provided.holds
 
     chance = providers.Singleton(random.Random)
     frames = providers.Singleton(DialectFrames)

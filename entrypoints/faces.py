@@ -36,6 +36,7 @@ from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.http.stops import stop_routes
+from entrypoints.http.usage import UsageUseCases, usage_routes
 from entrypoints.live import LiveConfiguration
 from entrypoints.settings import Settings
 from entrypoints.version import version
@@ -80,7 +81,6 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         create_key=container.create_key(),
         list_keys=container.list_keys(),
         revoke_key=container.revoke_key(),
-        report_usage=container.report_usage(),
         catalog=lambda: live.catalog,
         reader=container.reader(),
         complete_endpoint=complete,
@@ -112,6 +112,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *file_routes(use_cases.door, batching.files),
             *batch_routes(use_cases.door, batching.batches),
             *request_routes(use_cases.door, container.read_requests()),
+            *usage_routes(use_cases.door, _usage_use_cases(container)),
             *configuration_routes(use_cases.door, live),
             *route_admin_routes(use_cases.door, _manage_routes(container, live), live),
             *documentation_routes(),
@@ -121,6 +122,10 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
     return Faces({**hot, **gemini}, rest, gate.running, below)
+
+
+def _usage_use_cases(container: Container) -> UsageUseCases:
+    return UsageUseCases(container.report_usage(), container.report_costs(), container.export_usage())
 
 
 def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from application.ports.usage_query import UsageDimension
 from contracts.http.error_answers import admin_errors, errors
 from contracts.http.headers import ANTHROPIC_VERSION
 from contracts.http.operations import json_answer as _json
@@ -23,7 +22,6 @@ _READINESS = {
     "200": _json(ref("Readiness"), "Requests are taken.", with_id=False),
     "503": _json(ref("Readiness"), "No provider is usable, or nothing more can be recorded.", with_id=False),
 }
-_DAY = text("An ISO time; UTC without a zone.", examples=["2030-01-31T12:00:00Z"])
 
 
 def _page(operation_id: str, summary: str) -> dict[str, Any]:
@@ -207,26 +205,6 @@ ADMIN_PATHS: dict[str, Any] = {
             "One model of one provider",
             {"200": _json(ref("Offering"), "With its prices."), **admin_errors(404)},
             parameters=[_path("id", "`provider/model`; may contain further slashes.")],
-        )
-    },
-    "/api/v1/usage": {
-        "get": _operation(
-            "readUsage",
-            "Usage",
-            "What was used and what it cost",
-            {"200": _json(ref("Usage"), "Sums, never of another tenant."), **admin_errors(400, 503)},
-            parameters=[
-                _query(
-                    "group_by",
-                    f"Comma list of {', '.join(d.value for d in UsageDimension)}.",
-                    text(examples=["provider,model"]),
-                ),
-                _query("tenant_id", "Only this tenant's.", text()),
-                _query("provider", "Only what this provider answered.", text()),
-                _query("model", "Only what this model answered.", text()),
-                _query("from", "Requests started then or later.", _DAY),
-                _query("to", "Requests started before.", _DAY),
-            ],
         )
     },
 }

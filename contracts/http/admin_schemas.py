@@ -1,6 +1,5 @@
 """What the routes around the calls take and give."""
 
-from application.ports.usage_query import UsageDimension
 from contracts.http.words import (
     Schema,
     array,
@@ -241,32 +240,6 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "with_context": _COUNT,
             "by_provider": {"type": "object", "additionalProperties": _COUNT},
         }
-    ),
-    "Usage": obj(
-        {
-            "group_by": array(one_of([dimension.value for dimension in UsageDimension])),
-            "rows": array(ref("UsageRow"), "The dearest first; one row of sums without `group_by`."),
-        }
-    ),
-    "UsageRow": obj(
-        {
-            **{dimension.value: text() for dimension in UsageDimension},
-            "requests": _COUNT,
-            "ok_requests": _COUNT,
-            "attempts": _COUNT,
-            "input_tokens": _COUNT,
-            "output_tokens": _COUNT,
-            "cached_read_tokens": _COUNT,
-            "cache_write_tokens": _COUNT,
-            "reasoning_tokens": _COUNT,
-            "cost_nano_usd": integer("Exact, over what has a known price.", minimum=0),
-            "attempt_cost_nano_usd": _COUNT,
-            "unpriced_requests": _COUNT,
-            "estimated_requests": _COUNT,
-            "duration_us": integer("Sum; divide by `requests` for the mean.", minimum=0),
-            "cost_usd": _USD,
-        },
-        optional=[dimension.value for dimension in UsageDimension],
     ),
     "Health": obj(
         {

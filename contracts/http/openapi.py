@@ -17,6 +17,7 @@ from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
+from contracts.http.usage_paths import USAGE_PATHS, USAGE_SCHEMAS
 
 VERSION = "0.1.0"
 _DESCRIPTION = (
@@ -58,6 +59,7 @@ def openapi_document() -> dict[str, Any]:
                 **BATCH_PATHS,
                 **ADMIN_PATHS,
                 **OWN_KEY_PATHS,
+                **USAGE_PATHS,
                 **STOP_PATHS,
                 **CONFIGURATION_PATHS,
             },
@@ -71,6 +73,7 @@ def openapi_document() -> dict[str, Any]:
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
                     **OWN_KEY_SCHEMAS,
+                    **USAGE_SCHEMAS,
                     **STOP_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,

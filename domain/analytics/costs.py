@@ -1,13 +1,10 @@
 """What each tenant paid each integration in each period: the published entity UsageAnalytics."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
-from uuid import UUID, uuid5
+from typing import NamedTuple
 
 from domain.analytics.rollup import RollupSums
-
-_NAMESPACE: Final = UUID("6f2a3b0e-5d0c-5c1e-9a53-3c1f6a7e9d21")
-"""Makes ids that are the same for the same tenant, integration and period, wherever they are asked for."""
 
 
 class CostKey(NamedTuple):
@@ -35,7 +32,8 @@ class ModelCost(NamedTuple):
 class UsageAnalytics(NamedTuple):
     """One tenant, integration and period."""
 
-    analytics_id: UUID
+    analytics_id: str
+    """A UUID that is the same for the same tenant, integration and period, wherever it is asked for."""
     tenant_id: str
     integration_id: str
     start_us: int
@@ -63,9 +61,9 @@ def analytics_of(groups: Iterable[tuple[CostKey, RollupSums]]) -> list[UsageAnal
 def _analytics(members: list[tuple[CostKey, RollupSums]]) -> UsageAnalytics:
     first = members[0][0]
     requests = sum(sums.requests for _, sums in members)
-    name = f"{first.tenant_id}/{first.integration_id}/{first.start_us}/{first.end_us}"
+    place = f"{first.tenant_id}/{first.integration_id}/{first.start_us}/{first.end_us}"
     return UsageAnalytics(
-        analytics_id=uuid5(_NAMESPACE, name),
+        analytics_id=_uuid(place),
         tenant_id=first.tenant_id,
         integration_id=first.integration_id,
         start_us=first.start_us,
@@ -86,3 +84,9 @@ def _analytics(members: list[tuple[CostKey, RollupSums]]) -> UsageAnalytics:
             for key, sums in sorted(members)
         },
     )
+
+
+def _uuid(name: str) -> str:
+    """A version 8 UUID (RFC 9562) made of SHA-256."""
+    digits = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"

@@ -1,15 +1,14 @@
-"""Everything beside the hot routes: models, explanation, providers, keys, catalogue, usage."""
+"""Everything beside the hot routes: models, explanation, providers, keys, catalogue."""
 
 import dataclasses
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
-from application.ports.usage_query import UsageDimension, UsageFilter
 from application.ports.wire import (
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
@@ -20,12 +19,10 @@ from application.ports.wire import (
 from application.use_cases.explain_route import ExplainRoute
 from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
-from application.use_cases.report_usage import ReportUsage
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.catalog.offering import Catalog
 from domain.errors import InterchangeError, InvalidRequest, NotFound
 from domain.llm.capabilities import parse_capability
-from domain.money import format_usd
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
 from entrypoints.http.callers import read_headers, read_requirements, read_session
@@ -59,7 +56,6 @@ class AdminUseCases(NamedTuple):
     create_key: CreateKey
     list_keys: ListKeys
     revoke_key: RevokeKey
-    report_usage: ReportUsage
     catalog: Callable[[], Catalog]
     reader: RequestReader
     complete_endpoint: CompleteEndpoint
@@ -107,7 +103,6 @@ def admin_routes(use_cases: AdminUseCases) -> list[Route]:
         ("GET", "/api/v1/catalog"): admin.catalog,
         ("GET", "/api/v1/catalog/statistics"): admin.statistics,
         ("GET", "/api/v1/catalog/{id:path}"): admin.offering,
-        ("GET", "/api/v1/usage"): admin.usage,
     }
     return guarded_routes(use_cases.door, handlers)
 
@@ -246,48 +241,8 @@ class _Admin:
             raise NotFound(f"the catalogue has no offering {request.path_params['id']!r}", param="id")
         return offering_object(found)
 
-    async def usage(self, request: Request, by: Principal) -> Any:
-        query = request.query_params
-        names = [name for name in query.get("group_by", "").split(",") if name]
-        try:
-            group_by = tuple(UsageDimension(name) for name in names)
-        except ValueError:
-            allowed = ", ".join(dimension.value for dimension in UsageDimension)
-            raise InvalidRequest(
-                f"group_by: unknown dimension; allowed: {allowed}", param="group_by"
-            ) from None
-        where = UsageFilter(
-            tenant_id=query.get("tenant_id"),
-            model=query.get("model"),
-            provider=query.get("provider"),
-            from_us=_instant(query.get("from"), "from"),
-            to_us=_instant(query.get("to"), "to"),
-        )
-        rows = await self._use.report_usage(by, where, group_by)
-        return {
-            "group_by": names,
-            "rows": [
-                {
-                    **dict(zip(names, row.key, strict=True)),
-                    **{k: v for k, v in row._asdict().items() if k != "key"},
-                    "cost_usd": format_usd(row.cost_nano_usd),
-                }
-                for row in rows
-            ],
-        }
-
 
 def _page(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise InvalidRequest(f"{name} must be a whole number from 0", param=name)
     return int(text)
-
-
-def _instant(text: str | None, name: str) -> int | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"{name} must be an ISO time such as 2030-01-31T12:00:00Z", param=name) from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)

@@ -1,6 +1,6 @@
 """Turning an attempt's outcome into its row: usage known or counted, priced by the offering it used."""
 
-from application.holds import Hold
+from application.hold import Hold
 from application.job import Job
 from application.ports.llm import CALLER
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
@@ -71,8 +71,7 @@ def note_attempt(
     `estimated`; one that certainly was not (refused before or by the provider) costs nothing. Its `hold` is
     settled likewise; an answer made in the background is billed later, and held until then.
     """
-    told = usage is not None
-    billed = told or may_be_billed or job.request.background
+    told, billed = usage is not None, usage is not None or may_be_billed or job.request.background
     if usage is None:
         usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
     else:
@@ -86,8 +85,7 @@ def note_attempt(
         cost, billed_as = bill(target.offering.prices, usage, batch=True), BATCH
     else:
         cost, billed_as = charged(job, target, usage, ended, claim=True)
-    retry_after_s = failure.retry_after_s if failure is not None else None
-    ordinal = len(job.attempts)
+    retry_after_s, ordinal = failure.retry_after_s if failure is not None else None, len(job.attempts)
     event = AttemptEvent(
         f"{job.request_id}.{ordinal}",
         job.request_id,

@@ -4,7 +4,7 @@ from typing import NamedTuple, assert_never
 
 from application.affinity import moved_from
 from application.credentials import ONLY_ONE, Credential, blamed
-from application.holds import Hold
+from application.hold import Hold
 from application.job import Job
 from application.ports.llm import LlmProvider, UpstreamCall
 from domain.budgets.output_limit import as_limited

@@ -6,14 +6,16 @@ an open hold, and at worst both, which are one charge.
 """
 
 import logging
-from typing import Final, NamedTuple
+from typing import Final
 
 from application.budget_book import BudgetBook
+from application.hold import Concerned, Hold
 from application.job import Job
 from application.lease_book import LeaseBook, NoRoom, Tenure
 from application.ports.hold_board import HoldBoard
 from application.ports.llm import CALLER
 from application.ports.system import Clock
+from application.prefix_counts import PrefixCounts
 from domain.budgets.alerts import reached
 from domain.budgets.budget import Account
 from domain.budgets.lease import Lease
@@ -21,7 +23,7 @@ from domain.budgets.output_limit import affordable_output_tokens, with_max_outpu
 from domain.budgets.posting import HoldOutcome, posting_text
 from domain.budgets.refusal import exceeded, unbounded
 from domain.budgets.scope import Spender
-from domain.budgets.token_bounds import Unbounded
+from domain.budgets.token_bounds import KnownPrefix, Unbounded
 from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest, Operation
@@ -32,47 +34,20 @@ log = logging.getLogger("interchange")
 _SOFT_HOLDER: Final = "-"
 
 
-class _Concerned(NamedTuple):
-    """Which accounts an attempt concerns."""
-
-    hard: tuple[Account, ...]
-    soft: tuple[Account, ...]
-
-
-class Hold:
-    """One attempt's money. Settled exactly once; everything else is idempotent."""
-
-    __slots__ = ("_holds", "amount", "concerned", "leases", "open", "place", "tenure")
-
-    def __init__(self, holds: "BudgetHolds", concerned: _Concerned, amount: int) -> None:
-        self._holds = holds
-        self.concerned = concerned
-        self.amount = amount
-        self.tenure: Tenure | None = None
-        self.leases: list[Lease] = []
-        self.place: int | None = None
-        self.open = True
-
-    def settle(self, cost: int | None, *, known: bool, billed: bool = True) -> str:
-        """Ends the hold with what is known of the bill; the line for the attempt's row.
-
-        `known`: the provider counted. `billed` False: it certainly was not. Otherwise all of it counts until
-        somebody knows better.
-        """
-        if not billed:
-            outcome, charged = HoldOutcome.RELEASED, 0
-        elif known and cost is not None:
-            outcome, charged = HoldOutcome.SETTLED, cost
-        else:
-            outcome, charged = HoldOutcome.UNRESOLVED, self.amount
-        return self._holds.settle(self, outcome, charged, cost or 0)
-
-
 class BudgetHolds:
     """Belongs to one event loop. Costs nothing while there are no budgets."""
 
-    def __init__(self, book: BudgetBook, leases: LeaseBook, board: HoldBoard, clock: Clock) -> None:
+    def __init__(
+        self,
+        book: BudgetBook,
+        leases: LeaseBook,
+        board: HoldBoard,
+        clock: Clock,
+        *,
+        prefixes: PrefixCounts | None = None,
+    ) -> None:
         self.book = book
+        self._prefixes = prefixes
         self.leases = leases
         self._board = board
         self._clock = clock
@@ -81,7 +56,7 @@ class BudgetHolds:
         self.refusals: dict[str, int] = {}
         """By budget: requests it had no room for."""
 
-    def concerned(self, job: Job, target: Target | None, credential: str = "") -> _Concerned | None:
+    def concerned(self, job: Job, target: Target | None, credential: str = "") -> Concerned | None:
         """The accounts of an attempt at this target; None: nobody counts it."""
         if self.book.empty or credential == CALLER or job.request.operation is Operation.COUNT_TOKENS:
             return None
@@ -89,7 +64,7 @@ class BudgetHolds:
         accounts = self.book.concerning(spender_of(job, target), now, int(now.timestamp() * 1e6))
         if not accounts:
             return None
-        return _Concerned(
+        return Concerned(
             tuple(account for account in accounts if account.hard),
             tuple(account for account in accounts if not account.hard),
         )
@@ -120,27 +95,40 @@ class BudgetHolds:
             raise unbounded(hard[0], f"{bound.reason}; {bound.remedy}")
         amount: int = bound.nano_usd
         taken = self.leases.try_take(hard, amount, monotonic)
+        known: KnownPrefix | None = None
+        if taken is None and self._prefixes is not None:
+            # Looking is dearer than holding by bytes, and only pays where room is short.
+            known = self._prefixes.known(job.principal.tenant_id, request, target)
+            closer = worst_attempt_cost(request, target, known_prefix=known, more_bytes=more_bytes)
+            if isinstance(closer, Bound) and closer.nano_usd < amount:
+                amount = closer.nano_usd
+                taken = self.leases.try_take(hard, amount, monotonic)
         if taken is None:
             try:
                 taken = await self.leases.take(hard, amount, job.deadline.remaining_s(monotonic))
             except NoRoom as full:
-                shorter = self._shorter(job, target, request, full, more_bytes)
+                shorter = self._shorter(job, target, request, full, more_bytes, known)
                 if shorter is None:
                     self._refused(full.account)
                     raise exceeded(full.account, full.state, amount) from None
                 # What was affordable a moment ago; somebody else may have been faster.
-                return await self._cut(job, target, hard, concerned, shorter, more_bytes)
+                return await self._cut(job, target, hard, concerned, shorter, more_bytes, known)
         return self._opened(job, concerned, amount, taken), request
 
     @staticmethod
     def _shorter(
-        job: Job, target: Target, request: LlmRequest, full: NoRoom, more_bytes: int
+        job: Job,
+        target: Target,
+        request: LlmRequest,
+        full: NoRoom,
+        more_bytes: int,
+        known: KnownPrefix | None,
     ) -> LlmRequest | None:
         """The request with the longest answer that the account without room still affords."""
         if not job.plan.route.clamp_to_budget:
             return None
         room = full.state.free_nano_usd + full.at_hand
-        tokens = affordable_output_tokens(request, target, room, more_bytes=more_bytes)
+        tokens = affordable_output_tokens(request, target, room, known_prefix=known, more_bytes=more_bytes)
         return None if tokens is None else with_max_output(request, tokens)
 
     async def _cut(
@@ -148,11 +136,12 @@ class BudgetHolds:
         job: Job,
         target: Target,
         hard: tuple[Account, ...],
-        concerned: _Concerned,
+        concerned: Concerned,
         request: LlmRequest,
         more_bytes: int,
+        known: KnownPrefix | None,
     ) -> tuple[Hold, LlmRequest]:
-        bound = worst_attempt_cost(request, target, more_bytes=more_bytes)
+        bound = worst_attempt_cost(request, target, known_prefix=known, more_bytes=more_bytes)
         assert isinstance(bound, Bound), "an affordable answer has a bound"
         try:
             taken = await self.leases.take(hard, bound.nano_usd, 0.0)
@@ -161,9 +150,7 @@ class BudgetHolds:
             raise exceeded(full.account, full.state, bound.nano_usd) from None
         return self._opened(job, concerned, bound.nano_usd, taken), request
 
-    def _opened(
-        self, job: Job, concerned: _Concerned, amount: int, taken: tuple[Tenure, list[Lease]]
-    ) -> Hold:
+    def _opened(self, job: Job, concerned: Concerned, amount: int, taken: tuple[Tenure, list[Lease]]) -> Hold:
         hold = Hold(self, concerned, amount)
         hold.tenure, hold.leases = taken
         try:
@@ -216,6 +203,8 @@ class BudgetHolds:
                 log.error("an attempt of request %s ended without a row; its hold stays", job.request_id)
             else:
                 self._free(hold)
+        if self._prefixes is not None and any(hold.concerned.hard for hold in job.holds):
+            self._prefixes.answered(job)
         job.holds.clear()
 
     def _free(self, hold: Hold) -> None:

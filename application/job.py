@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from application.hold import Hold
 from domain.analytics.event import AttemptEvent
 from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
@@ -14,9 +14,6 @@ from domain.routing.requirements import Requirements
 from domain.routing.target import Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
-
-if TYPE_CHECKING:
-    from application.holds import Hold
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,7 +47,7 @@ class Job:
     plan_s: float = 0.0
     upstream_s: float = 0.0
     attempts: list[AttemptEvent] = field(default_factory=list)
-    holds: "list[Hold]" = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
     """Money held for its attempts whose rows are not recorded yet."""
     budget_left_nano_usd: int | None = None
     """What is left of the tightest hard budget it concerns, as far as this instance knows."""

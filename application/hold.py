@@ -1,0 +1,52 @@
+"""The money of one attempt, from before it is sent until its row is in the journal."""
+
+from typing import NamedTuple, Protocol
+
+from application.lease_book import Tenure
+from domain.budgets.budget import Account
+from domain.budgets.lease import Lease
+from domain.budgets.posting import HoldOutcome
+
+
+class Settler(Protocol):
+    """Who keeps the leases that a hold was taken from."""
+
+    def settle(self, hold: "Hold", outcome: HoldOutcome, charged: int, cost: int) -> str:
+        """Ends the hold; the line for the attempt's row."""
+        ...
+
+
+class Concerned(NamedTuple):
+    """Which accounts an attempt concerns."""
+
+    hard: tuple[Account, ...]
+    soft: tuple[Account, ...]
+
+
+class Hold:
+    """One attempt's money. Settled exactly once; everything else is idempotent."""
+
+    __slots__ = ("_settler", "amount", "concerned", "leases", "open", "place", "tenure")
+
+    def __init__(self, settler: Settler, concerned: Concerned, amount: int) -> None:
+        self._settler = settler
+        self.concerned = concerned
+        self.amount = amount
+        self.tenure: Tenure | None = None
+        self.leases: list[Lease] = []
+        self.place: int | None = None
+        self.open = True
+
+    def settle(self, cost: int | None, *, known: bool, billed: bool = True) -> str:
+        """Ends the hold with what is known of the bill; the line for the attempt's row.
+
+        `known`: the provider counted. `billed` False: it certainly was not. Otherwise all of it counts until
+        somebody knows better.
+        """
+        if not billed:
+            outcome, charged = HoldOutcome.RELEASED, 0
+        elif known and cost is not None:
+            outcome, charged = HoldOutcome.SETTLED, cost
+        else:
+            outcome, charged = HoldOutcome.UNRESOLVED, self.amount
+        return self._settler.settle(self, outcome, charged, cost or 0)

@@ -14,6 +14,7 @@ from adapters.wire.contents import contents_of
 from adapters.wire.conversations import fingerprint
 from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
 from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
+from adapters.wire.openings import opening_of, rest_after
 from adapters.wire.responses_head import read_responses
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
@@ -25,6 +26,7 @@ from application.ports.wire import (
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
     OPENAI_RESPONSES,
+    Opening,
     RequestReader,
 )
 from domain.errors import InvalidRequest
@@ -165,6 +167,12 @@ class DialectReader(RequestReader):
 
     def fingerprint(self, request: LlmRequest) -> bytes:
         return fingerprint(request.dialect, request.body)
+
+    def opening(self, request: LlmRequest) -> Opening | None:
+        return opening_of(request.dialect, request.body)
+
+    def rest_after(self, opening: Opening, request: LlmRequest) -> int | None:
+        return rest_after(opening, request.body)
 
 
 def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:

@@ -1,7 +1,7 @@
 """Dialects: the wire shapes callers speak, and how one request is read out of them."""
 
 from abc import abstractmethod
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from domain.llm.request import LlmRequest
 from domain.llm.usage import Usage
@@ -48,6 +48,13 @@ FAMILY: Final[dict[str, str]] = {
 """Which family of SDKs a caller's dialect belongs to: its errors and keep-alives look like that."""
 
 
+class Opening(NamedTuple):
+    """The beginning of a body up to the end of its last message, less the marks for caching: `size` bytes."""
+
+    size: int
+    digest: bytes
+
+
 class RequestReader(Protocol):
     """Reads the few fields policies need; leaves the body as it is. Synchronous and pure."""
 
@@ -64,6 +71,17 @@ class RequestReader(Protocol):
     def fingerprint(self, request: LlmRequest) -> bytes:
         """Which conversation a request that was read belongs to, as far as its body tells; empty: it does
         not. Equal for every turn of one conversation; at most 64 bytes, and bounded work for any body."""
+        ...
+
+    @abstractmethod
+    def opening(self, request: LlmRequest) -> Opening | None:
+        """What a later turn of the same conversation will begin with; None where that cannot be said, or is
+        not worth it for a short body."""
+        ...
+
+    @abstractmethod
+    def rest_after(self, opening: Opening, request: LlmRequest) -> int | None:
+        """Bytes of the request beyond an earlier one's opening; None when it does not begin with it."""
         ...
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.budgets.token_bounds import OVERHEAD_TOKENS
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import simulate
 
@@ -171,5 +172,5 @@ def test_an_explanation_says_what_a_request_would_do(tmp_path: Path) -> None:
     shown = {candidate["target"]: candidate for candidate in told["candidates"]}
     assert (shown["alpha/small"]["kept"], shown["alpha/small"]["rank"]) == (True, 0)
     assert (shown["hop/small"]["kept"], shown["hop/small"]["reason"]) == (False, "unreachable")
-    bound = (len(body) * 1 + 2 * 100 * 2) / 1e6
+    bound = ((len(body) + OVERHEAD_TOKENS) * 1 + 2 * 100 * 2) / 1e6
     assert float(shown["alpha/small"]["price_bound_usd"]) == pytest.approx(bound)

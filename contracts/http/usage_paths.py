@@ -45,7 +45,7 @@ USAGE_PATHS: dict[str, Any] = {
             "What was used and what it cost",
             {
                 "200": {
-                    **json_answer(ref("Usage"), "Sums, or a file.", with_id=False),
+                    **json_answer(ref("Usage"), "Sums, or a file."),
                     "content": {
                         "application/json": {"schema": ref("Usage")},
                         **_file("text/csv", text("Also of a FOCUS data set.")),

@@ -19,6 +19,7 @@ from adapters.disk.hold_board import DiskHoldBoard
 from adapters.http.limits import TransportLimits
 from adapters.http.tls import TlsPolicy
 from adapters.http.transport import StreamlinedTransport
+from adapters.sql.administration import DatabaseAdministration
 from adapters.sql.database import Database, sqlite_path
 from adapters.sql.ledger_postings import LedgerPostings
 from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
@@ -29,7 +30,10 @@ from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_retention import UsageRetention
 from adapters.sql.usage_rows import SqlUsageWriter
 from adapters.system.clock import SystemClock
+from application.budget_book import BudgetBook
 from application.use_cases.recover_holds import RecoverHolds
+from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
+from application.use_cases.watch_budgets import WatchBudgets
 from domain.errors import StoreUnavailable
 from entrypoints.api_routes import read_routes
 from entrypoints.background import BackgroundTasks, every, in_any_case
@@ -37,7 +41,7 @@ from entrypoints.containers import Container, StoreContainer
 from entrypoints.faces import make_faces
 from entrypoints.http.app import Faces
 from entrypoints.live import LiveConfiguration, Sources, compiled
-from entrypoints.money import Money, declared_budgets, make_money
+from entrypoints.money import Money, make_money, start_budgets
 from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.settings import LoadedSettings, Settings
 from entrypoints.swapping import preparing
@@ -63,6 +67,11 @@ def database_url(settings: Settings) -> str:
     if settings.storage.database_url is not None:
         return settings.storage.database_url.get_secret_value()
     return f"sqlite:///{settings.data_dir / DATABASE_FILE}"
+
+
+def administered(settings: Settings) -> DatabaseAdministration:
+    """The configured database, as commands look at it."""
+    return DatabaseAdministration(database_url(settings))
 
 
 def has_data(settings: Settings) -> bool:
@@ -162,7 +171,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         file_thread = BlockingThread("interchange-files")
         stack.push_async_callback(file_thread.aclose)
         container = Container(
-            **parts, provision=provided, usage_log=usage_log, file_thread=file_thread, holds=money.holds
+            **parts, provision=provided, usage_log=usage_log, file_thread=file_thread, money=money
         )
         live = LiveConfiguration(
             sources, provided, store=container.route_store(), prepare=preparing(container, provided)
@@ -170,7 +179,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         await container.bootstrap_first_key()()
         await container.key_ring().refresh()
         await usage_log.start()
-        await money.follow.start(declared_budgets(settings))
+        await start_budgets(money.follow, settings)
         tasks = BackgroundTasks()
         stack.push_async_callback(usage_log.aclose)
         stack.push_async_callback(money.leases.aclose)
@@ -204,6 +213,7 @@ async def _start_tasks(
     tasks.start("leases", money.leases.run)
     tasks.start("ledger", money.keep.run)
     tasks.start("budgets", lambda: every(KEY_REFRESH_EVERY_S, money.follow.refresh))
+    tasks.start("budget figures", lambda: every(FIGURES_EVERY_S, money.watch.look))
     retention = UsageRetention(container.reports(), retention_days=settings.storage.usage_retention_days)
     upkeep = partial(keep_usage_tidy, retention, container.clock())
     await in_any_case(upkeep)
@@ -231,10 +241,12 @@ def _usage_and_money(
 ) -> tuple[JournaledUsageLog, Money]:
     """They need each other: rows settle what was held, and what a dead process held is found beside its
     rows."""
-    board, ledger, clock = DiskHoldBoard(), stores.ledger(), stores.clock()
+    board, book, clock = DiskHoldBoard(), BudgetBook(), stores.clock()
+    watch = WatchBudgets(book, stores.ledger_books(), clock)
+    ledger = stores.ledger(on_alerts=watch.told)
     ledgers = (ledger,)
     usage_log = JournaledUsageLog(
-        SqlUsageWriter(database, (LedgerPostings(database.dialect),)),
+        SqlUsageWriter(database, (LedgerPostings(database.dialect, watch.told),)),
         thread,
         settings.data_dir / "journal",
         beside=board,
@@ -243,6 +255,8 @@ def _usage_and_money(
     money = make_money(
         ledgers=ledgers,
         books=ledger,
+        watch=watch,
+        book=book,
         budgets=stores.budget_store(),
         board=board,
         clock=clock,

@@ -12,11 +12,12 @@ from application.use_cases.catalog_queries import CatalogUseCases
 from application.use_cases.import_keys import ImportKeys
 from application.use_cases.manage_keys import KeyUseCases
 from domain.catalog.offering import Catalog
+from entrypoints.administration import Opened
 from entrypoints.api_routes import ApiRoutes, read_routes
 from entrypoints.config.environment import read_environment
 from entrypoints.containers import StoreContainer, bundled_only, command_clock
 from entrypoints.http.app import Application
-from entrypoints.lifespan import has_data, open_faces, open_stores
+from entrypoints.lifespan import administered, has_data, open_faces, open_stores
 from entrypoints.live import provisioned
 from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
@@ -89,6 +90,12 @@ def open_key_import(data_dir: Path | None) -> Iterator[ImportKeys]:
     settings = Settings.model_validate({**given, **({"data_dir": data_dir} if data_dir else {})})
     with _stores(LoadedSettings(settings=settings, environ=dict(os.environ))) as container:
         yield container.import_keys()
+
+
+def administration(loaded: LoadedSettings | None = None) -> Opened:
+    """What `interchange db` works with; opens nothing."""
+    settings = (loaded or load_settings(os.environ)).settings
+    return Opened(administered(settings), settings.storage.usage_retention_days, now())
 
 
 def now() -> datetime:

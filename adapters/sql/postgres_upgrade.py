@@ -55,6 +55,16 @@ def change_alone(url: str, goal: str | None, migrate: Callable[[Connection], Non
     return _in_loop(url, change)
 
 
+def ask(url: str, work: Callable[[Connection], Result]) -> Result:
+    """What `work` returns, committed; it may take as long as it needs. Raises as `revision_of` does."""
+
+    async def run(engine: AsyncEngine) -> Result:
+        async with engine.connect() as connection, connection.begin():
+            return await connection.run_sync(work)
+
+    return _in_loop(url, run, patience_s=0.0)
+
+
 def _in_loop(
     url: str,
     work: Callable[[AsyncEngine], Coroutine[Any, Any, Result]],

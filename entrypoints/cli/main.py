@@ -26,6 +26,7 @@ COMMANDS = {
         "entrypoints.cli.import_litellm", "import_", "Take over another gateway's configuration and keys."
     ),
     "batch": LazyCommand("entrypoints.cli.batch", "batch", "Have a file of requests answered."),
+    "db": LazyCommand("entrypoints.cli.offline", "db", "Migrate the database and look at it."),
     "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
     "demo": LazyCommand("entrypoints.cli.offline", "demo", "Break and heal the simulated providers."),
 }

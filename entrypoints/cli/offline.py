@@ -21,6 +21,11 @@ def catalog() -> click.Group:
     return _group("entrypoints.cli.catalog", _opener("open_catalog_use_cases"))
 
 
+def db() -> click.Group:
+    """`interchange db`."""
+    return _group("entrypoints.cli.db", lambda: importlib.import_module("entrypoints.main").administration())
+
+
 def demo() -> click.Group:
     """`interchange demo`."""
     return _group("entrypoints.cli.demo")

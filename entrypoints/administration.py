@@ -1,0 +1,36 @@
+"""A database as commands see it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+Row = dict[str, Any]
+
+
+class Administration(Protocol):
+    """What the commands need of a database. Raises InterchangeError when it cannot be used."""
+
+    newest_revision: str
+    is_postgres: bool
+
+    @property
+    def place(self) -> str: ...
+
+    def revision(self) -> str | None: ...
+
+    def upgrade(self) -> bool: ...
+
+    def downgrade(self, revision: str) -> bool: ...
+
+    def facts(self) -> Row: ...
+
+    def partitions(self) -> list[Row]: ...
+
+    def tidy(self, now: datetime, retention_days: int | None) -> list[str]: ...
+
+
+class Opened(NamedTuple):
+    """The configured database, what is configured about it, and the time."""
+
+    database: Administration
+    retention_days: int | None
+    now: datetime

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
+from application.ports.ledger import UnresolvedEntry
 from application.use_cases.manage_budgets import BudgetRecord
 from application.use_cases.report_budgets import Concerned, Standing
 from domain.budgets.alerts import utilization_percent
 from domain.budgets.budget import BASIS_POINTS
 from domain.budgets.terms import BudgetTerms
-from domain.money import format_usd
+from domain.errors import InvalidRequest
+from domain.money import InvalidAmount, format_usd, parse_usd
 
 _US_PER_MINUTE: Final = 60_000_000
 _YEAR_10000_US: Final = 253_402_300_800_000_000
@@ -132,6 +134,27 @@ def concerned_object(concerned: Concerned) -> dict[str, Any]:
         "budget": budget_object(concerned.record),
         "account": account_object(concerned.standing),
     }
+
+
+def unresolved_object(entry: UnresolvedEntry) -> dict[str, Any]:
+    """A charge whose bill nobody knows."""
+    return {
+        "attempt_id": entry.attempt_id,
+        "account_id": entry.account_id,
+        "tenant_id": entry.tenant_id,
+        "held_usd": format_usd(entry.held_nano_usd),
+        "since": time_text(entry.since_us),
+    }
+
+
+def bill(cost_usd: str | int | float | None) -> int | None:
+    """A bill in nano-dollars; None: not known. Raises InvalidRequest."""
+    if cost_usd is None:
+        return None
+    try:
+        return parse_usd(cost_usd)
+    except InvalidAmount as error:
+        raise InvalidRequest(f"cost_usd is {error}", param="cost_usd") from None
 
 
 def time_text(moment_us: int | None) -> str | None:

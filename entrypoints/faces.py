@@ -12,11 +12,20 @@ from application.ports.wire import (
 )
 from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
 from domain.resilience.idempotency import IdempotencyBook
+from entrypoints.budgeting import (
+    Budgeting,
+    BudgetStores,
+    budget_gauges,
+    keeping_of,
+    ledger_health,
+    make_budgeting,
+)
 from entrypoints.containers import Container
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.asgi import Endpoint
 from entrypoints.http.batches import batch_routes
+from entrypoints.http.budgets import budget_routes
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.configuration import configuration_routes
 from entrypoints.http.count_tokens import CountTokensEndpoint
@@ -73,12 +82,14 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         **media_faces(gate),
     }
     gemini, below = gemini_faces(gate, container.list_models())
+    budgeting = _budgeting(container, live)
     use_cases = AdminUseCases(
         door=Door(container.key_ring(), container.ids()),
         explain_route=container.explain_route(),
         providers_status=container.providers_status(),
         steer_provider=container.steer_provider(),
         create_key=container.create_key(),
+        create_budgeted_key=budgeting.create_key,
         list_keys=container.list_keys(),
         revoke_key=container.revoke_key(),
         catalog=lambda: live.catalog,
@@ -86,7 +97,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         complete_endpoint=complete,
         keep_answers=container.keep_answers(),
     )
-    batching = container.batching()
+    batching, money = container.batching(), container.money()
     sources = HealthSources(
         version=version(),
         profile=settings.profile,
@@ -98,7 +109,12 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         warnings=live.warnings,
         reload_status=lambda: live.status,
         may_see=may_see(container.key_ring(), "providers.read"),
-        more_gauges=lambda: (*batching.watch.gauges(), *container.guarding().gauges()),
+        more_gauges=lambda: (
+            *batching.watch.gauges(),
+            *container.guarding().gauges(),
+            *budget_gauges(money.watch, money.holds.refusals),
+        ),
+        ledger=lambda: ledger_health(money.watch, money.holds.book),
     )
     rest = Starlette(
         routes=[
@@ -108,7 +124,8 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *stored_response_routes(use_cases.door, container.stored_responses()),
             *admin_routes(use_cases),
             *stop_routes(use_cases.door, container.guarding().manage),
-            *own_key_routes(use_cases.door, container.describe_own_key()),
+            *own_key_routes(use_cases.door, container.describe_own_key(), budgeting.report),
+            *budget_routes(use_cases.door, budgeting.manage, budgeting.report, budgeting.charges),
             *file_routes(use_cases.door, batching.files),
             *batch_routes(use_cases.door, batching.batches),
             *request_routes(use_cases.door, container.read_requests()),
@@ -131,6 +148,26 @@ def _usage_use_cases(container: Container) -> UsageUseCases:
 def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:
     keeping = RouteKeeping(live.route_declared_in, live.check_route, live.refresh_routes)
     return ManageRoutes(container.route_store(), container.clock(), keeping)
+
+
+def _budgeting(container: Container, live: LiveConfiguration) -> Budgeting:
+    money = container.money()
+    stores = BudgetStores(
+        budgets=container.budget_store(),
+        keys=container.key_store(),
+        ledger=money.books,
+        books=container.ledger_books(),
+        usage=container.usage_query(),
+        clock=container.clock(),
+        ids=container.ids(),
+    )
+    keeping = keeping_of(
+        lambda: live.loaded,
+        lambda: money.follow.declared,
+        lambda name: name in live.provided.routes,
+        money.follow.refresh,
+    )
+    return make_budgeting(stores, keeping, money.holds.book, container.create_key())
 
 
 def gateway_status(container: Container) -> dict[str, Any]:

@@ -263,6 +263,7 @@ def _usage_and_money(
         ids=stores.ids(),
         flush=usage_log.flush,
         times=settings.ledger.times(),
+        prefixes=PrefixCounts(DialectReader()),
     )
     return usage_log, money
 

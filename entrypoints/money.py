@@ -10,44 +10,71 @@ from application.ports.budgets import BudgetStore
 from application.ports.hold_board import HoldBoard
 from application.ports.ledger import LedgerBooks, LedgerStore
 from application.ports.system import Clock, IdFactory
+from application.prefix_counts import PrefixCounts
 from application.use_cases.follow_budgets import FollowBudgets
 from application.use_cases.keep_ledger import KeepLedger, LedgerTimes
+from application.use_cases.watch_budgets import WatchBudgets
 from domain.budgets.budget import Budget
+from domain.errors import Conflict
+from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money:
-    """`leases.run`, `keep.run` and `follow.refresh` are for the lifespan to run."""
+    """`leases.run`, `keep.run`, `follow.refresh` and `watch.look` are for the lifespan to run."""
 
     leases: LeaseBook
     holds: BudgetHolds
     follow: FollowBudgets
     keep: KeepLedger
+    watch: WatchBudgets
+    books: LedgerBooks
 
 
 def make_money(
     *,
     ledgers: Sequence[LedgerStore],
     books: LedgerBooks,
+    watch: WatchBudgets,
+    book: BudgetBook,
     budgets: BudgetStore,
     board: HoldBoard,
     clock: Clock,
     ids: IdFactory,
     flush: Callable[[], Awaitable[None]],
     times: LedgerTimes,
+    prefixes: PrefixCounts | None = None,
 ) -> Money:
-    """`ledgers` in the order in which they are asked for leases; the last one is the database."""
+    """`ledgers` in the order in which they are asked for leases; the last one is the database. `prefixes`:
+    what is known of conversations' lengths; without it every turn is bounded by its bytes."""
     leases = LeaseBook(ledgers, board, clock, lambda: ids.next("hold"), flush)
-    book = BudgetBook()
     return Money(
         leases=leases,
-        holds=BudgetHolds(book, leases, board, clock),
+        holds=BudgetHolds(book, leases, board, clock, prefixes=prefixes),
         follow=FollowBudgets(budgets, book, lambda: leases.recall(book.budgets)),
         keep=KeepLedger(ledgers, books, clock, times),
+        watch=watch,
+        books=books,
     )
 
 
 def declared_budgets(settings: Settings) -> tuple[Budget, ...]:
     """Those of the configuration file."""
     return tuple(section.budget(settings.budget_alert_threshold) for section in settings.budgets)
+
+
+def check_budgets(follow: FollowBudgets, declared: Sequence[Budget]) -> None:
+    """Raises ProvisioningError for a name that was also given to a budget made through the API."""
+    try:
+        follow.check(declared)
+    except Conflict as error:
+        raise ProvisioningError([error.message]) from None
+
+
+async def start_budgets(follow: FollowBudgets, settings: Settings) -> None:
+    """Puts the first set of budgets in force. Raises ProvisioningError, StoreUnavailable."""
+    try:
+        await follow.start(declared_budgets(settings))
+    except Conflict as error:
+        raise ProvisioningError([error.message]) from None

@@ -1,5 +1,6 @@
 """What the routes around the calls take and give."""
 
+from contracts.http.budget_paths import KEY_BUDGET
 from contracts.http.words import (
     Schema,
     array,
@@ -176,7 +177,7 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
                     array(text(), "Routes, `provider/model`, or `provider/*`.", minItems=1)
                 ),
                 "expires_at": maybe(_TIME),
-                "budget": {"type": "null", "description": "Not accepted by this version."},
+                "budget": maybe(KEY_BUDGET),
                 **PAYERS,
             },
             optional=["scopes", "allowed_models", "expires_at", "budget", *PAYERS],
@@ -190,7 +191,14 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             },
         )
     ),
-    "CreatedKey": obj({"key_id": text(), "key": text("The secret. Shown this once.")}),
+    "CreatedKey": obj(
+        {
+            "key_id": text(),
+            "key": text("The secret. Shown this once."),
+            "budget_id": text("Of the budget that was made with it."),
+        },
+        optional=["budget_id"],
+    ),
     "Key": obj(
         {
             "key_id": text(),

@@ -77,7 +77,8 @@ CALL_PATHS: dict[str, Any] = {
         "answer, then `data: [DONE]`. An answer that breaks ends with an event that has an `error` instead.",
         family=OWN_ERRORS,
         meanings={
-            402: "A hard budget is spent. This version enforces no budgets, so it never comes.",
+            402: "A hard budget has no room for what this may cost (`budget_exceeded`), or nothing bounds "
+            "that (`cost_unbounded`); `details` say which budget, how it stands and when it starts anew.",
             503: "Candidates exist, but none could answer.",
         },
     ),

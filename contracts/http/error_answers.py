@@ -8,6 +8,7 @@ from contracts.http.words import Schema, integer, maybe, obj, ref, text
 _CODE = text(
     "A stable word for machines: `invalid_request`, `invalid_model_requirements`, `invalid_api_key`, "
     "`previous_response_not_found`, "
+    "`budget_exceeded`, `cost_unbounded`, "
     "`forbidden`, `residency_violation`, `agent_stopped`, `model_not_found`, `not_found`, `route_not_found`, "
     "`method_not_allowed`, `conflict`, `owned_by_file`, `request_in_progress`, `idempotency_key_reused`, "
     "`request_too_large`, `storage_quota_exceeded`, `overloaded`, `store_unavailable`, "
@@ -89,7 +90,9 @@ ERROR_SCHEMAS: dict[str, Schema] = {
 MEANINGS = {
     400: "The request cannot be understood, or nothing could ever satisfy it; `param` names the field.",
     401: "No key, or one that is unknown, expired or revoked.",
-    402: "The provider's account has no money left (`upstream_quota`).",
+    402: "A hard budget has no room for what this may cost (`budget_exceeded`; `details` say which, how it "
+    "stands and when it starts anew), nothing bounds that (`cost_unbounded`), or the provider's account has "
+    "no money left (`upstream_quota`).",
     403: "The key may not do this, nothing that may answer is allowed to see this data, or whoever asks is "
     "stopped (`agent_stopped`).",
     404: "No such thing; of an unknown model the nearest names are given.",

@@ -6,6 +6,7 @@ from typing import Any
 from contracts.http.admin_paths import ADMIN_PATHS
 from contracts.http.admin_schemas import ADMIN_SCHEMAS
 from contracts.http.batch_paths import BATCH_PATHS, BATCH_SCHEMAS
+from contracts.http.budget_paths import BUDGET_PATHS, BUDGET_SCHEMAS
 from contracts.http.call_paths import CALL_PATHS
 from contracts.http.call_schemas import CALL_SCHEMAS
 from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATION_SCHEMAS
@@ -34,6 +35,7 @@ _TAGS = {
     "Keys": "Who may call.",
     "Agents": "Stopping agents that run away.",
     "Catalogue": "What could be called, and for how much.",
+    "Budgets": "What may be spent, by whom, in which time.",
     "Usage": "What was called, and for how much.",
     "Configuration": "What runs, and what of it may be changed here.",
     "Health": "How this instance is doing.",
@@ -61,6 +63,7 @@ def openapi_document() -> dict[str, Any]:
                 **OWN_KEY_PATHS,
                 **USAGE_PATHS,
                 **STOP_PATHS,
+                **BUDGET_PATHS,
                 **CONFIGURATION_PATHS,
             },
             "components": {
@@ -75,6 +78,7 @@ def openapi_document() -> dict[str, Any]:
                     **OWN_KEY_SCHEMAS,
                     **USAGE_SCHEMAS,
                     **STOP_SCHEMAS,
+                    **BUDGET_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,
                 },

@@ -3,9 +3,10 @@
 from typing import Any
 
 from contracts.http.admin_schemas import PAYERS
+from contracts.http.budget_paths import PERIODS
 from contracts.http.error_answers import OPENAI_ERRORS, errors
 from contracts.http.operations import json_answer, operation
-from contracts.http.words import array, integer, maybe, number, obj, ref, text
+from contracts.http.words import array, boolean, integer, maybe, number, obj, one_of, ref, text
 
 OWN_KEY_PATHS: dict[str, Any] = {
     "/api/v1/key": {
@@ -32,17 +33,28 @@ OWN_KEY_SCHEMAS: dict[str, Any] = {
                     "permissions": array(text(), "What the role and the key's scopes allow."),
                     "allowed_models": maybe(array(text(), "Routes, targets and `provider/*`; null: all.")),
                     "expires_at": maybe(text("UTC; null: never.", format="date-time")),
-                    "limit": maybe(number("USD that it may spend; null: not limited.")),
+                    "limit": maybe(
+                        number("USD of the budget that leaves this key least, hard ones first; null: none.")
+                    ),
                     "limit_remaining": maybe(number("USD left of it.")),
-                    "limit_reset": maybe(text("When it is full again.", format="date-time")),
+                    "limit_reset": maybe(
+                        text("When it is full again; null: never, or bit by bit.", format="date-time")
+                    ),
+                    "budget": maybe(ref("KeyBudgetStanding")),
                     "rate_limit": maybe(obj({"requests": integer(minimum=0), "interval": text()})),
-                    "limits_note": text("Why limits are null."),
+                    "limits_note": text("What the limits are of, or why they are null."),
                     "usage_daily": maybe(ref("KeyUsage")),
                     "usage_monthly": maybe(ref("KeyUsage")),
                 }
             )
         }
     ),
+    "KeyBudgetStanding": {
+        "allOf": [
+            obj({"name": text(), "hard": boolean(), "period": one_of(PERIODS), "rolling": boolean()}),
+            ref("BudgetAccount"),
+        ]
+    },
     "KeyUsage": obj(
         {
             "since": text("UTC.", format="date-time"),

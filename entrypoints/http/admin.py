@@ -16,6 +16,7 @@ from application.ports.wire import (
     OPENAI_RESPONSES,
     RequestReader,
 )
+from application.use_cases.create_budgeted_key import CreateBudgetedKey
 from application.use_cases.explain_route import ExplainRoute
 from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
@@ -25,6 +26,7 @@ from domain.errors import InterchangeError, InvalidRequest, NotFound
 from domain.llm.capabilities import parse_capability
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
+from entrypoints.budget_objects import KeyBudgetBody, terms_of
 from entrypoints.http.callers import read_headers, read_requirements, read_session
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.explained import explanation_object
@@ -54,6 +56,7 @@ class AdminUseCases(NamedTuple):
     providers_status: ProvidersStatus
     steer_provider: SteerProvider
     create_key: CreateKey
+    create_budgeted_key: CreateBudgetedKey
     list_keys: ListKeys
     revoke_key: RevokeKey
     catalog: Callable[[], Catalog]
@@ -70,7 +73,7 @@ class NewKeyBody(Body):
     role: str
     scopes: list[str] | None = None
     allowed_models: list[str] | None = None
-    budget: dict[str, Any] | None = None
+    budget: KeyBudgetBody | None = None
     expires_at: datetime | None = None
     team: str = ""
     project: str = ""
@@ -180,25 +183,23 @@ class _Admin:
 
     async def new_key(self, request: Request, by: Principal) -> Any:
         body = decode(await read_bounded(request), NewKeyBody)
-        if body.budget is not None:
-            raise InvalidRequest(
-                "budgets of keys are not enforced by this version; leave budget out", param="budget"
-            )
-        created = await self._use.create_key(
-            by,
-            NewKey(
-                tenant_id=body.tenant_id,
-                name=body.name,
-                role=body.role,
-                scopes=None if body.scopes is None else frozenset(body.scopes),
-                allowed_models=None if body.allowed_models is None else frozenset(body.allowed_models),
-                expires_at=body.expires_at,
-                team=body.team,
-                project=body.project,
-                cost_center=body.cost_center,
-            ),
+        new = NewKey(
+            tenant_id=body.tenant_id,
+            name=body.name,
+            role=body.role,
+            scopes=None if body.scopes is None else frozenset(body.scopes),
+            allowed_models=None if body.allowed_models is None else frozenset(body.allowed_models),
+            expires_at=body.expires_at,
+            team=body.team,
+            project=body.project,
+            cost_center=body.cost_center,
         )
-        return Created({"key_id": created.key_id, "key": created.key})
+        if body.budget is None:
+            created = await self._use.create_key(by, new)
+            return Created({"key_id": created.key_id, "key": created.key})
+        made = await self._use.create_budgeted_key(by, new, terms_of(body.budget))
+        budget_id = made.budget.budget.budget_id
+        return Created({"key_id": made.key.key_id, "key": made.key.key, "budget_id": budget_id})
 
     async def revoke(self, request: Request, by: Principal) -> Any:
         return key_object(await self._use.revoke_key(by, request.path_params["key_id"]))

@@ -7,10 +7,19 @@ from starlette.routing import Route
 
 from application.use_cases.manage_budgets import ManageBudgets
 from application.use_cases.report_budgets import ReportBudgets
+from application.use_cases.resolve_charges import ResolveCharges
 from domain.budgets.scope import Spender
 from domain.errors import InvalidRequest
 from domain.tenancy.principal import Principal
-from entrypoints.budget_objects import BudgetBody, account_object, budget_object, concerned_object, terms_of
+from entrypoints.budget_objects import (
+    BudgetBody,
+    account_object,
+    bill,
+    budget_object,
+    concerned_object,
+    terms_of,
+    unresolved_object,
+)
 from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, read_bounded
 
 VALUE_LENGTH_MAX = 256
@@ -31,7 +40,16 @@ class SpenderBody(Body):
     provider: str = ""
 
 
-def budget_routes(door: Door, manage: ManageBudgets, report: ReportBudgets) -> list[Route]:
+class ResolveBody(Body):
+    """`POST /api/v1/budgets/unresolved/resolve`. Without a cost: all that was held."""
+
+    attempt_id: str
+    cost_usd: str | int | float | None = None
+
+
+def budget_routes(
+    door: Door, manage: ManageBudgets, report: ReportBudgets, charges: ResolveCharges
+) -> list[Route]:
     """The routes, each behind its permission."""
 
     async def every(request: Request, by: Principal) -> Any:
@@ -74,12 +92,23 @@ def budget_routes(door: Door, manage: ManageBudgets, report: ReportBudgets) -> l
         found = await report.check(by, spender)
         return {"budgets": [concerned_object(concerned) for concerned in found]}
 
+    async def unresolved(request: Request, by: Principal) -> Any:
+        entries = await charges.unresolved(by, request.query_params.get("tenant_id"))
+        return {"unresolved": [unresolved_object(entry) for entry in entries]}
+
+    async def resolve(request: Request, by: Principal) -> Any:
+        body = decode(await read_bounded(request), ResolveBody)
+        changed = await charges.resolve(by, body.attempt_id, bill(body.cost_usd))
+        return {"attempt_id": body.attempt_id, "accounts": changed}
+
     return guarded_routes(
         door,
         {
             ("GET", "/api/v1/budgets"): every,
             ("POST", "/api/v1/budgets"): make,
             ("POST", "/api/v1/budgets/check"): check,
+            ("GET", "/api/v1/budgets/unresolved"): unresolved,
+            ("POST", "/api/v1/budgets/unresolved/resolve"): resolve,
             ("GET", "/api/v1/budgets/{budget_id:path}/accounts"): accounts,
             ("GET", "/api/v1/budgets/{budget_id:path}"): one,
             ("PUT", "/api/v1/budgets/{budget_id:path}"): replace,

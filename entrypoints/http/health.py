@@ -34,6 +34,8 @@ class HealthSources(NamedTuple):
     reload_status: Callable[[], ReloadStatus]
     may_see: Callable[[Request], bool]
     """Whether the caller of a page may see names and addresses: a key with `providers.read`."""
+    ledger: Callable[[], dict[str, Any]]
+    """How the budget ledger is, as it was last seen."""
     more_gauges: Callable[[], Iterable[Gauge]] = tuple
 
 
@@ -81,7 +83,8 @@ def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
     usable = [provider.name for provider in providers if provider.usable]
     gateway = sources.gateway()
     healthy = sources.usage_log.healthy
-    degraded = not healthy or not usable or gateway.get("status") == "down"
+    ledger = sources.ledger()
+    degraded = not healthy or not usable or "down" in (gateway.get("status"), ledger["status"])
     public = {
         "status": "degraded" if degraded else "ok",
         "version": sources.version,
@@ -89,6 +92,7 @@ def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
         "providers": {"configured": len(providers), "usable": len(usable)},
         "portkey": {key: value for key, value in gateway.items() if key != "gateways"},
         "usage_log": "ok" if healthy else "buffering",
+        "ledger": ledger["status"],
         "in_flight": sources.pipeline.in_flight,
     }
     if not in_full:
@@ -97,6 +101,7 @@ def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
         **public,
         "providers": {"configured": len(providers), "usable": len(usable), "names": usable},
         "portkey": gateway,
+        "budgets": {"in_force": ledger["budgets"], "hard": ledger["hard"]},
         "warnings": sources.warnings(),
     }
 

@@ -6,18 +6,23 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from application.use_cases.describe_key import DescribeOwnKey, PeriodUsage
+from application.use_cases.report_budgets import ReportBudgets, Standing
 from domain.money import usd_float
 from domain.tenancy.principal import Principal
+from entrypoints.budget_objects import account_object
 from entrypoints.http.guard import Door, guarded_routes
 
 NOT_LIMITED = "no limit is set for this key"
+OF_BUDGET = "of the budget that leaves this key least"
 
 
-def own_key_routes(door: Door, describe: DescribeOwnKey) -> list[Route]:
+def own_key_routes(door: Door, describe: DescribeOwnKey, budgets: ReportBudgets) -> list[Route]:
     """The route; any valid key may ask about itself."""
 
     async def show(request: Request, by: Principal) -> Any:
         key = await describe(by)
+        tightest = await budgets.tightest(by)
+        account = None if tightest is None else account_object(tightest)
         return {
             "data": {
                 "key_id": by.key_id,
@@ -30,17 +35,29 @@ def own_key_routes(door: Door, describe: DescribeOwnKey) -> list[Route]:
                 "permissions": sorted(by.permissions),
                 "allowed_models": None if by.allowed_models is None else sorted(by.allowed_models),
                 "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
-                "limit": None,
-                "limit_remaining": None,
-                "limit_reset": None,
+                "limit": None if account is None else float(account["limit_usd"]),
+                "limit_remaining": None if account is None else float(account["remaining_usd"]),
+                "limit_reset": None if account is None else account["resets_at"],
+                "budget": None if tightest is None else _budget(tightest),
                 "rate_limit": None,
-                "limits_note": NOT_LIMITED,
+                "limits_note": NOT_LIMITED if account is None else OF_BUDGET,
                 "usage_daily": _period(key.day),
                 "usage_monthly": _period(key.month),
             }
         }
 
     return guarded_routes(door, {("GET", "/api/v1/key"): show})
+
+
+def _budget(standing: Standing) -> dict[str, Any]:
+    account = standing.account
+    return {
+        "name": account.name,
+        "hard": account.hard,
+        "period": account.period,
+        "rolling": account.rolling_us > 0,
+        **account_object(standing),
+    }
 
 
 def _period(period: PeriodUsage | None) -> dict[str, Any] | None:

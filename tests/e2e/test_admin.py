@@ -111,7 +111,9 @@ def test_an_expired_key_is_401(client: httpx.Client, stack: Stack) -> None:
         ({"expires_at": "yesterday"}, 400, "expires_at"),
         ({"expires_at": "2001-01-01T00:00:00Z"}, 400, "expires_at"),
         ({"expires_at": "2030-01-01T00:00:00"}, 400, "expires_at"),
-        ({"budget": {"limit_usd": 5}}, 400, "budget"),
+        ({"budget": {"limit_usd": -5}}, 400, "budget.limit_usd"),
+        ({"budget": {"limit_usd": 5, "period": "moon"}}, 400, "budget.period"),
+        ({"budget": {"colour": "blue"}}, 400, "budget.colour"),
         ({"colour": "blue"}, 400, "colour"),
     ],
 )

@@ -30,7 +30,9 @@ from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_retention import UsageRetention
 from adapters.sql.usage_rows import SqlUsageWriter
 from adapters.system.clock import SystemClock
+from adapters.wire.heads import DialectReader
 from application.budget_book import BudgetBook
+from application.prefix_counts import PrefixCounts
 from application.use_cases.recover_holds import RecoverHolds
 from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
 from application.use_cases.watch_budgets import WatchBudgets

@@ -65,6 +65,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
         yield Finding("configuration", "note", str(warning))
     yield from _data_directory(loaded.settings.data_dir)
     yield from _key_file(loaded.settings.key_file)
+    yield from _database(loaded)
     yield from _stores(loaded)
     yield _open_files(loaded)
     yield _gateway(loaded)
@@ -103,6 +104,47 @@ def _key_file(path: Path) -> Iterator[Finding]:
         yield Finding("first key", "fail", f"others can read {path}", f"chmod 600 {path}")
     else:
         yield Finding("first key", "ok", str(path))
+
+
+def _database(loaded: LoadedSettings) -> Iterator[Finding]:
+    """Asks PostgreSQL, where it is configured, what a start would need to know."""
+    from entrypoints.main import administration
+
+    database = administration(loaded).database
+    if not database.is_postgres:
+        return
+    try:
+        facts, revision = database.facts(), database.revision()
+    except InterchangeError as error:
+        yield Finding("database", "fail", f"{database.place}: {error.message}", "check DATABASE_URL")
+        return
+    used, there = facts["connections"], facts["connections_max"]
+    text = f"{facts['database']} at {database.place}, {used} of {there} connections in use"
+    if facts["standby"]:
+        yield Finding("database", "fail", f"{text}; it is a standby", "name the primary in DATABASE_URL")
+    elif revision != database.newest_revision:
+        yield Finding(
+            "database", "note", f"{text}; revision {revision or 'none'}", "the next start upgrades it"
+        )
+    else:
+        yield Finding("database", "ok", text)
+    if facts["fsync"] != "on":
+        yield Finding("database", "note", "fsync is off: a power cut can destroy it", "set fsync = on")
+    needed = loaded.settings.storage.database_connections_max * loaded.settings.server.workers
+    if needed > there:
+        yield Finding(
+            "database",
+            "fail",
+            f"{needed} connections are configured and the server has {there}",
+            "lower storage.database_connections_max or raise max_connections",
+        )
+    if not loaded.environ.get("INTERCHANGE_KEY_PEPPER"):
+        yield Finding(
+            "key pepper",
+            "note",
+            "kept in the data directory: keys work on this machine only",
+            "give every instance the same INTERCHANGE_KEY_PEPPER",
+        )
 
 
 def _stores(loaded: LoadedSettings) -> Iterator[Finding]:

@@ -227,6 +227,9 @@ class LeaseBook:
 
     async def _exchange(self, tenure: Tenure, lines: Sequence[LeaseLine]) -> Exchange:
         self.exchanges += 1
+        for line in lines:
+            # Until an answer comes it may have been granted, and what was returned may not have been taken.
+            tenure.leases[line.account.account_id].unsure = True
         try:
             answer = await tenure.store.exchange(tenure.holder, lines, self._now_us())
         except HolderFenced:
@@ -243,7 +246,7 @@ class LeaseBook:
             lease = tenure.leases[line.account.account_id]
             lease.granted_total = max(lease.granted_total, told.granted_total)
             lease.state, lease.told_at = told.state, now
-            lease.wanted = told.wanted
+            lease.wanted, lease.unsure = told.wanted, False
         return answer
 
     def _is_down(self, tenure: Tenure) -> None:

@@ -58,7 +58,8 @@ class Lease:
 
     `granted_total` and `returned_total` are known to the ledger, `settled_total` is what ended attempts were
     charged, `posted_total` how much of that has reached the database. `state` is what the ledger said of the
-    account at `told_at`, `wanted` whether somebody waited for what is idle.
+    account at `told_at`, `wanted` whether somebody waited for what is idle. `unsure`: something was asked or
+    marked as returned, and no answer says that the ledger knows.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class Lease:
         "settled_total",
         "state",
         "told_at",
+        "unsure",
         "used_at",
         "wanted",
     )
@@ -87,6 +89,7 @@ class Lease:
         self.told_at = float("-inf")
         self.used_at = now
         self.wanted = False
+        self.unsure = False
         self._rate = 0.0
         self._rate_at = now
 
@@ -118,7 +121,7 @@ class Lease:
     def give_back_all(self) -> int:
         """Marks everything not held as returned; how much that is."""
         rest = max(0, self.free)
-        self.returned_total += rest
+        self._give_back(rest)
         return rest
 
     def shrink(self, now: float, *, wanted: bool = False) -> int:
@@ -131,8 +134,12 @@ class Lease:
         surplus = self.free - 2 * self.ahead(now) - self.held
         if surplus <= 0:
             return 0
-        self.returned_total += surplus
+        self._give_back(surplus)
         return surplus
+
+    def _give_back(self, amount: int) -> None:
+        self.returned_total += amount
+        self.unsure = self.unsure or amount > 0
 
     def top_up(self, now: float) -> int:
         """What to ask for before it is missing; 0 while the slice lasts, or is not used."""
@@ -144,7 +151,7 @@ class Lease:
     @property
     def concerns_ledger(self) -> bool:
         """Whether the next look has something to tell or to ask about it."""
-        return self.free > 0 or self.held > 0 or self.used_at > self.told_at
+        return self.unsure or self.free > 0 or self.held > 0 or self.used_at > self.told_at
 
     def ahead(self, now: float) -> int:
         """What the next seconds will consume at the present rate, including what is held at a time."""

@@ -1,7 +1,7 @@
 """`guards` and `routes.*.guards`: what stops an agent that runs away."""
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
@@ -69,28 +69,30 @@ class SpendRateSettings(Section):
 class GuardSettings(Section):
     """What stops an agent that runs away; nothing unless it is set. docs/stopping-agents.md says how.
 
-    A route's own keys go before the general ones; `null` there turns one off.
+    A route's own keys go before the general ones; `off` there turns one off.
     """
 
-    repeated_tool_call: RepeatedToolCallSettings | None = None
-    spend_rate: SpendRateSettings | None = None
-    steps_without_user: int | None = Field(
-        default=None,
-        ge=2,
-        le=STEPS_MAX,
-        description="So many turns of a model in a row, with tool calls and without a word of its user, are "
-        "too many.",
-    )
+    repeated_tool_call: Annotated[RepeatedToolCallSettings | Literal["off"], Word] = "off"
+    spend_rate: Annotated[SpendRateSettings | Literal["off"], Word] = "off"
+    steps_without_user: Annotated[
+        Annotated[int, Field(ge=2, le=STEPS_MAX)] | Literal["off"],
+        Word,
+        Field(
+            description="So many turns of a model in a row, with tool calls and without a word of its user, "
+            "are too many."
+        ),
+    ] = "off"
     stop_for_s: float = Field(
         default=STOP_FOR_S, gt=0, le=STOP_FOR_S_MAX, description="How long a stop lasts that a guard makes."
     )
 
     def policy(self, route: str = "") -> GuardPolicy:
         """As the domain wants it. `route` is the one whose own cost `spend_rate` counts."""
+        repeated, rate, steps = self.repeated_tool_call, self.spend_rate, self.steps_without_user
         return GuardPolicy(
-            repeated_tool_call=None if self.repeated_tool_call is None else self.repeated_tool_call.rule(),
-            spend_rate=None if self.spend_rate is None else self.spend_rate.rule(route),
-            steps_without_user=self.steps_without_user,
+            repeated_tool_call=None if repeated == "off" else repeated.rule(),
+            spend_rate=None if rate == "off" else rate.rule(route),
+            steps_without_user=None if steps == "off" else steps,
             stop_for_s=self.stop_for_s,
         )
 

@@ -5,12 +5,17 @@ from functools import cache
 
 from adapters.pricing.bundled import bundled_catalog
 from adapters.wire.heads import DialectReader
+from application.job import Attribution, Job
 from application.ports.wire import ANTHROPIC_MESSAGES, OPENAI_CHAT
 from domain.catalog.offering import Catalog, Offering
 from domain.catalog.prices import PriceTable, Rates
 from domain.llm.request import LlmRequest
+from domain.routing.plan import Plan
 from domain.routing.prompt_cache import CacheHabit
-from domain.routing.target import Target
+from domain.routing.requirements import Requirements
+from domain.routing.target import Route, Target
+from domain.tenancy.principal import Principal
+from domain.time import Deadline
 from entrypoints.prompt_caches import prompt_cache_of
 
 USD = 1_000_000_000
@@ -52,6 +57,23 @@ def listed(offering_id: str) -> Target:
     known = catalogue()
     offering = known.offerings[offering_id]
     return at(offering, known.providers[offering.provider].wire)
+
+
+def job_of(request: LlmRequest, target: Target, *, tenant: str = "t") -> Job:
+    """A job that is about to ask this target."""
+    return Job(
+        request_id="req_1",
+        principal=Principal(
+            key_id="k", key_name="k", tenant_id=tenant, role="member", permissions=frozenset()
+        ),
+        request=request,
+        requirements=Requirements(),
+        plan=Plan(Route(name="r", targets=()), (target,), (), "priority", 1),
+        attribution=Attribution(),
+        started=0.0,
+        started_at_us=0,
+        deadline=Deadline(60.0),
+    )
 
 
 def offering(prices: PriceTable | Rates, **known: object) -> Offering:

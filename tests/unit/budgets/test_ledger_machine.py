@@ -321,8 +321,8 @@ class LedgerHistories(RuleBasedStateMachine):
 
 TestLedgerHistories = LedgerHistories.TestCase
 TestLedgerHistories.settings = settings(
-    max_examples=20_000 if DEEP else 150,
-    stateful_step_count=100 if DEEP else 50,
+    max_examples=20_000 if DEEP else 400,
+    stateful_step_count=80 if DEEP else 50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

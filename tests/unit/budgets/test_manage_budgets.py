@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from application.ports.budgets import StoredBudget
+from application.use_cases.follow_budgets import check_names
 from application.use_cases.manage_budgets import BUDGETS_PER_TENANT_MAX
 from domain.budgets.budget import Switch
 from domain.budgets.terms import BudgetTerms
@@ -195,11 +196,11 @@ async def test_the_same_name_in_file_and_api_is_no_configuration(world: BudgetWo
     made = await world.manage.create(ADMIN, terms())
 
     with pytest.raises(Conflict, match=made.budget.budget_id):
-        world.follow.check([world.declared()])
+        check_names([world.declared()], world.follow.stored)
     with pytest.raises(Conflict):
         await world.follow.start([world.declared()])
-    world.follow.check([world.declared(name="another")])
-    world.follow.check([world.declared(scope={"tenant": "beta"})])
+    check_names([world.declared(name="another")], world.follow.stored)
+    check_names([world.declared(scope={"tenant": "beta"})], world.follow.stored)
 
 
 async def test_names_differ_within_a_tenant(world: BudgetWorld) -> None:

@@ -8,19 +8,14 @@ import pytest
 
 from adapters.wire.heads import DialectReader
 from adapters.wire.openings import BODY_BYTES_MIN
-from application.job import Attribution, Job
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES
 from application.prefix_counts import PrefixCounts
 from domain.analytics.event import AttemptEvent
 from domain.budgets.token_bounds import KnownPrefix
 from domain.catalog.prices import Rates
 from domain.llm.request import LlmRequest
-from domain.routing.plan import Plan
-from domain.routing.requirements import Requirements
-from domain.routing.target import Route, Target
-from domain.tenancy.principal import Principal
-from domain.time import Deadline
-from tests.unit.budgets.requests import at, offering, read
+from domain.routing.target import Target
+from tests.unit.budgets.requests import at, job_of, offering, read
 
 LONG = "word " * BODY_BYTES_MIN
 TARGET = at(offering(Rates(input=1, output=1)))
@@ -52,20 +47,7 @@ def turn(dialect: str, *said: str, model: str = "m", mark: bool = False) -> LlmR
 def answered(
     counts: PrefixCounts, request: LlmRequest, tokens: int, *, tenant: str = "t", **row: Any
 ) -> None:
-    route = Route(name="r", targets=())
-    job = Job(
-        request_id="req_1",
-        principal=Principal(
-            key_id="k", key_name="k", tenant_id=tenant, role="member", permissions=frozenset()
-        ),
-        request=request,
-        requirements=Requirements(),
-        plan=Plan(route, (TARGET,), (), "priority", 1),
-        attribution=Attribution(),
-        started=0.0,
-        started_at_us=0,
-        deadline=Deadline(60.0),
-    )
+    job = job_of(request, TARGET, tenant=tenant)
     job.answered_by = TARGET
     fields = dict.fromkeys(AttemptEvent._fields, 0) | {"outcome": "ok", "estimated": False} | row
     job.attempts.append(AttemptEvent(**(fields | {"input_tokens": tokens})))  # type: ignore[arg-type]

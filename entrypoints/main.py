@@ -2,23 +2,30 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from application.budget_book import BudgetBook
 from application.use_cases.catalog_queries import CatalogUseCases
+from application.use_cases.follow_budgets import read_budgets
 from application.use_cases.import_keys import ImportKeys
 from application.use_cases.manage_keys import KeyUseCases
+from application.use_cases.read_usage import UsageUseCases
+from domain.budgets.budget import Budget
 from domain.catalog.offering import Catalog
+from domain.errors import NotFound
 from entrypoints.administration import Opened
 from entrypoints.api_routes import ApiRoutes, read_routes
+from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_of, make_budgeting
 from entrypoints.config.environment import read_environment
 from entrypoints.containers import StoreContainer, bundled_only, command_clock
 from entrypoints.http.app import Application
 from entrypoints.lifespan import administered, has_data, open_faces, open_stores
 from entrypoints.live import provisioned
+from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
 from entrypoints.settings import LoadedSettings, Settings, load_settings
@@ -45,16 +52,18 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
     settings = loaded.settings
     if has_data(settings):
         with _stores(loaded) as container:
-            catalog, routes = asyncio.run(_catalog_and_routes(container))
+            catalog, routes, budgets = asyncio.run(_of_stores(container))
     else:
-        catalog, routes = bundled_catalog(), ApiRoutes()
+        catalog, routes, budgets = bundled_catalog(), ApiRoutes(), ()
+    check_budget_names(declared_budgets(settings), budgets)
     planned = provisioned(loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED)
     check_endpoints(planned)
     return planned
 
 
-async def _catalog_and_routes(container: StoreContainer) -> tuple[Catalog, ApiRoutes]:
-    return await container.load_catalog()(), read_routes(await container.route_store().all())
+async def _of_stores(container: StoreContainer) -> tuple[Catalog, ApiRoutes, tuple[Budget, ...]]:
+    budgets, _ = read_budgets(await container.budget_store().all())
+    return await container.load_catalog()(), read_routes(await container.route_store().all()), budgets
 
 
 @contextmanager
@@ -90,6 +99,45 @@ def open_key_import(data_dir: Path | None) -> Iterator[ImportKeys]:
     settings = Settings.model_validate({**given, **({"data_dir": data_dir} if data_dir else {})})
     with _stores(LoadedSettings(settings=settings, environ=dict(os.environ))) as container:
         yield container.import_keys()
+
+
+@contextmanager
+def open_budgeting(loaded: LoadedSettings) -> Iterator[Budgeting]:
+    """What `interchange budget` works with: the stores, and what the file declares."""
+    with _stores(loaded) as container:
+        made = asyncio.run(container.route_store().all())
+        routes = {AUTO_ROUTE, *loaded.settings.routes, *(route.name for route in made)}
+        declared = declared_budgets(loaded.settings)
+        stores = BudgetStores(
+            budgets=container.budget_store(),
+            keys=container.key_store(),
+            ledger=container.ledger(),
+            books=container.ledger_books(),
+            usage=container.usage_query(),
+            clock=container.clock(),
+            ids=container.ids(),
+        )
+        keeping = keeping_of(lambda: loaded, lambda: declared, routes.__contains__, _nobody_to_tell)
+        yield make_budgeting(stores, keeping, BudgetBook(declared), container.create_key())
+
+
+async def _nobody_to_tell() -> None:
+    """Running servers look for themselves."""
+
+
+@asynccontextmanager
+async def open_usage(loaded: LoadedSettings) -> AsyncIterator[UsageUseCases]:
+    """What `interchange usage`, `report` and `reconcile` work with.
+
+    Raises NotFound where nothing was ever stored: to look must not make a data directory.
+    """
+    if not await asyncio.to_thread(has_data, loaded.settings):
+        raise NotFound(
+            f"nothing is stored yet in {loaded.settings.data_dir}, or its database cannot be reached; start "
+            "with `interchange serve`, or name a server with --url"
+        )
+    async with open_stores(loaded.settings, loaded.environ) as container:
+        yield container.usage_use_cases()
 
 
 def administration(loaded: LoadedSettings | None = None) -> Opened:

@@ -11,7 +11,7 @@ from application.ports.hold_board import HoldBoard
 from application.ports.ledger import LedgerBooks, LedgerStore
 from application.ports.system import Clock, IdFactory
 from application.prefix_counts import PrefixCounts
-from application.use_cases.follow_budgets import FollowBudgets
+from application.use_cases.follow_budgets import FollowBudgets, check_names
 from application.use_cases.keep_ledger import KeepLedger, LedgerTimes
 from application.use_cases.watch_budgets import WatchBudgets
 from domain.budgets.budget import Budget
@@ -64,10 +64,10 @@ def declared_budgets(settings: Settings) -> tuple[Budget, ...]:
     return tuple(section.budget(settings.budget_alert_threshold) for section in settings.budgets)
 
 
-def check_budgets(follow: FollowBudgets, declared: Sequence[Budget]) -> None:
+def check_budget_names(declared: Sequence[Budget], stored: Sequence[Budget]) -> None:
     """Raises ProvisioningError for a name that was also given to a budget made through the API."""
     try:
-        follow.check(declared)
+        check_names(declared, stored)
     except Conflict as error:
         raise ProvisioningError([error.message]) from None
 

@@ -13,7 +13,7 @@ from domain.routing.live import LiveState
 from entrypoints.compiling import breaker_policy, compiled_table, health_policy, key_pools
 from entrypoints.containers import Container
 from entrypoints.live import Prepare
-from entrypoints.money import check_budgets, declared_budgets
+from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import direct_endpoints, gateway_targets
 from entrypoints.provisioning import Provision
 from entrypoints.settings import Settings
@@ -60,7 +60,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
     def prepare(settings: Settings, wanted: Provision) -> Callable[[], None]:
         table = compiled_table(wanted)
         follow, declared = container.money().follow, declared_budgets(settings)
-        check_budgets(follow, declared)
+        check_budget_names(declared, follow.stored)
         endpoints, targets = direct_endpoints(wanted, prove), gateway_targets(wanted)
 
         def put_in_place() -> None:

@@ -69,10 +69,6 @@ class FollowBudgets:
         check_names(declared, self.stored)
         self.declare(declared)
 
-    def check(self, declared: Sequence[Budget]) -> None:
-        """Whether these could be declared now. Reads only what is known. Raises Conflict."""
-        check_names(declared, self.stored)
-
     def declare(self, declared: Sequence[Budget]) -> None:
         """Puts other budgets of the file in force, at once."""
         self.declared = tuple(declared)

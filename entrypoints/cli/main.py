@@ -18,6 +18,12 @@ COMMANDS = {
     "providers": LazyCommand("entrypoints.cli.providers", "providers", "Providers of the running server."),
     "route": LazyCommand("entrypoints.cli.route", "route", "Explain which provider would answer, and why."),
     "tail": LazyCommand("entrypoints.cli.tail", "tail", "Show requests as they end: who, model, cost, why."),
+    "budget": LazyCommand("entrypoints.cli.offline", "budget", "Set limits on spending, see how they stand."),
+    "usage": LazyCommand("entrypoints.cli.offline", "usage", "What was used and what it cost, by anything."),
+    "report": LazyCommand("entrypoints.cli.offline", "report", "A month at a glance: who paid, for what."),
+    "reconcile": LazyCommand(
+        "entrypoints.cli.offline", "reconcile", "Compare a provider's invoice with what was recorded."
+    ),
     "stop": LazyCommand("entrypoints.cli.stop", "stop", "Stop an agent, see who is stopped, let it go on."),
     "connect": LazyCommand(
         "entrypoints.cli.connect", "connect", "Point Claude Code, Codex or Cursor at this server."

@@ -5,10 +5,12 @@ Their use cases are built by the composition root, which is imported only when a
 
 import importlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 import click
+
+from entrypoints.cli.configured import load_or_exit
 
 
 def keys() -> click.Group:
@@ -26,6 +28,38 @@ def db() -> click.Group:
     return _group("entrypoints.cli.db", lambda: importlib.import_module("entrypoints.main").administration())
 
 
+def budget() -> click.Group:
+    """`interchange budget`."""
+    return _group("entrypoints.cli.budget", _opener("open_budgeting"))
+
+
+def usage() -> click.Command:
+    """`interchange usage`."""
+    return _usage_command("entrypoints.cli.usage")
+
+
+def report() -> click.Command:
+    """`interchange report`."""
+    return _usage_command("entrypoints.cli.report")
+
+
+def reconcile() -> click.Command:
+    """`interchange reconcile`."""
+    return _usage_command("entrypoints.cli.reconcile")
+
+
+def _usage_command(module: str) -> click.Command:
+    def open_usage(config_path: str | None) -> AbstractAsyncContextManager[Any]:
+        opened: AbstractAsyncContextManager[Any] = importlib.import_module("entrypoints.main").open_usage(
+            load_or_exit(config_path)
+        )
+        return opened
+
+    command = importlib.import_module(module).make_command(open_usage)
+    assert isinstance(command, click.Command)
+    return command
+
+
 def demo() -> click.Group:
     """`interchange demo`."""
     return _group("entrypoints.cli.demo")
@@ -37,11 +71,12 @@ def _group(module: str, *arguments: Any) -> click.Group:
     return group
 
 
-def _opener(name: str) -> Callable[[], AbstractContextManager[Any]]:
+def _opener(name: str) -> Callable[..., AbstractContextManager[Any]]:
     """Builds the use cases only when the command really runs, not for its `--help`."""
 
-    def open_use_cases() -> AbstractContextManager[Any]:
-        opened: AbstractContextManager[Any] = getattr(importlib.import_module("entrypoints.main"), name)()
+    def open_use_cases(*arguments: Any) -> AbstractContextManager[Any]:
+        opener = getattr(importlib.import_module("entrypoints.main"), name)
+        opened: AbstractContextManager[Any] = opener(*arguments)
         return opened
 
     return open_use_cases

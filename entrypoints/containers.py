@@ -77,6 +77,7 @@ from application.use_cases.manage_keys import (
     RevokeKey,
 )
 from application.use_cases.read_requests import ReadRequests
+from application.use_cases.read_usage import UsageUseCases
 from application.use_cases.reconcile_invoice import ReconcileInvoice
 from application.use_cases.report_costs import ReportCosts
 from application.use_cases.report_usage import ReportUsage
@@ -155,11 +156,16 @@ class StoreContainer(containers.DeclarativeContainer):
     recover_key = providers.Singleton(RecoverKey, key_store, key_hasher, clock, owner_key_file)
     import_keys = providers.Singleton(ImportKeys, key_store, key_hasher, clock)
     report_usage = providers.Singleton(ReportUsage, usage_query)
-    report_costs = providers.Singleton(ReportCosts, usage_query, clock)
-    export_usage = providers.Singleton(
-        ExportUsage, usage_query, usage_rows, providers.Singleton(KnownTableFormats)
+    usage_use_cases = providers.Singleton(
+        UsageUseCases,
+        report=report_usage,
+        costs=providers.Singleton(ReportCosts, usage_query, clock),
+        export=providers.Singleton(
+            ExportUsage, usage_query, usage_rows, providers.Singleton(KnownTableFormats)
+        ),
+        reconcile=providers.Singleton(ReconcileInvoice, usage_rows),
+        clock=clock,
     )
-    reconcile_invoice = providers.Singleton(ReconcileInvoice, usage_rows)
     read_requests = providers.Singleton(ReadRequests, request_rows)
 
     transport: providers.Dependency[HttpTransport] = providers.Dependency()

@@ -45,7 +45,7 @@ from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.http.stops import stop_routes
-from entrypoints.http.usage import UsageUseCases, usage_routes
+from entrypoints.http.usage import usage_routes
 from entrypoints.live import LiveConfiguration
 from entrypoints.settings import Settings
 from entrypoints.version import version
@@ -129,7 +129,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *file_routes(use_cases.door, batching.files),
             *batch_routes(use_cases.door, batching.batches),
             *request_routes(use_cases.door, container.read_requests()),
-            *usage_routes(use_cases.door, _usage_use_cases(container)),
+            *usage_routes(use_cases.door, container.usage_use_cases()),
             *configuration_routes(use_cases.door, live),
             *route_admin_routes(use_cases.door, _manage_routes(container, live), live),
             *documentation_routes(),
@@ -139,10 +139,6 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
     return Faces({**hot, **gemini}, rest, gate.running, below)
-
-
-def _usage_use_cases(container: Container) -> UsageUseCases:
-    return UsageUseCases(container.report_usage(), container.report_costs(), container.export_usage())
 
 
 def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:

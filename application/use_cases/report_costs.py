@@ -22,10 +22,11 @@ from domain.tenancy.principal import Principal
 
 DEFAULT_DAYS: Final = 30
 BUCKETS: Final = {
-    "hour": UsageDimension.HOUR,
     "day": UsageDimension.DAY,
+    "hour": UsageDimension.HOUR,
     "month": UsageDimension.MONTH,
 }
+"""Lengths of periods; the first one where none is asked for."""
 _FORMATS: Final = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from application.ports.usage_query import UsageDimension, UsageTotals
 from application.use_cases.export_usage import FOCUS, ExportUsage, UsageLevel, Wish
-from application.use_cases.report_costs import BUCKETS, Costs, ReportCosts
-from application.use_cases.report_usage import ReportUsage
+from application.use_cases.read_usage import UsageUseCases
+from application.use_cases.report_costs import BUCKETS, Costs
 from domain.analytics.costs import UsageAnalytics
 from domain.errors import InterchangeError, InvalidRequest
 from domain.money import format_usd
@@ -38,14 +39,6 @@ FORMATS: Final = (JSON, "csv", "jsonl", "parquet", FOCUS)
 LEVELS: Final = tuple(level.value for level in UsageLevel)
 
 
-class UsageUseCases(NamedTuple):
-    """What the usage routes call."""
-
-    report_usage: ReportUsage
-    report_costs: ReportCosts
-    export_usage: ExportUsage
-
-
 def usage_routes(door: Door, use_cases: UsageUseCases) -> list[Route]:
     """The routes; everyone sees what is of the own tenant."""
     usage = _Usage(use_cases)
@@ -64,36 +57,40 @@ class _Usage:
 
     async def usage(self, request: Request, by: Principal) -> Any:
         query = request.query_params
-        refuse_unknown(query, ("group_by", "by", "limit", "order", "format", "level", "bucket"))
-        group_by = read_dimensions(query, "group_by", "by")
-        wish = Wish(
-            where=read_filter(query),
-            format=read_choice(query, "format", list(FORMATS)),
-            level=UsageLevel(read_choice(query, "level", list(LEVELS))),
-            group_by=group_by,
-            limit=read_whole(query, "limit", LIMIT_DEFAULT),
-            order=read_order(query),
-            bucket=read_choice(query, "bucket", ["day", "hour", "month"]),
-        )
+        wish = read_wish(query)
         if wish.format != JSON:
-            return await _download(self._use.export_usage, by, wish)
+            return await _download(self._use.export, by, wish)
         if wish.level is not UsageLevel.SUMMARY:
             raise InvalidRequest(
                 "format json is for the summary; single rows come as csv, jsonl or parquet", param="format"
             )
-        rows = await self._use.report_usage(by, wish.where, group_by, wish.limit, wish.order)
+        rows = await self._use.report(by, wish.where, wish.group_by, wish.limit, wish.order)
         return {
-            "group_by": [dimension.value for dimension in group_by],
-            "rows": [totals_object(row, group_by) for row in rows],
+            "group_by": [dimension.value for dimension in wish.group_by],
+            "rows": [totals_object(row, wish.group_by) for row in rows],
         }
 
     async def costs(self, request: Request, by: Principal) -> Any:
         query = request.query_params
         refuse_unknown(query, ("by", "bucket"))
-        bucket = read_choice(query, "bucket", ["day", "hour", "month"])
+        bucket = read_choice(query, "bucket", list(BUCKETS))
         group_by = read_dimensions(query, "by")
-        costs = await self._use.report_costs(by, read_filter(query), bucket=bucket, group_by=group_by)
+        costs = await self._use.costs(by, read_filter(query), bucket=bucket, group_by=group_by)
         return costs_object(costs, bucket, group_by)
+
+
+def read_wish(query: QueryParams) -> Wish:
+    """What a query string of `/api/v1/usage` asks for. Raises InvalidRequest."""
+    refuse_unknown(query, ("group_by", "by", "limit", "order", "format", "level", "bucket"))
+    return Wish(
+        where=read_filter(query),
+        format=read_choice(query, "format", list(FORMATS)),
+        level=UsageLevel(read_choice(query, "level", list(LEVELS))),
+        group_by=read_dimensions(query, "group_by", "by"),
+        limit=read_whole(query, "limit", LIMIT_DEFAULT),
+        order=read_order(query),
+        bucket=read_choice(query, "bucket", list(BUCKETS)),
+    )
 
 
 def totals_object(row: UsageTotals, group_by: tuple[UsageDimension, ...]) -> dict[str, Any]:

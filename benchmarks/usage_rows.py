@@ -34,7 +34,7 @@ DURABLE: Final = "shared_buffers = 512MB\nmax_wal_size = 4GB\n"
 END: Final = datetime(2026, 3, 31, tzinfo=UTC)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US: Final = 86_400_000_000
-TENANTS, MODELS, KEYS, AGENTS = 50, 20, 500, 2000
+TENANTS, KEYS_EACH, MODELS_EACH, AGENTS_EACH = 20, 3, 2, 50
 RAW_SUMS: Final = "count(*), sum(cost_nano_usd), sum(input_tokens), sum(output_tokens)"
 
 
@@ -50,15 +50,16 @@ def events(rows: int, days: int) -> Iterator[RequestEvent]:
     for number in range(rows):
         at_us = first_us + number * step_us
         tenant, cost = draw.randrange(TENANTS), draw.randrange(1_000_000)
+        model = (tenant + draw.randrange(MODELS_EACH)) % 20
         request_id = f"req_{at_us // 1000:012x}{number:016x}"
         yield usage_event(
             number,
             request_id=request_id,
             tenant_id=f"tenant-{tenant}",
-            key_id=f"key-{draw.randrange(KEYS)}",
-            agent_id=f"agent-{draw.randrange(AGENTS)}",
+            key_id=f"key-{tenant}-{draw.randrange(KEYS_EACH)}",
+            agent_id=f"agent-{tenant}-{draw.randrange(AGENTS_EACH)}",
             session_id=f"session-{number // 20}",
-            model=f"model-{draw.randrange(MODELS)}",
+            model=f"model-{model}",
             route="assistant",
             dialect="openai.chat",
             started_at_us=at_us,

@@ -93,7 +93,7 @@ def _general(general: Mapping[str, Any], draft: Draft, report: Report) -> None:
             )
         elif key == "database_url":
             told = "give the tables with --database" if value else "nothing to take"
-            report.changed(path, f"data is kept in SQLite in the data directory; for the keys {told}")
+            report.changed(path, f"data is kept in a database of its own, DATABASE_URL; for the keys {told}")
         elif key in ("global_max_parallel_requests", "max_parallel_requests"):
             _slots(path, value, draft, report)
         elif key == "max_request_size_mb" and whole(value):

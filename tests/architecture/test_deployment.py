@@ -43,6 +43,7 @@ def test_only_known_variables_are_set(compose: Any) -> None:
         "OPENAI_API_KEY",
         "ANTHROPIC_API_KEY",
         "GEMINI_API_KEY",
+        "INTERCHANGE_KEY_PEPPER",
     }
 
     assert set(compose["services"]["interchange"]["environment"]) <= known

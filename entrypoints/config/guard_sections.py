@@ -1,9 +1,10 @@
 """`guards` and `routes.*.guards`: what stops an agent that runs away."""
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from domain.guards.policy import STOP_FOR_S, GuardPolicy
 from domain.guards.repeated_calls import WINDOW_MAX, RepeatedCallRule
@@ -17,6 +18,31 @@ _Usd = Annotated[
     Decimal, Field(gt=0, le=1_000_000_000), WithJsonSchema({"type": ["number", "string"], "minimum": 0})
 ]
 _ToolName = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _OrOff:
+    """A value, or the word `off` for none: a key without a value counts as left out, also in a route."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: None if _word(value) == "off" else value,
+            handler(source),
+            serialization=core_schema.wrap_serializer_function_ser_schema(
+                lambda value, dump: "off" if value is None else dump(value), schema=handler(source)
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"const": "off"}, dict(handler(schema))]}
+
+
+def _word(value: object) -> object:
+    return "off" if value is False else value.strip().lower() if isinstance(value, str) else value
+
+
+_OFF: Final = _OrOff()
 
 
 class RepeatedToolCallSettings(Section):
@@ -72,27 +98,25 @@ class GuardSettings(Section):
     A route's own keys go before the general ones; `off` there turns one off.
     """
 
-    repeated_tool_call: Annotated[RepeatedToolCallSettings | Literal["off"], Word] = "off"
-    spend_rate: Annotated[SpendRateSettings | Literal["off"], Word] = "off"
-    steps_without_user: Annotated[
-        Annotated[int, Field(ge=2, le=STEPS_MAX)] | Literal["off"],
-        Word,
-        Field(
-            description="So many turns of a model in a row, with tool calls and without a word of its user, "
-            "are too many."
-        ),
-    ] = "off"
+    repeated_tool_call: Annotated[RepeatedToolCallSettings | None, _OFF] = None
+    spend_rate: Annotated[SpendRateSettings | None, _OFF] = None
+    steps_without_user: Annotated[int | None, _OFF] = Field(
+        default=None,
+        ge=2,
+        le=STEPS_MAX,
+        description="So many turns of a model in a row, with tool calls and without a word of its user, are "
+        "too many.",
+    )
     stop_for_s: float = Field(
         default=STOP_FOR_S, gt=0, le=STOP_FOR_S_MAX, description="How long a stop lasts that a guard makes."
     )
 
     def policy(self, route: str = "") -> GuardPolicy:
         """As the domain wants it. `route` is the one whose own cost `spend_rate` counts."""
-        repeated, rate, steps = self.repeated_tool_call, self.spend_rate, self.steps_without_user
         return GuardPolicy(
-            repeated_tool_call=None if repeated == "off" else repeated.rule(),
-            spend_rate=None if rate == "off" else rate.rule(route),
-            steps_without_user=None if steps == "off" else steps,
+            repeated_tool_call=None if self.repeated_tool_call is None else self.repeated_tool_call.rule(),
+            spend_rate=None if self.spend_rate is None else self.spend_rate.rule(route),
+            steps_without_user=self.steps_without_user,
             stop_for_s=self.stop_for_s,
         )
 

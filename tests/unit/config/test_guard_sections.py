@@ -23,7 +23,12 @@ GENERAL = GuardSettings.model_validate(
 def test_nothing_is_guarded_unless_it_is_asked_for() -> None:
     assert GuardSettings().policy() == NO_GUARDS
     assert not NO_GUARDS.reads_bodies
-    assert GuardSettings(repeated_tool_call=False, spend_rate="Off").policy() == NO_GUARDS  # type: ignore[arg-type]
+    off = GuardSettings.model_validate({"repeated_tool_call": False, "spend_rate": "Off"})
+    assert off.policy() == NO_GUARDS
+    assert off.model_dump(mode="json", exclude_unset=True) == {
+        "repeated_tool_call": "off",
+        "spend_rate": "off",
+    }
 
 
 def test_what_is_written_is_what_watches() -> None:
@@ -34,6 +39,13 @@ def test_what_is_written_is_what_watches() -> None:
     )
     assert policy.spend_rate == SpendRateRule(limit_nano_usd=100_000_000, per_s=30, scope=SpendScope.SESSION)
     assert (policy.steps_without_user, policy.stop_for_s) == (50, 60)
+
+
+def test_what_is_shown_can_be_read_again() -> None:
+    for settings in (GENERAL, GuardSettings(), GuardSettings.model_validate({"spend_rate": "off"})):
+        for unset in (True, False):
+            shown = settings.model_dump(mode="json", exclude_unset=unset)
+            assert GuardSettings.model_validate(shown).policy() == settings.policy()
 
 
 def test_a_routes_own_keys_go_before_the_general_ones() -> None:

@@ -1,9 +1,14 @@
 """Shared by every test: assertion details from the port suites, and what `INTERCHANGE_REQUIRE=all` means."""
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.redis_world import RedisClusterWorld, RedisServer
 
 pytest.register_assert_rewrite("contracts.ports")
 
@@ -19,3 +24,23 @@ def missing(part: str) -> None:
     if REQUIRE_ALL:
         pytest.fail(f"{part} is missing and INTERCHANGE_REQUIRE=all", pytrace=False)
     pytest.skip(f"{part} is not installed")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RedisServer]":
+    """One real Redis for the session."""
+    from tests.redis_world import RedisServer, required_server
+
+    server = RedisServer(required_server(), tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RedisClusterWorld]":
+    """One real Redis Cluster for the session: three masters, each with a replica."""
+    from tests.redis_world import RedisClusterWorld, required_server
+
+    world = RedisClusterWorld(required_server(), tmp_path_factory.mktemp("redis-cluster"))
+    yield world
+    world.kill()

@@ -1,0 +1,249 @@
+"""One bounded client for a Redis server or a Redis Cluster, shared by every Redis adapter of a process."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from domain.errors import InvalidRequest, StoreUnavailable
+
+CONNECT_TIMEOUT_S: Final = 1.0
+COMMAND_TIMEOUT_S: Final = 0.25
+CONNECTIONS_MAX: Final = 32
+RETRY_AFTER_S: Final = 1.0
+CLOSE_TIMEOUT_S: Final = 1.0
+CLUSTER_AT_ONCE: Final = 64
+"""Commands sent to a Cluster at a time; each takes a connection to its node."""
+ALLOWED: Final = "redis://[<user>:<password>@]<host>[:<port>][/<db>], or rediss:// for TLS"
+_ERROR_LENGTH: Final = 200
+Result = TypeVar("Result")
+Observer = Callable[[float, bool], None]
+"""Told of every call: its duration in seconds, and whether it worked."""
+
+
+class Script:
+    """A Lua function on one key. Its version is part of its name, so that two versions of this program can
+    run side by side: servers keep scripts by the hash of their text."""
+
+    __slots__ = ("name", "sha", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = f"-- {name}\n{text}"
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+class ScriptCall(NamedTuple):
+    """One call. It may run twice when a connection broke under it: scripts have to bear that."""
+
+    script: Script
+    key: str
+    arguments: tuple[str | int, ...] = ()
+
+
+@dataclass(slots=True)
+class RedisHealth:
+    """How Redis is doing, as far as the last calls tell. `last_error` stays until the next failure."""
+
+    up: bool = False
+    last_error: str = ""
+    latency_s: float = 0.0
+    """Of the last call that worked."""
+    calls: int = 0
+    failures: int = 0
+
+
+def _nobody(_seconds: float, _worked: bool) -> None:
+    return
+
+
+class RedisConnection:
+    """Opens nothing before its first call. Belongs to one event loop.
+
+    A call takes at most `command_timeout_s` once connected, and `connect_timeout_s` more where it has to
+    connect or to find out who serves a slot now. Slow counts as down.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        cluster: bool = False,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        command_timeout_s: float = COMMAND_TIMEOUT_S,
+        connections_max: int = CONNECTIONS_MAX,
+        observer: Observer = _nobody,
+    ) -> None:
+        """Raises InvalidRequest for URLs it cannot serve."""
+        self.cluster = cluster
+        self.health = RedisHealth()
+        self._bound_s = connect_timeout_s + command_timeout_s
+        self._observer = observer
+        self._closed = False
+        settings: dict[str, Any] = {
+            "socket_connect_timeout": connect_timeout_s,
+            "socket_timeout": command_timeout_s,
+            "decode_responses": True,
+            # Once, where a connection turned out to be broken; a slow server is not asked again.
+            "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
+            "client_name": "interchange",
+        }
+        self._single: Redis | None = None
+        self._many: RedisCluster | None = None
+        if cluster:
+            self._many = _cluster_client(urls, connections_max, settings)
+        else:
+            self._single = _single_client(urls, connections_max, command_timeout_s, settings)
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable."""
+        client: Any = self._single or self._many
+        await self.bounded(client.ping)
+
+    async def call(self, *command: str | int) -> Any:
+        """One command. Raises StoreUnavailable."""
+        client: Any = self._single or self._many
+        return await self.bounded(lambda: client.execute_command(*command))
+
+    async def run(self, calls: Sequence[ScriptCall]) -> list[Any]:
+        """All of them, in one round trip to each server; their answers in order.
+
+        Raises StoreUnavailable: some may have run.
+        """
+        return await self.bounded(lambda: self._run(calls))
+
+    async def bounded(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """What `work` returns. Raises StoreUnavailable for whatever keeps it from returning in time."""
+        if self._closed:
+            raise StoreUnavailable("Redis is closed", retry_after_s=RETRY_AFTER_S)
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        self.health.calls += 1
+        try:
+            async with asyncio.timeout(self._bound_s):
+                result = await work()
+        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+            self._failed(error, clock() - begun)
+            raise StoreUnavailable(
+                f"Redis does not answer: {self.health.last_error}", retry_after_s=RETRY_AFTER_S
+            ) from error
+        self.health.up = True
+        self.health.latency_s = clock() - begun
+        self._observer(self.health.latency_s, True)
+        return result
+
+    def _failed(self, error: BaseException, took_s: float) -> None:
+        self.health.up = False
+        self.health.failures += 1
+        self.health.last_error = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
+        self._observer(took_s, False)
+
+    async def _run(self, calls: Sequence[ScriptCall]) -> list[Any]:
+        answers = await self._send([_by_hash(call) for call in calls])
+        unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:
+            # A script that is not known has not run. Sent in full, it is known from then on.
+            repeated = await self._send([_in_full(calls[place]) for place in unknown])
+            for place, answer in zip(unknown, repeated, strict=True):
+                answers[place] = answer
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return answers
+
+    async def _send(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+        single: Any = self._single
+        if single is not None:
+            if len(commands) == 1:
+                return [await _settled(single.execute_command(*commands[0]))]
+            pipeline = single.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            answered: list[Any] = await pipeline.execute(raise_on_error=False)
+            return answered
+        many: Any = self._many
+        answers: list[Any] = []
+        for start in range(0, len(commands), CLUSTER_AT_ONCE):
+            some = commands[start : start + CLUSTER_AT_ONCE]
+            # One by one and side by side, so that each follows its own redirection in a failover.
+            answers += await asyncio.gather(*(_settled(many.execute_command(*command)) for command in some))
+        return answers
+
+    async def aclose(self) -> None:
+        """Closes every connection. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        client: Any = self._single or self._many
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await client.aclose()
+                if self._single is not None:
+                    await self._single.connection_pool.disconnect()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed(error, 0.0)  # a server that stands still; the sockets end with the process
+
+
+async def _settled(call: Awaitable[Any]) -> Any:
+    try:
+        return await call
+    except (RedisError, RedisClusterException, OSError) as error:
+        return error
+
+
+def _by_hash(call: ScriptCall) -> tuple[str | int, ...]:
+    return ("EVALSHA", call.script.sha, 1, call.key, *call.arguments)
+
+
+def _in_full(call: ScriptCall) -> tuple[str | int, ...]:
+    return ("EVAL", call.script.text, 1, call.key, *call.arguments)
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        parts = dict(parse_url(url))
+    except ValueError:
+        raise InvalidRequest(f"REDIS_URL is not one; allowed: {ALLOWED}", param="REDIS_URL") from None
+    if "path" in parts:
+        raise InvalidRequest(f"REDIS_URL: no sockets; allowed: {ALLOWED}", param="REDIS_URL")
+    return parts
+
+
+def _single_client(
+    urls: Sequence[str], connections_max: int, wait_s: float, settings: dict[str, Any]
+) -> Redis:
+    if len(urls) != 1:
+        raise InvalidRequest("one REDIS_URL, or several REDIS_CLUSTER_URLS", param="REDIS_URL")
+    _parsed(urls[0])
+    pool = BlockingConnectionPool.from_url(
+        urls[0], max_connections=connections_max, timeout=wait_s, **settings
+    )
+    return Redis(connection_pool=pool)
+
+
+def _cluster_client(urls: Sequence[str], connections_max: int, settings: dict[str, Any]) -> RedisCluster:
+    if not urls:
+        raise InvalidRequest("REDIS_CLUSTER_URLS names no node", param="REDIS_CLUSTER_URLS")
+    parsed = [_parsed(url) for url in urls]
+    nodes = [ClusterNode(str(each.pop("host", "localhost")), int(each.pop("port", 6379))) for each in parsed]
+    shared = parsed[0]
+    if int(shared.pop("db", 0) or 0):
+        raise InvalidRequest("a Redis Cluster has only database 0", param="REDIS_CLUSTER_URLS")
+    tls = shared.pop("connection_class", None) is SSLConnection
+    return RedisCluster(
+        startup_nodes=nodes,
+        max_connections=max(connections_max, CLUSTER_AT_ONCE),
+        require_full_coverage=False,
+        ssl=tls,
+        **shared,
+        **settings,
+    )

@@ -39,7 +39,7 @@ def fake_server(answers: Mapping[str, tuple[int, Any]]) -> Iterator[FakeServer]:
             self.end_headers()
             self.wfile.write(answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
 
-        do_GET = do_POST = _answer  # noqa: N815 - the names the library calls
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the names the library calls
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass

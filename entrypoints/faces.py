@@ -97,25 +97,8 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         complete_endpoint=complete,
         keep_answers=container.keep_answers(),
     )
-    batching, money = container.batching(), container.money()
-    sources = HealthSources(
-        version=version(),
-        profile=settings.profile,
-        usage_log=container.usage_log(),
-        pipeline=gate.pipeline,
-        providers=container.providers_status(),
-        metrics=container.metrics(),
-        gateway=lambda: gateway_status(container),
-        warnings=live.warnings,
-        reload_status=lambda: live.status,
-        may_see=may_see(container.key_ring(), "providers.read"),
-        more_gauges=lambda: (
-            *batching.watch.gauges(),
-            *container.guarding().gauges(),
-            *budget_gauges(money.watch, money.holds.refusals),
-        ),
-        ledger=lambda: ledger_health(money.watch, money.holds.book),
-    )
+    batching = container.batching()
+    sources = _health_sources(container, live, gate)
     rest = Starlette(
         routes=[
             *health_routes(sources),
@@ -139,6 +122,28 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
     return Faces({**hot, **gemini}, rest, gate.running, below)
+
+
+def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate) -> HealthSources:
+    batching, money = container.batching(), container.money()
+    return HealthSources(
+        version=version(),
+        profile=live.settings.profile,
+        usage_log=container.usage_log(),
+        pipeline=gate.pipeline,
+        providers=container.providers_status(),
+        metrics=container.metrics(),
+        gateway=lambda: gateway_status(container),
+        warnings=lambda: [*live.warnings(), *money.follow.problems],
+        reload_status=lambda: live.status,
+        may_see=may_see(container.key_ring(), "providers.read"),
+        more_gauges=lambda: (
+            *batching.watch.gauges(),
+            *container.guarding().gauges(),
+            *budget_gauges(money.watch, money.holds.refusals),
+        ),
+        ledger=lambda: ledger_health(money.watch, money.holds.book),
+    )
 
 
 def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:

@@ -266,10 +266,12 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
                 optional=["note", "gateways"],
             ),
             "usage_log": one_of(["ok", "buffering"]),
+            "ledger": one_of(["ok", "down", "unused"], "Of budgets; `unused`: there are none."),
             "in_flight": _COUNT,
+            "budgets": obj({"in_force": _COUNT, "hard": _COUNT}),
             "warnings": array(text()),
         },
-        optional=["warnings"],
+        optional=["budgets", "warnings"],
     ),
     "Alive": obj({"status": text(const="alive")}),
     "CacheStatus": obj(

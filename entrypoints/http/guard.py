@@ -132,8 +132,8 @@ def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`").lstrip(".")
-        if not field and "`" in message:
-            field = message.split("`")[-2]
+        if " field `" in message:
+            field = ".".join(filter(None, (field, message.split("`")[-2])))
         raise InvalidRequest(message, param=field or "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None

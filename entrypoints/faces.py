@@ -66,12 +66,9 @@ def _gate(container: Container, settings: Settings) -> LlmGate:
     )
 
 
-def make_faces(container: Container, live: LiveConfiguration) -> Faces:
-    """Every route of the server; the hot ones in a table of their own."""
-    settings = live.settings
-    gate = _gate(container, settings)
-    complete = CompleteEndpoint(gate)
-    hot: dict[tuple[str, str], Endpoint] = {
+def _hot(container: Container, gate: LlmGate, complete: CompleteEndpoint) -> dict[tuple[str, str], Endpoint]:
+    """The routes that are found in a table, by method and path."""
+    return {
         ("POST", "/v1/chat/completions"): LlmEndpoint(gate, OPENAI_CHAT),
         ("POST", "/v1/completions"): LlmEndpoint(gate, OPENAI_COMPLETIONS),
         ("POST", "/v1/embeddings"): LlmEndpoint(gate, OPENAI_EMBEDDINGS),
@@ -81,6 +78,14 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         ("POST", "/api/v1/llm/complete"): complete,
         **media_faces(gate),
     }
+
+
+def make_faces(container: Container, live: LiveConfiguration) -> Faces:
+    """Every route of the server; the hot ones in a table of their own."""
+    settings = live.settings
+    gate = _gate(container, settings)
+    complete = CompleteEndpoint(gate)
+    hot = _hot(container, gate, complete)
     gemini, below = gemini_faces(gate, container.list_models())
     budgeting = _budgeting(container, live)
     use_cases = AdminUseCases(

@@ -87,6 +87,7 @@ class Reason(Enum):
     NOT_BILLED = "recorded but not billed: free credits, or the invoice is not complete yet"
     NEIGHBOUR_DAY = "the day before or after differs the other way: the invoice's days may not be UTC"
     ROUNDING = "no more than cents: the invoice is rounded"
+    CREDIT = "the invoice takes money back: credits or corrections"
     PRICES = "both know the traffic, but not at the same price: look at discounts and the price table"
 
 
@@ -161,7 +162,7 @@ def _line(
 ) -> Line:
     difference = differences[place]
     within = tolerance.allows(billed or 0, difference)
-    reasons = () if within else tuple(_reasons(place, billed, row, differences))
+    reasons = () if within else _reasons(place, billed, row, differences)
     return Line(*place, billed, row, difference, within, reasons)
 
 
@@ -170,31 +171,31 @@ def _reasons(
     billed: int | None,
     row: Recorded | None,
     differences: Mapping[tuple[str, str], int],
-) -> Iterable[Reason]:
+) -> tuple[Reason, ...]:
     difference = differences[place]
-    found = False
+    found: list[Reason] = []
     if row is not None:
-        # An unresolved attempt was held at its worst: it explains a lower bill, and no higher one.
+        # An unresolved attempt was counted at its worst: it explains a lower bill, and no higher one.
         if row.unresolved_attempts and difference < 0:
-            found = True
-            yield Reason.UNRESOLVED
+            found.append(Reason.UNRESOLVED)
         if row.estimated_attempts:
-            found = True
-            yield Reason.ESTIMATED
+            found.append(Reason.ESTIMATED)
         if row.unpriced_attempts and difference > 0:
-            found = True
-            yield Reason.UNPRICED
+            found.append(Reason.UNPRICED)
     if _shifted(place, differences):
-        found = True
-        yield Reason.NEIGHBOUR_DAY
+        found.append(Reason.NEIGHBOUR_DAY)
+    if billed is None:
+        found.append(Reason.NOT_BILLED)
+    elif billed < 0:
+        found.append(Reason.CREDIT)
     if abs(difference) <= _ROUNDED_NANO_USD:
-        yield Reason.ROUNDING
-    elif difference > 0 and (row is None or not found):
-        yield Reason.ELSEWHERE
-    elif billed is None:
-        yield Reason.NOT_BILLED
-    if row is not None and billed is not None and not found and abs(difference) > _ROUNDED_NANO_USD:
-        yield Reason.PRICES
+        found.append(Reason.ROUNDING)
+    elif not found:
+        if difference > 0:
+            found.append(Reason.ELSEWHERE)
+        if row is not None:
+            found.append(Reason.PRICES)
+    return tuple(found)
 
 
 def _shifted(place: tuple[str, str], differences: Mapping[tuple[str, str], int]) -> bool:

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.wire.conversation_tails import WireTails
 from adapters.wire.heads import DialectReader
@@ -14,6 +16,7 @@ from application.ports.wire import (
     OPENAI_EMBEDDINGS,
     OPENAI_RESPONSES,
 )
+from domain.errors import InvalidRequest
 from domain.guards.conversation_tail import ConversationTail
 
 Step = tuple[str, Any, str]
@@ -239,3 +242,30 @@ def test_long_arguments_and_results_are_told_apart_by_their_ends() -> None:
     assert found.calls[0][:3] == found.calls[1][:3]
     assert found.calls[1].digest != found.calls[2].digest
     assert found.calls[1].result != found.calls[2].result
+
+
+_NAMES = """
+role type content tool_calls function_call function custom name arguments input id call_id tool_use_id
+tool_call_id output parts functionCall functionResponse args response assistant user model tool tool_use
+tool_result function_call_output custom_tool_call reasoning message look {} null
+"""
+_words = st.sampled_from(_NAMES.split())
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_words, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@given(turns=st.lists(st.dictionaries(_words, _values, max_size=6), max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_whatever_was_read_can_be_judged(dialect: str, turns: list[dict[str, Any]]) -> None:
+    names = {OPENAI_RESPONSES: "input", GEMINI_GENERATE: "contents"}
+    body = {"model": "m", "max_tokens": 1, names.get(dialect, "messages"): turns}
+    try:
+        found = tail(dialect, body, calls_max=3, turns_max=3)
+    except InvalidRequest:
+        return  # the reader refused it
+
+    assert found is None or (len(found.calls) <= 3 and len(found.turns) <= 3)

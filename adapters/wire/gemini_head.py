@@ -128,7 +128,7 @@ def read_generate(body: bytes, fields: frozenset[str]) -> LlmRequest:
     kinds = config.modalities or config.modalities_snake or ()
     for answered in kinds:
         needs |= _OUTPUT_NEEDS.get(answered.upper(), 0)
-    choices = config.count or config.count_snake or 1
+    choices = max(_choices(head.config), _choices(head.config_snake))
     scored = config.logprobs or config.logprobs_snake
     return LlmRequest(
         operation=Operation.CHAT,
@@ -136,12 +136,26 @@ def read_generate(body: bytes, fields: frozenset[str]) -> LlmRequest:
         model="",
         body=body,
         include_usage=True,
-        max_output_tokens=max(config.limit or 0, config.limit_snake or 0) or None,
+        max_output_tokens=_limit(head),
         choices=choices,
         needs=capabilities(needs),
         fields=fields,
         plain_text=choices == 1 and not (head.tools or schema or thinking or scored or kinds),
     )
+
+
+def _choices(config: _Config | None) -> int:
+    return 1 if config is None else max(config.count or 1, config.count_snake or 1)
+
+
+def _limit(head: _Generate) -> int | None:
+    """The largest limit that any spelling of the configuration sets; None when one of them sets none."""
+    limits = [
+        max(config.limit or 0, config.limit_snake or 0)
+        for config in (head.config, head.config_snake)
+        if config is not None
+    ]
+    return max(limits) if limits and all(limits) else None
 
 
 def read_count_tokens(body: bytes, fields: frozenset[str]) -> LlmRequest:

@@ -105,6 +105,20 @@ def test_the_larger_of_two_limits_counts_for_the_bound() -> None:
     assert request.max_output_tokens == 10
 
 
+@pytest.mark.parametrize(
+    ("more", "limit"),
+    [
+        (b'"generationConfig":{"maxOutputTokens":5},"generation_config":{"max_output_tokens":9}', 9),
+        (b'"generationConfig":{"maxOutputTokens":5},"generation_config":{"topK":1}', None),
+        (b'"generationConfig":{"maxOutputTokens":5,"max_output_tokens":7}', 7),
+    ],
+)
+def test_a_limit_that_another_spelling_may_undo_counts_for_nothing(more: bytes, limit: int | None) -> None:
+    body = b'{"contents":[{"parts":[{"text":"hi"}]}],%b}' % more
+
+    assert read(GEMINI_GENERATE, body).max_output_tokens == limit
+
+
 def test_other_fields_of_a_configuration_stay_beside_the_limit() -> None:
     body = b'{"contents":[{"parts":[{"text":"hi"}]}],"generation_config":{"max_output_tokens":5,"topK":3}}'
     limited = with_max_output(read(GEMINI_GENERATE, body), 4)

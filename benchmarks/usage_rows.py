@@ -21,6 +21,7 @@ from sqlalchemy import Connection, text
 from adapters.sql.partitions import ensure_partitions, partitions_of
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.upgrade import upgrade
+from adapters.sql.usage_inserts import group_rows_max
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.sql.usage_retention import UsageRetention
 from adapters.sql.usage_rows import SqlUsageWriter
@@ -29,7 +30,6 @@ from contracts.ports.usage import attempt, usage_event
 from domain.analytics.event import RequestEvent
 from tests.contract.postgres_server import PostgresServer
 
-GROUP_ROWS: Final = 2000
 DURABLE: Final = "shared_buffers = 512MB\nmax_wal_size = 4GB\n"
 END: Final = datetime(2026, 3, 31, tzinfo=UTC)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,11 +74,12 @@ def events(rows: int, days: int) -> Iterator[RequestEvent]:
 async def write(database: PostgresDatabase, rows: int, days: int) -> None:
     """Writes them and prints the rate; making the events is not counted."""
     writer = SqlUsageWriter(database)
+    group_rows = group_rows_max(database.dialect)
     group: list[RequestEvent] = []
     spent_s = cpu_s = 0.0
     for number, event in enumerate(events(rows, days), 1):
         group.append(event)
-        if len(group) == GROUP_ROWS or number == rows:
+        if len(group) == group_rows or number == rows:
             started, cpu_started = time.perf_counter(), time.process_time()
             await writer.insert(group)
             spent_s += time.perf_counter() - started

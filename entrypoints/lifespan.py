@@ -26,6 +26,7 @@ from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
 from adapters.sql.postgres_url import is_postgres
 from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import current, upgrade
+from adapters.sql.usage_inserts import group_rows_max
 from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_retention import UsageRetention
 from adapters.sql.usage_rows import SqlUsageWriter
@@ -251,6 +252,7 @@ def _usage_and_money(
         SqlUsageWriter(database, (LedgerPostings(database.dialect, watch.told),)),
         thread,
         settings.data_dir / "journal",
+        group_rows_max=group_rows_max(database.dialect),
         beside=board,
         recover=BoardRecovery(RecoverHolds(ledgers, clock)),
     )

@@ -64,6 +64,26 @@ def partitioned_table(op: Any, name: str, *columns: Any, key: Sequence[str], by:
     op.execute(f"CREATE TABLE {name}_default PARTITION OF {name} DEFAULT")
 
 
+def index_online(op: Any, name: str, table: str, columns: str) -> None:
+    """For migrations: an index on a partitioned table that serving instances go on writing to.
+
+    PostgreSQL builds none concurrently on the whole: each part gets its own, beside the writers, and then
+    they become one. What was interrupted is taken up by running the migration again.
+    """
+    if op.get_bind().dialect.name != "postgresql":
+        op.execute(f"CREATE INDEX {name} ON {table} ({columns})")
+        return
+    op.execute(f"CREATE INDEX IF NOT EXISTS {name} ON ONLY {table} ({columns})")
+    parts = [part.name for part in partitions_of(op.get_bind(), table)]
+    with op.get_context().autocommit_block():
+        for part in parts:
+            # One that was interrupted is there and invalid.
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {part}_{name}")
+            op.execute(f"CREATE INDEX CONCURRENTLY {part}_{name} ON {part} ({columns})")
+    for part in parts:
+        op.execute(f"ALTER INDEX {name} ATTACH PARTITION {part}_{name}")
+
+
 def months(now: datetime, ahead: int) -> list[tuple[int, int]]:
     """From the month before `now` to `ahead` months after: year and month."""
     first = now.year * 12 + now.month - 2

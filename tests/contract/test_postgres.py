@@ -4,13 +4,14 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
-from adapters.sql.partitions import PARTITIONED
-from adapters.sql.postgres import PostgresDatabase
+from adapters.sql.partitions import PARTITIONED, ensure_partitions, index_online, partitions_of
+from adapters.sql.postgres import PostgresDatabase, open_async_engine
 from adapters.sql.schema import SCHEMA_HEAD, metadata
 from adapters.sql.upgrade import MIGRATIONS, current, downgrade, upgrade
 from adapters.sql.usage_rows import SqlUsageWriter
@@ -203,6 +204,34 @@ async def test_migrations_arrive_at_exactly_the_tables_the_code_expects(world: P
         return list(compare_metadata(context, metadata))
 
     assert await world.database.read(compare) == []
+
+
+async def test_an_index_is_built_beside_running_writers_and_reaches_every_part(world: PostgresWorld) -> None:
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    def build(connection: Connection) -> None:
+        context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+        with context.begin_transaction(_per_migration=True):
+            index_online(Operations(context), "ix_test", "usage_requests", "agent_id, started_at_us")
+
+    now = datetime(2026, 3, 15, tzinfo=UTC)
+    await world.database.write(lambda c: ensure_partitions(c, now), alone=False)
+    engine = open_async_engine(world.url, connections_max=1, timeout_s=10)
+    async with engine.connect() as connection:
+        await connection.run_sync(build)
+    await engine.dispose()
+
+    valid = await world.database.read(
+        lambda c: c.execute(
+            text(
+                "SELECT count(*) FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid"
+                " WHERE i.inhparent = 'ix_test'::regclass AND x.indisvalid"
+            )
+        ).scalar_one()
+    )
+    parts = await world.database.read(lambda c: len(partitions_of(c, "usage_requests")))
+    assert valid == parts == 6
 
 
 async def test_text_is_ordered_by_its_bytes_and_big_tables_are_partitioned(world: PostgresWorld) -> None:

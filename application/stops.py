@@ -91,6 +91,8 @@ class StopBoard:
     async def lift(self, stop: Stop, by: str) -> bool:
         """Whether it was there to be lifted. Raises StoreUnavailable; then it stays in force."""
         lifted = await self._store.lift(stop.tenant_id, stop.stop_id, self._clock.utc_now(), by)
+        if lifted:
+            log.warning("lifted: %s (%s, tenant %s) by %s", stop.subject, stop.stop_id, stop.tenant_id, by)
         await self._follow()
         return lifted
 

@@ -3,8 +3,12 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -196,3 +200,28 @@ def test_analytics_have_their_published_names_and_add_up(client: httpx.Client) -
     assert client.get(f"{COSTS}?bucket=month").json()["analytics"] == costs["analytics"], "ids stay"
     assert client.get(f"{COSTS}?bucket=week").status_code == 400
     assert client.get(f"{COSTS}?by=day").status_code == 400
+
+
+def command(used: Stack, *arguments: str) -> str:
+    """What the program prints on this machine, as its operator."""
+    environ = {**os.environ, "INTERCHANGE_DATA_DIR": str(used.data_dir)}
+    done = subprocess.run(
+        [sys.executable, "-m", "entrypoints.cli.main", *arguments],
+        env=environ, cwd=used.data_dir, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_says_the_same_from_the_store_and_from_the_server(used: Stack, tmp_path: Path) -> None:
+    asked = ("usage", "--by", "tenant,team", "--only", "team=search")
+    server = ("--url", used.url, "--key", used.key)
+
+    assert json.loads(command(used, *asked, "--json")) == json.loads(command(used, *asked, "--json", *server))
+    files = [tmp_path / "store.csv", tmp_path / "server.csv"]
+    for file, more in zip(files, ((), server), strict=True):
+        command(used, "usage", "--format", "csv", "--level", "requests", "--out", str(file), *more)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    report = command(used, "report", "--only", "tenant=default")
+    assert "search" in report
+    assert "CC-1" in report

@@ -31,6 +31,7 @@ _NAMES: Final[dict[str, str]] = {
     OPENAI_RESPONSES: "max_output_tokens",
     ANTHROPIC_MESSAGES: "max_tokens",
 }
+_NULL: Final = Raw(b"null")
 _OLD, _NEW = "max_tokens", "max_completion_tokens"
 _NEW_BYTES: Final = b'"max_completion_tokens"'
 
@@ -89,12 +90,12 @@ def _chat_name(fields: dict[str, Any], target: Target) -> str:
 
 
 def _limit_gemini(fields: dict[str, Any], limit: int) -> str:
-    name = "generation_config" if "generation_config" in fields else "generationConfig"
-    if "generationConfig" in fields:
-        name = "generationConfig"
-    given = fields.get(name)
-    config: dict[str, Any] = {} if given is None or bytes(given) == b"null" else _FIELDS.decode(given)
-    config.pop("max_output_tokens", None)
-    config["maxOutputTokens"] = limit
-    fields[name] = config
-    return name
+    """Puts it into every spelling that is there, so that none undoes another."""
+    spelt = [name for name in ("generationConfig", "generation_config") if name in fields]
+    for name in spelt or ["generationConfig"]:
+        given = fields.get(name, _NULL)
+        config: dict[str, Any] = {} if bytes(given) == b"null" else dict(_FIELDS.decode(given))
+        config.pop("max_output_tokens", None)
+        config["maxOutputTokens"] = limit
+        fields[name] = config
+    return spelt[0] if spelt else "generationConfig"

@@ -109,6 +109,25 @@ _ACCOUNT_EXAMPLE = {
     "exhausted_at": "2026-03-02T17:32:10Z",
 }
 
+ACCOUNT_FIELDS: dict[str, Schema] = {
+    "account_id": text(),
+    "subject": text("Such as `agent=planner`; empty where the scope names every value."),
+    "limit_usd": _usd(),
+    "spent_usd": _usd("Of the present period."),
+    "unresolved_usd": _usd("Counted in full until the bill is known, or until the deadline."),
+    "held_usd": _usd("Granted to instances for requests that run or come next."),
+    "remaining_usd": _usd("Limit less spent and unresolved; what is held is part of it."),
+    "utilization_percent": number(minimum=0),
+    "period_start": maybe(_TIME),
+    "resets_at": maybe(text("When it starts anew; null: never, or bit by bit.", format="date-time")),
+    "spend_rate_usd_per_day": _usd("Mean of last hour, last day and period."),
+    "rate_observed_minutes": integer("How much history the rate is made of.", minimum=0),
+    "projected_usd": maybe(_usd("What the period comes to at that rate; null: it has no end.")),
+    "exhausted_at": maybe(
+        text("When the limit is reached at that rate; null: not in this period.", format="date-time")
+    ),
+}
+
 BUDGET_SCHEMAS: dict[str, Schema] = {
     "BudgetBody": closed(
         obj({"name": _NAME, "scope": _SCOPE, **_TERMS}, optional=_OPTIONAL, example=_BODY_EXAMPLE)
@@ -137,24 +156,7 @@ BUDGET_SCHEMAS: dict[str, Schema] = {
     "Budgets": obj({"budgets": array(ref("Budget"), "Those of the file first, then by age.")}),
     "BudgetRemoved": obj({"budget_id": text(), "removed": boolean()}),
     "BudgetAccount": obj(
-        {
-            "account_id": text(),
-            "subject": text("Such as `agent=planner`; empty where the scope names every value."),
-            "limit_usd": _usd(),
-            "spent_usd": _usd("Of the present period."),
-            "unresolved_usd": _usd("Counted in full until the bill is known, or until the deadline."),
-            "held_usd": _usd("Granted to instances for requests that run or come next."),
-            "remaining_usd": _usd("Limit less spent and unresolved; what is held is part of it."),
-            "utilization_percent": number(minimum=0),
-            "period_start": maybe(_TIME),
-            "resets_at": maybe(text("When it starts anew; null: never, or bit by bit.", format="date-time")),
-            "spend_rate_usd_per_day": _usd("Mean of last hour, last day and period."),
-            "rate_observed_minutes": integer("How much history the rate is made of.", minimum=0),
-            "projected_usd": maybe(_usd("What the period comes to at that rate; null: it has no end.")),
-            "exhausted_at": maybe(
-                text("When the limit is reached at that rate; null: not in this period.", format="date-time")
-            ),
-        },
+        ACCOUNT_FIELDS,
         example=_ACCOUNT_EXAMPLE,
     ),
     "BudgetAccounts": obj(

@@ -55,6 +55,15 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
     },
     "x-interchange-via": {"description": "`direct` or `portkey`.", "schema": text()},
     "x-interchange-overhead-ms": {"description": "Time spent here.", "schema": number(minimum=0)},
+    "x-interchange-budget-remaining-usd": {
+        "description": "What is left of the caller's tightest hard budget, as decimal text, as far as this "
+        "instance was told.",
+        "schema": text(),
+    },
+    "x-interchange-max-tokens": {
+        "description": "The limit on the answer that was put in, or lowered, here.",
+        "schema": integer(minimum=1),
+    },
     "x-interchange-dropped": {
         "description": "Fields that did not reach the provider, as a comma list.",
         "schema": text(),

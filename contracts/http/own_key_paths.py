@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.http.admin_schemas import PAYERS
-from contracts.http.budget_paths import PERIODS
+from contracts.http.budget_paths import ACCOUNT_FIELDS, PERIODS
 from contracts.http.error_answers import OPENAI_ERRORS, errors
 from contracts.http.operations import json_answer, operation
 from contracts.http.words import array, boolean, integer, maybe, number, obj, one_of, ref, text
@@ -49,12 +49,15 @@ OWN_KEY_SCHEMAS: dict[str, Any] = {
             )
         }
     ),
-    "KeyBudgetStanding": {
-        "allOf": [
-            obj({"name": text(), "hard": boolean(), "period": one_of(PERIODS), "rolling": boolean()}),
-            ref("BudgetAccount"),
-        ]
-    },
+    "KeyBudgetStanding": obj(
+        {
+            "name": text(),
+            "hard": boolean(),
+            "period": one_of(PERIODS),
+            "rolling": boolean(),
+            **ACCOUNT_FIELDS,
+        }
+    ),
     "KeyUsage": obj(
         {
             "since": text("UTC.", format="date-time"),

@@ -12,8 +12,10 @@ from typing import Final
 from application.ports.hold_board import HoldBoard, HoldGroup
 from application.ports.ledger import Exchange, HolderFenced, LeaseLine, LedgerStore
 from application.ports.system import Clock
+from domain.analytics.event import RequestEvent
 from domain.budgets.budget import Account, Budget, renewed
 from domain.budgets.lease import AccountState, Lease
+from domain.budgets.posting import read_posting
 from domain.errors import StoreUnavailable
 
 log = logging.getLogger("interchange")
@@ -274,14 +276,21 @@ class LeaseBook:
                 if (budget := by_id.get(account.budget_id)) is not None:
                     tenure.accounts[account_id] = renewed(account, budget)
 
-    def posted(self, holder: str, account_ids: Iterable[str], charged: int) -> None:
-        """A posting reached the database: a ledger that is a pool is told with the next exchange."""
-        for tenure in (*self._tenures.values(), *self._ending):
-            if tenure.holder == holder:
-                for account_id in account_ids:
-                    lease = tenure.leases.get(account_id)
-                    if lease is not None:
-                        lease.posted_total += charged
+    def posted(self, events: Iterable[RequestEvent]) -> None:
+        """These rows are in the database: a ledger that is a pool is told with the next exchange.
+
+        Never told too much: what is not told counts as leased until the tenure ends.
+        """
+        by_holder = {each.holder: each.leases for each in (*self._tenures.values(), *self._ending)}
+        for event in events:
+            for attempt in event.attempts:
+                if not attempt.ledger:
+                    continue
+                posting = read_posting(attempt.attempt_id, attempt.ledger)
+                leases = by_holder.get(posting.holder, {})
+                for account_id in posting.leased:
+                    if (lease := leases.get(account_id)) is not None:
+                        lease.posted_total += posting.charged_nano_usd
 
     def state(self, account_id: str) -> AccountState | None:
         """How an account stood when the ledger was last asked; None: it never was."""

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -101,6 +101,8 @@ class JournaledUsageLog(UsageLog):
         recover: Recover | None = None,
     ) -> None:
         """`directory` is `<data_dir>/journal`, shared by all processes of the machine."""
+        self.on_written: Callable[[Sequence[RequestEvent]], None] | None = None
+        """Told of rows that are in the database now, each at most once; of a few it is never told."""
         self._beside = beside
         self._recover = recover
         self._at_risk = False
@@ -258,6 +260,8 @@ class JournaledUsageLog(UsageLog):
     async def _write_group(self) -> None:
         group = list(islice(self._queue, self._group_rows_max))
         await self._insert(group)
+        if self.on_written is not None:
+            self.on_written(group)
         # Taken off only now: a cancelled or failed group is simply written again, which changes nothing.
         for _ in group:
             self._queue.popleft()

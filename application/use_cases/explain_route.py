@@ -8,7 +8,7 @@ from application.use_cases.answer_llm_request import complete_requirements
 from domain.budgets.output_limit import as_limited
 from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import Forbidden
-from domain.llm.request import LlmRequest, Operation
+from domain.llm.request import LlmRequest
 from domain.routing.explanation import CostLimit, Explanation, explain
 from domain.routing.keeping import demand_keeper
 from domain.routing.ranking import Recall
@@ -54,9 +54,6 @@ class ExplainRoute:
             now=self._clock.monotonic(),
             draw=DRAW_SHOWN,
             reachable=lambda target: self._attempts.reachable(target, request.dialect),
-            input_bytes=request.size_bytes,
-            max_output_tokens=output_bound_tokens(request),
-            variant=request.service_tier,
             recall=self._recall(principal, route, session_id, request, requirements),
             limit_of=lambda target: cost_limit(request, route, target),
         )
@@ -82,10 +79,3 @@ def cost_limit(request: LlmRequest, route: Route, target: Target) -> CostLimit:
     if isinstance(bound, Bound):
         return CostLimit(bound.nano_usd, bound.made_by, sent.forced_max_output_tokens)
     return CostLimit(None, f"{bound.reason}; {bound.remedy}", sent.forced_max_output_tokens)
-
-
-def output_bound_tokens(request: LlmRequest) -> int | None:
-    """The most all choices of an answer may hold together; None where only the model's own limit says."""
-    if request.operation in (Operation.EMBEDDINGS, Operation.COUNT_TOKENS):
-        return 0
-    return None if request.max_output_tokens is None else request.max_output_tokens * request.choices

@@ -55,7 +55,7 @@ class SqlLedger(LedgerStore, LedgerBooks):
 
     async def open(self, holder: str, now_us: int) -> str:
         row = {"holder": holder, "state": HolderState.OPEN.value, "seen_us": now_us}
-        await self._write(lambda connection: connection.execute(self._inserts.holders, row).close())
+        await self.write(lambda connection: connection.execute(self._inserts.holders, row).close())
         return holder
 
     async def exchange(self, holder: str, lines: Sequence[LeaseLine], now_us: int) -> Exchange:
@@ -74,39 +74,39 @@ class SqlLedger(LedgerStore, LedgerBooks):
             answers = tuple(LeaseAnswer(*each) for each in granted)
             return Exchange(answers, refused), page.save(self._entries)
 
-        answer, alerts = await self._write(work)
+        answer, alerts = await self.write(work)
         if answer is None:
             raise HolderFenced(holder)
-        self._tell(alerts)
+        self.tell(alerts)
         return answer
 
     async def close(self, holder: str, now_us: int) -> None:
-        def work(connection: Connection) -> list[Alert]:
-            columns = budget_holders.c
-            mine = columns.holder == holder
-            connection.execute(update(budget_holders).where(mine).values(state=HolderState.CLOSED.value))
-            lost = lost_id(holder)
-            accounts = {
-                *connection.execute(ACCOUNTS_OF_HOLDER, {"holder": holder}).scalars(),
-                *connection.execute(UNRESOLVED_OF_ATTEMPT, {"attempt_id": lost}).scalars(),
-            }
-            if not accounts:
-                return []
-            page = LedgerPage(connection, now_us)
-            page.load(accounts, [holder])
-            page.know([lost], everywhere=False)
-            page.ledger.open(holder, now_us)
-            before = page.outcomes(lost)
-            page.ledger.close(holder, now_us)
-            page.note_bills(lost, before, now_us)
-            return page.save(self._entries)
+        self.tell(await self.write(partial(self.close_in, holder=holder, now_us=now_us)))
 
-        self._tell(await self._write(work))
+    def close_in(self, connection: Connection, holder: str, now_us: int) -> list[Alert]:
+        """Closes a holder within a transaction; what to `tell` once that is committed."""
+        mine = budget_holders.c.holder == holder
+        connection.execute(update(budget_holders).where(mine).values(state=HolderState.CLOSED.value))
+        lost = lost_id(holder)
+        accounts = {
+            *connection.execute(ACCOUNTS_OF_HOLDER, {"holder": holder}).scalars(),
+            *connection.execute(UNRESOLVED_OF_ATTEMPT, {"attempt_id": lost}).scalars(),
+        }
+        if not accounts:
+            return []
+        page = LedgerPage(connection, now_us)
+        page.load(accounts, [holder])
+        page.know([lost], everywhere=False)
+        page.ledger.open(holder, now_us)
+        before = page.outcomes(lost)
+        page.ledger.close(holder, now_us)
+        page.note_bills(lost, before, now_us)
+        return page.save(self._entries)
 
     async def post(self, postings: Sequence[Posting], now_us: int) -> None:
         for start in range(0, len(postings), POSTINGS_PER_TRANSACTION):
             some = postings[start : start + POSTINGS_PER_TRANSACTION]
-            self._tell(await self._write(partial(self._post, postings=some, now_us=now_us)))
+            self.tell(await self.write(partial(self._post, postings=some, now_us=now_us)))
 
     def _post(self, connection: Connection, postings: Sequence[Posting], now_us: int) -> list[Alert]:
         page = LedgerPage(connection, now_us)
@@ -123,7 +123,7 @@ class SqlLedger(LedgerStore, LedgerBooks):
         columns = budget_holders.c
         silent = and_(columns.state == HolderState.OPEN.value, columns.seen_us < silent_since_us)
         overdue = and_(columns.state == HolderState.FENCED.value, columns.seen_us < book_before_us)
-        found = await self._read(
+        found = await self.read(
             lambda connection: (
                 connection.execute(
                     select(columns.holder).where(or_(silent, overdue)).order_by(columns.holder)
@@ -149,8 +149,8 @@ class SqlLedger(LedgerStore, LedgerBooks):
 
         total = 0
         for holder in found:
-            booked, alerts = await self._write(partial(work, holder=holder))
-            self._tell(alerts)
+            booked, alerts = await self.write(partial(work, holder=holder))
+            self.tell(alerts)
             total += booked
         return total
 
@@ -161,23 +161,23 @@ class SqlLedger(LedgerStore, LedgerBooks):
         statement = select(columns.account_id, columns.charged_nano_usd).where(
             columns.holder == holder, columns.charged_nano_usd != 0
         )
-        return await self._read(
+        return await self.read(
             lambda connection: {row.account_id: row.charged_nano_usd for row in connection.execute(statement)}
         )
 
     # For people
 
     async def accounts(self, where: AccountFilter, *, limit: int = 1000) -> list[AccountRow]:
-        return await self._read(lambda connection: read_accounts(connection, where, limit))
+        return await self.read(lambda connection: read_accounts(connection, where, limit))
 
     async def unresolved(self, tenant_id: str | None, *, limit: int = 1000) -> list[UnresolvedEntry]:
-        return await self._read(lambda connection: read_unresolved(connection, tenant_id, limit))
+        return await self.read(lambda connection: read_unresolved(connection, tenant_id, limit))
 
     async def resolve(self, attempt_id: str, charged_nano_usd: int | None, now_us: int) -> int:
-        resolved, alerts = await self._write(
+        resolved, alerts = await self.write(
             lambda connection: self._resolve(connection, [attempt_id], charged_nano_usd, now_us)
         )
-        self._tell(alerts)
+        self.tell(alerts)
         return resolved
 
     async def resolve_older(self, before_us: int, now_us: int) -> int:
@@ -195,12 +195,12 @@ class SqlLedger(LedgerStore, LedgerBooks):
 
         total = 0
         while True:
-            resolved, alerts = await self._write(work)
-            self._tell(alerts)
+            resolved, alerts = await self.write(work)
+            self.tell(alerts)
             total += resolved
             if not resolved:
                 break
-        await self._write(lambda connection: forget_old(connection, now_us))
+        await self.write(lambda connection: forget_old(connection, now_us))
         return total
 
     def _resolve(
@@ -222,10 +222,12 @@ class SqlLedger(LedgerStore, LedgerBooks):
 
     # Bounds
 
-    async def _write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, committed, within the ledger's bound. Raises StoreUnavailable."""
         return await self._bounded(self._database.write(work, alone=False))
 
-    async def _read(self, work: Callable[[Connection], Result]) -> Result:
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, within the ledger's bound. Raises StoreUnavailable."""
         return await self._bounded(self._database.read(work))
 
     async def _bounded(self, call: Coroutine[Any, Any, Result]) -> Result:
@@ -240,6 +242,7 @@ class SqlLedger(LedgerStore, LedgerBooks):
         except REFUSED_VALUES as error:
             raise unavailable(error) from error
 
-    def _tell(self, alerts: Sequence[Alert]) -> None:
+    def tell(self, alerts: Sequence[Alert]) -> None:
+        """Passes on what was committed."""
         if alerts:
             self._on_alerts(alerts)

@@ -10,10 +10,13 @@ from adapters.memory.ledger import InMemoryLedger
 from adapters.memory.ledger_pools import InMemoryLedgerPools
 from adapters.redis.connection import RedisConnection
 from adapters.redis.ledger import RedisLedger
+from adapters.sql.ledger import SqlLedger
+from adapters.sql.ledger_pools import SqlLedgerPools
 from application.ports.ledger import LedgerBooks, LedgerStore
 from contracts.ports.ledger import LedgerStoreContract
 from contracts.ports.ledger_books import LedgerChargesContract, LedgerLossContract
 from domain.errors import StoreUnavailable
+from tests.contract.sql_world import AnySqlWorld
 from tests.redis_world import RedisClusterWorld, RedisServer
 
 _numbers = count(1)
@@ -97,6 +100,35 @@ class ClusterHoles(PoolHoles):
         return restore
 
 
+class SqlTruthHoles(SingleHoles):
+    """The ledger in a database behind it; without one there is no pool either."""
+
+    @pytest.fixture
+    def truth(self, sql: AnySqlWorld) -> SqlLedger:
+        return SqlLedger(sql.database)
+
+    @pytest.fixture
+    def store(self, sql: AnySqlWorld, truth: SqlLedger, redis: RedisConnection) -> LedgerStore:
+        return RedisLedger(truth, SqlLedgerPools(sql.database, truth), redis, new_pool, fresh_for_s=0)
+
+    @pytest.fixture
+    def lose(self, sql: AnySqlWorld, redis_server: RedisServer) -> Iterator[Callable[[], None]]:
+        def lose() -> None:
+            sql.lose()
+            redis_server.freeze()
+
+        yield lose
+        redis_server.thaw()
+
+    @pytest.fixture
+    def restore(self, sql: AnySqlWorld, redis_server: RedisServer) -> Callable[[], None]:
+        def restore() -> None:
+            sql.restore()
+            redis_server.thaw()
+
+        return restore
+
+
 class TestSingleRedisLeases(SingleHoles, LedgerStoreContract):
     pass
 
@@ -118,4 +150,16 @@ class TestClusterRedisCharges(ClusterHoles, LedgerChargesContract):
 
 
 class TestClusterRedisLosses(ClusterHoles, LedgerLossContract):
+    pass
+
+
+class TestRedisBeforeSqlLeases(SqlTruthHoles, LedgerStoreContract):
+    pass
+
+
+class TestRedisBeforeSqlCharges(SqlTruthHoles, LedgerChargesContract):
+    pass
+
+
+class TestRedisBeforeSqlLosses(SqlTruthHoles, LedgerLossContract):
     pass

@@ -59,7 +59,7 @@ class _Usage:
         query = request.query_params
         wish = read_wish(query)
         if wish.format != JSON:
-            return await _download(self._use.export, by, wish)
+            return await download(self._use.export, by, wish)
         if wish.level is not UsageLevel.SUMMARY:
             raise InvalidRequest(
                 "format json is for the summary; single rows come as csv, jsonl or parquet", param="format"
@@ -142,7 +142,8 @@ def analytics_object(one: UsageAnalytics) -> dict[str, Any]:
     }
 
 
-async def _download(export_usage: ExportUsage, by: Principal, wish: Wish) -> Response:
+async def download(export_usage: ExportUsage, by: Principal, wish: Wish) -> Response:
+    """A file as an answer. Raises what opening it raises, and StoreUnavailable."""
     stack = AsyncExitStack()
     try:
         export = await stack.enter_async_context(export_usage.open(by, wish))

@@ -238,9 +238,6 @@ class Computer:
                 raise StoreUnavailable("down")
             for _ in range(2):
                 await self.posted.post(self.link.ledger, group, self.clock.now_us)
-            for attempt in group:
-                ids = [account.account_id for account in attempt.accounts]
-                self.book.posted(attempt.tenure.holder, ids, attempt.charged)
             del self.journal[:2]
 
 

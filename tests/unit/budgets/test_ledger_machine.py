@@ -62,6 +62,7 @@ class LedgerHistories(RuleBasedStateMachine):
         self.accounts: dict[str, Account] = {}
         self.attempts: list[Attempt] = []
         self.lossy = False
+        self.put_back_s = 0.0
         self.start()
 
     # Processes
@@ -195,6 +196,7 @@ class LedgerHistories(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, 45.0, 4000.0]))
     def put_clock_back(self, seconds: float) -> None:
         self.clock.put_back(seconds)
+        self.put_back_s += seconds
 
     # What must hold
 
@@ -235,7 +237,7 @@ class LedgerHistories(RuleBasedStateMachine):
                 drive(computer.flush())
                 drive(computer.book.look())
         if self.lossy:
-            self.clock.advance(20_000.0)
+            self.clock.advance(1000.0 + self.put_back_s)
             for computer in self.computers:
                 drive(computer.book.look())
             self.give_up_lost()

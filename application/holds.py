@@ -25,7 +25,7 @@ from domain.budgets.refusal import exceeded, unbounded
 from domain.budgets.scope import Spender
 from domain.budgets.token_bounds import KnownPrefix, Unbounded
 from domain.budgets.worst_case import Bound, worst_attempt_cost
-from domain.errors import InterchangeError
+from domain.errors import BudgetExceeded, InterchangeError
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.target import Target
 
@@ -92,7 +92,7 @@ class BudgetHolds:
         bound = worst_attempt_cost(request, target, more_bytes=more_bytes)
         if isinstance(bound, Unbounded):
             self._refused(hard[0])
-            raise unbounded(hard[0], f"{bound.reason}; {bound.remedy}")
+            raise unbounded(hard[0], f"{bound.reason}; {bound.remedy}", scope=self._scope(hard[0]))
         amount: int = bound.nano_usd
         taken = self.leases.try_take(hard, amount, monotonic)
         known: KnownPrefix | None = None
@@ -109,8 +109,7 @@ class BudgetHolds:
             except NoRoom as full:
                 shorter = self._shorter(job, target, request, full, more_bytes, known)
                 if shorter is None:
-                    self._refused(full.account)
-                    raise exceeded(full.account, full.state, amount) from None
+                    raise self._no_room(job, full, amount) from None
                 # What was affordable a moment ago; somebody else may have been faster.
                 return await self._cut(job, target, hard, concerned, shorter, more_bytes, known)
         return self._opened(job, concerned, amount, taken), request
@@ -146,8 +145,7 @@ class BudgetHolds:
         try:
             taken = await self.leases.take(hard, bound.nano_usd, 0.0)
         except NoRoom as full:
-            self._refused(full.account)
-            raise exceeded(full.account, full.state, bound.nano_usd) from None
+            raise self._no_room(job, full, bound.nano_usd) from None
         return self._opened(job, concerned, bound.nano_usd, taken), request
 
     def _opened(self, job: Job, concerned: Concerned, amount: int, taken: tuple[Tenure, list[Lease]]) -> Hold:
@@ -215,6 +213,21 @@ class BudgetHolds:
             self.leases.recorded(hold.tenure)
             hold.leases = []
 
+    def _no_room(self, job: Job, full: NoRoom, needed_nano_usd: int) -> BudgetExceeded:
+        self._refused(full.account)
+        return exceeded(
+            full.account,
+            full.state,
+            needed_nano_usd,
+            scope=self._scope(full.account),
+            figures=full.account.tenant_id == job.principal.tenant_id,
+        )
+
+    def _scope(self, account: Account) -> str:
+        """What the account's budget counts, for people."""
+        budgets = (each for each in self.book.budgets if each.budget_id == account.budget_id)
+        return next((budget.scope.describe() for budget in budgets), "")
+
     def _refused(self, account: Account) -> None:
         self.refusals[account.budget_id] = self.refusals.get(account.budget_id, 0) + 1
 
@@ -243,7 +256,8 @@ class BudgetHolds:
         rests = []
         for account in concerned.hard:
             state = self.leases.state(account.account_id)
-            if state is not None:
+            # What several tenants have left together is told to none of them.
+            if state is not None and account.tenant_id == job.principal.tenant_id:
                 rests.append(state.free_nano_usd + self.leases.at_hand(account.account_id))
         return min(rests, default=None)
 

@@ -10,32 +10,40 @@ from domain.money import format_usd
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def exceeded(account: Account, state: AccountState, needed_nano_usd: int) -> BudgetExceeded:
-    """Scope, limit, spent, held, needed, reset time and contact, in words and as details."""
+def exceeded(
+    account: Account, state: AccountState, needed_nano_usd: int, *, scope: str = "", figures: bool = True
+) -> BudgetExceeded:
+    """Scope, limit, spent, held, needed, reset time and contact, in words and as details.
+
+    Without `figures`, nothing is said of how the account stands: it is not the caller's tenant's alone.
+    """
     held = state.leased_nano_usd + state.unresolved_nano_usd
     text = (
         f"the budget {_named(account)} has no room for this request: it may cost up to "
-        f"${format_usd(needed_nano_usd)}, and of ${format_usd(state.limit_nano_usd)} {_period(account)}"
-        f" ${format_usd(state.spent_nano_usd)} are spent and ${format_usd(held)} held for requests that run or"
-        " whose bill is unknown"
+        f"${format_usd(needed_nano_usd)}"
     )
-    text += _what_helps(account)
-    details = _details(account) | {
-        "limit_usd": format_usd(state.limit_nano_usd),
-        "spent_usd": format_usd(state.spent_nano_usd),
-        "held_usd": format_usd(held),
-        "needed_usd": format_usd(needed_nano_usd),
-    }
-    return BudgetExceeded(text, details=details)
+    details = _details(account, scope) | {"needed_usd": format_usd(needed_nano_usd)}
+    if figures:
+        text += (
+            f", and of ${format_usd(state.limit_nano_usd)} {_period(account)}"
+            f" ${format_usd(state.spent_nano_usd)} are spent and ${format_usd(held)} held for requests that "
+            "run or whose bill is unknown"
+        )
+        details |= {
+            "limit_usd": format_usd(state.limit_nano_usd),
+            "spent_usd": format_usd(state.spent_nano_usd),
+            "held_usd": format_usd(held),
+        }
+    return BudgetExceeded(text + _what_helps(account), details=details)
 
 
-def unbounded(account: Account, reason: str) -> CostUnbounded:
+def unbounded(account: Account, reason: str, *, scope: str = "") -> CostUnbounded:
     """`reason` says what keeps the cost from being bounded, and what the caller can do."""
     text = (
         f"the hard budget {_named(account)} takes only what has a known highest cost: {reason}"
         f"{_what_helps(account, wait=False)}"
     )
-    return CostUnbounded(text, details=_details(account) | {"reason": reason})
+    return CostUnbounded(text, details=_details(account, scope) | {"reason": reason})
 
 
 def resets_at(account: Account) -> str | None:
@@ -64,10 +72,11 @@ def _what_helps(account: Account, *, wait: bool = True) -> str:
     return text + (f". Contact: {account.contact}" if account.contact else "")
 
 
-def _details(account: Account) -> dict[str, object]:
+def _details(account: Account, scope: str) -> dict[str, object]:
     return {
         "budget_id": account.budget_id,
         "budget": account.name,
+        "scope": scope,
         "subject": account.subject,
         "period": f"rolling {account.period}" if account.rolling_us else account.period,
         "resets_at": resets_at(account),

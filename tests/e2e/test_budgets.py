@@ -164,6 +164,7 @@ def test_a_new_hard_budget_refuses_the_next_request_and_says_everything(client: 
         "0.001",
         "0",
     )
+    assert details["scope"] == "tenant=default, agent=soon-poor"
     assert float(details["needed_usd"]) > 0.001 and float(details["held_usd"]) == 0
     assert details["resets_at"].endswith("T00:00:00Z") and details["period"] == "month"
     assert details["contact"] == "money@acme.example"

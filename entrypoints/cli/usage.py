@@ -92,7 +92,7 @@ def table_text(rows: list[dict[str, Any]], by: list[str]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [
         "  ".join(
-            cell.ljust(width) if column < len(names) else cell.rjust(width)
+            cell.ljust(width) if column < len(names) or column == len(line) - 1 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
@@ -113,7 +113,9 @@ def _numbers(row: dict[str, Any]) -> list[str]:
         f"{row['input_tokens']:,}",
         f"{row['cached_read_tokens']:,}",
         f"{row['output_tokens']:,}",
-        f"{Decimal(row['cost_usd']):,.6f}",
+        "unknown"
+        if requests and row["unpriced_requests"] == requests
+        else f"{Decimal(row['cost_usd']):,.6f}",
         f"{row['duration_us'] / requests / 1000:,.0f}" if requests else "-",
         remarks(row),
     ]

@@ -10,7 +10,7 @@ from typing import Final
 
 from domain.budgets.budget import BASIS_POINTS, DEFAULT_ALERTS, Budget, Switch, check_budget
 from domain.budgets.period import make_period
-from domain.budgets.scope import EACH, Dimension, Scope, make_scope
+from domain.budgets.scope import EACH, OF_TARGET, Dimension, Scope, make_scope
 from domain.errors import InvalidRequest
 from domain.money import InvalidAmount, parse_usd
 from domain.tenancy.key_rules import TENANT_SHAPE
@@ -51,16 +51,17 @@ def make_budget(
     Raises:
         InvalidRequest: with the field (`scope.agent`, `on_threshold.at`), what is wrong and what is allowed.
     """
+    scope = _scope(terms.scope)
     budget = Budget(
         budget_id=budget_id,
         owner=owner,
         name=terms.name,
-        scope=_scope(terms.scope),
+        scope=scope,
         period=make_period(terms.period, rolling=terms.rolling, time_zone=terms.time_zone),
         limit_nano_usd=_limit(terms.limit_usd),
         hard=terms.hard,
         alert_at=_alerts(terms.alert_at, first_alert),
-        switch=_switch(terms),
+        switch=_switch(terms, scope),
         contact=terms.contact,
         declared=declared,
     )
@@ -145,7 +146,13 @@ def _alerts(written: tuple[float, ...] | None, first: float) -> tuple[int, ...]:
     return tuple(basis_points(share, "alert_at") for share in written)
 
 
-def _switch(terms: BudgetTerms) -> Switch | None:
+def _switch(terms: BudgetTerms, scope: Scope) -> Switch | None:
     if not terms.switch_route:
         return None
+    if any(dimension in OF_TARGET for dimension, _ in scope.parts):
+        raise InvalidRequest(
+            "a budget of a model or provider cannot switch routes: which one it is, is only known after a "
+            "route was chosen",
+            param="on_threshold",
+        )
     return Switch(basis_points(terms.switch_at, "on_threshold.at"), terms.switch_route)

@@ -97,6 +97,10 @@ async def test_another_instance_follows_with_its_next_look(world: BudgetWorld) -
         ({"switch_at": 0.5, "switch_route": "none"}, "on_threshold.route"),
         ({"switch_at": 0.0, "switch_route": "cheap"}, "on_threshold.at"),
         ({"switch_at": 1.5, "switch_route": "cheap"}, "on_threshold.at"),
+        (
+            {"scope": {"tenant": "acme", "model": "m"}, "switch_at": 0.5, "switch_route": "cheap"},
+            "on_threshold",
+        ),
         ({"contact": "x" * 300}, "contact"),
     ],
 )

@@ -1,5 +1,6 @@
 """`budgets` of the file: what they become, and where it is told what is wrong with them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,15 @@ def test_overlapping_budgets_are_fine_and_a_pointless_one_is_mentioned(tmp_path:
     assert [str(warning).partition(": ")[2] for warning in loaded.warnings] == [
         "budgets[2]: budget 'c' counts the same as 'a'; the smaller limit decides"
     ]
+
+
+def test_what_the_documentation_shows_is_a_configuration(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "budgets.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+    for number, block in enumerate(shown):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(block)
+        settings = load_settings({}, config_path=file).settings
+        assert all(section.budget(0.8) for section in settings.budgets)
+    assert len(shown) == 4

@@ -108,6 +108,19 @@ class RedisServer:
         self.kill()
         self.start()
 
+    def follow(self, master: "RedisServer") -> None:
+        """Becomes a replica; returns when it has everything."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with self.client() as client:
+            client.replicaof("127.0.0.1", master.port)
+            while True:
+                info: dict[str, Any] = client.info("replication")
+                if info["master_link_status"] == "up":
+                    return
+                if time.monotonic() > deadline:
+                    pytest.fail("the replica did not catch up")
+                time.sleep(0.02)
+
     def freeze(self) -> None:
         """It takes connections and answers nothing."""
         assert self._process is not None

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from application.use_cases.manage_budgets import ManageBudgets
 from application.use_cases.report_budgets import ReportBudgets
 from application.use_cases.resolve_charges import ResolveCharges
-from domain.budgets.scope import Spender
+from domain.budgets.scope import VALUE_LENGTH_MAX, Spender
 from domain.errors import InvalidRequest
 from domain.tenancy.principal import Principal
 from entrypoints.budget_objects import (
@@ -22,7 +22,7 @@ from entrypoints.budget_objects import (
 )
 from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, read_bounded
 
-VALUE_LENGTH_MAX = 256
+SUBJECT_LENGTH_MAX = 10 * (VALUE_LENGTH_MAX + 10)
 
 
 class SpenderBody(Body):
@@ -76,7 +76,9 @@ def budget_routes(
         record, standings = await report.accounts(
             by,
             request.path_params["budget_id"],
-            subject=query.get("subject"),
+            subject=None
+            if "subject" not in query
+            else _value(query["subject"], "subject", SUBJECT_LENGTH_MAX),
             limit=_whole(query.get("limit", "100")),
         )
         return {
@@ -86,7 +88,7 @@ def budget_routes(
 
     async def check(request: Request, by: Principal) -> Any:
         body = decode(await read_bounded(request), SpenderBody)
-        spender = Spender(*(getattr(body, name)[:VALUE_LENGTH_MAX] for name in Spender._fields))
+        spender = Spender(*(_value(getattr(body, name), name) for name in Spender._fields))
         if not spender.tenant:
             spender = spender._replace(tenant=by.tenant_id)
         found = await report.check(by, spender)
@@ -115,6 +117,12 @@ def budget_routes(
             ("DELETE", "/api/v1/budgets/{budget_id:path}"): remove,
         },
     )
+
+
+def _value(text: str, param: str, length_max: int = VALUE_LENGTH_MAX) -> str:
+    if len(text) > length_max or not text.isprintable():
+        raise InvalidRequest(f"{param} must be at most {length_max} printable characters", param=param)
+    return text
 
 
 def _whole(text: str) -> int:

@@ -64,7 +64,7 @@ class DiskHoldBoard(HoldBoard):
     """Belongs to one event loop; only `sync` may run in another thread. `open` comes first.
 
     Holds survive the death of the process from the moment `put` returns. A power cut is noticed, and then
-    the leases of this process are not given back but booked (docs/adr/0009).
+    the leases of this process are not given back but booked (docs/adr/0010).
     """
 
     def __init__(

@@ -152,6 +152,16 @@ class LedgerStoreContract(LedgerHoles):
         assert await two.get(OTHER, 10 * USD)
         assert not await two.get(OTHER, 1)
 
+    async def test_what_was_never_granted_cannot_be_given_back_in_advance(
+        self, one: Process, two: Process
+    ) -> None:
+        await one.get(OTHER, 3 * USD)
+        await one.give_back(OTHER, 50 * USD)
+
+        await one.get(OTHER, 10 * USD)
+
+        assert not await two.get(OTHER, 1)
+
     async def test_a_lost_answer_is_found_in_the_next(
         self, store: LedgerStore, one: Process, two: Process
     ) -> None:

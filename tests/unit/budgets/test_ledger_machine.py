@@ -188,7 +188,7 @@ class LedgerHistories(RuleBasedStateMachine):
 
     # Time
 
-    @rule(seconds=st.sampled_from([0.1, 0.5, 3.0, 20.0, 40.0, 700.0, 3700.0, 90_000.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.5, 3.0, 20.0, 40.0, 700.0, 2000.0, 3700.0, 90_000.0]))
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.posted.latest_us = max(self.posted.latest_us, self.clock.now_us)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
+from granian.errors import FatalError
 
 from entrypoints.cli.main import interchange
 from tests.e2e.documented import Document
@@ -336,6 +337,29 @@ def test_a_limit_lowered_in_the_file_acts_and_a_name_taken_by_the_api_is_refused
 
         file.write_text(good)
         eventually(lambda: ask(client, "declared").status_code == 200)
+
+
+def test_a_budget_survives_a_restart_and_clashes_with_the_files(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Stack(tmp_path, CONFIG) as stack, stack.client() as client:
+        made = make(client, "kept", **SPENT)
+    with Stack(tmp_path, CONFIG) as stack, stack.client() as client:
+        assert ask(client, "kept").status_code == 402
+
+    clash = CONFIG.replace("name: thrift", "name: kept")
+    with pytest.raises(FatalError), Stack(tmp_path, clash) as stack:
+        pass
+    assert f"'kept' is declared in the file and also made through the API ({made['budget_id']}" in caplog.text
+    monkeypatch.setenv("INTERCHANGE_DATA_DIR", str(tmp_path))
+    checked = CliRunner().invoke(
+        interchange, ["config", "check", "--config", str(tmp_path / "interchange.yaml")]
+    )
+    assert checked.exit_code == 1 and "'kept' is declared in the file" in checked.output
+    # The stores can be put right while no server runs, whatever the file says.
+    command("delete", made["budget_id"], "--config", str(tmp_path / "interchange.yaml"))
+    with Stack(tmp_path, clash):
+        pass
 
 
 def test_the_command_line_works_on_the_stores_and_the_server_follows(

@@ -1,4 +1,4 @@
-"""What every LedgerStore promises about leases. `contracts.ports.ledger_books` has charges and losses."""
+"""What every LedgerStore promises about leases. Beside it: `ledger_books` (charges), `ledger_losses`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

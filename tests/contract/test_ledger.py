@@ -8,7 +8,8 @@ from adapters.memory.ledger import InMemoryLedger
 from adapters.sql.ledger import SqlLedger
 from application.ports.ledger import LedgerBooks, LedgerStore
 from contracts.ports.ledger import LedgerStoreContract
-from contracts.ports.ledger_books import LedgerChargesContract, LedgerLossContract
+from contracts.ports.ledger_books import LedgerChargesContract
+from contracts.ports.ledger_losses import LedgerLossContract
 from tests.contract.sql_world import AnySqlWorld
 
 

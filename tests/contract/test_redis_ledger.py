@@ -14,7 +14,8 @@ from adapters.sql.ledger import SqlLedger
 from adapters.sql.ledger_pools import SqlLedgerPools
 from application.ports.ledger import LedgerBooks, LedgerStore
 from contracts.ports.ledger import LedgerStoreContract
-from contracts.ports.ledger_books import LedgerChargesContract, LedgerLossContract
+from contracts.ports.ledger_books import LedgerChargesContract
+from contracts.ports.ledger_losses import LedgerLossContract
 from domain.errors import StoreUnavailable
 from tests.contract.sql_world import AnySqlWorld
 from tests.redis_world import RedisClusterWorld, RedisServer

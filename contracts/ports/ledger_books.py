@@ -1,5 +1,5 @@
-"""What every LedgerStore and LedgerBooks promise about charges: posted once, resolved once, and counted for as
-long as they count."""
+"""What every LedgerStore and LedgerBooks promise about charges: posted once, resolved once, and counted
+for as long as they count."""
 
 from collections.abc import Awaitable, Callable
 

@@ -149,6 +149,7 @@ class LeaseBook:
             StoreUnavailable: nobody can tell; nothing is held.
         """
         give_up_at = self._clock.monotonic() + min(self._wait_for_room_s, max(0.0, within_s))
+        chances = len(self._stores)
         while True:
             now = self._clock.monotonic()
             taken = self.try_take(accounts, amount, now)
@@ -160,6 +161,11 @@ class LeaseBook:
                 if self._clock.monotonic() + ASK_AGAIN_S >= give_up_at or not _may_come(full):
                     raise
                 await asyncio.sleep(ASK_AGAIN_S)
+            except StoreUnavailable:
+                # The next store, or the same one under a new name, may be able to tell.
+                chances -= 1
+                if chances < 0 or self._clock.monotonic() >= give_up_at:
+                    raise
 
     async def _ask(self, accounts: Sequence[Account], amount: int) -> None:
         """One exchange for what is missing. Raises NoRoom, StoreUnavailable."""

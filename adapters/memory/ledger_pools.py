@@ -27,6 +27,10 @@ class InMemoryLedgerPools(LedgerPools):
     async def members(self, pool: str) -> list[PoolMember]:
         return self._book().members(pool)
 
+    async def in_use(self) -> list[str]:
+        book = self._book()
+        return sorted(pool for pool in book.pools if pool not in book.retired)
+
     async def retire(self, pool: str) -> None:
         self._book().retire(pool)
 

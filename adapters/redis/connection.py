@@ -114,6 +114,15 @@ class RedisConnection:
         client: Any = self._single or self._many
         return await self.bounded(lambda: client.execute_command(*command))
 
+    async def info(self, section: str) -> dict[str, Any]:
+        """What a server says of itself; in a Cluster, what each master says, by address. Raises
+        StoreUnavailable."""
+        client: Any = self._single or self._many
+        answer: dict[str, Any] = await self.bounded(
+            lambda: client.info(section, target_nodes="primaries") if self.cluster else client.info(section)
+        )
+        return answer
+
     async def run(self, calls: Sequence[ScriptCall]) -> list[Any]:
         """All of them, in one round trip to each server; their answers in order.
 

@@ -278,8 +278,7 @@ class RedisLedger(LedgerStore):
 
     async def give_up_lost(self, silent_since_us: int, book_before_us: int, now_us: int) -> int:
         await self._truth.give_up_lost(silent_since_us, _NOT_YET, now_us)
-        pools = sorted({member.dealer.pool for member in self._members.values()} - self._lost)
-        for pool in pools:
+        for pool in set(await self._pools.in_use()) - self._lost:
             for member in await self._pools.members(pool):
                 if member.state is not HolderState.OPEN and member.seen_us < book_before_us:
                     await self._book(pool, member.holder, now_us)

@@ -108,6 +108,10 @@ class SqlLedgerPools(LedgerPools):
 
         return await self._ledger.read(work)
 
+    async def in_use(self) -> list[str]:
+        statement = select(_pools.pool).where(_pools.retired.is_(False)).order_by(_pools.pool)
+        return await self._ledger.read(lambda connection: list(connection.execute(statement).scalars()))
+
     async def retire(self, pool: str) -> None:
         statement = update(lease_pools).where(_pools.pool == pool).values(retired=True)
         await self._ledger.write(lambda connection: connection.execute(statement).close())

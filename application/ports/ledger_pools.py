@@ -39,6 +39,11 @@ class LedgerPools(Protocol):
         ...
 
     @abstractmethod
+    async def in_use(self) -> list[str]:
+        """Pools that take members, by name. Raises StoreUnavailable."""
+        ...
+
+    @abstractmethod
     async def retire(self, pool: str) -> None:
         """No member joins any more, and `beat` tells those there are. Idempotent. Raises StoreUnavailable."""
         ...

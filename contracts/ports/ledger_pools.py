@@ -105,11 +105,13 @@ class LedgerPoolsContract(PortContract):
         await pools.retire("pool_one")
         await pools.retire("pool_one")
         await pools.retire("pool_unknown")
+        assert await pools.in_use() == []
 
         assert await pools.beat("hold_one", NOW_US) is Membership.RETIRED
         assert await pools.join("hold_one", "pool_two", NOW_US) == "pool_one"
         assert await pools.join("hold_two", "pool_two", NOW_US) == "pool_two"
         assert await pools.beat("hold_two", NOW_US) is Membership.OPEN
+        assert await pools.in_use() == ["pool_two"]
 
     async def test_a_pool_that_was_given_up_is_not_joined(
         self, pools: LedgerPools, ledger: LedgerStore
@@ -234,6 +236,8 @@ class LedgerPoolsContract(PortContract):
             await pools.members("pool_one")
         with pytest.raises(StoreUnavailable):
             await pools.retire("pool_one")
+        with pytest.raises(StoreUnavailable):
+            await pools.in_use()
         with pytest.raises(StoreUnavailable):
             await pools.leave("hold_one", NOW_US)
         with pytest.raises(StoreUnavailable):

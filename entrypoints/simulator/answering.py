@@ -71,6 +71,8 @@ class Answering:
         model = route.model or (body.get("model") if body is not None else None) or ""
         model = model if isinstance(model, str) else ""
         wants_stream = route.stream or bool(body is not None and body.get("stream"))
+        if state.bill.followed:
+            route = route._replace(caller=request.header(b"x-sim-caller"))
         key = key_of(request, route)
         facts = RequestFacts(route.provider, route.path, model, key, wants_stream)
         fault, profile = self._in_force(facts)
@@ -158,7 +160,7 @@ class Answering:
         if route.operation == STORED_RESPONSE:
             fetched = self._state.responses.resource(facts, route.method)
             if fetched.frames:
-                account = Account(self._state.bill, route.provider, fetched.model, fetched.tokens)
+                account = Account(self._state.bill, route, fetched.model, fetched.tokens)
                 self._whole_stream(connection, EVENT_STREAM, fetched.frames, account)
                 return
             unary, model = Unary(fetched.body, fetched.tokens), fetched.model
@@ -233,7 +235,7 @@ class Answering:
                 loop = asyncio.get_running_loop()
                 loop.call_later(wait_s, lambda: keyed.end(account, key, finished()))
                 standing = keyed.wait(account, key)
-        free = Account(self._state.bill, route.provider, facts.model, None)
+        free = Account(self._state.bill, route, facts.model, None)
         self._run(connection, partial(deliver, connection, route, standing, fault, free), free)
 
     def _made(self, route: Route, body: dict[str, Any], facts: RequestFacts) -> Unary:
@@ -284,7 +286,7 @@ class Answering:
         profile: LatencyProfile | None,
     ) -> None:
         headers = unary.media + ERRORS[route.shape].request_id_header % unary.id.encode()
-        account = Account(self._state.bill, route.provider, model, unary.tokens)
+        account = Account(self._state.bill, route, model, unary.tokens)
         if fault is None and profile is None:
             account.told = True
             account.settle()
@@ -306,7 +308,7 @@ class Answering:
     ) -> None:
         media = GENERATIONS[route.operation].media if route.as_events else JSON
         headers = media + ERRORS[route.shape].request_id_header % answer.id.encode()
-        account = Account(self._state.bill, route.provider, ask.model, answer.tokens)
+        account = Account(self._state.bill, route, ask.model, answer.tokens)
         if fault is None and profile is None:
             self._whole_stream(connection, headers, frames, account)
             return
@@ -333,7 +335,7 @@ class Answering:
         events = side.content_type in (b"application/json", b"text/event-stream")
         media = EVENT_STREAM if events else b"content-type: %b\r\n" % side.content_type
         headers = media + ERRORS[route.shape].request_id_header % b"0"
-        account = Account(self._state.bill, route.provider, model, side.tokens)
+        account = Account(self._state.bill, route, model, side.tokens)
         if fault is None and profile is None:
             self._whole_stream(connection, headers, side.frames, account)
             return

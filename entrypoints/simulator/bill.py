@@ -4,8 +4,9 @@ Prices are decimal dollars per million tokens, sums exact decimals, each request
 nano-dollar. Nothing here is shared with the product's pricing.
 """
 
+from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -84,13 +85,15 @@ class _Line:
         self.cost_nano_usd = 0
         self.unpriced = 0
 
-    def add(self, tokens: Tokens, price: Price | None, percent: int) -> None:
+    def add(self, tokens: Tokens, price: Price | None, percent: int) -> int:
         self.requests += 1
         self.sums = Tokens(*(mine + more for mine, more in zip(self.sums, tokens, strict=True)))
         if price is None:
             self.unpriced += 1
-        else:
-            self.cost_nano_usd += cost_nano_usd(price, tokens, percent=percent)
+            return 0
+        cost = cost_nano_usd(price, tokens, percent=percent)
+        self.cost_nano_usd += cost
+        return cost
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -105,11 +108,27 @@ class _Line:
         }
 
 
+class Charge(NamedTuple):
+    """One request on the bill. `caller` is what its header `x-sim-caller` said; a cost without price is 0."""
+
+    provider: str
+    model: str
+    caller: str
+    told: bool
+    cost_nano_usd: int
+
+
 class Bill:
     """What is charged: `answered` for answers whose usage was told, `interrupted` for what was produced
-    but cut off by a fault or a leaving caller before the usage was told."""
+    but cut off by a fault or a leaving caller before the usage was told.
+
+    With `cut_counts_in_full` the latter cost as much as if they had been told to their end: providers that
+    go on for nobody exist.
+    """
 
     def __init__(self) -> None:
+        self.cut_counts_in_full = False
+        self._follower: Callable[[Charge], None] | None = None
         self._prices: dict[str, Price] = {}
         self._lines: dict[tuple[str, str, bool], _Line] = {}
 
@@ -117,14 +136,32 @@ class Bill:
         """Prices by `provider/model`, `model` or `*`; later answers are charged by them."""
         self._prices = dict(prices)
 
+    @property
+    def followed(self) -> bool:
+        """Whether somebody hears of every charge."""
+        return self._follower is not None
+
+    def follow(self, follower: Callable[[Charge], None]) -> None:
+        """Calls the follower with every charge from now on."""
+        self._follower = follower
+
     def charge(
-        self, provider: str, model: str, tokens: Tokens, *, told: bool = True, percent: int = 100
+        self,
+        provider: str,
+        model: str,
+        tokens: Tokens,
+        *,
+        told: bool = True,
+        percent: int = 100,
+        caller: str = "",
     ) -> None:
         """Adds one request, at so many percent of its price."""
         line = self._lines.get((provider, model, told))
         if line is None:
             line = self._lines[(provider, model, told)] = _Line()
-        line.add(tokens, self._price(provider, model), percent)
+        cost = line.add(tokens, self._price(provider, model), percent)
+        if self._follower is not None:
+            self._follower(Charge(provider, model, caller, told, cost))
 
     def _price(self, provider: str, model: str) -> Price | None:
         prices = self._prices

@@ -41,11 +41,22 @@ class Account:
     Without tokens it costs nothing and stays off the bill.
     """
 
-    __slots__ = ("_bill", "_model", "_provider", "_settled", "_tokens", "produced", "started", "told")
+    __slots__ = (
+        "_bill",
+        "_caller",
+        "_model",
+        "_provider",
+        "_settled",
+        "_tokens",
+        "produced",
+        "started",
+        "told",
+    )
 
-    def __init__(self, bill: Bill, provider: str, model: str, tokens: Tokens | None) -> None:
+    def __init__(self, bill: Bill, route: Route, model: str, tokens: Tokens | None) -> None:
         self._bill = bill
-        self._provider = provider
+        self._provider = route.provider
+        self._caller = route.caller
         self._model = model
         self._tokens = tokens
         self._settled = False
@@ -61,13 +72,11 @@ class Account:
         tokens = self._tokens
         if tokens is None:
             return
-        if self.told:
-            self._bill.charge(self._provider, self._model, tokens)
-        else:
+        if not self.told and not self._bill.cut_counts_in_full:
             produced = min(self.produced, tokens.output)
             reasoning = min(produced, tokens.reasoning)
-            spoilt = tokens._replace(output=produced, reasoning=reasoning)
-            self._bill.charge(self._provider, self._model, spoilt, told=False)
+            tokens = tokens._replace(output=produced, reasoning=reasoning)
+        self._bill.charge(self._provider, self._model, tokens, told=self.told, caller=self._caller)
 
 
 def strikes_before_answer(fault: Fault) -> bool:

@@ -63,6 +63,8 @@ class Route(NamedTuple):
     """`azure`, `bedrock` or `vertex` for their addresses, which have rules of their own."""
     api_version: str = ""
     """Azure only."""
+    caller: str = ""
+    """Whom the request is for, as its header `x-sim-caller` says; only while somebody follows the bill."""
 
 
 _SUFFIXES = (

@@ -7,6 +7,7 @@ async with SimulatedProvider() as provider:
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 
 from entrypoints.simulator.answering import Answering
 from entrypoints.simulator.answers import ScriptedAnswer
-from entrypoints.simulator.bill import price_from
+from entrypoints.simulator.bill import Charge, price_from
 from entrypoints.simulator.connection import Connection
 from entrypoints.simulator.control import Control
 from entrypoints.simulator.faults import Latency, LatencyProfile, fault_from
@@ -157,6 +158,11 @@ class SimulatedProvider:
     def set_models(self, *models: str) -> None:
         """What `GET /v1/models` lists. Any model name is answered."""
         self._state.models = models
+
+    def follow_bill(self, follower: Callable[[Charge], None], *, cut_counts_in_full: bool = False) -> None:
+        """Calls the follower with every charge from now on; see `bill.Bill`."""
+        self._state.bill.cut_counts_in_full = cut_counts_in_full
+        self._state.bill.follow(follower)
 
     @property
     def bill(self) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Finished(NamedTuple):
 
     def __call__(self) -> Unary:
         if self.unary.tokens is not None:
-            self.state.bill.charge(self.route.provider, self.unary.model, self.unary.tokens)
+            route = self.route
+            self.state.bill.charge(route.provider, self.unary.model, self.unary.tokens, caller=route.caller)
         return self.unary
 
 

@@ -29,9 +29,19 @@ class RecoverHolds:
     async def __call__(self, found: AbandonedHolds) -> None:
         """Counts each open hold at the held amount until its bill is known, then gives back its leases.
 
-        Those of a damaged board stay: after a while nobody has heard of their holder, and all of them is
-        counted as unresolved. Raises StoreUnavailable; then nothing of what was found may be forgotten.
+        Of a damaged board nothing is posted and nothing given back: all that was leased goes on counting,
+        and is booked as unresolved once its holders have been silent for long. A hold posted beside it could
+        be resolved, and so hide what the lost part would have said.
+
+        Raises StoreUnavailable; then nothing of what was found may be forgotten.
         """
+        if found.damaged:
+            log.error(
+                "what a process held when it died is not known in full; what it had leased (%s) counts as "
+                "unresolved soon: see `interchange budget unresolved`",
+                ", ".join(found.holders) or "nothing",
+            )
+            return
         now_us = int(self._clock.utc_now().timestamp() * 1e6)
         holds = iter(found.holds)
         while group := list(islice(holds, POSTINGS_PER_CALL)):
@@ -40,13 +50,6 @@ class RecoverHolds:
             log.warning(
                 "a process died with %d open holds; they count until their bills are known", len(found.holds)
             )
-        if found.damaged:
-            log.error(
-                "what a process held when it died is not known in full; what it had leased (%s) counts as "
-                "unresolved: see `interchange budget unresolved`",
-                ", ".join(found.holders) or "nothing",
-            )
-            return
         for holder in found.holders:
             for store in self._stores:
                 await store.close(holder, now_us)

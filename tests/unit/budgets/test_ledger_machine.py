@@ -186,6 +186,12 @@ class LedgerHistories(RuleBasedStateMachine):
     def reload(self, data: st.DataObject) -> None:
         self._any(data).book.recall(self.budgets)
 
+    @rule()
+    def fall_silent(self) -> None:
+        """Everybody seems lost for a moment."""
+        self.wait(45.0)
+        self.give_up_lost()
+
     # Time
 
     @rule(seconds=st.sampled_from([0.1, 0.5, 3.0, 20.0, 40.0, 700.0, 2000.0, 3700.0, 90_000.0]))
@@ -236,6 +242,7 @@ class LedgerHistories(RuleBasedStateMachine):
             for computer in self.computers:
                 drive(computer.flush())
                 drive(computer.book.look())
+        self._everybody_can_go_on()
         if self.lossy:
             self.clock.advance(1000.0 + self.put_back_s)
             for computer in self.computers:
@@ -248,6 +255,17 @@ class LedgerHistories(RuleBasedStateMachine):
         self._nothing_is_leased("after all have ended")
         self._charged_is_billed()
         self._the_rest_can_be_spent()
+
+    def _everybody_can_go_on(self) -> None:
+        untouched = account_of(budget("fresh", "total"), SPENDER, self.clock.utc_now())
+        assert untouched is not None
+        self.accounts[untouched.account_id] = untouched
+        for computer in self.computers:
+            computer.never_send((untouched,), 1)
+        for _ in range(4):
+            self.clock.advance(5.0)
+            for computer in self.computers:
+                drive(computer.book.look())
 
     def _nothing_is_leased(self, when: str) -> None:
         for account_id, books in self.ledger.ledger.books.items():
@@ -311,7 +329,7 @@ class LedgerHistories(RuleBasedStateMachine):
         if not closes:
             found = found._replace(holders=())
         drive(RecoverHolds([self.ledger], self.clock)(found._replace(damaged=bool(grave.lost))))
-        for attempt in grave.open:
+        for attempt in [] if grave.lost else grave.open:
             self.posted.note(attempt, HoldOutcome.UNRESOLVED, attempt.amount, now_us)
 
     def _resolve(self, name: str, bill: int | None) -> None:

@@ -170,7 +170,7 @@ async def test_lost_rows_keep_the_leases_of_their_process(world: World) -> None:
 
     await world.heir()
 
-    assert await committed(world.ledger) == (0, 3 * USD, USD)
+    assert await committed(world.ledger) == (0, 0, 4 * USD)
     assert world.folders == []
     kept = {path.name.split("-", 2)[-1] for path in (folder.parent / "damaged").iterdir()}
     assert {"holds.board", "holds.groups"} <= kept

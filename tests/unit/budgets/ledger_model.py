@@ -177,7 +177,7 @@ class Computer:
 
     def __post_init__(self) -> None:
         self.book = LeaseBook(
-            [self.link], self.board, self.clock, self._new_holder, self.flush, wait_for_room_s=0.0
+            [self.link], self.board, self.clock, self._new_holder, self.flush, wait_for_room_s=0.01
         )
 
     def __repr__(self) -> str:
@@ -193,7 +193,7 @@ class Computer:
 
     def send(self, attempt_id: str, accounts: tuple[Account, ...], amount: int, bill: int) -> Attempt:
         """Raises NoRoom, StoreUnavailable."""
-        tenure, leases = drive(self.book.take(accounts, amount, 0.0))
+        tenure, leases = drive(self.book.take(accounts, amount, 1.0))
         group = tenure.group(tuple(account.account_id for account in accounts), ())
         place = self.board.put(attempt_id, amount, group)
         attempt = Attempt(attempt_id, accounts, amount, bill, tenure, leases, place)
@@ -202,7 +202,7 @@ class Computer:
 
     def never_send(self, accounts: tuple[Account, ...], amount: int) -> None:
         """A hold that is let go before anything was sent."""
-        tenure, leases = drive(self.book.take(accounts, amount, 0.0))
+        tenure, leases = drive(self.book.take(accounts, amount, 1.0))
         for lease in leases:
             lease.settle(amount, 0, self.clock.monotonic())
         self.book.recorded(tenure)

@@ -6,11 +6,12 @@ it changed is written back. So the rules exist once, and no SQL says anything ab
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
 from adapters.sql.account_rows import INT_MAX, account_from, declaration, unopened
+from adapters.sql.ledger_changes import Loaded, alerts_after, bound, forgets, slots_after
 from adapters.sql.ledger_statements import (
     ACCOUNTS_LOCKED,
     ACTIVE_LEASES,
@@ -28,25 +29,16 @@ from adapters.sql.ledger_statements import (
 from adapters.sql.ledger_tables import budget_accounts, budget_leases
 from adapters.sql.usage_inserts import Rows
 from application.budget_alerts import budget_alert_event
-from domain.budgets.alerts import Alert, alerts_due, reached
+from domain.budgets.alerts import Alert
 from domain.budgets.budget import Account
 from domain.budgets.ledger import Books, Entry, LeaseTotals, Ledger, lost_id
-from domain.budgets.period import oldest_slot, slot_length_us, slot_of
 from domain.budgets.posting import HoldOutcome, Posting
 
 IDS_PER_STATEMENT: Final = 2000
-UNOPENED_SLOT_US: Final = 60_000_000
-"""Parts in which the charges of an account are kept before anybody opened it; they fit into any window's."""
+_SETTLED: Final = HoldOutcome.SETTLED.value
 _SLOT: Final = "\x1eslot:"
 _SUM: Final = "\x1esum:"
 _NEVER_FORGOTTEN: Final = INT_MAX
-
-
-class _Loaded(NamedTuple):
-    row: Row[Any]
-    account: Account | None
-    leases: dict[str, tuple[int, int, int, int]]
-    slots: dict[str, int]
 
 
 class LedgerPage:
@@ -54,10 +46,12 @@ class LedgerPage:
 
     def __init__(self, connection: Connection, now_us: int) -> None:
         self.ledger = Ledger()
+        self.recalled: set[str] = set()
+        """Attempts that `know` found marked."""
         self._connection = connection
         self._inserts = inserts(connection.dialect)
         self._now_us = now_us
-        self._loaded: dict[str, _Loaded] = {}
+        self._loaded: dict[str, Loaded] = {}
         self._unresolved_since: dict[tuple[str, str], int] = {}
         self._charged: Counter[tuple[str, str]] = Counter()
         self._entries: list[tuple[Any, ...]] = []
@@ -83,7 +77,7 @@ class LedgerPage:
             rows |= {row.account_id: row for row in self._select(ACCOUNTS_LOCKED, missing)}
         for account_id, row in rows.items():
             account = account_from(row)
-            self._loaded[account_id] = _Loaded(row, account, {}, {})
+            self._loaded[account_id] = Loaded(row, account, {}, {})
             self.ledger.books[account_id] = Books(
                 account=account,
                 spent=row.spent_nano_usd,
@@ -108,7 +102,7 @@ class LedgerPage:
         due = [
             account_id
             for account_id, loaded in self._loaded.items()
-            if _forgets(declared.get(account_id) or loaded.account, loaded.row.first_slot_us, self._now_us)
+            if forgets(declared.get(account_id) or loaded.account, loaded.row.first_slot_us, self._now_us)
         ]
         for slot in self._select(SLOTS, due):
             name = f"{_SLOT}{slot.slot_us}"
@@ -122,6 +116,7 @@ class LedgerPage:
         and was not left unresolved."""
         wanted = sorted(set(attempt_ids))
         for mark in self._select(MARKS_OF_ATTEMPTS, wanted):
+            self.recalled.add(mark.attempt_id)
             books = self.ledger.books.get(mark.account_id)
             if books is None:
                 continue
@@ -139,10 +134,6 @@ class LedgerPage:
                     known.setdefault(entry.attempt_id, _settled_before())
 
     # What happens on it
-
-    def knows(self, attempt_id: str, account_ids: Iterable[str]) -> bool:
-        """Whether any of these accounts was charged for the attempt before."""
-        return any(attempt_id in self.ledger.books[account_id].entries for account_id in account_ids)
 
     def post(self, posting: Posting, at_us: int, *, marked: bool) -> None:
         """Charges one attempt, or resolves it. `marked`: remember it in any case."""
@@ -180,6 +171,24 @@ class LedgerPage:
         )
         if leased:
             self._charged[account_id, holder] += amount
+
+    def note_settled(self, posting: Posting, at_us: int) -> None:
+        """New rows of the ledger, whose charges are posted as part of a sum."""
+        attempt_id, held, holder, payer = (
+            posting.attempt_id,
+            posting.held_nano_usd,
+            posting.holder,
+            posting.payer,
+        )
+        outcome, charged, cost = posting.outcome.value, posting.charged_nano_usd, posting.cost_nano_usd
+        self._entries += [
+            (attempt_id, account_id, at_us, outcome, charged, held, holder, payer, None)
+            for account_id in posting.leased
+        ]
+        self._entries += [
+            (attempt_id, account_id, at_us, _SETTLED, cost, held, holder, payer, None)
+            for account_id in posting.soft
+        ]
 
     def note(
         self,
@@ -277,15 +286,15 @@ class LedgerPage:
         for account_id, loaded in sorted(self._loaded.items()):
             books = self.ledger.books[account_id]
             if books.account != loaded.account and books.account is not None:
-                declarations.append(_bound(account_id, declaration(books.account)))
+                declarations.append(bound(account_id, declaration(books.account)))
             leases += self._changed_leases(account_id, books, loaded)
-            first, added, forgotten = _slots_after(account_id, books, loaded)
+            first, added, forgotten = slots_after(account_id, books, loaded)
             slots += added
             dropped += forgotten
             if books.account is not None and not books.account.rolling_us and first is not None:
                 gone.append({"b_account_id": account_id})
                 first = None
-            fresh, told = _alerts(books, loaded.row.told, self._now_us)
+            fresh, told = alerts_after(books, loaded.row.told, self._now_us)
             alerts += fresh
             after = (
                 min(books.spent, INT_MAX),
@@ -298,7 +307,7 @@ class LedgerPage:
             )
             if after != tuple(loaded.row)[-len(after) :]:
                 names = budget_accounts.columns.keys()[-len(after) :]
-                figures.append(_bound(account_id, dict(zip(names, after, strict=True))))
+                figures.append(bound(account_id, dict(zip(names, after, strict=True))))
         events = [budget_alert_event(alert, self._now_us) for alert in alerts]
         entries.run(self._connection, self._entries)
         self._run(self._inserts.marks, self._marks)
@@ -317,7 +326,7 @@ class LedgerPage:
         if rows:
             self._connection.execute(statement, rows)
 
-    def _changed_leases(self, account_id: str, books: Books, loaded: _Loaded) -> list[dict[str, Any]]:
+    def _changed_leases(self, account_id: str, books: Books, loaded: Loaded) -> list[dict[str, Any]]:
         changed = []
         for holder, lease in sorted(books.leases.items()):
             known = loaded.leases.get(holder, (0, 0, 0, 0))
@@ -334,60 +343,3 @@ class LedgerPage:
 def _settled_before() -> Entry:
     """A charge that is in the figures already: only there so that it is not charged again."""
     return Entry(HoldOutcome.SETTLED, 0, "", _NEVER_FORGOTTEN, _NEVER_FORGOTTEN)
-
-
-def _forgets(account: Account | None, first_slot_us: int | None, now_us: int) -> bool:
-    if account is None or not account.rolling_us or first_slot_us is None:
-        return False
-    return slot_of(first_slot_us, account.rolling_us) < oldest_slot(now_us, account.rolling_us)
-
-
-def _slots_after(
-    account_id: str, books: Books, loaded: _Loaded
-) -> tuple[int | None, list[dict[str, Any]], list[dict[str, Any]]]:
-    """The begin of the first part, what is added to parts, and parts that are forgotten."""
-    account, first = books.account, loaded.row.first_slot_us
-    if account is not None and not account.rolling_us:
-        return first, [], []
-    length_us = UNOPENED_SLOT_US if account is None else slot_length_us(account.rolling_us)
-    added: Counter[int] = Counter()
-    for name, entry in books.entries.items():
-        if entry.outcome is not HoldOutcome.UNRESOLVED and entry.charged and name not in loaded.slots:
-            added[entry.counted_us // length_us * length_us] += entry.charged
-    forgotten = [slot_us for name, slot_us in loaded.slots.items() if name not in books.entries]
-    if loaded.slots:
-        first = min(
-            (slot_us for name, slot_us in loaded.slots.items() if name in books.entries), default=None
-        )
-    first = min((each for each in (first, *added) if each is not None), default=None)
-    return (
-        first,
-        [
-            {"account_id": account_id, "slot_us": slot_us, "spent_nano_usd": min(spent, INT_MAX)}
-            for slot_us, spent in sorted(added.items())
-        ],
-        [{"b_account_id": account_id, "b_slot_us": slot_us} for slot_us in forgotten],
-    )
-
-
-def _alerts(books: Books, told: str, now_us: int) -> tuple[list[Alert], str]:
-    """Alerts that were not written yet, and those that were, as `round:threshold`."""
-    account = books.account
-    committed = books.spent + books.unresolved
-    if account is None or not account.alert_at:
-        return [], told
-    if not reached(committed, account.limit_nano_usd, account.alert_at[0]):
-        return [], told
-    due = {":".join(a.key.rsplit(":", 2)[1:]): a for a in alerts_due(account, committed, now_us)}
-    known = set(told.split())
-    fresh = [alert for name, alert in due.items() if name not in known]
-    if not fresh:
-        return [], told
-    # Those of earlier rounds of a sliding window are not asked for again.
-    rounds = {name.partition(":")[0] for name in due}
-    kept = sorted(name for name in known if name.partition(":")[0] in rounds)
-    return fresh, " ".join([*kept, *(name for name in due if name not in known)])
-
-
-def _bound(account_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {"b_account_id": account_id, **{f"b_{name}": value for name, value in values.items()}}

@@ -1,23 +1,23 @@
 """Posting what new usage rows did to budgets, in the transaction that writes the rows."""
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Dialect, event
 
-from adapters.sql.ledger_page import UNOPENED_SLOT_US, LedgerPage
+from adapters.sql.ledger_changes import UNOPENED_SLOT_US
+from adapters.sql.ledger_page import LedgerPage
 from adapters.sql.ledger_tables import budget_entries
 from adapters.sql.usage_inserts import rows_into
 from application.budget_alerts import AlertListener, log_alerts
 from domain.analytics.event import RequestEvent
-from domain.budgets.period import ROLLING_SLOTS, slot_of
 from domain.budgets.posting import HoldOutcome, Posting, read_posting
 
 log = logging.getLogger("interchange")
 _AMOUNT_MAX = 2**62
 Late = tuple[Posting, int]
-_SumKey = tuple[str, str, str, bool, int]
+_Alike = tuple[str, str, tuple[str, ...], tuple[str, ...], int]
+"""Holder, payer, accounts of hard and of soft budgets, minute."""
 
 
 class LedgerPostings:
@@ -66,9 +66,10 @@ def _postings(events: Sequence[RequestEvent]) -> list[Late]:
 def _checked(posting: Posting) -> Posting:
     """Raises ValueError for what no hold can say."""
     amounts = (posting.charged_nano_usd, posting.held_nano_usd, posting.cost_nano_usd)
-    if not all(0 <= amount <= _AMOUNT_MAX for amount in amounts):
+    if min(amounts) < 0 or max(amounts) > _AMOUNT_MAX:
         raise ValueError(f"amounts out of range: {amounts}")
-    if len(set(posting.accounts)) < len(posting.accounts):
+    accounts = posting.accounts
+    if len(set(accounts)) < len(accounts):
         raise ValueError("an account is named twice")
     return posting
 
@@ -76,36 +77,38 @@ def _checked(posting: Posting) -> Posting:
 def _post(page: LedgerPage, postings: Sequence[Late]) -> None:
     """Most are settled and new: their entries are noted one by one, their charges summed up before the
     rules see them. The others go through the rules one by one."""
-    rolling = {
-        account_id: books.account.rolling_us
-        for account_id, books in page.ledger.books.items()
-        if books.account is not None
-    }
-    sums: Counter[_SumKey] = Counter()
-    latest: dict[_SumKey, int] = {}
+    sums: dict[_Alike, tuple[int, int, int]] = {}
     for posting, at_us in postings:
-        if posting.outcome is HoldOutcome.UNRESOLVED or page.knows(posting.attempt_id, posting.accounts):
+        if posting.outcome is HoldOutcome.UNRESOLVED or posting.attempt_id in page.recalled:
             page.post(posting, at_us, marked=False)
             continue
-        for accounts, leased, charged in (
-            (posting.leased, True, posting.charged_nano_usd),
-            (posting.soft, False, posting.cost_nano_usd),
-        ):
+        page.note_settled(posting, at_us)
+        # By the minute, because every part of a sliding window is made of whole ones.
+        minute = at_us // UNOPENED_SLOT_US
+        alike = (posting.holder, posting.payer, posting.leased, posting.soft, minute)
+        charged, cost, latest_us = sums.get(alike, (0, 0, 0))
+        sums[alike] = (
+            charged + posting.charged_nano_usd,
+            cost + posting.cost_nano_usd,
+            max(latest_us, at_us),
+        )
+    _post_sums(page, sums)
+
+
+def _post_sums(page: LedgerPage, sums: Mapping[_Alike, tuple[int, int, int]]) -> None:
+    by_account: dict[tuple[str, str, str, bool, int], tuple[int, int]] = {}
+    whole = {
+        account_id
+        for account_id, books in page.ledger.books.items()
+        if books.account is not None and not books.account.rolling_us
+    }
+    for (holder, payer, leased, soft, minute), (charged, cost, latest_us) in sums.items():
+        for accounts, hard, amount in ((leased, True, charged), (soft, False, cost)):
             for account_id in accounts:
-                page.note(
-                    posting,
-                    account_id,
-                    posting.outcome if leased else HoldOutcome.SETTLED,
-                    charged,
-                    at_us,
-                    marked=False,
-                )
-                window_us = rolling.get(account_id, UNOPENED_SLOT_US * ROLLING_SLOTS)
-                part = slot_of(at_us, window_us) if window_us else 0
-                key = (account_id, posting.holder, posting.payer, leased, part)
-                sums[key] += charged
-                latest[key] = max(latest.get(key, 0), at_us)
+                key = (account_id, holder, payer, hard, 0 if account_id in whole else minute)
+                known, known_us = by_account.get(key, (0, 0))
+                by_account[key] = (known + amount, max(known_us, latest_us))
     # Oldest first, as the rules would have met them.
-    for key in sorted(sums, key=latest.__getitem__):
-        account_id, holder, payer, leased, _ = key
-        page.post_sum(account_id, holder, payer, sums[key], latest[key], leased=leased)
+    for key, (amount, latest_us) in sorted(by_account.items(), key=lambda item: item[1][1]):
+        account_id, holder, payer, hard, _ = key
+        page.post_sum(account_id, holder, payer, amount, latest_us, leased=hard)

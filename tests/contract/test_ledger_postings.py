@@ -7,7 +7,9 @@ import logging
 import pytest
 from sqlalchemy import Connection, func, select
 
+from adapters.sql.database import Database
 from adapters.sql.ledger import SqlLedger
+from adapters.sql.ledger_changes import UNOPENED_SLOT_US
 from adapters.sql.ledger_postings import LedgerPostings
 from adapters.sql.ledger_tables import budget_entries, budget_slots
 from adapters.sql.outbox import SqlOutbox
@@ -20,6 +22,7 @@ from domain.analytics.event import RequestEvent
 from domain.budgets.alerts import Alert
 from domain.budgets.budget import Account
 from domain.budgets.lease import AccountState
+from domain.budgets.period import ROLLING_S, slot_length_us
 from domain.budgets.posting import HoldOutcome, Posting, posting_text, read_posting
 from tests.contract.sql_world import AnySqlWorld
 
@@ -247,3 +250,36 @@ async def test_a_lowered_limit_tells_of_what_is_reached_now(desk: Desk, sql: Any
 
     assert [alert.at_basis_points for alert in desk.told] == [8_000, 9_000]
     assert len(await SqlOutbox(sql.database).waiting()) == 2
+
+
+def test_the_parts_of_every_window_are_made_of_whole_minutes() -> None:
+    assert all(
+        slot_length_us(length_s * SECOND_US) % UNOPENED_SLOT_US == 0 for length_s in ROLLING_S.values()
+    )
+
+
+async def test_rows_and_exchanges_of_several_instances_end_and_add_up(desk: Desk, sql: AnySqlWorld) -> None:
+    accounts = [account(f"acc_{number}", 10**12) for number in range(6)]
+    others = [sql.another() for _ in range(3)]
+    bills = 0
+
+    async def instance(number: int, database: Database) -> None:
+        nonlocal bills
+        ledger = SqlLedger(database)
+        writer = SqlUsageWriter(database, [LedgerPostings(database.dialect)])
+        await ledger.open("one", NOW_US)
+        for turn in range(8):
+            some = [accounts[(number + turn + step) % 6] for step in (4, 0, 2)]
+            lines = [LeaseLine(each, need=1000, want=500) for each in (some if number % 2 else some[::-1])]
+            rows = [row(number * 1000 + turn * 20 + each, 10, *some) for each in range(20)]
+            await asyncio.gather(ledger.exchange("one", lines, NOW_US), writer.insert(rows))
+            bills += 20
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(instance(number, other) for number, other in enumerate(others)))
+
+    states = [await desk.state(each) for each in accounts]
+    assert sum(state.spent_nano_usd for state in states) == bills * 10 * 3
+    assert await desk.count(budget_entries) == bills * 3
+    for other in others:
+        await other.aclose()

@@ -56,6 +56,7 @@ class LedgerHistories(RuleBasedStateMachine):
         self.budgets = [budget("all", "total"), budget("agent", "day"), budget("slide", "hour", rolling=True)]
         self.computers: list[Computer] = []
         self.graves: list[Computer] = []
+        self.links: list[Link] = []
         self.made = 0
         self.sent = 0
         self.highest: dict[str, int] = {}
@@ -71,8 +72,8 @@ class LedgerHistories(RuleBasedStateMachine):
     @rule()
     def start(self) -> None:
         self.made += 1
-        link = Link(self.ledger)
-        self.computers.append(Computer(f"p{self.made}", self.clock, link, self.posted))
+        self.links.append(Link(self.ledger))
+        self.computers.append(Computer(f"p{self.made}", self.clock, self.links[-1], self.posted))
 
     @precondition(lambda self: self.computers)
     @rule(data=st.data(), while_recording=st.booleans())
@@ -157,11 +158,12 @@ class LedgerHistories(RuleBasedStateMachine):
     def connect(self, data: st.DataObject, mode: str) -> None:
         self._any(data).link.mode = mode
 
-    @precondition(lambda self: any(c.link.late for c in (*self.computers, *self.graves)))
+    @precondition(lambda self: any(link.late for link in self.links))
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
-        links = [c.link for c in (*self.computers, *self.graves) if c.link.late]
-        drive(data.draw(st.sampled_from(links), "link").deliver())
+        """Perhaps long after its sender died and was recovered."""
+        late = [link for link in self.links if link.late]
+        drive(data.draw(st.sampled_from(late), "link").deliver())
 
     @rule()
     def give_up_lost(self) -> None:
@@ -230,9 +232,11 @@ class LedgerHistories(RuleBasedStateMachine):
             return
         for grave in self.graves:
             self._bury(grave)
+        for link in self.links:
+            while link.late:
+                drive(link.deliver())
         for computer in self.computers:
             computer.link.mode = "up"
-            computer.link.late.clear()
             for attempt in list(computer.open):
                 if attempt.outcome is None:
                     computer.settle(attempt, known=True)
@@ -341,7 +345,7 @@ class LedgerHistories(RuleBasedStateMachine):
 
 TestLedgerHistories = LedgerHistories.TestCase
 TestLedgerHistories.settings = settings(
-    max_examples=20_000 if DEEP else 400,
+    max_examples=20_000 if DEEP else 800,
     stateful_step_count=80 if DEEP else 50,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -44,9 +44,12 @@ class PostgresServer:
         self._server.start()
         self._numbers = count(1)
         self._migrated: str | None = None
-        atexit.register(self._remove)
+        atexit.register(self.remove)
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Ends it, and everything in it goes. Idempotent."""
+        if not self.directory.exists():
+            return
         self.go_on()
         self._control("stop", "-m", "immediate")
         shutil.rmtree(self.directory.parent, ignore_errors=True)

@@ -28,6 +28,7 @@ from adapters.sql.catalog import SqlCatalogStore
 from adapters.sql.database import Database
 from adapters.sql.keys import SqlKeyStore
 from adapters.sql.ledger import SqlLedger
+from adapters.sql.ledger_pools import SqlLedgerPools
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.request_rows import SqlRequestRows
 from adapters.sql.routes import SqlRouteStore
@@ -97,6 +98,7 @@ from entrypoints.provider_endpoints import (
     proving,
 )
 from entrypoints.provisioning import Provision
+from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import Settings
 
 
@@ -144,6 +146,7 @@ class StoreContainer(containers.DeclarativeContainer):
     request_rows = providers.Singleton(SqlRequestRows, reports)
     route_store = providers.Singleton(SqlRouteStore, database)
     ledger = providers.Singleton(SqlLedger, database)
+    ledger_pools = providers.Singleton(SqlLedgerPools, database, ledger)
     ledger_books = providers.Singleton(SqlLedger, reports)
     budget_store = providers.Singleton(SqlBudgetStore, database)
     outbox = providers.Singleton(SqlOutbox, database)
@@ -192,6 +195,7 @@ class Container(StoreContainer):
     usage_log: providers.Dependency[UsageLog] = providers.Dependency()
     file_thread: providers.Dependency[BlockingThread] = providers.Dependency()
     money = providers.Dependency(instance_of=Money)
+    redis_status = providers.Dependency(instance_of=RedisStatus, default=RedisStatus())
     holds = money.provided.holds
 
     chance = providers.Singleton(random.Random)

@@ -130,7 +130,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
 
 
 def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate) -> HealthSources:
-    batching, money = container.batching(), container.money()
+    batching, money, redis = container.batching(), container.money(), container.redis_status()
     return HealthSources(
         version=version(),
         profile=live.settings.profile,
@@ -146,7 +146,9 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *batching.watch.gauges(),
             *container.guarding().gauges(),
             *budget_gauges(money.watch, money.holds.refusals),
+            *redis.gauges(),
         ),
+        redis=lambda in_full: redis.page(in_full=in_full),
         ledger=lambda: ledger_health(money.watch, money.holds.book),
     )
 

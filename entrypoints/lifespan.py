@@ -19,6 +19,9 @@ from adapters.disk.hold_board import DiskHoldBoard
 from adapters.http.limits import TransportLimits
 from adapters.http.tls import TlsPolicy
 from adapters.http.transport import StreamlinedTransport
+from adapters.redis.connection import RedisConnection
+from adapters.redis.ledger import RedisLedger
+from adapters.redis.opening import RedisFacts, open_redis, redis_facts
 from adapters.sql.administration import DatabaseAdministration
 from adapters.sql.database import Database, sqlite_path
 from adapters.sql.ledger_postings import LedgerPostings
@@ -33,6 +36,7 @@ from adapters.sql.usage_rows import SqlUsageWriter
 from adapters.system.clock import SystemClock
 from adapters.wire.heads import DialectReader
 from application.budget_book import BudgetBook
+from application.ports.ledger import LedgerStore
 from application.prefix_counts import PrefixCounts
 from application.use_cases.recover_holds import RecoverHolds
 from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
@@ -46,6 +50,7 @@ from entrypoints.http.app import Faces
 from entrypoints.live import LiveConfiguration, Sources, compiled
 from entrypoints.money import Money, make_money, start_budgets
 from entrypoints.provider_endpoints import gateway_urls
+from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import LoadedSettings, Settings
 from entrypoints.swapping import preparing
 
@@ -58,6 +63,7 @@ AFFINITY_FORGET_EVERY_S = 600.0
 DISCOUNTS_LOOK_EVERY_S = 60.0
 GC_THRESHOLDS = (20_000, 50, 100)
 """A request leaves hundreds of short-lived containers and no cycles; Python's own 700 looks in vain."""
+REDIS_LOOK_EVERY_S = 5.0
 GATEWAY_WATCH_EVERY_S = 0.5
 GATEWAY_PROBE_EVERY_S = 5.0
 GATEWAY_FILE = "gateway.json"
@@ -75,6 +81,30 @@ def database_url(settings: Settings) -> str:
 def administered(settings: Settings) -> DatabaseAdministration:
     """The configured database, as commands look at it."""
     return DatabaseAdministration(database_url(settings))
+
+
+def _open_redis(settings: Settings) -> RedisConnection | None:
+    storage = settings.storage
+    return open_redis(
+        None if storage.redis_url is None else storage.redis_url.get_secret_value(),
+        storage.redis_cluster_urls,
+        connect_timeout_s=storage.redis_connect_timeout_s,
+        command_timeout_s=storage.redis_command_timeout_s,
+    )
+
+
+async def redis_told(settings: Settings) -> RedisFacts | None:
+    """What the configured Redis says of itself; None: there is none.
+
+    Raises InvalidRequest for an address that is none, StoreUnavailable.
+    """
+    connection = _open_redis(settings)
+    if connection is None:
+        return None
+    try:
+        return await redis_facts(connection)
+    finally:
+        await connection.aclose()
 
 
 def has_data(settings: Settings) -> bool:
@@ -170,11 +200,20 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         usage_max, *_ = connection_shares(settings.storage.database_connections_max)
         writer_database = open_database(database_url(settings), thread, connections_max=usage_max)
         stack.push_async_callback(writer_database.aclose)
-        usage_log, money = _usage_and_money(stores, settings, writer_database, thread)
+        redis = _open_redis(settings)
+        if redis is not None:
+            stack.push_async_callback(redis.aclose)
+        redis_status = RedisStatus(None if redis is None else redis.health)
+        usage_log, money = _usage_and_money(stores, settings, writer_database, thread, redis, redis_status)
         file_thread = BlockingThread("interchange-files")
         stack.push_async_callback(file_thread.aclose)
         container = Container(
-            **parts, provision=provided, usage_log=usage_log, file_thread=file_thread, money=money
+            **parts,
+            provision=provided,
+            usage_log=usage_log,
+            file_thread=file_thread,
+            money=money,
+            redis_status=redis_status,
         )
         live = LiveConfiguration(
             sources, provided, store=container.route_store(), prepare=preparing(container, provided)
@@ -192,6 +231,9 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         await board.refresh()
         stack.push_async_callback(in_any_case, board.refresh)
         tasks.start("stops", board.run)
+        if redis is not None:
+            await redis.look()
+            tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
         await _start_tasks(stack, tasks, container, live, usage_log, money)
         faces = make_faces(container, live)
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
@@ -240,14 +282,25 @@ async def _start_tasks(
 
 
 def _usage_and_money(
-    stores: StoreContainer, settings: Settings, database: Database, thread: BlockingThread
+    stores: StoreContainer,
+    settings: Settings,
+    database: Database,
+    thread: BlockingThread,
+    redis: RedisConnection | None,
+    redis_status: RedisStatus,
 ) -> tuple[JournaledUsageLog, Money]:
     """They need each other: rows settle what was held, and what a dead process held is found beside its
     rows."""
     board, book, clock = DiskHoldBoard(), BudgetBook(), stores.clock()
     watch = WatchBudgets(book, stores.ledger_books(), clock)
     ledger = stores.ledger(on_alerts=watch.told)
-    ledgers = (ledger,)
+    ledgers: tuple[LedgerStore, ...] = (ledger,)
+    if redis is not None:
+        # A pool first; while Redis is away, leases come from the database itself.
+        ids = stores.ids()
+        pool = RedisLedger(ledger, stores.ledger_pools(), redis, lambda: ids.next("pool"))
+        redis_status.pool = pool
+        ledgers = (pool, ledger)
     usage_log = JournaledUsageLog(
         SqlUsageWriter(database, (LedgerPostings(database.dialect, watch.told),)),
         thread,

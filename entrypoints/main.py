@@ -23,11 +23,12 @@ from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_o
 from entrypoints.config.environment import read_environment
 from entrypoints.containers import StoreContainer, bundled_only, command_clock
 from entrypoints.http.app import Application
-from entrypoints.lifespan import administered, has_data, open_faces, open_stores
+from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
 from entrypoints.live import provisioned
 from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
+from entrypoints.redis_status import RedisTold
 from entrypoints.settings import LoadedSettings, Settings, load_settings
 
 SIMULATOR_EXPECTED = "http://127.0.0.1:1"
@@ -64,6 +65,14 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
 async def _of_stores(container: StoreContainer) -> tuple[Catalog, ApiRoutes, tuple[Budget, ...]]:
     budgets, _ = read_budgets(await container.budget_store().all())
     return await container.load_catalog()(), read_routes(await container.route_store().all()), budgets
+
+
+def redis_facts(loaded: LoadedSettings) -> RedisTold | None:
+    """What the configured Redis says of itself; None: there is none.
+
+    Raises InvalidRequest for an address that is none, StoreUnavailable.
+    """
+    return asyncio.run(redis_told(loaded.settings))
 
 
 @contextmanager

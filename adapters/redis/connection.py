@@ -1,7 +1,9 @@
 """One bounded client for a Redis server or a Redis Cluster, shared by every Redis adapter of a process."""
 
 import asyncio
+import contextlib
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
@@ -15,6 +17,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from domain.errors import InvalidRequest, StoreUnavailable
+
+log = logging.getLogger("interchange")
 
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 0.25
@@ -109,6 +113,11 @@ class RedisConnection:
         client: Any = self._single or self._many
         await self.bounded(client.ping)
 
+    async def look(self) -> None:
+        """A ping whose failure shows in `health` alone."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.ping()
+
     async def call(self, *command: str | int) -> Any:
         """One command. Raises StoreUnavailable."""
         client: Any = self._single or self._many
@@ -145,15 +154,19 @@ class RedisConnection:
             raise StoreUnavailable(
                 f"Redis does not answer: {self.health.last_error}", retry_after_s=RETRY_AFTER_S
             ) from error
+        if not self.health.up and self.health.failures:
+            log.warning("Redis answers again")
         self.health.up = True
         self.health.latency_s = clock() - begun
         self._observer(self.health.latency_s, True)
         return result
 
     def _failed(self, error: BaseException, took_s: float) -> None:
+        self.health.last_error = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
+        if self.health.up or not self.health.failures:
+            log.warning("Redis does not answer: %s", self.health.last_error)
         self.health.up = False
         self.health.failures += 1
-        self.health.last_error = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
         self._observer(took_s, False)
 
     async def _run(self, calls: Sequence[ScriptCall]) -> list[Any]:

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from redis.asyncio.connection import parse_url
-
 from adapters.redis.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisConnection
 
 _VERSION_MIN = (6, 2)
 
 
 class RedisFacts(NamedTuple):
-    """What Redis says of itself. `place` names no secret."""
+    """What Redis says of itself. `version` is the oldest in a Cluster."""
 
-    place: str
     version: str
     masters: int
     complaints: tuple[str, ...]
@@ -40,13 +37,7 @@ def open_redis(
     )
 
 
-def place_of(url: str) -> str:
-    """Host and port of an address, without what is secret in it."""
-    parts: dict[str, Any] = dict(parse_url(url))
-    return f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
-
-
-async def redis_facts(connection: RedisConnection, place: str) -> RedisFacts:
+async def redis_facts(connection: RedisConnection) -> RedisFacts:
     """Raises StoreUnavailable."""
     servers = await _info(connection, "server")
     memory = await _info(connection, "memory")
@@ -60,7 +51,7 @@ async def redis_facts(connection: RedisConnection, place: str) -> RedisFacts:
             f"maxmemory-policy is {policies[0]}: an evicted lease makes every process take its leases anew; "
             "set noeviction"
         )
-    return RedisFacts(place, versions[0], len(servers), tuple(complaints))
+    return RedisFacts(versions[0], len(servers), tuple(complaints))
 
 
 async def _info(connection: RedisConnection, section: str) -> list[dict[str, Any]]:

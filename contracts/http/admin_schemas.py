@@ -267,6 +267,17 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             ),
             "usage_log": one_of(["ok", "buffering"]),
             "ledger": one_of(["ok", "down", "unused"], "Of budgets; `unused`: there are none."),
+            "redis": obj(
+                {
+                    "status": one_of(
+                        ["up", "down", "not_configured"],
+                        "While it is down, leases of budgets come from the database.",
+                    ),
+                    "latency_ms": number(),
+                    "last_error": text(),
+                },
+                optional=["latency_ms", "last_error"],
+            ),
             "in_flight": _COUNT,
             "budgets": obj({"in_force": _COUNT, "hard": _COUNT}),
             "warnings": array(text()),

@@ -66,6 +66,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
     yield from _data_directory(loaded.settings.data_dir)
     yield from _key_file(loaded.settings.key_file)
     yield from _database(loaded)
+    yield from _redis(loaded)
     yield from _stores(loaded)
     yield _open_files(loaded)
     yield _gateway(loaded)
@@ -145,6 +146,23 @@ def _database(loaded: LoadedSettings) -> Iterator[Finding]:
             "kept in the data directory: keys work on this machine only",
             "give every instance the same INTERCHANGE_KEY_PEPPER",
         )
+
+
+def _redis(loaded: LoadedSettings) -> Iterator[Finding]:
+    from entrypoints.main import redis_facts
+
+    try:
+        facts = redis_facts(loaded)
+    except InterchangeError as error:
+        yield Finding(
+            "redis", "fail", error.message, "check REDIS_URL; meanwhile budgets are leased from the database"
+        )
+        return
+    if facts is not None:
+        nodes = "" if facts.masters == 1 else f", a Cluster of {facts.masters} masters"
+        yield Finding("redis", "ok", f"version {facts.version}{nodes}")
+        for complaint in facts.complaints:
+            yield Finding("redis", "note", complaint)
 
 
 def _stores(loaded: LoadedSettings) -> Iterator[Finding]:

@@ -119,6 +119,8 @@ class StorageSettings(Section):
     """Stores of the distributed profile; without them everything lives in the data directory.
 
     `database_url` is `postgresql://<user>:<password>@<host>/<database>` or `sqlite:///<file>`.
+    `redis_url` is one server, `redis://<user>:<password>@<host>:<port>/<db>` or `rediss://` for TLS;
+    `redis_cluster_urls` are nodes of a Cluster. At most one of both.
     """
 
     database_url: SecretStr | None = None
@@ -134,6 +136,12 @@ class StorageSettings(Section):
     )
     redis_url: SecretStr | None = None
     redis_cluster_urls: tuple[str, ...] = Field(default=(), max_length=256)
+    redis_connect_timeout_s: float = Field(
+        default=1.0, gt=0, le=30, description="How long connecting to Redis may take."
+    )
+    redis_command_timeout_s: float = Field(
+        default=0.25, gt=0, le=30, description="How long Redis may take to answer; slower counts as down."
+    )
 
 
 class CacheDefaults(Section):

@@ -9,7 +9,7 @@ from entrypoints.config.problems import Finding
 from entrypoints.config.root import Settings
 
 NOT_ENFORCED: Final = "declared, not enforced by this version"
-NOT_USED: Final = "declared, not used by this version"
+REDIS_SCHEMES: Final = ("redis://", "rediss://")
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -30,9 +30,13 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:
-    for key in ("redis_url", "redis_cluster_urls"):
-        if getattr(settings.storage, key):
-            yield Finding(("storage", key), NOT_USED)
+    storage = settings.storage
+    if storage.redis_url is not None and storage.redis_cluster_urls:
+        yield Finding(("storage", "redis_url"), "name one server or the nodes of a Cluster, not both", True)
+    named = [] if storage.redis_url is None else [storage.redis_url.get_secret_value()]
+    for key, urls in (("redis_url", named), ("redis_cluster_urls", storage.redis_cluster_urls)):
+        if not all(url.startswith(REDIS_SCHEMES) for url in urls):
+            yield Finding(("storage", key), f"must begin with {' or '.join(REDIS_SCHEMES)}", True)
 
 
 def _targets(settings: Settings) -> Iterator[Finding]:

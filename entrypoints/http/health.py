@@ -36,6 +36,8 @@ class HealthSources(NamedTuple):
     """Whether the caller of a page may see names and addresses: a key with `providers.read`."""
     ledger: Callable[[], dict[str, Any]]
     """How the budget ledger is, as it was last seen."""
+    redis: Callable[[bool], dict[str, Any]]
+    """How Redis is; with figures and errors for those who may see them."""
     more_gauges: Callable[[], Iterable[Gauge]] = tuple
 
 
@@ -84,7 +86,9 @@ def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
     gateway = sources.gateway()
     healthy = sources.usage_log.healthy
     ledger = sources.ledger()
-    degraded = not healthy or not usable or "down" in (gateway.get("status"), ledger["status"])
+    redis = sources.redis(in_full)
+    states = (gateway.get("status"), ledger["status"], redis["status"])
+    degraded = not healthy or not usable or "down" in states
     public = {
         "status": "degraded" if degraded else "ok",
         "version": sources.version,
@@ -93,6 +97,7 @@ def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
         "portkey": {key: value for key, value in gateway.items() if key != "gateways"},
         "usage_log": "ok" if healthy else "buffering",
         "ledger": ledger["status"],
+        "redis": redis,
         "in_flight": sources.pipeline.in_flight,
     }
     if not in_full:

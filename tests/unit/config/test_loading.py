@@ -209,6 +209,7 @@ def test_every_variable_sets_its_key() -> None:
         "INTERCHANGE_SIMULATOR": ("off", False),
         "INTERCHANGE_PORTKEY": ("off", False),
         "PORTKEY_GATEWAY_URL": ("http://a, http://b", ("http://a", "http://b")),
+        "REDIS_URL": ("redis://secret", "redis://secret"),
         "REDIS_CLUSTER_URLS": ("redis://a,redis://b", ("redis://a", "redis://b")),
         "COST_OPTIMIZATION_ENABLED": ("false", False),
         "CACHE_TTL_SECONDS": ("60", 60.0),
@@ -357,11 +358,14 @@ def test_a_budget_keeps_its_exact_limit(file: Path) -> None:
     assert load(file, text).settings.budgets[0].limit_usd == Decimal("0.1")
 
 
-def test_stores_this_version_does_not_use_are_pointed_out() -> None:
-    environ = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h"}
-    (warning,) = load_settings(environ).warnings
+def test_redis_is_one_server_or_a_cluster_by_addresses_that_are_some() -> None:
+    one = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "rediss://h"}
+    assert load_settings(one).warnings == ()
 
-    assert "not used by this version" in str(warning)
+    with pytest.raises(ConfigError, match="not both"):
+        load_settings({**one, "REDIS_CLUSTER_URLS": "redis://a,redis://b"})
+    with pytest.raises(ConfigError, match="REDIS_CLUSTER_URLS: must begin with redis://"):
+        load_settings({"REDIS_CLUSTER_URLS": "redis://a,b:6379"})
 
 
 def test_flags_that_are_no_json_are_an_error() -> None:

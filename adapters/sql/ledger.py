@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, not_, or_, select, update
 
 from adapters.sql.database import REFUSED_VALUES, Database, unavailable
 from adapters.sql.ledger_page import LedgerPage
@@ -32,13 +32,14 @@ from application.ports.ledger import (
 )
 from domain.budgets.alerts import Alert
 from domain.budgets.ledger import HolderState, Want, lost_id
-from domain.budgets.posting import HoldOutcome, Posting
+from domain.budgets.posting import LINES_PATIENCE_US, LINES_SUFFIX, HoldOutcome, Posting
 from domain.errors import StoreUnavailable
 
 Result = TypeVar("Result")
 TIMEOUT_S: Final = 5.0
 POSTINGS_PER_TRANSACTION: Final = 500
 ATTEMPTS_PER_LOOK: Final = 200
+FORGET_EVERY_US: Final = 600_000_000
 
 
 class SqlLedger(LedgerStore, LedgerBooks):
@@ -52,6 +53,7 @@ class SqlLedger(LedgerStore, LedgerBooks):
         self._timeout_s = timeout_s
         self._entries = rows_into(budget_entries, database.dialect)
         self._inserts = inserts(database.dialect)
+        self._forget_at_us = 0
 
     async def open(self, holder: str, now_us: int) -> str:
         row = {"holder": holder, "state": HolderState.OPEN.value, "seen_us": now_us}
@@ -181,11 +183,15 @@ class SqlLedger(LedgerStore, LedgerBooks):
         return resolved
 
     async def resolve_older(self, before_us: int, now_us: int) -> int:
-        unresolved = budget_marks.c.outcome == HoldOutcome.UNRESOLVED.value
+        marks = budget_marks.c
+        # As `is_overdue`.
+        patient = and_(
+            marks.attempt_id.like(f"%{LINES_SUFFIX}"), marks.at_us >= before_us - LINES_PATIENCE_US
+        )
         statement = (
-            select(budget_marks.c.attempt_id)
-            .where(unresolved, budget_marks.c.at_us < before_us)
-            .order_by(budget_marks.c.at_us)
+            select(marks.attempt_id)
+            .where(marks.outcome == HoldOutcome.UNRESOLVED.value, marks.at_us < before_us, not_(patient))
+            .order_by(marks.at_us)
             .limit(ATTEMPTS_PER_LOOK)
         )
 
@@ -200,7 +206,9 @@ class SqlLedger(LedgerStore, LedgerBooks):
             total += resolved
             if not resolved:
                 break
-        await self.write(lambda connection: forget_old(connection, now_us))
+        if now_us >= self._forget_at_us:
+            await self.write(lambda connection: forget_old(connection, now_us))
+            self._forget_at_us = now_us + FORGET_EVERY_US
         return total
 
     def _resolve(

@@ -49,6 +49,7 @@ class LedgerPostings:
 def _postings(events: Sequence[RequestEvent]) -> list[Late]:
     """Of all attempts that say one, with the moment the attempt ended; each attempt once."""
     found: dict[str, Late] = {}
+    damaged: list[str] = []
     for request in events:
         for attempt in request.attempts:
             if not attempt.ledger:
@@ -56,10 +57,12 @@ def _postings(events: Sequence[RequestEvent]) -> list[Late]:
             try:
                 posting = _checked(read_posting(attempt.attempt_id, attempt.ledger))
             except ValueError as error:
-                log.error("attempt %s was not charged to any budget: %s", attempt.attempt_id, error)
+                damaged.append(f"{attempt.attempt_id}: {error}")
                 continue
             at_us = min(max(attempt.started_at_us + attempt.duration_us, 0), _AMOUNT_MAX)
             found.setdefault(posting.attempt_id, (posting, at_us))
+    if damaged:
+        log.error("%d attempts were not charged to any budget, such as %s", len(damaged), damaged[0])
     return list(found.values())
 
 

@@ -235,9 +235,6 @@ class LeaseBook:
 
     async def _exchange(self, tenure: Tenure, lines: Sequence[LeaseLine]) -> Exchange:
         self.exchanges += 1
-        for line in lines:
-            # Until an answer comes it may have been granted, and what was returned may not have been taken.
-            tenure.leases[line.account.account_id].unsure = True
         try:
             answer = await tenure.store.exchange(tenure.holder, lines, self._now_us())
         except HolderFenced:
@@ -245,8 +242,11 @@ class LeaseBook:
             raise StoreUnavailable(
                 "the ledger had given this instance up for lost; it starts anew", retry_after_s=RETRY_AFTER_S
             ) from None
-        except StoreUnavailable:
-            self._is_down(tenure)
+        except BaseException as error:
+            for line in lines:  # also when the caller left: what was asked may be granted even later
+                tenure.leases[line.account.account_id].doubt(self._clock.monotonic())
+            if isinstance(error, StoreUnavailable):
+                self._is_down(tenure)
             raise
         now = self._clock.monotonic()
         tenure.exchanged_at = now
@@ -349,7 +349,7 @@ class LeaseBook:
             lines = []
             for account_id, lease in tenure.leases.items():
                 back = lease.give_back_all() if recalled else lease.shrink(now, wanted=lease.wanted)
-                if back or lease.concerns_ledger:
+                if back or lease.concerns_ledger(now):
                     lines.append(
                         _line(tenure.accounts[account_id], lease, 0, 0 if recalled else lease.top_up(now))
                     )

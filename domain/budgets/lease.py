@@ -13,6 +13,10 @@ SLICE_FLOOR_DIVISOR: Final = 200
 request takes only what it needs."""
 KEEP_IDLE_S: Final = 2.0
 """How long an unused rest is kept before it goes back."""
+DOUBT_S: Final = 30.0
+"""How long an exchange without an answer may still arrive and be granted. Asked again until then, and once
+after; what comes even later is found when the slice is used again."""
+ASK_IN_DOUBT_EVERY_S: Final = 5.0
 AHEAD_S: Final = 3.0
 """How many seconds of the present consumption a slice is to last."""
 
@@ -66,6 +70,7 @@ class Lease:
         "_rate",
         "_rate_at",
         "account_id",
+        "doubted_until",
         "granted_total",
         "held",
         "posted_total",
@@ -90,6 +95,7 @@ class Lease:
         self.used_at = now
         self.wanted = False
         self.unsure = False
+        self.doubted_until = float("-inf")
         self._rate = 0.0
         self._rate_at = now
 
@@ -148,10 +154,16 @@ class Lease:
         ahead = self.ahead(now)
         return 0 if 2 * self.free >= ahead else 2 * ahead - max(0, self.free)
 
-    @property
-    def concerns_ledger(self) -> bool:
+    def concerns_ledger(self, now: float) -> bool:
         """Whether the next look has something to tell or to ask about it."""
-        return self.unsure or self.free > 0 or self.held > 0 or self.used_at > self.told_at
+        if self.unsure or self.free > 0 or self.held > 0 or self.used_at > self.told_at:
+            return True
+        return self.told_at < self.doubted_until and now - self.told_at >= ASK_IN_DOUBT_EVERY_S
+
+    def doubt(self, now: float) -> None:
+        """An exchange about it got no answer: whether it arrived is not known, and it may still do so."""
+        self.unsure = True
+        self.doubted_until = now + DOUBT_S
 
     def ahead(self, now: float) -> int:
         """What the next seconds will consume at the present rate, including what is held at a time."""

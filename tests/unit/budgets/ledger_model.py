@@ -11,7 +11,7 @@ from application.lease_book import LeaseBook, Tenure
 from application.ports.ledger import Exchange, HolderFenced, LeaseLine, LedgerStore
 from application.ports.system import Clock
 from domain.budgets.budget import Account
-from domain.budgets.lease import Lease
+from domain.budgets.lease import DOUBT_S, Lease
 from domain.budgets.posting import HoldOutcome, Posting
 from domain.errors import StoreUnavailable
 
@@ -61,13 +61,14 @@ class WanderingClock(Clock):
 class Link(LedgerStore):
     """One process's connection: calls may not arrive, arrive without an answer, or arrive much later."""
 
-    def __init__(self, ledger: InMemoryLedger) -> None:
+    def __init__(self, ledger: InMemoryLedger, clock: WanderingClock) -> None:
         self.ledger = ledger
+        self.clock = clock
         self.mode = "up"
-        self.late: list[tuple[str, tuple[Any, ...]]] = []
+        self.late: list[tuple[str, tuple[Any, ...], float]] = []
 
     def __repr__(self) -> str:
-        return f"{self.mode}, {[name for name, _ in self.late]}"
+        return f"{self.mode}, {[name for name, *_ in self.late]}"
 
     async def open(self, holder: str, now_us: int) -> str:
         result: str = await self._call("open", holder, now_us)
@@ -90,7 +91,7 @@ class Link(LedgerStore):
         if self.mode == "down":
             raise StoreUnavailable("down")
         if self.mode == "late":
-            self.late.append((name, arguments))
+            self.late.append((name, arguments, self.clock.passed_s))
             raise StoreUnavailable("no answer yet")
         result = await self._run(name, arguments)
         if self.mode == "mute":
@@ -98,8 +99,10 @@ class Link(LedgerStore):
         return result
 
     async def deliver(self) -> None:
-        """What was sent long ago arrives; nobody reads the answer."""
-        name, arguments = self.late.pop(0)
+        """What was sent a while ago arrives; nobody reads the answer. At last it is given up on the way."""
+        name, arguments, sent_at = self.late.pop(0)
+        if self.clock.passed_s - sent_at >= DOUBT_S:
+            return
         try:
             await self._run(name, arguments)
         except HolderFenced:

@@ -84,9 +84,22 @@ def test_what_is_marked_as_returned_is_told_until_an_answer_comes() -> None:
     lease.shrink(KEEP_IDLE_S)
 
     assert lease.free == 0
-    assert lease.concerns_ledger
+    assert lease.concerns_ledger(3.0)
     lease.unsure = False
-    assert not lease.concerns_ledger
+    assert not lease.concerns_ledger(3.0)
+
+
+def test_what_got_no_answer_is_asked_about_until_it_can_no_longer_arrive() -> None:
+    lease = lease_with(0)
+    lease.told_at = 1.0
+    lease.doubt(1.0)
+    asked = []
+    for now in range(2, 120):
+        if lease.concerns_ledger(now):
+            asked.append(now)
+            lease.told_at, lease.unsure = float(now), False
+
+    assert asked == [2, 7, 12, 17, 22, 27, 32]
 
 
 @given(

@@ -72,7 +72,7 @@ class LedgerHistories(RuleBasedStateMachine):
     @rule()
     def start(self) -> None:
         self.made += 1
-        self.links.append(Link(self.ledger))
+        self.links.append(Link(self.ledger, self.clock))
         self.computers.append(Computer(f"p{self.made}", self.clock, self.links[-1], self.posted))
 
     @precondition(lambda self: self.computers)
@@ -241,7 +241,7 @@ class LedgerHistories(RuleBasedStateMachine):
                 if attempt.outcome is None:
                     computer.settle(attempt, known=True)
                 computer.record(attempt)
-        for _ in range(4):
+        for _ in range(8):
             self.clock.advance(5.0)
             for computer in self.computers:
                 drive(computer.flush())
@@ -291,7 +291,7 @@ class LedgerHistories(RuleBasedStateMachine):
     def _the_rest_can_be_spent(self) -> None:
         for which in range(3):
             (account,) = self._accounts((which,))
-            fresh = Computer(f"fresh{which}", self.clock, Link(self.ledger), self.posted)
+            fresh = Computer(f"fresh{which}", self.clock, Link(self.ledger, self.clock), self.posted)
             books = self.ledger.ledger.books.get(account.account_id)
             committed = 0 if books is None else books.state(account.account_id).committed_nano_usd
             if account.limit_nano_usd > committed and not (account.rolling_us and committed):

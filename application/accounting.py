@@ -71,7 +71,7 @@ def note_attempt(
     `estimated`; one that certainly was not (refused before or by the provider) costs nothing. Its `hold` is
     settled likewise; an answer made in the background is billed later, and held until then.
     """
-    told, billed = usage is not None, usage is not None or may_be_billed or job.request.background
+    told, billed = _bill_is_told(job, usage), usage is not None or may_be_billed or job.request.background
     if usage is None:
         usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
     else:
@@ -118,6 +118,11 @@ def note_attempt(
     )
     job.attempts.append(event)
     return event
+
+
+def _bill_is_told(job: Job, usage: Usage | None) -> bool:
+    """Whether the provider said what it bills; of an answer made in the background it says so at its end."""
+    return usage is not None and (usage.total_tokens > 0 or not job.request.background)
 
 
 def _expected(request: LlmRequest, answer_chars: int) -> Usage:

@@ -2,6 +2,7 @@
 
 from application.accounting import note_attempt
 from application.batch_run import BatchRun
+from application.hold import Hold
 from application.job import Attribution, Job
 from application.ports.system import Clock
 from application.runtime import Runtime
@@ -31,13 +32,22 @@ class BatchRecords:
         table, _ = self._runtime.snapshot
         return next((target for target in table.targets if target.id == target_id), None)
 
-    def job(self, run: BatchRun, custom_id: str, request: LlmRequest, target: Target, request_id: str) -> Job:
-        """As if the line had been a request to this target."""
+    def job(
+        self,
+        run: BatchRun,
+        custom_id: str,
+        request: LlmRequest,
+        target: Target,
+        request_id: str,
+        principal: Principal | None = None,
+    ) -> Job:
+        """As if the line had been a request to this target. `principal` None: the key is known no more."""
         now = self._clock.monotonic()
         batch = run.batch
         return Job(
             request_id=request_id,
-            principal=Principal(
+            principal=principal
+            or Principal(
                 tenant_id=batch.tenant_id, key_id=batch.key_id, key_name="", role="", permissions=frozenset()
             ),
             request=request,
@@ -51,21 +61,30 @@ class BatchRecords:
             via="direct",
         )
 
-    def note_unresolved(self, job: Job, target: Target) -> None:
-        """An attempt that may have been billed, counted by what such a request usually takes."""
+    def note_unresolved(self, job: Job, target: Target, hold: Hold | None = None) -> None:
+        """An attempt that may have been billed, counted by what such a request usually takes.
+
+        `hold` is for soft budgets: what hard ones were charged stays, under the id of the try that was held.
+        """
         tokens = job.request.max_output_tokens or UNRESOLVED_OUTPUT_TOKENS
         now = self._clock.monotonic()
         note_attempt(
             job, target, via=job.via, outcome=UNRESOLVED, started=now, ended=now, usage=None,
-            answer_chars=tokens * BYTES_PER_TOKEN_TYPICAL,
+            answer_chars=tokens * BYTES_PER_TOKEN_TYPICAL, hold=hold,
         )  # fmt: skip
 
     def note_batched(
-        self, job: Job, target: Target, usage: Usage | None, outcome: str, failure: Failure | None
+        self,
+        job: Job,
+        target: Target,
+        usage: Usage | None,
+        outcome: str,
+        failure: Failure | None,
+        hold: Hold | None = None,
     ) -> None:
-        """An attempt that a provider's batch made, at its batch prices."""
+        """An attempt that a provider's batch made, at its batch prices. `hold` as for `note_unresolved`."""
         now = self._clock.monotonic()
         note_attempt(
             job, target, via="direct", outcome=outcome, started=now, ended=now, usage=usage, failure=failure,
-            may_be_billed=failure is None, batch=True,
+            may_be_billed=failure is None, batch=True, hold=hold,
         )  # fmt: skip

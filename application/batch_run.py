@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from application.ports.batch_store import BatchJournal
 from domain.batch.batch import Batch, BatchProblem, LineCounts, StopReason
@@ -12,6 +13,8 @@ from domain.errors import StoreUnavailable
 from domain.money import format_usd
 
 JOURNAL_RETRY_S = 1.0
+ASKED_ONE_BY_ONE_S = 2.0
+"""How long one line has for finding out whether a budget has room again."""
 
 
 class BatchCounters:
@@ -41,6 +44,13 @@ class BatchRun:
         """Whether `progress` holds what earlier processes wrote."""
         self.elsewhere = (0, 0)
         """Lines a provider's batch says it has answered and failed; their answers come when it ends."""
+        self.waiting_for = ""
+        """Name of the budget without room that lines wait for; empty: none."""
+        self.park: Callable[[int], None] = _nobody_waits
+        """Told how many more lines only wait, so that other batches may use their places."""
+        self.budget_pauses = 0
+        """How often in a row it had none."""
+        self._pause_ends = 0.0
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
 
@@ -61,6 +71,32 @@ class BatchRun:
                 await self.stopped.wait()
         except TimeoutError:
             return
+
+    def budget_is_full(self, name: str, until: float) -> None:
+        """A budget of that name has no room; nothing is asked of it until then (monotonic seconds)."""
+        self.waiting_for = name
+        self.budget_pauses += 1
+        self._pause_ends = until
+
+    def budget_has_room(self) -> None:
+        """A line was held and sent."""
+        self.waiting_for = ""
+        self.budget_pauses = 0
+        self._pause_ends = 0.0
+
+    async def past_budget(self, monotonic: Callable[[], float]) -> None:
+        """Returns when a line may be tried: at once, or after the pause, one line after another."""
+        while self.waiting_for and self.stop is None:
+            left_s = self._pause_ends - monotonic()
+            if left_s <= 0:
+                # The others wait for what comes of this one.
+                self._pause_ends = monotonic() + ASKED_ONE_BY_ONE_S
+                return
+            self.park(1)
+            try:
+                await self.sleep(left_s)
+            finally:
+                self.park(-1)
 
     def write(self, record: Record) -> None:
         """Puts a record into the journal and folds it. Raises StoreUnavailable; then neither."""
@@ -117,6 +153,10 @@ class BatchRun:
             max(self.progress.completed, completed),
             max(self.progress.failed, failed),
         )
+
+
+def _nobody_waits(lines: int) -> None:
+    """Stands in until somebody counts lines that wait."""
 
 
 def tries_cost(record: TryEnded) -> int | None:

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
-from application.lease_book import Tenure
+from application.tenure import Tenure
 from domain.budgets.budget import Account
 from domain.budgets.lease import Lease
-from domain.budgets.posting import HoldOutcome
+from domain.budgets.posting import HoldOutcome, Posting
 
 
 class Settler(Protocol):
@@ -26,7 +26,7 @@ class Concerned(NamedTuple):
 class Hold:
     """One attempt's money. Settled exactly once; everything else is idempotent."""
 
-    __slots__ = ("_settler", "amount", "concerned", "leases", "open", "place", "tenure")
+    __slots__ = ("_settler", "amount", "attempt_id", "concerned", "leases", "open", "place", "tenure")
 
     def __init__(self, settler: Settler, concerned: Concerned, amount: int) -> None:
         self._settler = settler
@@ -36,6 +36,25 @@ class Hold:
         self.leases: list[Lease] = []
         self.place: int | None = None
         self.open = True
+        self.attempt_id = ""
+        """Set once something is held."""
+
+    @property
+    def charge(self) -> Posting:
+        """What hard budgets are charged for the attempt while nobody knows its bill."""
+        tenure = self.tenure
+        assert tenure is not None, "something is held"
+        accounts = tuple(account.account_id for account in self.concerned.hard)
+        return Posting(
+            self.attempt_id,
+            HoldOutcome.UNRESOLVED,
+            self.amount,
+            self.amount,
+            0,
+            tenure.holder,
+            tenure.payer,
+            accounts,
+        )
 
     def settle(self, cost: int | None, *, known: bool, billed: bool = True) -> str:
         """Ends the hold with what is known of the bill; the line for the attempt's row.

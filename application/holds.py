@@ -11,26 +11,29 @@ from typing import Final
 from application.budget_book import BudgetBook
 from application.hold import Concerned, Hold
 from application.job import Job
-from application.lease_book import LeaseBook, NoRoom, Tenure
+from application.lease_book import LeaseBook
 from application.ports.hold_board import HoldBoard
 from application.ports.llm import CALLER
 from application.ports.system import Clock
 from application.prefix_counts import PrefixCounts
+from application.tenure import NoRoom, Tenure
 from domain.budgets.alerts import reached
 from domain.budgets.budget import Account
 from domain.budgets.lease import Lease
 from domain.budgets.output_limit import affordable_output_tokens, with_max_output
-from domain.budgets.posting import HoldOutcome, posting_text
+from domain.budgets.posting import HoldOutcome, Posting, posting_text
 from domain.budgets.refusal import exceeded, unbounded
 from domain.budgets.scope import Spender
 from domain.budgets.token_bounds import KnownPrefix, Unbounded
 from domain.budgets.worst_case import Bound, worst_attempt_cost
-from domain.errors import BudgetExceeded, InterchangeError
+from domain.errors import BudgetExceeded, CostUnbounded, InterchangeError
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.target import Target
 
 log = logging.getLogger("interchange")
 
+SET_ASIDE_WITHIN_S: Final = 10.0
+"""How long what nobody waits for may look for room."""
 _SOFT_HOLDER: Final = "-"
 
 
@@ -87,8 +90,8 @@ class BudgetHolds:
         if concerned.soft:
             self.leases.watch(concerned.soft, monotonic)
         hard = concerned.hard
-        if not hard:
-            return Hold(self, concerned, 0), request
+        if not hard or job.paid_before:
+            return self._uncounted(concerned), request
         bound = worst_attempt_cost(request, target, more_bytes=more_bytes)
         if isinstance(bound, Unbounded):
             self._refused(hard[0])
@@ -113,6 +116,45 @@ class BudgetHolds:
                 # What was affordable a moment ago; somebody else may have been faster.
                 return await self._cut(job, target, hard, concerned, shorter, more_bytes, known)
         return self._opened(job, concerned, amount, taken), request
+
+    def counted(self, job: Job, target: Target, credential: str = "") -> Hold | None:
+        """For a row whose bill hard budgets learn another way: only soft ones count it. None: none does."""
+        concerned = self.concerned(job, target, credential)
+        return None if concerned is None or not concerned.soft else self._uncounted(concerned)
+
+    def _uncounted(self, concerned: Concerned) -> Hold:
+        return Hold(self, concerned._replace(hard=()), 0)
+
+    async def set_aside(self, job: Job, target: Target, amount: int, attempt_id: str) -> Hold | None:
+        """Holds an amount under an id of its own; None: no hard budget concerns the job.
+
+        Whoever calls it posts the hold's charge, and then calls `posted`.
+
+        Raises BudgetExceeded or StoreUnavailable: nothing is held.
+        """
+        concerned = self.concerned(job, target)
+        if concerned is None or not concerned.hard:
+            return None
+        try:
+            taken = await self.leases.take(concerned.hard, amount, SET_ASIDE_WITHIN_S)
+        except NoRoom as full:
+            raise self._no_room(job, full, amount) from None
+        return self._opened(job, concerned._replace(soft=()), amount, taken, attempt_id)
+
+    def unbounded(self, job: Job, target: Target, reason: str) -> CostUnbounded | None:
+        """The refusal of what has no highest cost; None: no hard budget concerns the job."""
+        concerned = self.concerned(job, target)
+        if concerned is None or not concerned.hard:
+            return None
+        self._refused(concerned.hard[0])
+        return unbounded(concerned.hard[0], reason, scope=self._scope(concerned.hard[0]))
+
+    def posted(self, hold: Hold) -> None:
+        """The charge of what was set aside is in the ledger: nothing is left to do here. Idempotent."""
+        self.settle(hold, HoldOutcome.UNRESOLVED, hold.amount, 0)
+        for lease in hold.leases:
+            lease.posted_total += hold.amount
+        self._free(hold)
 
     @staticmethod
     def _shorter(
@@ -148,12 +190,20 @@ class BudgetHolds:
             raise self._no_room(job, full, bound.nano_usd) from None
         return self._opened(job, concerned, bound.nano_usd, taken), request
 
-    def _opened(self, job: Job, concerned: Concerned, amount: int, taken: tuple[Tenure, list[Lease]]) -> Hold:
+    def _opened(
+        self,
+        job: Job,
+        concerned: Concerned,
+        amount: int,
+        taken: tuple[Tenure, list[Lease]],
+        attempt_id: str = "",
+    ) -> Hold:
         hold = Hold(self, concerned, amount)
         hold.tenure, hold.leases = taken
+        hold.attempt_id = attempt_id or f"{job.request_id}.{len(job.attempts)}"
         try:
             group = taken[0].group(_ids(concerned.hard), _ids(concerned.soft))
-            hold.place = self._board.put(f"{job.request_id}.{len(job.attempts)}", amount, group)
+            hold.place = self._board.put(hold.attempt_id, amount, group)
         except InterchangeError:
             self.drop(hold)
             raise
@@ -203,6 +253,17 @@ class BudgetHolds:
                 self._free(hold)
         if self._prefixes is not None and any(hold.concerned.hard for hold in job.holds):
             self._prefixes.answered(job)
+        job.holds.clear()
+
+    def abandoned(self, job: Job) -> None:
+        """The job ends without a row: what it held for nothing that was sent is free at once.
+
+        What was sent stays on the board, as charged as it was: the row of another request, or whoever
+        recovers the board, tells what became of it.
+        """
+        for hold in job.holds:
+            if hold.open:
+                self.drop(hold)
         job.holds.clear()
 
     def _free(self, hold: Hold) -> None:
@@ -260,6 +321,15 @@ class BudgetHolds:
             if state is not None and account.tenant_id == job.principal.tenant_id:
                 rests.append(state.free_nano_usd + self.leases.at_hand(account.account_id))
         return min(rests, default=None)
+
+
+def charge_in_background(job: Job) -> Posting | None:
+    """What hard budgets are charged for the attempt whose answer is still made when its request ends; None:
+    nothing. For a stream, that attempt runs yet and has no row."""
+    rows = job.attempts
+    answered = rows[-1].attempt_id if rows and rows[-1].outcome == "ok" else f"{job.request_id}.{len(rows)}"
+    held = (hold for hold in job.holds if hold.attempt_id == answered and hold.concerned.hard)
+    return next((hold.charge for hold in held), None)
 
 
 def spender_of(job: Job, target: Target | None) -> Spender:

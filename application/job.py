@@ -49,6 +49,9 @@ class Job:
     attempts: list[AttemptEvent] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     """Money held for its attempts whose rows are not recorded yet."""
+    paid_before: bool = False
+    """Whether the charge of an earlier request stands for its attempts too, because the provider bills both
+    once: hard budgets hold nothing for it."""
     budget_left_nano_usd: int | None = None
     """What is left of the tightest hard budget it concerns, as far as this instance knows."""
     max_tokens_set: int | None = None

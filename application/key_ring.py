@@ -92,6 +92,12 @@ class KeyRing:
             raise Unauthenticated(_REFUSED)
         return holder.principal
 
+    def known_holder(self, tenant_id: str, key_id: str) -> Principal | None:
+        """Who held this key when it was last seen, for the rows of work that was done; None: unknown, or
+        revoked since."""
+        holder = self._holders.get(key_id)
+        return None if holder is None or holder.principal.tenant_id != tenant_id else holder.principal
+
     def expires_at(self, principal: Principal) -> datetime | None:
         """When the key of a principal expires; None: never, or it is known no more."""
         own = self._holders.get(principal.key_id)

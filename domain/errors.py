@@ -78,9 +78,19 @@ class ResidencyViolation(Forbidden):
 
 
 class BudgetExceeded(InterchangeError):
-    """A hard budget has no room for what this may cost; `details` say which, how it stands and when it ends."""
+    """A hard budget has no room for what this may cost; `details` say which, how it stands and when it ends.
+
+    `room_at_us` is from when on there may be room without anybody raising the limit, UTC epoch microseconds:
+    0 at any moment, None never. It is for whoever can wait, and not shown.
+    """
 
     code = "budget_exceeded"
+
+    def __init__(
+        self, message: str, *, details: dict[str, object] | None = None, room_at_us: int | None = None
+    ) -> None:
+        super().__init__(message, details=details)
+        self.room_at_us = room_at_us
 
 
 class CostUnbounded(BudgetExceeded):

@@ -3,9 +3,11 @@
 import random
 from dataclasses import dataclass
 
+from application.batch_money import BatchMoney
 from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters
 from application.key_ring import KeyRing
+from application.late_money import LateMoney
 from application.ports.batch_store import BatchJournals, BatchStore
 from application.ports.batch_wire import BatchWire
 from application.ports.file_store import FileContents, FileRecords
@@ -49,6 +51,8 @@ class BatchParts:
     frames: FrameWriter
     clock: Clock
     ids: IdFactory
+    money: BatchMoney | None = None
+    late_money: LateMoney | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,7 @@ def _runner(parts: BatchParts, limits: BatchLimits, counters: BatchCounters, fil
         chance=random.Random(),  # noqa: S311 - spreads retries, guards nothing
         render_error=_rendered,
         counters=counters,
+        money=parts.late_money,
     )
     return RunBatch(
         store=parts.store,
@@ -141,6 +146,7 @@ def _runner(parts: BatchParts, limits: BatchLimits, counters: BatchCounters, fil
             clock=parts.clock,
             limits=limits,
             counters=counters,
+            money=parts.money,
         ),
         usage_log=parts.pipeline.usage_log,
         clock=parts.clock,

@@ -292,6 +292,7 @@ class Container(StoreContainer):
         runtime=runtime,
         pipeline=answer_llm_request,
         clock=StoreContainer.clock,
+        money=money.provided.late,
     )
     stored_responses = providers.Singleton(
         StoredResponses, memory=answer_memory, reading=answer_reading, resources=resources, bills=late_bills
@@ -326,5 +327,7 @@ class Container(StoreContainer):
         frames=frames,
         clock=StoreContainer.clock,
         ids=StoreContainer.ids,
+        money=money.provided.batches,
+        late_money=money.provided.late,
     )
     batching = providers.Singleton(make_batching, batch_parts)

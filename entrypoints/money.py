@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from application.batch_money import BatchMoney
 from application.budget_book import BudgetBook
 from application.holds import BudgetHolds
+from application.late_money import LateMoney
 from application.lease_book import LeaseBook
 from application.ports.budgets import BudgetStore
 from application.ports.hold_board import HoldBoard
@@ -30,6 +32,8 @@ class Money:
     keep: KeepLedger
     watch: WatchBudgets
     books: LedgerBooks
+    batches: BatchMoney
+    late: LateMoney
 
 
 def make_money(
@@ -49,13 +53,16 @@ def make_money(
     """`ledgers` in the order in which they are asked for leases; the last one is the database. `prefixes`:
     what is known of conversations' lengths; without it every turn is bounded by its bytes."""
     leases = LeaseBook(ledgers, board, clock, lambda: ids.next("hold"), flush)
+    holds = BudgetHolds(book, leases, board, clock, prefixes=prefixes)
     return Money(
         leases=leases,
-        holds=BudgetHolds(book, leases, board, clock, prefixes=prefixes),
+        holds=holds,
         follow=FollowBudgets(budgets, book, lambda: leases.recall(book.budgets)),
         keep=KeepLedger(ledgers, books, clock, times),
         watch=watch,
         books=books,
+        batches=BatchMoney(holds, ledgers[-1], books, clock),
+        late=LateMoney(holds, ledgers[-1], clock),
     )
 
 

@@ -17,7 +17,7 @@ from application.ports.ledger import (
 )
 from domain.budgets.alerts import alerts_due
 from domain.budgets.ledger import Ledger, Want
-from domain.budgets.posting import HoldOutcome, Posting
+from domain.budgets.posting import HoldOutcome, Posting, is_overdue
 from domain.errors import StoreUnavailable
 
 
@@ -101,7 +101,11 @@ class InMemoryLedger(LedgerStore, LedgerBooks):
 
     async def resolve_older(self, before_us: int, now_us: int) -> int:
         self._require()
-        old = {entry.attempt_id for entry in await self.unresolved(None) if entry.since_us < before_us}
+        old = {
+            entry.attempt_id
+            for entry in await self.unresolved(None)
+            if is_overdue(entry.attempt_id, entry.since_us, before_us)
+        }
         return sum([await self.resolve(attempt_id, None, now_us) for attempt_id in sorted(old)])
 
     def _alert(self, account_ids: Iterable[str], now_us: int) -> None:

@@ -163,6 +163,8 @@ class LedgerBooks(Protocol):
     async def resolve_older(self, before_us: int, now_us: int) -> int:
         """The stated deadline: what was unresolved before that moment is spent at the held amount for good.
 
+        Charges of batches have more time (`domain.budgets.posting.is_overdue`).
+
         Raises StoreUnavailable.
         """
         ...

@@ -23,6 +23,13 @@ class OpenBill(NamedTuple):
     client_request_id: str = ""
     metadata: str = ""
     service_tier: str = ""
+    team: str = ""
+    project: str = ""
+    cost_center: str = ""
+    attempt_id: str = ""
+    """Of the attempt that began it, where hard budgets hold its worst cost until the bill is known."""
+    charge: str = ""
+    """What they hold, as it stands in a row (`domain.budgets.posting`); empty: nothing."""
 
 
 class StoredAnswer(NamedTuple):

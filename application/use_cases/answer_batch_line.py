@@ -7,15 +7,18 @@ after a crash knows what may have been paid for, and repeats it under the same i
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from application.accounting import shows_cost_in_usage
+from application.batch_course import Course, Next, carried_by_repeat, postponed_s
 from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters, BatchRun
+from application.hold import Hold
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
+from application.late_money import LateMoney
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock
 from application.ports.wire import (
@@ -33,9 +36,17 @@ from domain.analytics.event import RequestEvent
 from domain.batch.batch import BatchProblem, StopReason
 from domain.batch.line import BatchLine
 from domain.batch.progress import UNRESOLVED, Intent, LineState, TryEnded, idempotency_key, request_id
-from domain.batch.retry import Doubt, LineFailed, after_failed_try, doubt_of, pushes_back
+from domain.batch.retry import (
+    Doubt,
+    LineFailed,
+    after_failed_try,
+    doubt_of,
+    pause_for_budget_s,
+    pushes_back,
+)
 from domain.batch.spending import line_bound
 from domain.errors import (
+    BudgetExceeded,
     DeadlineExceeded,
     InterchangeError,
     NoProviderAvailable,
@@ -58,33 +69,8 @@ DIALECT_BY_ENDPOINT: Final = {
     "/v1/completions": OPENAI_COMPLETIONS,
     "/v1/messages": ANTHROPIC_MESSAGES,
 }
-POSTPONED_MIN_S: Final = 0.2
-POSTPONED_MAX_S: Final = 30.0
-"""How long a line waits when nothing can be sent at the moment; the batch's own end bounds how often."""
-REPEATED: Final = "repeated under its idempotency key by the next try, which carries the cost"
-
 RenderError = Callable[[InterchangeError, str, str], tuple[int, bytes]]
 """(error, dialect, request id) -> status and body, as the HTTP interface would answer."""
-
-
-class _Next(NamedTuple):
-    """The line needs another try after `wait_s`."""
-
-    wait_s: float
-    begun: bool = True
-    """Whether this try's number is used up."""
-
-
-@dataclass(slots=True)
-class _Course:
-    """Where one line is."""
-
-    line: BatchLine
-    number: int
-    failed: int = 0
-    key: str = ""
-    pinned: str = ""
-    avoided: set[str] = field(default_factory=set)
 
 
 class AnswerBatchLine:
@@ -103,6 +89,7 @@ class AnswerBatchLine:
         chance: random.Random,
         render_error: RenderError,
         counters: BatchCounters,
+        money: LateMoney | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._records = records
@@ -114,16 +101,20 @@ class AnswerBatchLine:
         self._chance = chance
         self._render = render_error
         self._counters = counters
+        self._money = money
 
     async def __call__(self, run: BatchRun, line: BatchLine) -> None:
         """Returns when the line is finished, or when the batch has stopped."""
         course = await self._resumed(run, line)
         while run.stop is None and course is not None:
+            await run.past_budget(self._clock.monotonic)
+            if run.stop is not None:
+                return
             try:
                 step = await self._try(run, course)
             except StoreUnavailable as error:
                 # The journal or the usage log cannot be written: nothing was sent.
-                step = _Next(_pause_s(error), begun=False)
+                step = Next(postponed_s(error), begun=False)
             if step is None:
                 return
             course.number += step.begun
@@ -146,8 +137,9 @@ class AnswerBatchLine:
             # Nobody knows its prices any more; the batch still says that there is something unknown.
             await run.write_in_the_end(record)
             return
-        job = self._records.job(run, line.custom_id, self._read(run, line), target, record.request_id)
-        self._records.note_unresolved(job, target)
+        holder = self._key_ring.known_holder(run.batch.tenant_id, run.batch.key_id)
+        job = self._records.job(run, line.custom_id, self._read(run, line), target, record.request_id, holder)
+        self._records.note_unresolved(job, target, self._counted(job, target))
         ended: list[TryEnded] = []
         self._pipeline.record(
             job,
@@ -158,26 +150,26 @@ class AnswerBatchLine:
         )
         await run.write_in_the_end(ended[0])
 
-    async def _resumed(self, run: BatchRun, line: BatchLine) -> _Course | None:
+    async def _resumed(self, run: BatchRun, line: BatchLine) -> Course | None:
         """Where an earlier process left the line."""
         state = run.progress.begun.get(line.number)
         if state is None:
-            return _Course(line, 0)
+            return Course(line, 0)
         if state.open or state.key:
             target = self._records.target(state.target_id)
             if target is not None and target.honours_idempotency_keys:
                 number = state.tries - 1 if state.open else state.tries
-                return _Course(line, number, state.failed, state.key, state.target_id)
+                return Course(line, number, state.failed, state.key, state.target_id, state.charge)
             await self.settle_doubt(run, line, state)
-        return _Course(line, state.tries, state.failed)
+        return Course(line, state.tries, state.failed)
 
-    async def _try(self, run: BatchRun, course: _Course) -> _Next | None:
+    async def _try(self, run: BatchRun, course: Course) -> Next | None:
         line = course.line
         if course.key and self._records.target(course.pinned) is None:
             # A new configuration took the target away whose answer was to tell what became of a try.
             state = LineState(tries=course.number, target_id=course.pinned, key=course.key)
             await self.settle_doubt(run, line, state)
-            course.key = course.pinned = ""
+            course.forget_key()
             course.number += 1
         try:
             request = self._read(run, line)
@@ -186,7 +178,7 @@ class AnswerBatchLine:
             run.end(StopReason.KEY_REVOKED, BatchProblem(StopReason.KEY_REVOKED.value, error.message))
             return None
         except (Overloaded, NoProviderAvailable, StoreUnavailable) as error:
-            return _Next(_pause_s(error), begun=False)
+            return Next(postponed_s(error), begun=False)
         except InterchangeError as error:
             await self._refuse(run, course, error)
             return None
@@ -219,7 +211,7 @@ class AnswerBatchLine:
         )
         return self._pipeline.begin(principal, request, Requirements(), attribution)
 
-    def _choose(self, job: Job, course: _Course) -> Target:
+    def _choose(self, job: Job, course: Course) -> Target:
         """The one in doubt again; else the best of the plan that has not failed this line yet."""
         if course.key:
             pinned = self._records.target(course.pinned)
@@ -228,45 +220,97 @@ class AnswerBatchLine:
         fresh = [target for target in job.plan.targets if target.id not in course.avoided]
         return fresh[0] if fresh else job.plan.targets[0]
 
-    def _prepare(self, run: BatchRun, course: _Course, job: Job, target: Target, bound: int | None) -> None:
+    def _prepare(self, run: BatchRun, course: Course, job: Job, target: Target, bound: int | None) -> None:
         """Makes the job one try at one target, and writes down that it is about to be sent."""
         batch_id, line = run.batch.batch_id, course.line
         if course.pinned != target.id:
-            course.key = ""
+            course.forget_key()
         key = course.key or idempotency_key(batch_id, line.number, course.number)
         # Refusals were recorded under ids of their own; from here on this id belongs to this try.
         job.request_id = request_id(batch_id, line.number, course.number)
         job.request.idempotency_key = key
+        job.paid_before = course.charge is not None
         route = replace(job.plan.route, retries=0, max_fallbacks=0)
         job.plan = job.plan._replace(route=route, targets=(target,), spares=())
         job.deadline = Deadline(self._clock.monotonic() + route.timeouts.total_s)
         run.write(Intent(line.number, course.number, key, target.id, bound))
 
     async def _send(
-        self, run: BatchRun, course: _Course, job: Job, live: LiveState, target: Target
-    ) -> _Next | None:
+        self, run: BatchRun, course: Course, job: Job, live: LiveState, target: Target
+    ) -> Next | None:
         try:
             answer = await self._pipeline.complete(job, live)
         except UpstreamError as error:
+            run.budget_has_room()
             return await self._failed(run, course, job, target, error)
-        except (NoProviderAvailable, DeadlineExceeded) as error:
-            # Closed between planning and sending: this try never left.
-            goes_on = bool(course.key)
-            await run.write_in_the_end(
-                self._ended(run, course, final=False, ok=False, error=error)._replace(key_goes_on=goes_on)
-            )
-            return _Next(_pause_s(error))
+        except BudgetExceeded as error:
+            return await self._without_room(run, course, job, error)
+        except (NoProviderAvailable, DeadlineExceeded, StoreUnavailable) as error:
+            # Closed between planning and sending, or no ledger to ask: this try never left.
+            await self._never_left(run, course, job, error)
+            return Next(postponed_s(error))
+        except InterchangeError as error:
+            await self._end_unanswered(run, course, job, error)
+            return None
+        run.budget_has_room()
         run.pace.answered()
         body = self._with_cost(job, answer)
         job.response_bytes = len(body)
         ended = self._ended(run, course, final=True, ok=True)._replace(status=200, answer=body)
         await self._record(run, job, ended, status=200, outcome="ok")
         self._counters.lines["completed"] += 1
+        await self._bill_repeat(course, job)
         return None
 
+    def _counted(self, job: Job, target: Target) -> Hold | None:
+        return None if self._money is None else self._money.counted(job, target)
+
+    async def _bill_repeat(self, course: Course, job: Job) -> None:
+        """The answer tells what a try in doubt and its repeats were billed together."""
+        cost = job.cost_nano_usd
+        charge, money = course.charge, self._money
+        if charge is not None and money is not None and cost is not None and not job.cost_estimated:
+            await money.billed_in_the_end(charge, cost)
+
+    async def _without_room(
+        self, run: BatchRun, course: Course, job: Job, error: BudgetExceeded
+    ) -> Next | None:
+        """Waits for a budget that may have room before the batch expires; else the line fails."""
+        pause_s = pause_for_budget_s(
+            error.room_at_us,
+            now_us=int(self._clock.utc_now().timestamp() * 1e6),
+            expires_at_us=run.batch.expires_at_us,
+            pauses=run.budget_pauses,
+            draw=self._chance.random(),
+        )
+        if pause_s is None:
+            await self._end_unanswered(run, course, job, error)
+            return None
+        await self._never_left(run, course, job, error)
+        run.budget_is_full(str(error.details.get("budget", "")), self._clock.monotonic() + pause_s)
+        return Next(0.0, begun=False)
+
+    async def _never_left(self, run: BatchRun, course: Course, job: Job, error: InterchangeError) -> None:
+        """The end of a try that reached no provider; a hop on its way may have failed."""
+        ended = self._ended(run, course, final=False, ok=False, error=error)
+        ended = ended._replace(key_goes_on=bool(course.key))
+        if job.attempts:
+            await self._record(run, job, ended, status=0, outcome="error", error_code=error.code)
+        else:
+            await run.write_in_the_end(ended)
+
+    async def _end_unanswered(self, run: BatchRun, course: Course, job: Job, error: InterchangeError) -> None:
+        """The line will not be sent, or not again, and fails with the reason."""
+        if course.key:
+            state = LineState(tries=course.number, target_id=course.pinned, key=course.key)
+            await self.settle_doubt(run, course.line, state)
+        ended = self._ended(run, course, final=True, ok=False, error=error)
+        await self._record(run, job, ended, status=ended.status, outcome="refused", error_code=error.code)
+        self._counters.lines["failed"] += 1
+
     async def _failed(
-        self, run: BatchRun, course: _Course, job: Job, target: Target, error: UpstreamError
-    ) -> _Next | None:
+        self, run: BatchRun, course: Course, job: Job, target: Target, error: UpstreamError
+    ) -> Next | None:
         failure = error.failure
         if pushes_back(failure):
             run.pace.pushed_back(self._clock.monotonic())
@@ -281,23 +325,24 @@ class AnswerBatchLine:
         final = isinstance(step, LineFailed)
         same_key = not isinstance(step, LineFailed) and step.same_key
         if same_key and job.attempts:
-            job.attempts[-1] = job.attempts[-1]._replace(
-                input_tokens=0, output_tokens=0, cost_nano_usd=0, message=REPEATED
-            )
+            course.charge = carried_by_repeat(job) or course.charge
         elif final and course.key and doubt_of(failure) is Doubt.NONE:
             # This one was refused; what became of the one it repeated stays unknown.
-            self._records.note_unresolved(job, target)
+            self._records.note_unresolved(job, target, self._counted(job, target))
             self._counters.lines["unresolved"] += 1
         ended = self._ended(run, course, final=final, ok=False, error=error)._replace(key_goes_on=same_key)
         await self._record(run, job, ended, status=ended.status, outcome="error", error_code=error.code)
         course.failed += 1
-        course.key, course.pinned = (job.request.idempotency_key, target.id) if same_key else ("", "")
+        if same_key:
+            course.key, course.pinned = job.request.idempotency_key, target.id
+        else:
+            course.forget_key()
         if isinstance(step, LineFailed):
             self._counters.lines["failed"] += 1
             return None
         if step.elsewhere:
             course.avoided.add(target.id)
-        return _Next(step.wait_s)
+        return Next(step.wait_s)
 
     async def _record(
         self,
@@ -322,7 +367,7 @@ class AnswerBatchLine:
         except StoreUnavailable:
             await run.write_in_the_end(ended._replace(event=events[0]))
 
-    async def _refuse(self, run: BatchRun, course: _Course, error: InterchangeError) -> None:
+    async def _refuse(self, run: BatchRun, course: Course, error: InterchangeError) -> None:
         """The line can never be asked: it fails with the reason, and nothing was sent for it."""
         await run.write_in_the_end(self._ended(run, course, final=True, ok=False, error=error))
         self._counters.lines["failed"] += 1
@@ -330,7 +375,7 @@ class AnswerBatchLine:
     def _ended(
         self,
         run: BatchRun,
-        course: _Course,
+        course: Course,
         *,
         final: bool,
         ok: bool,
@@ -351,8 +396,3 @@ class AnswerBatchLine:
         if cost is None or not shows_cost_in_usage(job):
             return answer.body
         return self._frames.with_cost(job.request.dialect, answer.body, usd_float(cost))
-
-
-def _pause_s(error: InterchangeError) -> float:
-    wait_s = error.retry_after_s if error.retry_after_s is not None else 1.0
-    return min(max(wait_s, POSTPONED_MIN_S), POSTPONED_MAX_S)

@@ -274,6 +274,8 @@ class AnswerLlmRequest:
         if not job.recorded:
             job.recorded = True
             self.in_flight -= 1
+            if self._holds is not None:
+                self._holds.abandoned(job)
             if self._guards is not None:
                 self._guards.left(job)
 

@@ -8,10 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from application.answer_memory import AnswerMemory
+from application.holds import charge_in_background
 from application.job import Job
 from application.ports.answer_reading import AnswerReading, References, SeenAnswer
 from application.ports.stored_answers import OpenBill, StoredAnswer
 from application.ports.wire import OPENAI_RESPONSES
+from domain.budgets.posting import written
 from domain.catalog.tags import RESPONSES_TAG
 from domain.errors import InvalidRequest, PreviousResponseNotFound, StoreUnavailable
 from domain.llm.request import Home, LlmRequest
@@ -183,7 +185,8 @@ def _without_strangers(
 
 
 def _open_bill(job: Job) -> OpenBill:
-    who = job.attribution
+    who, by = job.attribution, job.principal
+    charge = charge_in_background(job)
     return OpenBill(
         job.request_id,
         job.request.model,
@@ -195,4 +198,9 @@ def _open_bill(job: Job) -> OpenBill:
         who.client_request_id,
         who.metadata,
         job.request.service_tier,
+        by.team,
+        by.project,
+        by.cost_center,
+        "" if charge is None else charge.attempt_id,
+        "" if charge is None else written(charge),
     )

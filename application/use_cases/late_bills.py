@@ -12,6 +12,7 @@ from urllib.parse import quote
 from application.accounting import note_attempt
 from application.answer_memory import AnswerMemory
 from application.job import Attribution, Job
+from application.late_money import LateMoney
 from application.ports.answer_reading import AnswerReading, SeenAnswer
 from application.ports.llm import UpstreamFailed
 from application.ports.resources import ProviderResources, ResourceRequest
@@ -20,6 +21,7 @@ from application.ports.system import Clock
 from application.ports.wire import OPENAI_RESPONSES
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import NO_PLAN, AnswerLlmRequest
+from domain.budgets.posting import read_posting
 from domain.errors import StoreUnavailable
 from domain.llm.request import LlmRequest, Operation
 from domain.llm.usage import Usage
@@ -50,6 +52,7 @@ class LateBills:
         runtime: Runtime,
         pipeline: AnswerLlmRequest,
         clock: Clock,
+        money: LateMoney | None = None,
     ) -> None:
         self._memory = memory
         self._reading = reading
@@ -57,6 +60,7 @@ class LateBills:
         self._runtime = runtime
         self._pipeline = pipeline
         self._clock = clock
+        self._money = money
         self._closing: set[tuple[str, str]] = set()
 
     async def close(self, entry: StoredAnswer, seen: SeenAnswer) -> None:
@@ -75,25 +79,35 @@ class LateBills:
         try:
             current = (await self._memory.find(entry.tenant_id, [entry.id])).get(entry.id, entry)
             if current.open_bill is not None:
-                # First the row, which survives a kill, then the mark that it is there.
-                self._record(entry, bill, usage, outcome)
+                # First the row, which survives a kill, then the charge, then the mark that both are there.
+                cost = self._record(entry, bill, usage, outcome)
+                if self._money is not None and bill.charge and cost is not None and outcome != UNRESOLVED:
+                    await self._money.billed(read_posting(bill.attempt_id, bill.charge), cost)
                 await self._memory.settle(entry)
         finally:
             self._closing.discard(key)
 
-    def _record(self, entry: StoredAnswer, bill: OpenBill, usage: Usage, outcome: str) -> None:
+    def _record(self, entry: StoredAnswer, bill: OpenBill, usage: Usage, outcome: str) -> int | None:
+        """What it cost, nano-dollars; None: nobody knows, and what is held for it stays."""
         target = self._target(entry)
         if target is None:
             log.error(
                 "the answer %s of request %s cannot be billed: %s is no longer configured",
                 entry.id, bill.request_id, entry.target_id,
             )  # fmt: skip
-            return
+            return None
         now = self._clock.monotonic()
         job = Job(
             request_id=f"{bill.request_id}.done",
             principal=Principal(
-                tenant_id=entry.tenant_id, key_id=entry.key_id, key_name="", role="", permissions=frozenset()
+                tenant_id=entry.tenant_id,
+                key_id=entry.key_id,
+                key_name="",
+                role="",
+                permissions=frozenset(),
+                team=bill.team,
+                project=bill.project,
+                cost_center=bill.cost_center,
             ),
             request=LlmRequest(
                 operation=Operation.CHAT,
@@ -122,11 +136,13 @@ class LateBills:
             credential=entry.credential,
             reason="made in the background; billed when it was done",
         )
-        note_attempt(
+        hold = None if self._money is None else self._money.counted(job, target, entry.credential)
+        row = note_attempt(
             job, target, via="direct", outcome=outcome, started=now, ended=now, usage=usage,
-            credential=entry.credential,
+            credential=entry.credential, hold=hold,
         )  # fmt: skip
         self._pipeline.record(job, status=200, outcome="ok" if outcome == "ok" else "error")
+        return row.cost_nano_usd
 
     def _target(self, entry: StoredAnswer) -> Target | None:
         return self._runtime.snapshot[0].by_id.get(entry.target_id)

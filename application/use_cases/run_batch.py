@@ -43,6 +43,10 @@ class Background:
         """Whether one more may be begun beside what callers are waiting for."""
         return background_room(self._pipeline.slots_max, self._pipeline.in_flight, self.in_flight)
 
+    def park(self, lines: int) -> None:
+        """So many more lines only wait for something; fewer when negative."""
+        self.in_flight -= lines
+
 
 class LostBatch(Exception):
     """Somebody else has taken the batch over."""
@@ -135,6 +139,7 @@ class RunBatch:
                 target = await self._at_provider.choose(run)
                 run.batch = replace(run.batch, answered_by=target.id)
             except NotPossible as error:
+                await self._at_provider.put_back(run)
                 if run.batch.settings.mode is BatchMode.PROVIDER:
                     run.batch = run.batch.with_problem(error.problem)
                     await self._move(run, BatchStatus.FAILED)
@@ -182,6 +187,7 @@ class RunBatch:
     async def _run_lines(self, run: BatchRun) -> None:
         watching = asyncio.create_task(self._watch(run))
         lines: set[asyncio.Task[None]] = set()
+        run.park = self._background.park
         try:
             async for line in self._unfinished_lines(run):
                 while run.stop is None and (len(lines) >= run.pace.allowed or not self._background.room):
@@ -193,6 +199,7 @@ class RunBatch:
                 task.add_done_callback(lines.discard)
             while lines:
                 await self._wait(lines, watching)
+            run.budget_has_room()
             if run.stop is not None:
                 await self._settle_doubts(run)
         finally:
@@ -289,6 +296,7 @@ class RunBatch:
             cost_nano_usd=progress.cost_nano_usd,
             uncosted=progress.uncosted,
             unresolved=progress.unresolved,
+            waiting_for=run.waiting_for,
         )
 
     async def _move(self, run: BatchRun, to: BatchStatus) -> None:

@@ -7,12 +7,13 @@ it is doing. So whoever takes over after a crash finds the provider's batch agai
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from application.batch_lines import lines_of, understood
+from application.batch_money import BatchMoney
 from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters, BatchRun
-from application.job import Attribution
+from application.job import Attribution, Job
 from application.key_ring import KeyRing
 from application.ports.batch_wire import BatchWire
 from application.ports.file_store import FileContents
@@ -20,13 +21,17 @@ from application.ports.http import BodySource
 from application.ports.llm import UpstreamFailed
 from application.ports.provider_batches import Marker, ProviderBatches, ProviderBatchState, ProviderLine
 from application.ports.system import Clock
-from application.ports.wire import (
-    ANTHROPIC_MESSAGES,
-    OPENAI_CHAT,
-    OPENAI_COMPLETIONS,
-    OPENAI_EMBEDDINGS,
-    OPENAI_RESPONSES,
-    RequestReader,
+from application.ports.wire import RequestReader
+from application.provider_batch_lines import (
+    KnownLine,
+    LinesBill,
+    SpooledDocument,
+    cheaper_in_batches,
+    keep_record,
+    number_of,
+    shape_of,
+    spool_id,
+    upstream_id,
 )
 from application.use_cases.answer_batch_line import DIALECT_BY_ENDPOINT
 from application.use_cases.answer_llm_request import AnswerLlmRequest
@@ -37,11 +42,10 @@ from domain.batch.line import BatchLine
 from domain.batch.progress import TryEnded, request_id
 from domain.batch.settings import BatchMode
 from domain.batch.spending import line_bound
-from domain.catalog.prices import BATCH
-from domain.errors import InterchangeError, InvalidRequest, StoreUnavailable
+from domain.errors import BudgetExceeded, InterchangeError, InvalidRequest
 from domain.llm.failures import Failure, FailureKind, classify
-from domain.llm.request import LlmRequest, Operation
-from domain.llm.usage import NO_USAGE
+from domain.llm.request import LlmRequest
+from domain.llm.usage import NO_USAGE, Usage
 from domain.resilience.backoff import retry_wait_s
 from domain.routing.requirements import Requirements
 from domain.routing.target import Target
@@ -54,32 +58,7 @@ FAILED_POLLS_MAX: Final = 200
 SUBMISSIONS_MAX: Final = 6
 LINES_AT_ONCE: Final = 64
 UPSTREAM_BYTES_MAX: Final = 2**40
-OPERATION_BY_DIALECT: Final = {
-    OPENAI_CHAT: Operation.CHAT,
-    OPENAI_RESPONSES: Operation.CHAT,
-    OPENAI_EMBEDDINGS: Operation.EMBEDDINGS,
-    OPENAI_COMPLETIONS: Operation.COMPLETION,
-    ANTHROPIC_MESSAGES: Operation.CHAT,
-}
 NOT_POSSIBLE: Final = "provider_batch_not_possible"
-
-
-class _Known(NamedTuple):
-    """What is kept of a line while the provider works."""
-
-    custom_id: str
-    model: str
-
-
-class _Spooled(BodySource):
-    """The document for the provider, as it lies on our disk."""
-
-    def __init__(self, contents: FileContents, tenant_id: str, file_id: str, size_bytes: int) -> None:
-        self._contents, self._tenant_id, self._file_id = contents, tenant_id, file_id
-        self.size_bytes = size_bytes
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        return self._contents.read(self._tenant_id, self._file_id)
 
 
 class NotPossible(Exception):
@@ -107,6 +86,7 @@ class RunProviderBatch:
         clock: Clock,
         limits: BatchLimits,
         counters: BatchCounters,
+        money: BatchMoney | None = None,
     ) -> None:
         self._providers = providers
         self._pipeline = pipeline
@@ -119,14 +99,16 @@ class RunProviderBatch:
         self._clock = clock
         self._limits = limits
         self._counters = counters
+        self._money = money
 
     async def choose(self, run: BatchRun) -> Target:
         """The one target that may answer every line through its provider's batch API.
 
-        Raises NotPossible; also where the mode is `auto` and its batches cost no less.
+        All lines together are charged to hard budgets at their bound then. Raises NotPossible, also where the
+        mode is `auto` and its batches cost no less, and StoreUnavailable.
         """
         chosen: Target | None = None
-        bound = 0
+        bound, unbounded = 0, False
         async for line in self._lines(run):
             if line.number % LINES_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -135,6 +117,7 @@ class RunProviderBatch:
             most = line_bound(request, target)
             limit = run.purse.limit_nano_usd
             bound += most or 0
+            unbounded = unbounded or most is None
             if limit is not None and (most is None or bound > limit):
                 raise NotPossible(
                     BatchProblem(
@@ -143,9 +126,31 @@ class RunProviderBatch:
                 )
         if chosen is None:
             raise NotPossible(BatchProblem(NOT_POSSIBLE, "there are no lines"))
-        if run.batch.settings.mode is BatchMode.AUTO and not _cheaper(chosen):
+        if run.batch.settings.mode is BatchMode.AUTO and not cheaper_in_batches(chosen):
             raise NotPossible(BatchProblem(NOT_POSSIBLE, "the provider's batches cost no less"))
+        await self._set_aside(run, chosen, None if unbounded else bound)
         return chosen
+
+    async def _set_aside(self, run: BatchRun, target: Target, bound_nano_usd: int | None) -> None:
+        if self._money is None:
+            return
+        dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
+        job = self._job(run, "", shape_of(dialect, target.model), target, run.batch.batch_id)
+        try:
+            await self._money.set_aside(job, target, run.batch.batch_id, bound_nano_usd)
+        except BudgetExceeded as error:
+            raise NotPossible(BatchProblem(error.code, error.message, None, "metadata")) from None
+
+    async def put_back(self, run: BatchRun) -> None:
+        """Nothing of the batch will be handed over. Raises StoreUnavailable."""
+        if self._money is not None:
+            await self._money.lines_billed(run.batch.batch_id, 0)
+
+    def _job(
+        self, run: BatchRun, custom_id: str, request: LlmRequest, target: Target, request_id: str
+    ) -> Job:
+        holder = self._key_ring.known_holder(run.batch.tenant_id, run.batch.key_id)
+        return self._records.job(run, custom_id, request, target, request_id, holder)
 
     async def _target_for(
         self, run: BatchRun, line: BatchLine, chosen: Target | None
@@ -186,40 +191,48 @@ class RunProviderBatch:
         if target is None:
             message = f"{run.batch.answered_by} is no longer configured"
             raise UpstreamFailed(Failure(kind=FailureKind.CALLER_FAULT, message=message, sent=False))
-        known: dict[int, _Known] = {}
+        known: dict[int, KnownLine] = {}
         if not run.batch.provider_batch:
-            document = await self._spool(run, target, known)
+            try:
+                document = await self._spool(run, target, known)
+            except UpstreamFailed:
+                if not resumed:
+                    await self.put_back(run)
+                raise
             reference = await self._hand_over(run, target, document, resumed)
             run.batch = replace(run.batch, provider_batch=reference)
             await save()
         if not known:
             async for line in self._lines(run):
-                known[line.number] = self._known(run, line)
+                known[line.number] = self._known(run, line, target)
         state = await self._until_ended(run, target)
+        bill = LinesBill()
         async for result in self._providers.results(target, run.batch.provider_batch, state):
-            await self._take(run, target, known, result)
+            await self._take(run, target, known, result, bill)
         await self._settle_rest(run, known, state)
+        if self._money is not None:
+            await self._money.lines_billed(run.batch.batch_id, bill.total(run.progress))
 
     async def clean(self, run: BatchRun) -> None:
         """Forgets the document that was made for the provider."""
-        await self._contents.remove(run.batch.tenant_id, _spool_id(run))
+        await self._contents.remove(run.batch.tenant_id, spool_id(run))
 
-    async def _spool(self, run: BatchRun, target: Target, known: dict[int, _Known]) -> BodySource:
+    async def _spool(self, run: BatchRun, target: Target, known: dict[int, KnownLine]) -> BodySource:
         """All lines in the provider's shape, on our disk, so that their size is known beforehand."""
         dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
 
         async def requests() -> AsyncIterator[bytes]:
             async for line in self._lines(run):
                 request = self._reader.read(dialect, line.body)
-                known[line.number] = _Known(line.custom_id, request.model)
-                yield self._providers.encode(target, request, _upstream_id(run, line.number))
+                known[line.number] = self._known(run, line, target)
+                yield self._providers.encode(target, request, upstream_id(run, line.number))
 
         document = self._providers.document(target, requests())
-        spool = _spool_id(run)
+        spool = spool_id(run)
         written = await self._contents.write(
             run.batch.tenant_id, spool, document, size_bytes_max=UPSTREAM_BYTES_MAX
         )
-        return _Spooled(self._contents, run.batch.tenant_id, spool, written.size_bytes)
+        return SpooledDocument(self._contents, run.batch.tenant_id, spool, written.size_bytes)
 
     async def _hand_over(self, run: BatchRun, target: Target, document: BodySource, resumed: bool) -> str:
         """The provider's id of the batch, made at most once: whoever is in doubt looks first."""
@@ -234,9 +247,10 @@ class RunProviderBatch:
             except UpstreamFailed as error:
                 failure = error.failure
                 in_doubt = in_doubt or failure.may_be_billed or (failure.status or 0) >= 500
-                if not failure.disposition.retry_same and failure.kind is not FailureKind.TIMEOUT:
-                    raise
-                if attempt + 1 == SUBMISSIONS_MAX or run.stop is not None:
+                hopeless = not failure.disposition.retry_same and failure.kind is not FailureKind.TIMEOUT
+                if hopeless or attempt + 1 == SUBMISSIONS_MAX or run.stop is not None:
+                    if not in_doubt:
+                        await self.put_back(run)
                     raise
                 await run.sleep(retry_wait_s(attempt, retry_after_s=failure.retry_after_s, draw=1.0))
         raise AssertionError("the last attempt returned or raised")
@@ -264,16 +278,21 @@ class RunProviderBatch:
             wait_s = min(POLL_MAX_S, wait_s * POLL_FACTOR)
 
     async def _take(
-        self, run: BatchRun, target: Target, known: dict[int, _Known], result: ProviderLine
+        self,
+        run: BatchRun,
+        target: Target,
+        known: dict[int, KnownLine],
+        result: ProviderLine,
+        bill: LinesBill,
     ) -> None:
-        number = _number(run, result.custom_id)
+        number = number_of(run, result.custom_id)
         line = known.get(number)
         if line is None or number in run.progress.finished:
             return
         dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
         told = request_id(run.batch.batch_id, number, 0)
-        shape = self._shape(dialect, line.model)
-        job = self._records.job(run, line.custom_id, shape, target, told)
+        shape = shape_of(dialect, line.model)
+        job = self._job(run, line.custom_id, shape, target, told)
         failure: Failure | None = None
         body: bytes | None = result.body or None
         usage = None
@@ -287,26 +306,34 @@ class RunProviderBatch:
             kind = classify(result.status or 500, codes=(result.code or None,), message=result.message)
             failure = Failure(kind=kind, message=result.message or kind.value, status=result.status or None)
         outcome = "ok" if failure is None else failure.kind.value
-        spoilt = failure is not None and result.ok
-        self._records.note_batched(
-            job, target, usage if failure is None else None if spoilt else NO_USAGE, outcome, failure
-        )
+        if failure is not None:
+            # An answer that could not be read was billed, though nobody knows how much.
+            usage = Usage(estimated=True) if result.ok else NO_USAGE
+        hold = None if self._money is None else self._money.counted(job, target)
+        self._records.note_batched(job, target, usage, outcome, failure, hold)
         ok = failure is None
         code, message = ("", "") if failure is None else (result.code or outcome, failure.message)
         ended = TryEnded(number, 0, line.custom_id, True, ok, result.status, told, body, code, message, None)
         records: list[TryEnded] = []
+
+        def keep(record: TryEnded) -> None:
+            bill.take(record.event, line.bound_nano_usd)
+            keep_record(run, records, record)
+
         self._pipeline.record(
             job,
             status=result.status or 0,
             outcome="ok" if ok else "error",
             error_code="" if ok else f"upstream_{outcome}",
-            first=lambda event: _keep(run, records, ended._replace(event=event)),
+            first=lambda event: keep(ended._replace(event=event)),
         )
         for waiting in records:
             await run.write_in_the_end(waiting)
         self._counters.lines["completed" if ok else "failed"] += 1
 
-    async def _settle_rest(self, run: BatchRun, known: dict[int, _Known], state: ProviderBatchState) -> None:
+    async def _settle_rest(
+        self, run: BatchRun, known: dict[int, KnownLine], state: ProviderBatchState
+    ) -> None:
         """Lines the provider says nothing about; after a stop they are told with the others."""
         if run.stop is not None:
             return
@@ -332,46 +359,12 @@ class RunProviderBatch:
         if state.message:
             run.batch = run.batch.with_problem(BatchProblem("provider_batch_failed", state.message))
 
-    def _known(self, run: BatchRun, line: BatchLine) -> _Known:
-        dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
-        return _Known(line.custom_id, self._reader.read(dialect, line.body).model)
-
-    def _shape(self, dialect: str, model: str) -> LlmRequest:
-        """What a result's translation and its usage need of the request; its body is not kept."""
-        operation = OPERATION_BY_DIALECT[dialect]
-        return LlmRequest(operation=operation, dialect=dialect, model=model, body=b"{}")
+    def _known(self, run: BatchRun, line: BatchLine, target: Target) -> KnownLine:
+        request = self._reader.read(DIALECT_BY_ENDPOINT[run.batch.endpoint], line.body)
+        return KnownLine(line.custom_id, request.model, line_bound(request, target))
 
     async def _lines(self, run: BatchRun) -> AsyncIterator[BatchLine]:
         bytes_max = self._limits.line_bytes_max
         chunks = self._contents.read(run.batch.tenant_id, run.batch.input_file_id)
         async for raw in lines_of(chunks, line_bytes_max=bytes_max):
             yield understood(self._wire, raw, bytes_max)
-
-
-def _keep(run: BatchRun, records: list[TryEnded], record: TryEnded) -> None:
-    """Into the journal before anything else learns it; what the journal refuses now is written later."""
-    try:
-        run.write(record)
-    except StoreUnavailable:
-        records.append(record)
-
-
-def _cheaper(target: Target) -> bool:
-    prices = target.offering.prices
-    if prices.variant(BATCH) is not None:
-        return True
-    return prices.batch_multiplier_percent is not None and prices.batch_multiplier_percent < 100
-
-
-def _spool_id(run: BatchRun) -> str:
-    return f"file-{run.batch.batch_id.removeprefix('batch_')}-upstream"
-
-
-def _upstream_id(run: BatchRun, number: int) -> str:
-    """At most 64 of the characters every provider allows; also says whose batch it is."""
-    return f"{run.batch.batch_id[-12:]}-{number}"
-
-
-def _number(run: BatchRun, upstream_id: str) -> int:
-    prefix, _, number = upstream_id.rpartition("-")
-    return int(number) if prefix == run.batch.batch_id[-12:] and number.isdigit() else 0

@@ -246,6 +246,7 @@ BATCH_SCHEMAS: dict[str, Schema] = {
                         "Tries that may have been billed though nobody knows whether they were.", minimum=0
                     ),
                     "budget_usd": maybe(text()),
+                    "waiting_for": maybe(text("The budget without room that its lines wait for.")),
                     "stopped_by": maybe(text("Why it ended before all lines were asked.")),
                 }
             ),

@@ -122,6 +122,8 @@ class Batch:
     answered_by: str = ""
     """Id of the target whose provider's batch API answers it; empty: Interchange asks line by line."""
     fence: int = 0
+    waiting_for: str = ""
+    """Name of the budget without room that its lines wait for; empty: none."""
 
     @property
     def shown_status(self) -> BatchStatus:

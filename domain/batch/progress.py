@@ -7,7 +7,8 @@ the one before it had begun.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from domain.analytics.event import RequestEvent
+from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.budgets.posting import HoldOutcome, Posting, read_posting
 
 
 class Intent(NamedTuple):
@@ -59,6 +60,8 @@ class LineState:
     bound_nano_usd: int | None = None
     open: bool = False
     """Whether the last try was begun and never ended."""
+    charge: Posting | None = None
+    """What budgets were charged for the try that is repeated under `key`; it stands for the repeats too."""
 
 
 class Progress:
@@ -72,6 +75,8 @@ class Progress:
         self.cost_nano_usd = 0
         self.uncosted = 0
         self.unresolved = 0
+        self.guessed = 0
+        """Tries whose exact bill nobody told: without a price, or counted by us."""
         self.spent_nano_usd = 0
         """The cost, with bounds where a cost is unknown."""
 
@@ -92,8 +97,11 @@ class Progress:
             self.spent_nano_usd += state.bound_nano_usd or 0
         state.open = False
         state.tries = max(state.tries, record.try_number + 1)
-        if not record.key_goes_on:
-            state.key = ""
+        if record.key_goes_on:
+            rows = () if record.event is None else record.event.attempts
+            state.charge = (carried_charge(rows[-1]) if rows else None) or state.charge
+        else:
+            state.key, state.charge = "", None
         if not record.final:
             state.failed += record.event is not None
             return
@@ -104,6 +112,7 @@ class Progress:
         self.begun.pop(record.line, None)
 
     def _count_cost(self, event: RequestEvent, bound_nano_usd: int | None) -> None:
+        self.guessed += guessed(event)
         if event.cost_nano_usd is None:
             self.uncosted += 1
             self.spent_nano_usd += bound_nano_usd or 0
@@ -111,6 +120,24 @@ class Progress:
             self.cost_nano_usd += event.cost_nano_usd
             self.spent_nano_usd += event.cost_nano_usd
         self.unresolved += sum(attempt.outcome == UNRESOLVED for attempt in event.attempts)
+
+
+def guessed(event: RequestEvent) -> bool:
+    """Whether the cost in a row is not the provider's own count at known prices."""
+    return event.cost_nano_usd is None or any(attempt.estimated for attempt in event.attempts)
+
+
+def carried_charge(row: AttemptEvent) -> Posting | None:
+    """What hard budgets stay charged with for a try that is repeated: the provider bills both once."""
+    if not row.ledger:
+        return None
+    charge = charge_of(row)
+    return charge if charge.leased and charge.outcome is HoldOutcome.UNRESOLVED else None
+
+
+def charge_of(row: AttemptEvent) -> Posting:
+    """What a row says of budgets. Raises ValueError when it says nothing."""
+    return read_posting(row.attempt_id, row.ledger)
 
 
 UNRESOLVED = "unresolved"

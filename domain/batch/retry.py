@@ -12,6 +12,11 @@ _WORTH_ANOTHER_TRY: Final = frozenset({FailureKind.TIMEOUT, FailureKind.QUOTA, F
 """Not worth repeating for a caller who waits, but for a batch that has hours."""
 
 
+BUDGET_PAUSE_FIRST_S: Final = 0.5
+BUDGET_PAUSE_MAX_S: Final = 30.0
+"""A limit may be raised at any time, so a batch asks again long before the period of a budget ends."""
+
+
 class TryAgain(NamedTuple):
     """Another try after `wait_s`; with `elsewhere`, another target first where there is one.
 
@@ -69,6 +74,22 @@ def after_failed_try(
     if failure.retry_after_s is None:
         wait_s *= WAIT_BASE_FACTOR
     return TryAgain(wait_s, elsewhere=not in_doubt and disposition.try_next, same_key=in_doubt)
+
+
+def pause_for_budget_s(
+    room_at_us: int | None, *, now_us: int, expires_at_us: int, pauses: int, draw: float
+) -> float | None:
+    """How long lines wait for room in a budget; None: there will be none before the batch expires.
+
+    `pauses` counts those before in a row; the first ones are short, because often only what runs is in the
+    way. `draw` in [0, 1) spreads batches that wait for the same budget.
+    """
+    if room_at_us is None or room_at_us >= expires_at_us:
+        return None
+    pause_s = min(BUDGET_PAUSE_MAX_S, BUDGET_PAUSE_FIRST_S * 2.0 ** min(pauses, 10))
+    if room_at_us > now_us:
+        pause_s = min(pause_s, (room_at_us - now_us) / 1e6)
+    return pause_s * (1.0 + draw / 4)
 
 
 def pushes_back(failure: Failure) -> bool:

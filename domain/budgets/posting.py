@@ -6,7 +6,7 @@ the row for the first time posts it, in the same transaction.
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class HoldOutcome(Enum):
@@ -47,6 +47,20 @@ class Posting(NamedTuple):
 
 
 _SEPARATOR = " "
+LINES_SUFFIX: Final = ".lines"
+LINES_PATIENCE_US: Final = 15 * 86_400_000_000
+"""Longer than any batch lives: what its lines cost is told at its end, however late that is."""
+
+
+def lines_charge_id(batch_id: str) -> str:
+    """Under which id all lines of a batch are charged that a provider works on."""
+    return f"{batch_id}{LINES_SUFFIX}"
+
+
+def is_overdue(attempt_id: str, since_us: int, before_us: int) -> bool:
+    """Whether the stated deadline is over for an unresolved charge; for most, what is older than `before`."""
+    patience_us = LINES_PATIENCE_US if attempt_id.endswith(LINES_SUFFIX) else 0
+    return since_us < before_us - patience_us
 
 
 def posting_text(
@@ -64,6 +78,11 @@ def posting_text(
         f"{outcome.value} {charged_nano_usd} {held_nano_usd} {cost_nano_usd} {holder} {payer or holder}"
         f" {','.join(leased) or '-'} {','.join(soft) or '-'}"
     )
+
+
+def written(posting: Posting) -> str:
+    """`posting_text` of a posting."""
+    return posting_text(*posting[1:])
 
 
 def read_posting(attempt_id: str, text: str) -> Posting:

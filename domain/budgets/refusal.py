@@ -34,7 +34,8 @@ def exceeded(
             "spent_usd": format_usd(state.spent_nano_usd),
             "held_usd": format_usd(held),
         }
-    return BudgetExceeded(text + _what_helps(account), details=details)
+    room_at_us = room_at(account, state, needed_nano_usd)
+    return BudgetExceeded(text + _what_helps(account), details=details, room_at_us=room_at_us)
 
 
 def unbounded(account: Account, reason: str, *, scope: str = "") -> CostUnbounded:
@@ -44,6 +45,18 @@ def unbounded(account: Account, reason: str, *, scope: str = "") -> CostUnbounde
         f"{_what_helps(account, wait=False)}"
     )
     return CostUnbounded(text, details=_details(account, scope) | {"reason": reason})
+
+
+def room_at(account: Account, state: AccountState, needed_nano_usd: int) -> int | None:
+    """From when on the account may have room under its limit, UTC epoch microseconds; None: never.
+
+    0 is any moment: holds end, bills turn up, windows slide.
+    """
+    if needed_nano_usd > account.limit_nano_usd:
+        return None
+    if account.rolling_us or state.spent_nano_usd + needed_nano_usd <= account.limit_nano_usd:
+        return 0
+    return account.period_end_us
 
 
 def resets_at(account: Account) -> str | None:

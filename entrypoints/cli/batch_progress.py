@@ -89,7 +89,13 @@ def _figures(batch: Any) -> dict[str, Any]:
         "completed": counts["completed"],
         "failed": counts["failed"],
         "cost_usd": batch["interchange"]["cost_usd"],
+        **({"waiting_for": budget} if (budget := batch["interchange"].get("waiting_for")) else {}),
     }
+
+
+def _doing(figures: dict[str, Any]) -> str:
+    budget = figures.get("waiting_for")
+    return f"waiting for budget {budget}" if budget else str(figures["status"])
 
 
 class _BarProgress(Progress):
@@ -117,7 +123,7 @@ class _BarProgress(Progress):
         done = figures["completed"] + figures["failed"]
         self._bar.update(
             self._task,
-            description=figures["status"],
+            description=_doing(figures),
             total=figures["total"] or None,
             completed=done,
             failed=figures["failed"],

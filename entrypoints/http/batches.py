@@ -107,6 +107,7 @@ def batch_object(batch: Batch) -> dict[str, Any]:
             "budget_usd": None
             if batch.settings.budget_nano_usd is None
             else format_usd(batch.settings.budget_nano_usd),
+            "waiting_for": batch.waiting_for or None,
             "stopped_by": None if batch.stop is None else batch.stop.value,
         },
     }

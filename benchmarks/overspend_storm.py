@@ -70,7 +70,8 @@ class Storm:
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(crowd.call_until(stop, CALLERS))
-            group.create_task(self._strike(crowd))
+            for planned in self.plan.strikes:
+                group.create_task(self._strike(crowd, planned))
             group.create_task(self._spell())
             await asyncio.sleep(self.seconds)
             stop.set()
@@ -90,13 +91,11 @@ class Storm:
         for mishap in self.plan.mishaps:
             provider.fault(mishap.fault, match=mishap.match)
 
-    async def _strike(self, crowd: Crowd) -> None:
-        began = time.monotonic()
-        for planned in self.plan.strikes:
-            await asyncio.sleep(max(0.0, began + planned.at_s - time.monotonic()))
-            self.say(f"{planned.strike.value} {planned.target} (wave {crowd.wave.number})")
-            await self._carry_out(planned)
-            self.struck.append(planned.strike.value)
+    async def _strike(self, crowd: Crowd, planned: Planned) -> None:
+        await asyncio.sleep(planned.at_s)
+        self.say(f"{planned.strike.value} {planned.target} (wave {crowd.wave.number})")
+        await self._carry_out(planned)
+        self.struck.append(planned.strike.value)
 
     async def _carry_out(self, planned: Planned) -> None:
         world = self.world
@@ -127,7 +126,7 @@ class Storm:
 
     async def _spend_out(self, crowd: Crowd, keys: list[tuple[str, str]]) -> None:
         """Every wave's budget, the dear provider's, and in the end the tenant's, with a lower limit."""
-        used = [wave for wave in crowd.waves if wave.refusals][-6:] or crowd.waves[:1]
+        used = [wave for wave in crowd.waves if wave.refused["wave"]][-6:] or crowd.waves[:1]
 
         async def spend(wave: Wave) -> None:
             if await crowd.spend_out("wave", keys, wave=wave.name):

@@ -17,7 +17,9 @@ from benchmarks.storm.world import Instance
 TIMEOUT_S: Final = 15.0
 AGENTS, SESSIONS, KEYS_PER_WAVE = 8, 20, 4
 WAVE_S_MAX: Final = 12.0
-REFUSALS_PER_WAVE: Final = 120
+REFUSALS_PER_WAVE: Final = 100
+"""By the budget of the wave."""
+REFUSALS_OF_ANY_KIND: Final = 1000
 SMALLEST: Final = 8
 """Tokens of the smallest request."""
 
@@ -54,12 +56,17 @@ class Wave:
     number: int
     began: float
     keys: Sequence[tuple[str, str]]
-    refusals: int = 0
-    in_flight: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
         return f"w{self.number}"
+
+    @property
+    def over(self) -> bool:
+        """Whether those who call have used up what they share."""
+        enough = self.refused["wave"] >= REFUSALS_PER_WAVE
+        return enough or self.refused.total() - self.refused[""] >= REFUSALS_OF_ANY_KIND
 
 
 class Crowd:
@@ -101,20 +108,15 @@ class Crowd:
         async with _session() as session:
             while not stop.is_set():
                 wave = self.wave
-                wave.in_flight += 1
-                try:
-                    answer = await self.ask(session, self._planned(chance, wave), chance)
-                finally:
-                    wave.in_flight -= 1
-                if answer.details.get("budget") == "wave":
-                    wave.refusals += 1
+                answer = await self.ask(session, self._planned(chance, wave), chance)
+                wave.refused[str(answer.details.get("budget", ""))] += 1
                 self._turn(wave)
                 pause_s = {"broken": 0.1, "error": 0.05, "refused": 0.02}.get(answer.outcome, 0.005)
                 await asyncio.sleep(pause_s * chance.uniform(0.5, 1.5))
 
     def _turn(self, wave: Wave) -> None:
         old = time.monotonic() - wave.began > WAVE_S_MAX
-        if wave is self.wave and (wave.refusals >= REFUSALS_PER_WAVE or old):
+        if wave is self.wave and (wave.over or old):
             self.waves.append(self._wave(wave.number + 1))
 
     def _planned(self, chance: random.Random, wave: Wave) -> Ask:
@@ -171,21 +173,21 @@ class Crowd:
                 ask = Ask(payer=payer, secret=secret, route=route, stream=number % 2 == 0, max_tokens=tokens)
                 answer = await self.ask(session, ask, chance)
                 refused_by = answer.details.get("budget") if answer.status == 402 else None
-                if refused_by == budget and tokens > SMALLEST:
+                if refused_by == budget:
+                    if tokens == SMALLEST:
+                        in_a_row += 1
+                        if in_a_row >= 4:
+                            return True
+                        await asyncio.sleep(0.7)
                     tokens = SMALLEST
-                elif refused_by == budget:
-                    in_a_row += 1
-                    if in_a_row >= 4:
-                        return True
-                    await asyncio.sleep(0.7)
                     continue
                 if answer.outcome == "complete":
                     in_a_row = 0
                 elif refused_by == "each-key":
                     left.remove((key_id, secret))
-                elif refused_by is not None and refused_by not in ("each-agent", "each-session"):
+                elif refused_by in ("wave", "all"):
                     return False
-                elif refused_by is None:
+                elif refused_by not in ("each-agent", "each-session"):
                     await asyncio.sleep(0.1)
         return False
 

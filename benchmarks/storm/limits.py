@@ -119,10 +119,10 @@ def limits_for(seconds: float) -> Sequence[Limit]:
     which is lowered at the end to what is nearly spent, and then used up too."""
     return (
         Limit("all", (), Decimal(100_000)),
-        Limit("wave", ("workflow",), Decimal(6)),
-        Limit("each-key", ("key",), Decimal("3.5")),
-        Limit("each-agent", ("agent",), Decimal("1.1")),
-        Limit("each-session", ("session",), Decimal("0.4"), period="hour"),
+        Limit("wave", ("workflow",), Decimal(5)),
+        Limit("each-key", ("key",), Decimal("2.6")),
+        Limit("each-agent", ("agent",), Decimal("1.6")),
+        Limit("each-session", ("session",), Decimal("0.7"), period="hour"),
         Limit("dear", (), Decimal(3) + Decimal(int(seconds)) / 20, provider="dear"),
         Limit("watched", (), Decimal(4), hard=False, period="day"),
         Limit("watched-agents", ("agent",), Decimal("0.2"), hard=False),

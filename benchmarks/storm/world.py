@@ -90,6 +90,7 @@ class Instance:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.serving = False
+        self.restarts = 0
         self._environment = environment | {
             "INTERCHANGE_DATA_DIR": str(self.data_dir),
             "INTERCHANGE_WORKERS": str(workers),
@@ -99,14 +100,20 @@ class Instance:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        """Returns when it answers. Raises RuntimeError with the end of its log when it does not."""
+        """Returns when it answers; started again when it ends before, as service managers do.
+
+        Raises RuntimeError with the end of its log when it never answers.
+        """
         self._process = self._launched()
         give_up = time.monotonic() + START_S
         async with aiohttp.ClientSession() as session:
             while not await _answers(session, self.url):
-                if self._process.poll() is not None or time.monotonic() > give_up:
+                if time.monotonic() > give_up:
                     raise RuntimeError(self.log.read_text()[-3000:])
-                await asyncio.sleep(0.1)
+                if self._process.poll() is not None:
+                    self.restarts += 1
+                    self._process = self._launched()
+                await asyncio.sleep(0.1 if self._process.poll() is None else 1.0)
         self.serving = True
 
     def _launched(self) -> subprocess.Popen[bytes]:
@@ -236,6 +243,7 @@ def _config(simulator_url: str, limits: Sequence[Limit]) -> str:
     )
     return (
         "breaker: {consecutive_failures: 10000, minimum_calls: 100000}\n"
+        "health: {unavailable_consecutive_failures: 100000}\n"
         f"providers:\n{providers}"
         f"routes:\n"
         f"  thrifty: {{targets: [{{target: cheap/small}}, {{target: dear/small, priority: 1}}], {bounds}}}\n"

@@ -9,12 +9,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from application.ports.hold_board import HoldBoard, HoldGroup
+from application.ports.hold_board import HoldBoard
 from application.ports.ledger import Exchange, HolderFenced, LeaseLine, LedgerStore
 from application.ports.system import Clock
+from application.tenure import NoRoom, Tenure
 from domain.analytics.event import RequestEvent
 from domain.budgets.budget import Account, Budget, renewed
-from domain.budgets.lease import AccountState, Lease
+from domain.budgets.lease import KEEP_IDLE_S, AccountState, Lease
 from domain.budgets.posting import read_posting
 from domain.errors import StoreUnavailable
 
@@ -23,6 +24,10 @@ log = logging.getLogger("interchange")
 LOOK_EVERY_S: Final = 0.25
 SIGN_OF_LIFE_EVERY_S: Final = 5.0
 LINES_PER_EXCHANGE: Final = 200
+LINES_PER_LOOK: Final = 1000
+"""Of more accounts than that, those come first that were looked at longest ago."""
+QUIET_LOOK_EVERY_S: Final = 1.0
+"""How often accounts are looked at of which nothing is idle and nobody takes anything: long answers."""
 ACCOUNTS_MAX: Final = 20_000
 """Accounts of one tenure; the next one is opened then, and this one ends when its holds have."""
 WAIT_FOR_ROOM_S: Final = 1.0
@@ -35,54 +40,6 @@ DOWN_FOR_S: Final = 0.5
 RETRY_AFTER_S: Final = 1.0
 _FIRST_WANT: Final = 4
 """A first slice is for this many more requests of the same size."""
-
-
-class NoRoom(Exception):
-    """An account has no room for a hold of `amount`; `state` is how it stood, `at_hand` what this process may
-    still hold of it."""
-
-    def __init__(self, account: Account, state: AccountState, amount: int, at_hand: int) -> None:
-        super().__init__(account.account_id)
-        self.account = account
-        self.state = state
-        self.amount = amount
-        self.at_hand = at_hand
-
-
-class Tenure:
-    """The leases one holder has at one store, from its opening until its last hold was posted."""
-
-    def __init__(self, store: LedgerStore, holder: str) -> None:
-        self.store = store
-        self.holder = holder
-        self.payer = ""
-        self.leases: dict[str, Lease] = {}
-        self.accounts: dict[str, Account] = {}
-        self.groups: dict[tuple[tuple[str, ...], tuple[str, ...]], HoldGroup] = {}
-        self.asking = asyncio.Lock()
-        self.exchanged_at = 0.0
-        self.unrecorded = 0
-        """Holds whose attempts have no row in the journal yet."""
-
-    @property
-    def opened(self) -> bool:
-        return bool(self.payer)
-
-    def lease(self, account: Account, now: float) -> Lease:
-        """The lease of an account, made when there is none."""
-        self.accounts[account.account_id] = account
-        found = self.leases.get(account.account_id)
-        if found is None:
-            found = self.leases[account.account_id] = Lease(account.account_id, now)
-        return found
-
-    def group(self, leased: tuple[str, ...], soft: tuple[str, ...]) -> HoldGroup:
-        """One object for all holds on the same accounts."""
-        key = (leased, soft)
-        found = self.groups.get(key)
-        if found is None:
-            found = self.groups[key] = HoldGroup(self.holder, self.payer, leased, soft)
-        return found
 
 
 class LeaseBook:
@@ -122,17 +79,19 @@ class LeaseBook:
         self, accounts: Sequence[Account], amount: int, now: float
     ) -> tuple[Tenure, list[Lease]] | None:
         """Holds the amount on every account from slices at hand, or on none. Never waits."""
-        tenure = self._current(now)
-        if tenure is None or not tenure.opened:
-            return None
-        leases = [tenure.lease(account, now) for account in accounts]
-        for lease in leases:
-            if amount > lease.free:
-                return None
-        for lease in leases:
-            lease.take(amount, now)
-        tenure.unrecorded += 1
-        return tenure, leases
+        current = self._current(now)
+        if current is not None and current.opened:
+            leases = [current.lease(account, now) for account in accounts]
+            if current.take(leases, amount, now):
+                return current, leases
+        for index, until in self._down_until.items():
+            # A store that does not answer took nothing back: what it granted is still here to be held.
+            away = self._tenures.get(index) if now < until else None
+            if away is None or not away.opened or (known := away.known(accounts)) is None:
+                continue
+            if away.take(known, amount, now):
+                return away, known
+        return None
 
     @staticmethod
     def recorded(tenure: Tenure) -> None:
@@ -171,6 +130,8 @@ class LeaseBook:
         """One exchange for what is missing. Raises NoRoom, StoreUnavailable."""
         tenure = await self._opened()
         async with tenure.asking:
+            if tenure.ended:
+                return  # meanwhile; the next one is asked
             now = self._clock.monotonic()
             lines = []
             for account in accounts:
@@ -178,7 +139,7 @@ class LeaseBook:
                 need = max(0, amount - lease.free)
                 if not need:
                     continue
-                self._refuse_what_is_known(account, lease, need, amount, now)
+                self._refuse_what_is_known(tenure, account, need, amount, now)
                 want = max(lease.ahead(now), _FIRST_WANT * amount)
                 lines.append(_line(account, lease, need, want))
             if not lines:
@@ -186,17 +147,22 @@ class LeaseBook:
             answer = await self._exchange(tenure, lines)
         if answer.refused is not None:
             refused = next(line.account for line in lines if line.account.account_id == answer.refused)
-            state = tenure.leases[answer.refused].state
-            assert state is not None, "every answer carries the account's state"
-            raise NoRoom(refused, state, amount, max(0, tenure.leases[answer.refused].free))
+            lease = tenure.leases[answer.refused]
+            assert lease.state is not None, "every answer carries the account's state"
+            needed = next(line.need for line in lines if line.account is refused)
+            tenure.lacks(refused, needed, self._clock.monotonic())
+            raise NoRoom(refused, lease.state, amount, max(0, lease.free))
 
     @staticmethod
-    def _refuse_what_is_known(account: Account, lease: Lease, need: int, amount: int, now: float) -> None:
-        # An exhausted budget must not cost a round trip per refused request.
+    def _refuse_what_is_known(tenure: Tenure, account: Account, need: int, amount: int, now: float) -> None:
+        # An exhausted budget must not cost a round trip per refused request, and of many who wait for the
+        # same room one asks for all.
+        lease = tenure.leases[account.account_id]
         state = lease.state
-        if state is None or now - lease.told_at > KNOWN_FOR_S:
+        if state is None or state.limit_nano_usd != account.limit_nano_usd:
             return
-        if state.limit_nano_usd == account.limit_nano_usd and not _room_if_returned(state, lease, need):
+        known = now - lease.told_at <= KNOWN_FOR_S and not _room_if_returned(state, lease, need)
+        if known or tenure.lacked(account, need, now - ASK_AGAIN_S):
             raise NoRoom(account, state, amount, max(0, lease.free))
 
     # The ledger
@@ -208,7 +174,7 @@ class LeaseBook:
             tenure = self._tenures.get(index)
             if tenure is None or len(tenure.leases) > ACCOUNTS_MAX:
                 if tenure is not None:
-                    self._ending.append(tenure)
+                    self._end(tenure)
                 tenure = self._tenures[index] = Tenure(store, self._new_holder())
             return tenure
         return None
@@ -238,6 +204,7 @@ class LeaseBook:
         try:
             answer = await tenure.store.exchange(tenure.holder, lines, self._now_us())
         except HolderFenced:
+            tenure.fenced = True
             self._end(tenure)
             raise StoreUnavailable(
                 "the ledger had given this instance up for lost; it starts anew", retry_after_s=RETRY_AFTER_S
@@ -266,6 +233,7 @@ class LeaseBook:
         for index, current in list(self._tenures.items()):
             if current is tenure:
                 del self._tenures[index]
+                tenure.ended = True
                 self._ending.append(tenure)
 
     def _now_us(self) -> int:
@@ -336,28 +304,48 @@ class LeaseBook:
             except StoreUnavailable:
                 self._recalled = self._recalled or recalled
         for tenure in list(self._ending):
-            if not tenure.unrecorded and await self._close(tenure):
+            if tenure.unrecorded:
+                await self._wind_down(tenure)
+            elif await self._close(tenure):
                 self._ending.remove(tenure)
 
     async def _look_at(self, tenure: Tenure, recalled: bool) -> None:
-        now = self._clock.monotonic()
         if not tenure.opened:
             if not tenure.leases:
                 return
             await self._opened()
-        async with tenure.asking:
-            lines = []
-            for account_id, lease in tenure.leases.items():
-                back = lease.give_back_all() if recalled else lease.shrink(now, wanted=lease.wanted)
-                if back or lease.concerns_ledger(now):
-                    lines.append(
-                        _line(tenure.accounts[account_id], lease, 0, 0 if recalled else lease.top_up(now))
-                    )
-            silent_s = now - tenure.exchanged_at
-            if not lines and silent_s < SIGN_OF_LIFE_EVERY_S:
+        now = self._clock.monotonic()
+        due = [each for each in tenure.leases.values() if each.concerns_ledger(now)]
+        if not recalled:
+            due = [each for each in due if not _is_quiet(each, now)]
+            if len(due) > LINES_PER_LOOK:
+                due.sort(key=lambda lease: (not lease.unsure, lease.told_at))
+                del due[LINES_PER_LOOK:]
+        if not due and now - tenure.exchanged_at < SIGN_OF_LIFE_EVERY_S:
+            return
+        for start in range(0, max(1, len(due)), LINES_PER_EXCHANGE):
+            # One part at a time: who waits for room must not wait for all of it.
+            async with tenure.asking:
+                some = due[start : start + LINES_PER_EXCHANGE]
+                await self._exchange(tenure, [self._looked(tenure, each, recalled) for each in some])
+
+    def _looked(self, tenure: Tenure, lease: Lease, recalled: bool) -> LeaseLine:
+        now = self._clock.monotonic()
+        if recalled or tenure.ended:
+            lease.give_back_all()
+        else:
+            lease.shrink(now, wanted=lease.wanted)
+        want = 0 if recalled or tenure.ended else lease.top_up(now)
+        return _line(tenure.accounts[lease.account_id], lease, 0, want)
+
+    async def _wind_down(self, tenure: Tenure) -> None:
+        """Holds still run under it, for as long as their answers last: what is idle is for others."""
+        if tenure.opened and not tenure.fenced:
+            try:
+                await self._look_at(tenure, False)
+            except StoreUnavailable:
                 return
-            for start in range(0, max(1, len(lines)), LINES_PER_EXCHANGE):
-                await self._exchange(tenure, lines[start : start + LINES_PER_EXCHANGE])
+        tenure.forget_idle()
 
     async def _close(self, tenure: Tenure) -> bool:
         try:
@@ -387,6 +375,13 @@ class LeaseBook:
 
 def _line(account: Account, lease: Lease, need: int, want: int) -> LeaseLine:
     return LeaseLine(account, lease.returned_total, lease.posted_total, need, want)
+
+
+def _is_quiet(lease: Lease, now: float) -> bool:
+    """Whether looking at it can wait: it has nothing to give back, and nobody takes anything."""
+    if lease.unsure or lease.free > 0 or now - lease.used_at < KEEP_IDLE_S:
+        return False
+    return now - lease.told_at < QUIET_LOOK_EVERY_S
 
 
 def _room_if_returned(state: AccountState, lease: Lease, need: int) -> bool:

@@ -56,14 +56,15 @@ class Scope(NamedTuple):
 
     def subject(self, spender: Spender) -> str | None:
         """Which of the scope's budgets the spender uses: `agent=planner` for `agent: "*"`, empty where the
-        scope names every value; None when it is none of the scope's business."""
+        scope names every value; None when it is none of the scope's business. `%` and `&` in values are
+        percent-encoded."""
         each: list[str] = []
         for dimension, wanted in self.parts:
             value = spender.value(dimension)
             if not value:
                 return None
             if wanted == EACH:
-                each.append(f"{dimension.value}={value}")
+                each.append(f"{dimension.value}={_escaped(value)}")
             elif value != wanted and not _is_model(dimension, wanted, spender):
                 return None
         return "&".join(each)
@@ -79,6 +80,11 @@ class Scope(NamedTuple):
     def describe(self) -> str:
         """For people: `tenant=default, agent=*`."""
         return ", ".join(f"{dimension.value}={value}" for dimension, value in self.parts)
+
+
+def _escaped(value: str) -> str:
+    # Callers make values up; none may read like two.
+    return value.replace("%", "%25").replace("&", "%26") if "&" in value or "%" in value else value
 
 
 def _is_model(dimension: Dimension, wanted: str, spender: Spender) -> bool:

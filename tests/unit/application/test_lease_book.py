@@ -6,7 +6,8 @@ import pytest
 
 from adapters.memory.hold_board import InMemoryHoldBoard
 from adapters.memory.ledger import InMemoryLedger
-from application.lease_book import LeaseBook, NoRoom, Tenure
+from application.lease_book import LeaseBook
+from application.tenure import NoRoom, Tenure
 from domain.budgets.budget import Account, Budget, account_of
 from domain.budgets.lease import Lease
 from domain.budgets.period import make_period

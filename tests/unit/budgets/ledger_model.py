@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from adapters.memory.hold_board import InMemoryHoldBoard
 from adapters.memory.ledger import InMemoryLedger
-from application.lease_book import LeaseBook, Tenure
+from application.lease_book import LeaseBook
 from application.ports.ledger import Exchange, HolderFenced, LeaseLine, LedgerStore
 from application.ports.system import Clock
+from application.tenure import Tenure
 from domain.budgets.budget import Account
 from domain.budgets.lease import DOUBT_S, Lease
 from domain.budgets.posting import HoldOutcome, Posting

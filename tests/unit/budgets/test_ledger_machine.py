@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from adapters.memory.ledger import InMemoryLedger
-from application.lease_book import NoRoom
 from application.ports.hold_board import AbandonedHolds
+from application.tenure import NoRoom
 from application.use_cases.recover_holds import RecoverHolds
 from domain.budgets.budget import Account, Budget, account_of
 from domain.budgets.period import make_period

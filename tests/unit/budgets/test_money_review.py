@@ -1,0 +1,61 @@
+"""Leases where a process is pressed: a ledger that is away, many who wait, subjects that callers make up."""
+
+import asyncio
+
+import pytest
+
+from adapters.memory.ledger import InMemoryLedger
+from application.tenure import NoRoom
+from domain.budgets.scope import Spender, make_scope
+from domain.errors import StoreUnavailable
+from tests.unit.application.test_lease_book import USD, Desk, account, state
+from tests.unit.application.upstreams import virtually
+
+
+@virtually
+async def test_what_is_at_hand_is_held_right_after_the_ledger_failed_too() -> None:
+    ledger, one, other = InMemoryLedger(), account(), account(name="other")
+    desk = Desk(ledger)
+    await desk.take([one], USD // 100)
+    ledger.reachable = False
+    with pytest.raises(StoreUnavailable):
+        await desk.take([other], USD)
+    assert desk.take_now([one], USD // 100) is not None
+
+
+@virtually
+async def test_many_who_wait_for_the_same_room_ask_as_one() -> None:
+    ledger, one = InMemoryLedger(), account(USD)
+    desk, elsewhere = Desk(ledger), Desk(ledger, name="elsewhere")
+    await elsewhere.take([one], USD)
+    asked = desk.book.exchanges
+    waiting = [desk.take([one], USD // 2) for _ in range(100)]
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(type(answer) is NoRoom for answer in answers)
+    assert desk.book.exchanges - asked <= 25
+
+
+@virtually
+async def test_a_tenure_that_ends_gives_back_what_is_idle_while_a_hold_runs() -> None:
+    ledger, one = InMemoryLedger(), account()
+    desk = Desk(ledger)
+    tenure, _ = await desk.take([one], USD // 100)
+    desk.book._end(tenure)
+    await desk.book.look()
+    assert state(ledger, one)[1] == USD // 100
+
+
+@virtually
+async def test_groups_of_accounts_that_callers_make_up_are_bounded() -> None:
+    desk = Desk(InMemoryLedger())
+    tenure, _ = await desk.take([account()], USD // 100)
+    for number in range(50_000):
+        tenure.group(("acc",), (str(number),))
+    assert len(tenure.groups) <= 20_000
+
+
+def test_values_with_separators_are_no_other_subject() -> None:
+    scope = make_scope({"agent": "*", "session": "*"})
+    one = scope.subject(Spender("t", agent="a&session=b", session="c"))
+    other = scope.subject(Spender("t", agent="a", session="b&session=c"))
+    assert one != other

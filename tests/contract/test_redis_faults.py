@@ -238,6 +238,20 @@ async def test_what_nobody_uses_goes_back_to_the_database(truth: InMemoryLedger,
     assert await leased(truth, "acc_roomy") == 0
 
 
+async def test_what_was_dealt_on_one_account_goes_back_when_another_refuses(ledger: RedisLedger) -> None:
+    roomy = account("acc_roomy", 1000 * USD)
+    one, two = await Process(ledger, "hold_1").open(), await Process(ledger, "hold_2").open()
+    await one.get(roomy, USD, want=5 * USD)
+
+    exchange = await two.say((roomy, 2 * USD, 0), (SHARED, 11 * USD, 0))
+
+    assert exchange.refused == SHARED.account_id
+    assert [answer.granted_total for answer in exchange.answers] == [0, 0]
+    assert (await two.look(roomy)).granted_total == 0
+    assert await two.get(roomy, USD)
+    assert two.of(roomy).granted == USD
+
+
 async def test_a_pool_gives_back_what_a_direct_holder_waits_for(
     truth: InMemoryLedger, ledger: RedisLedger
 ) -> None:

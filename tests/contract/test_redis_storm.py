@@ -118,7 +118,7 @@ class Worker:
     async def bill(self, process: Process, about: Account) -> None:
         free = _free(process, about)
         if free > 0:
-            amount = self.world.random.randrange(1, max(2, free // 8))
+            amount = self.world.random.randrange(1, max(2, free))
             self.world.billed[about.account_id] += amount
             await process.bill(f"req_{next(_numbers)}", amount, about, outcome=HoldOutcome.SETTLED)
 

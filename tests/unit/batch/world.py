@@ -9,6 +9,7 @@ from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.memory.batches import InMemoryBatchJournals, InMemoryBatchStore
 from adapters.memory.files import InMemoryFileContents, InMemoryFileRecords
 from adapters.memory.keys import InMemoryKeyStore
+from adapters.memory.ledger import InMemoryLedger
 from adapters.memory.stored_answers import InMemoryStoredAnswers
 from adapters.memory.system import CountingIds
 from adapters.memory.usage import InMemoryUsageLog
@@ -18,13 +19,17 @@ from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from adapters.wire.kept_responses import ResponsesReading
 from application.answer_memory import AnswerMemory
+from application.batch_money import BatchMoney
 from application.key_ring import KeyRing
+from application.late_money import LateMoney
+from application.ports.provider_batches import ProviderBatches
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.keep_answers import KeepAnswers
 from contracts.ports.keys import record as key_record
 from domain.analytics.event import RequestEvent
 from domain.batch.batch import Batch
+from domain.budgets.posting import read_posting
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import permissions_of
 from entrypoints.batching import Batching, BatchParts, make_batching
@@ -39,8 +44,17 @@ NO_RESOURCES: Any = None
 class BatchWorld:
     """One process after another over the same stores: `restart` is what a crash leaves."""
 
-    def __init__(self, bench: Bench, *, slots_max: int = 100) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        slots_max: int = 100,
+        ledger: InMemoryLedger | None = None,
+        providers: ProviderBatches | None = None,
+    ) -> None:
         self.bench = bench
+        self.ledger = ledger
+        self.providers = providers or DirectBatches(NO_RESOURCES)
         self.records, self.contents = InMemoryFileRecords(), InMemoryFileContents()
         self.store, self.journals = InMemoryBatchStore(), InMemoryBatchJournals()
         self.keys = InMemoryKeyStore()
@@ -55,7 +69,8 @@ class BatchWorld:
             ids=self.ids,
             chance=random.Random(1),
             slots_max=slots_max,
-            observe=self.events.append,
+            observe=self._observed,
+            holds=bench.holds,
         )
         self.key_ring = KeyRing(self.keys, PepperedKeyHasher({1: b"p" * 32}), bench.clock, max_stale_s=1e9)
         self.by = Principal(
@@ -67,7 +82,17 @@ class BatchWorld:
         )
         self.batching = self._batching()
 
+    def _observed(self, event: RequestEvent) -> None:
+        """A row, and what it does to budgets, in the database."""
+        self.events.append(event)
+        for row in event.attempts:
+            if row.ledger and self.ledger is not None:
+                self.ledger.ledger.post(read_posting(row.attempt_id, row.ledger), 0)
+
     def _batching(self) -> Batching:
+        holds, ledger, clock = self.bench.holds, self.ledger, self.bench.clock
+        money = None if holds is None or ledger is None else BatchMoney(holds, ledger, ledger, clock)
+        late = None if holds is None or ledger is None else LateMoney(holds, ledger, clock)
         reader = DialectReader()
         return make_batching(
             BatchParts(
@@ -77,7 +102,9 @@ class BatchWorld:
                 store=self.store,
                 journals=self.journals,
                 wire=JsonLines(),
-                providers=DirectBatches(NO_RESOURCES),
+                providers=self.providers,
+                money=money,
+                late_money=late,
                 pipeline=self.pipeline,
                 runtime=Runtime(self.bench._table, self.bench.live),
                 key_ring=self.key_ring,

@@ -16,7 +16,7 @@ from adapters.sql.ledger_page import LedgerPage
 from adapters.sql.ledger_reading import read_accounts, read_unresolved
 from adapters.sql.ledger_statements import ACCOUNTS_OF_HOLDER, SEEN, UNRESOLVED_OF_ATTEMPT, inserts
 from adapters.sql.ledger_tables import budget_entries, budget_holders, budget_leases, budget_marks
-from adapters.sql.ledger_upkeep import forget_old
+from adapters.sql.ledger_upkeep import ROWS_PER_CALL, forget_old, forget_unused, unused_accounts
 from adapters.sql.usage_inserts import rows_into
 from application.budget_alerts import AlertListener, log_alerts
 from application.ports.ledger import (
@@ -206,10 +206,17 @@ class SqlLedger(LedgerStore, LedgerBooks):
             total += resolved
             if not resolved:
                 break
-        if now_us >= self._forget_at_us:
-            await self.write(lambda connection: forget_old(connection, now_us))
+        if now_us >= self._forget_at_us and not await self._forget(now_us):
             self._forget_at_us = now_us + FORGET_EVERY_US
         return total
+
+    async def _forget(self, now_us: int) -> bool:
+        """Whether there may be more to forget."""
+        gone = await self.write(lambda connection: forget_old(connection, now_us))
+        unused = await self.read(lambda connection: unused_accounts(connection, now_us))
+        if unused:
+            await self.write(lambda connection: forget_unused(connection, unused, now_us))
+        return max(gone, len(unused)) >= ROWS_PER_CALL
 
     def _resolve(
         self, connection: Connection, attempt_ids: Sequence[str], charged: int | None, now_us: int

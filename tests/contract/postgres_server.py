@@ -4,9 +4,9 @@ import atexit
 import importlib
 import importlib.util
 import os
-import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import warnings
 from functools import cache
@@ -18,6 +18,7 @@ import psutil
 
 from tests.conftest import missing
 
+WATCHER = Path(__file__).with_name("postgres_watcher.py")
 SETTINGS = """
 fsync = off
 full_page_writes = off
@@ -41,6 +42,7 @@ class PostgresServer:
         self._server.ensure_pgdata_inited()
         with (self.directory / "postgresql.conf").open("a") as file:
             file.write(settings)
+        self._watcher = self._watched()
         self._server.start()
         self._numbers = count(1)
         self._migrated: str | None = None
@@ -48,11 +50,14 @@ class PostgresServer:
 
     def remove(self) -> None:
         """Ends it, and everything in it goes. Idempotent."""
-        if not self.directory.exists():
-            return
-        self.go_on()
-        self._control("stop", "-m", "immediate")
-        shutil.rmtree(self.directory.parent, ignore_errors=True)
+        if self._watcher.poll() is None:
+            self._watcher.communicate(timeout=60)
+
+    def _watched(self) -> "subprocess.Popen[bytes]":
+        """A process of its own that cleans up, also after tests that were killed."""
+        user = [self._server.system_user] if self._server.system_user else []
+        command = [sys.executable, WATCHER, self.directory, self._server.bin_path / "pg_ctl", *user]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def url(self, database: str) -> str:
         """The address of a database on this server, by its socket."""

@@ -16,7 +16,7 @@ from contracts.ports.ledger_world import DAY_US, HOUR_US, NOW_US, SECOND_US, USD
 from domain.budgets.budget import Account
 from domain.budgets.lease import AccountState
 from domain.budgets.period import slot_length_us
-from domain.budgets.posting import HoldOutcome
+from domain.budgets.posting import LINES_PATIENCE_US, HoldOutcome
 from domain.errors import StoreUnavailable
 
 SLIDING = account("acc_slide", 10 * USD, rolling_us=HOUR_US)
@@ -207,6 +207,17 @@ class LedgerChargesContract(LedgerHoles):
 
         state = await state_of(books, OTHER)
         assert (state.spent_nano_usd, state.unresolved_nano_usd) == (2 * USD, 3 * USD)
+
+    async def test_the_lines_of_a_batch_have_longer_than_others_until_their_deadline(
+        self, one: Process, books: LedgerBooks
+    ) -> None:
+        await one.get(OTHER, 5 * USD)
+        await one.bill("batch_1.lines", 2 * USD, OTHER, outcome=UNRESOLVED)
+
+        assert await books.resolve_older(NOW_US + LINES_PATIENCE_US, NOW_US + DAY_US) == 0
+        assert await books.resolve_older(NOW_US + LINES_PATIENCE_US + 1, NOW_US + DAY_US) == 1
+
+        assert (await state_of(books, OTHER)).spent_nano_usd == 2 * USD
 
     async def test_sliding_windows_forget_late_but_never_early(
         self, one: Process, two: Process, catch_up: CatchUp

@@ -8,6 +8,7 @@ so much input can reach, at the dearest tier of service that may be served. A co
 the prices already. `docs/cost.md` says where this is exact and where it leans on something published.
 """
 
+import re
 from typing import Final, NamedTuple
 
 from domain.budgets.media_tokens import SOUND_BYTES_PER_S_MIN
@@ -34,6 +35,8 @@ SEARCH_CHUNK_TOKENS_MIN: Final = 244
 DOCUMENTS_PER_SEARCH: Final = 100
 _MARK: Final = b'"cache_control"'
 _TTL: Final = b'"ttl"'
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
+"""May spell a mark another way. No encoder writes letters like that, so few texts are held dearer by it."""
 _SERVICE_TIER: Final = "service_tier="
 _AUDIO_OUT = int(Capability.AUDIO_OUT)
 _IMAGE = int(Capability.IMAGE)
@@ -166,9 +169,9 @@ def _buckets(request: LlmRequest, target: Target) -> tuple[tuple[str, ...], tupl
     """The buckets that text of this request, and its answer, may be billed in."""
     contents = request.contents
     reads = ["input", "cached_read"]
-    if not target.prompt_cache.by_mark or _MARK in request.body:
+    if not target.prompt_cache.by_mark or _may_say(_MARK, request.body):
         reads.append("cache_write")
-        if not target.prompt_cache.by_mark or _TTL in request.body:
+        if not target.prompt_cache.by_mark or _may_say(_TTL, request.body):
             reads.append("cache_write_long")
     if contents.sounds or contents.outside or request.operation is Operation.TRANSCRIPTION:
         reads.append("input_audio")
@@ -181,3 +184,7 @@ def _buckets(request: LlmRequest, target: Target) -> tuple[tuple[str, ...], tupl
     if may & _IMAGE or request.operation is Operation.IMAGE:
         writes.append("output_image")
     return tuple(reads), tuple(writes)
+
+
+def _may_say(name: bytes, body: bytes) -> bool:
+    return name in body or (b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None)

@@ -7,9 +7,11 @@ import pytest
 from adapters.memory.ledger import InMemoryLedger
 from application.tenure import NoRoom
 from domain.budgets.scope import Spender, make_scope
+from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import StoreUnavailable
 from tests.unit.application.test_lease_book import USD, Desk, account, state
 from tests.unit.application.upstreams import virtually
+from tests.unit.budgets.requests import listed, messages
 
 
 @virtually
@@ -52,6 +54,16 @@ async def test_groups_of_accounts_that_callers_make_up_are_bounded() -> None:
     for number in range(50_000):
         tenure.group(("acc",), (str(number),))
     assert len(tenure.groups) <= 20_000
+
+
+def test_a_cache_mark_in_other_letters_is_held_as_dear_as_the_plain_one() -> None:
+    target = listed("anthropic/claude-sonnet-4-5")
+    plain = worst_attempt_cost(messages(b',"cache_control":{"type":"ephemeral","ttl":"1h"}'), target)
+    hidden = worst_attempt_cost(
+        messages(rb',"cache\u005fcontrol":{"type":"ephemeral","\u0074tl":"1h"}'), target
+    )
+    assert isinstance(plain, Bound) and isinstance(hidden, Bound)
+    assert hidden.nano_usd >= plain.nano_usd
 
 
 def test_values_with_separators_are_no_other_subject() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
-from domain.budgets.ledger import HolderState, Ledger, LeaseTotals, lost_id
+from domain.budgets.ledger import HolderState, LeaseTotals, Ledger, lost_id
 from domain.budgets.posting import HoldOutcome, Posting
 
 

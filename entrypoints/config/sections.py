@@ -131,7 +131,7 @@ class StorageSettings(Section):
         default=None,
         ge=1,
         le=36_500,
-        description="How long single usage rows are kept; unset: for ever. On PostgreSQL they go by whole "
+        description="How long single rows of usage and of the ledger are kept; unset: for ever. On PostgreSQL they go by whole "
         "months, the last day of which must be that old. Sums by the hour stay.",
     )
     redis_url: SecretStr | None = None

@@ -131,8 +131,8 @@ class StorageSettings(Section):
         default=None,
         ge=1,
         le=36_500,
-        description="How long single rows of usage and of the ledger are kept; unset: for ever. On PostgreSQL "
-        "they go by whole months, the last day of which must be that old. Sums by the hour stay.",
+        description="How long single rows of usage and of the ledger are kept; unset: for ever. On "
+        "PostgreSQL they go by whole months, the last day of which must be that old. Sums by the hour stay.",
     )
     redis_url: SecretStr | None = None
     redis_cluster_urls: tuple[str, ...] = Field(default=(), max_length=256)

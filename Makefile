@@ -71,6 +71,10 @@ bench: $(DEV) ## Measure (needs wrk and nginx; BENCHMARKS=--quick; see docs/benc
 batch-proof: $(DEV) ## Kill a server in the middle of a batch of 10,000 lines, and count (ARGS="--lines 500")
 	@$(BIN)/python -m benchmarks.batch_proof $(ARGS)
 
+.PHONY: storm
+storm: $(DEV) ## Rage against hard budgets on PostgreSQL and a Redis Cluster, and compare bills (ARGS="--seed 3")
+	@$(BIN)/python -m benchmarks.overspend_storm $(or $(ARGS),--postgres --redis)
+
 .PHONY: clients
 clients: $(DEV) $(VENV)-clients/.installed .clients/.installed ## Run real clients against a real server and write docs/compatibility.md (CLIENTS="codex")
 	@$(BIN)/python -m tests.clients $(CLIENTS)

@@ -20,6 +20,9 @@ from domain.errors import InvalidRequest, StoreUnavailable
 
 log = logging.getLogger("interchange")
 
+_FAILURES: Final = (RedisError, RedisClusterException, OSError, RuntimeError)
+"""RuntimeError: what uvloop says to a write on a connection that has just been closed."""
+
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 0.25
 CONNECTIONS_MAX: Final = 32
@@ -149,7 +152,7 @@ class RedisConnection:
         try:
             async with asyncio.timeout(self._bound_s):
                 result = await work()
-        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+        except (*_FAILURES, TimeoutError) as error:
             self._failed(error, clock() - begun)
             raise StoreUnavailable(
                 f"Redis does not answer: {self.health.last_error}", retry_after_s=RETRY_AFTER_S
@@ -218,7 +221,7 @@ class RedisConnection:
 async def _settled(call: Awaitable[Any]) -> Any:
     try:
         return await call
-    except (RedisError, RedisClusterException, OSError) as error:
+    except _FAILURES as error:
         return error
 
 

@@ -20,6 +20,8 @@ WAVE_S_MAX: Final = 12.0
 REFUSALS_PER_WAVE: Final = 100
 """By the budget of the wave."""
 REFUSALS_OF_ANY_KIND: Final = 1000
+SPENDERS: Final = 6
+ASKS_MAX: Final = 4000
 SMALLEST: Final = 8
 """Tokens of the smallest request."""
 
@@ -157,39 +159,61 @@ class Crowd:
     async def spend_out(
         self, budget: str, keys: Sequence[tuple[str, str]], *, wave: str | None, route: str = "thrifty"
     ) -> bool:
-        """Asks for less and less until the budget refuses the smallest again and again; False: another budget
-        came first. `wave`: the workflow to go on spending for, None: a new one every time."""
-        chance = random.Random(f"{self._seed}/{budget}/{wave}")
-        left, in_a_row, group, tokens = list(keys), 0, 0, 128
+        """Asks for much, several at once, and then for the smallest there is, until the budget refuses even
+        that again and again; False: another budget came first. `wave`: the workflow to go on spending for,
+        None: a new one every time."""
+        spender = Spender(self, budget, wave, route, list(keys))
+        await asyncio.gather(*(spender.ask_until_refused(128, 1) for _ in range(SPENDERS)))
+        return await spender.ask_until_refused(SMALLEST, 4)
+
+
+class Spender:
+    """Spends what one budget has left."""
+
+    def __init__(
+        self, crowd: Crowd, budget: str, wave: str | None, route: str, keys: list[tuple[str, str]]
+    ) -> None:
+        self._crowd = crowd
+        self._budget = budget
+        self._wave = wave
+        self._route = route
+        self._keys = keys
+        self._asked = 0
+
+    async def ask_until_refused(self, tokens: int, times: int) -> bool:
+        """Until the budget has refused so many times in a row."""
+        in_a_row = 0
         async with _session() as session:
-            for number in range(4000):
-                if number % 12 == 0:
-                    group += 1
-                if not left:
+            for _ in range(ASKS_MAX):
+                if not self._keys:
                     return False
-                key_id, secret = left[number % len(left)]
-                fresh = f"{budget}-{wave}-{group}"
-                payer = self.payer(key_id, f"{fresh}-a", f"{fresh}-s", wave or f"{fresh}-w")
-                ask = Ask(payer=payer, secret=secret, route=route, stream=number % 2 == 0, max_tokens=tokens)
-                answer = await self.ask(session, ask, chance)
+                answer, key = await self._ask(session, tokens)
                 refused_by = answer.details.get("budget") if answer.status == 402 else None
-                if refused_by == budget:
-                    if tokens == SMALLEST:
-                        in_a_row += 1
-                        if in_a_row >= 4:
-                            return True
-                        await asyncio.sleep(0.7)
-                    tokens = SMALLEST
+                if refused_by == self._budget:
+                    in_a_row += 1
+                    if in_a_row >= times:
+                        return True
+                    await asyncio.sleep(0.7)
                     continue
                 if answer.outcome == "complete":
                     in_a_row = 0
-                elif refused_by == "each-key":
-                    left.remove((key_id, secret))
+                elif refused_by == "each-key" and key in self._keys:
+                    self._keys.remove(key)
                 elif refused_by in ("wave", "all"):
                     return False
                 elif refused_by not in ("each-agent", "each-session"):
                     await asyncio.sleep(0.1)
         return False
+
+    async def _ask(self, session: aiohttp.ClientSession, tokens: int) -> tuple[Answer, tuple[str, str]]:
+        self._asked += 1
+        key = self._keys[self._asked % len(self._keys)]
+        fresh = f"{self._budget}-{self._wave}-{self._asked // 12}"
+        payer = self._crowd.payer(key[0], f"{fresh}-a", f"{fresh}-s", self._wave or f"{fresh}-w")
+        ask = Ask(
+            payer=payer, secret=key[1], route=self._route, stream=self._asked % 2 == 0, max_tokens=tokens
+        )
+        return await self._crowd.ask(session, ask, random.Random(payer.number)), key
 
 
 def _session() -> aiohttp.ClientSession:

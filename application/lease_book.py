@@ -12,7 +12,7 @@ from typing import Final
 from application.ports.hold_board import HoldBoard
 from application.ports.ledger import Exchange, HolderFenced, LeaseLine, LedgerStore
 from application.ports.system import Clock
-from application.tenure import NoRoom, Tenure
+from application.tenure import NoRoom, Tenure, line_of, room_if_returned
 from domain.analytics.event import RequestEvent
 from domain.budgets.budget import Account, Budget, renewed
 from domain.budgets.lease import KEEP_IDLE_S, AccountState, Lease
@@ -46,7 +46,7 @@ class LeaseBook:
     """Belongs to one event loop. `run` is a task of its owner; `aclose` after the usage log was flushed.
 
     `stores` are asked in their order: while the first is down, new leases come from the next. `flush` returns
-    when all rows recorded so far are in the database, or raises StoreUnavailable.
+    when all rows recorded so far are in the database, or raises StoreUnavailable; looks wait for it.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class LeaseBook:
             try:
                 await self._ask(accounts, amount)
             except NoRoom as full:
-                if self._clock.monotonic() + ASK_AGAIN_S >= give_up_at or not _may_come(full):
+                if self._clock.monotonic() + ASK_AGAIN_S >= give_up_at or not full.may_come:
                     raise
                 await asyncio.sleep(ASK_AGAIN_S)
             except StoreUnavailable:
@@ -132,6 +132,8 @@ class LeaseBook:
         async with tenure.asking:
             if tenure.ended:
                 return  # meanwhile; the next one is asked
+            if self._is_away(tenure):
+                raise _away()  # whoever asked before has waited for all
             now = self._clock.monotonic()
             lines = []
             for account in accounts:
@@ -141,7 +143,7 @@ class LeaseBook:
                     continue
                 self._refuse_what_is_known(tenure, account, need, amount, now)
                 want = max(lease.ahead(now), _FIRST_WANT * amount)
-                lines.append(_line(account, lease, need, want))
+                lines.append(line_of(account, lease, need, want))
             if not lines:
                 return  # somebody who asked before brought enough for this one as well
             answer = await self._exchange(tenure, lines)
@@ -161,7 +163,7 @@ class LeaseBook:
         state = lease.state
         if state is None or state.limit_nano_usd != account.limit_nano_usd:
             return
-        known = now - lease.told_at <= KNOWN_FOR_S and not _room_if_returned(state, lease, need)
+        known = now - lease.told_at <= KNOWN_FOR_S and not room_if_returned(state, lease, need)
         if known or tenure.lacked(account, need, now - ASK_AGAIN_S):
             raise NoRoom(account, state, amount, max(0, lease.free))
 
@@ -188,16 +190,15 @@ class LeaseBook:
                 return tenure
             try:
                 async with tenure.asking:
+                    if not tenure.opened and self._is_away(tenure):
+                        continue
                     if not tenure.opened:
                         self._board.announce(tenure.holder)
                         tenure.payer = await tenure.store.open(tenure.holder, self._now_us())
                 return tenure
             except StoreUnavailable:
                 self._is_down(tenure)
-        raise StoreUnavailable(
-            "the budget ledger is not reachable, and what this instance may spend without asking is used up",
-            retry_after_s=RETRY_AFTER_S,
-        )
+        raise _away()
 
     async def _exchange(self, tenure: Tenure, lines: Sequence[LeaseLine]) -> Exchange:
         self.exchanges += 1
@@ -225,9 +226,11 @@ class LeaseBook:
         return answer
 
     def _is_down(self, tenure: Tenure) -> None:
-        for index, store in enumerate(self._stores):
-            if store is tenure.store:
-                self._down_until[index] = self._clock.monotonic() + DOWN_FOR_S
+        self._down_until[self._stores.index(tenure.store)] = self._clock.monotonic() + DOWN_FOR_S
+
+    def _is_away(self, tenure: Tenure) -> bool:
+        until = self._down_until.get(self._stores.index(tenure.store), 0.0)
+        return self._clock.monotonic() < until
 
     def _end(self, tenure: Tenure) -> None:
         for index, current in list(self._tenures.items()):
@@ -336,7 +339,7 @@ class LeaseBook:
         else:
             lease.shrink(now, wanted=lease.wanted)
         want = 0 if recalled or tenure.ended else lease.top_up(now)
-        return _line(tenure.accounts[lease.account_id], lease, 0, want)
+        return line_of(tenure.accounts[lease.account_id], lease, 0, want)
 
     async def _wind_down(self, tenure: Tenure) -> None:
         """Holds still run under it, for as long as their answers last: what is idle is for others."""
@@ -373,8 +376,11 @@ class LeaseBook:
                 )
 
 
-def _line(account: Account, lease: Lease, need: int, want: int) -> LeaseLine:
-    return LeaseLine(account, lease.returned_total, lease.posted_total, need, want)
+def _away() -> StoreUnavailable:
+    return StoreUnavailable(
+        "the budget ledger is not reachable, and what this instance may spend without asking is used up",
+        retry_after_s=RETRY_AFTER_S,
+    )
 
 
 def _is_quiet(lease: Lease, now: float) -> bool:
@@ -382,14 +388,3 @@ def _is_quiet(lease: Lease, now: float) -> bool:
     if lease.unsure or lease.free > 0 or now - lease.used_at < KEEP_IDLE_S:
         return False
     return now - lease.told_at < QUIET_LOOK_EVERY_S
-
-
-def _room_if_returned(state: AccountState, lease: Lease, need: int) -> bool:
-    """Whether there could be room for it, if everybody gave back what is not spent."""
-    return state.committed_nano_usd + need + max(0, lease.held) <= state.limit_nano_usd
-
-
-def _may_come(full: NoRoom) -> bool:
-    """Whether room may come free without the budget growing."""
-    state = full.state
-    return state.committed_nano_usd + full.amount <= state.limit_nano_usd

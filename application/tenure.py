@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from application.ports.hold_board import HoldGroup
-from application.ports.ledger import LedgerStore
+from application.ports.ledger import LeaseLine, LedgerStore
 from domain.budgets.budget import Account
 from domain.budgets.lease import AccountState, Lease
 
@@ -27,6 +27,11 @@ class NoRoom(Exception):
         self.state = state
         self.amount = amount
         self.at_hand = at_hand
+
+    @property
+    def may_come(self) -> bool:
+        """Whether room may come free without the budget growing."""
+        return self.state.committed_nano_usd + self.amount <= self.state.limit_nano_usd
 
 
 class Tenure:
@@ -107,3 +112,13 @@ class Tenure:
         }
         self.accounts = {account_id: self.accounts[account_id] for account_id in self.leases}
         self.groups.clear()
+
+
+def line_of(account: Account, lease: Lease, need: int, want: int) -> LeaseLine:
+    """What is said and wanted of one account."""
+    return LeaseLine(account, lease.returned_total, lease.posted_total, need, want)
+
+
+def room_if_returned(state: AccountState, lease: Lease, need: int) -> bool:
+    """Whether there could be room for it, if everybody gave back what is not spent."""
+    return state.committed_nano_usd + need + max(0, lease.held) <= state.limit_nano_usd

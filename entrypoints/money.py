@@ -1,7 +1,10 @@
 """Puts together what holds money for attempts, from ports alone."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from application.batch_money import BatchMoney
 from application.budget_book import BudgetBook
@@ -17,9 +20,11 @@ from application.use_cases.follow_budgets import FollowBudgets, check_names
 from application.use_cases.keep_ledger import KeepLedger, LedgerTimes
 from application.use_cases.watch_budgets import WatchBudgets
 from domain.budgets.budget import Budget
-from domain.errors import Conflict
+from domain.errors import Conflict, StoreUnavailable
 from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import Settings
+
+FLUSH_WITHIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ def make_money(
 ) -> Money:
     """`ledgers` in the order in which they are asked for leases; the last one is the database. `prefixes`:
     what is known of conversations' lengths; without it every turn is bounded by its bytes."""
-    leases = LeaseBook(ledgers, board, clock, lambda: ids.next("hold"), flush)
+    leases = LeaseBook(ledgers, board, clock, lambda: ids.next("hold"), partial(_in_time, flush))
     holds = BudgetHolds(book, leases, board, clock, prefixes=prefixes)
     return Money(
         leases=leases,
@@ -62,8 +67,17 @@ def make_money(
         watch=watch,
         books=books,
         batches=BatchMoney(holds, ledgers[-1], books, clock),
-        late=LateMoney(holds, ledgers[-1], clock),
+        late=LateMoney(holds, ledgers[-1], books, clock),
     )
+
+
+async def _in_time(flush: Callable[[], Awaitable[None]]) -> None:
+    """Leases in use must not wait for those that end; what did not flush in time is tried again."""
+    try:
+        async with asyncio.timeout(FLUSH_WITHIN_S):
+            await flush()
+    except TimeoutError:
+        raise StoreUnavailable(f"usage rows were not written within {FLUSH_WITHIN_S:g} s") from None
 
 
 def declared_budgets(settings: Settings) -> tuple[Budget, ...]:

@@ -71,3 +71,25 @@ def test_values_with_separators_are_no_other_subject() -> None:
     one = scope.subject(Spender("t", agent="a&session=b", session="c"))
     other = scope.subject(Spender("t", agent="a", session="b&session=c"))
     assert one != other
+
+
+@virtually
+async def test_nobody_waits_for_a_silent_ledger_again_and_again() -> None:
+    one = account(USD)
+
+    async def silent(*_: object) -> None:
+        await asyncio.sleep(5)
+        raise StoreUnavailable("the ledger did not answer within 5 s")
+
+    for opened in (False, True):
+        ledger = InMemoryLedger()
+        desk = Desk(ledger)
+        if opened:
+            await desk.take([one], 1)
+            ledger.exchange = silent  # type: ignore[method-assign, assignment]
+        else:
+            ledger.open = silent  # type: ignore[method-assign, assignment]
+        began = desk.clock.monotonic()
+        answers = await asyncio.gather(*(desk.take([one], USD) for _ in range(20)), return_exceptions=True)
+        assert all(type(answer) is StoreUnavailable for answer in answers)
+        assert desk.clock.monotonic() - began <= 6

@@ -20,6 +20,7 @@ BATCH = "batch"
 _USAGE_ON_DEMAND = frozenset({OPENAI_CHAT, OPENAI_COMPLETIONS})
 """Dialects whose streams carry usage only for callers who ask for it."""
 _WRITES_TEXT = frozenset({Operation.CHAT, Operation.COMPLETION})
+_READS_TEXT = _WRITES_TEXT | {Operation.EMBEDDINGS}
 
 
 def shows_cost_in_usage(job: Job) -> bool:
@@ -71,6 +72,8 @@ def note_attempt(
     `estimated`; one that certainly was not (refused before or by the provider) costs nothing. Its `hold` is
     settled likewise; an answer made in the background is billed later, and held until then.
     """
+    if usage is not None and outcome == "ok" and _counts_nothing(job.request, usage):
+        usage = None
     told, billed = _bill_is_told(job, usage), usage is not None or may_be_billed or job.request.background
     if usage is None:
         usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
@@ -123,6 +126,14 @@ def note_attempt(
 def _bill_is_told(job: Job, usage: Usage | None) -> bool:
     """Whether the provider said what it bills; of an answer made in the background it says so at its end."""
     return usage is not None and (usage.total_tokens > 0 or not job.request.background)
+
+
+def _counts_nothing(request: LlmRequest, usage: Usage) -> bool:
+    """Whether a count cannot be one: servers that do not count say 0, and no prompt is shorter than a token.
+
+    What is made in the background is counted at its end.
+    """
+    return usage.input_tokens <= 0 and request.operation in _READS_TEXT and not request.background
 
 
 def _expected(request: LlmRequest, answer_chars: int) -> Usage:

@@ -46,8 +46,10 @@ def job_at(target: Target, *, asked: str = "", dropped: tuple[str, ...] = ()) ->
     return job, table.targets[0]
 
 
-def row(job: Job, target: Target, usage: Usage = MILLION, ended: float = 30.0) -> AttemptEvent:
-    return note_attempt(job, target, via="direct", outcome="ok", started=29.0, ended=ended, usage=usage)
+def row(
+    job: Job, target: Target, usage: Usage = MILLION, ended: float = 30.0, outcome: str = "ok"
+) -> AttemptEvent:
+    return note_attempt(job, target, via="direct", outcome=outcome, started=29.0, ended=ended, usage=usage)
 
 
 def billed(event: AttemptEvent) -> tuple[Any, str]:
@@ -82,4 +84,4 @@ def test_reserved_capacity_is_for_its_models_alone_and_not_spent_by_what_used_no
     )
     assert billed(row(*job_at(cached_target("a/m", PRICES, contract=only)))) == (USD, "")
     job, target = job_at(cached_target("a/m", PRICES, contract=RESERVED))
-    assert billed(row(job, target, Usage())) == (0, "")
+    assert billed(row(job, target, Usage(), outcome="server_error")) == (0, "")

@@ -261,3 +261,19 @@ def _tenures(bench: Bench) -> list[Any]:
 def test_prices_of_the_bench_make_the_bill_stated_above() -> None:
     assert PRICES.base.input is not None and PRICES.base.output is not None
     assert (100 * PRICES.base.input + 50 * PRICES.base.output) // 10**6 == BILL
+
+
+@pytest.mark.parametrize("usage", [Usage(0, 0), Usage(0, 50), Usage(-100, 50)])
+def test_an_answer_whose_prompt_is_counted_as_nothing_stays_held_in_full(usage: Usage) -> None:
+    @virtually
+    async def run() -> None:
+        purse = Purse(budget())
+        bench = Bench({A: Script(text="one two three", usage=usage)}, money=purse)
+        job = bench.job(max_tokens=64)
+        await bench.answered(job)
+        (posting,) = await purse.recorded(bench, job)
+        assert posting.outcome is HoldOutcome.UNRESOLVED
+        assert purse.spent() == (0, bound_of(job))
+        assert job.attempts[0].cost_nano_usd and job.attempts[0].estimated
+
+    run()

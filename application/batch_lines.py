@@ -1,10 +1,25 @@
 """A file's chunks as numbered lines, however long the file is."""
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from application.ports.batch_wire import BatchWire
+from application.ports.wire import (
+    ANTHROPIC_MESSAGES,
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSES,
+)
 from domain.batch.line import BatchLine, UnreadableLine
+
+DIALECT_BY_ENDPOINT: Final = {
+    "/v1/chat/completions": OPENAI_CHAT,
+    "/v1/responses": OPENAI_RESPONSES,
+    "/v1/embeddings": OPENAI_EMBEDDINGS,
+    "/v1/completions": OPENAI_COMPLETIONS,
+    "/v1/messages": ANTHROPIC_MESSAGES,
+}
 
 
 class RawLine(NamedTuple):

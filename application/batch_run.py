@@ -9,6 +9,7 @@ from domain.batch.batch import Batch, BatchProblem, LineCounts, StopReason
 from domain.batch.pace import Pace
 from domain.batch.progress import Progress, Record, TryEnded
 from domain.batch.spending import Purse, Verdict
+from domain.budgets.posting import Posting
 from domain.errors import StoreUnavailable
 from domain.money import format_usd
 
@@ -44,6 +45,8 @@ class BatchRun:
         """Whether `progress` holds what earlier processes wrote."""
         self.elsewhere = (0, 0)
         """Lines a provider's batch says it has answered and failed; their answers come when it ends."""
+        self.recovered: dict[str, Posting] | None = None
+        """What its tries are charged that died with earlier processes, by attempt; None: not looked up."""
         self.waiting_for = ""
         """Name of the budget without room that lines wait for; empty: none."""
         self.park: Callable[[int], None] = _nobody_waits

@@ -9,10 +9,10 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from application.accounting import shows_cost_in_usage
 from application.batch_course import Course, Next, carried_by_repeat, postponed_s
+from application.batch_lines import DIALECT_BY_ENDPOINT
 from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters, BatchRun
 from application.hold import Hold
@@ -21,21 +21,21 @@ from application.key_ring import KeyRing
 from application.late_money import LateMoney
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock
-from application.ports.wire import (
-    ANTHROPIC_MESSAGES,
-    OPENAI_CHAT,
-    OPENAI_COMPLETIONS,
-    OPENAI_EMBEDDINGS,
-    OPENAI_RESPONSES,
-    FrameWriter,
-    RequestReader,
-)
+from application.ports.wire import FrameWriter, RequestReader
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.keep_answers import KeepAnswers
 from domain.analytics.event import RequestEvent
 from domain.batch.batch import BatchProblem, StopReason
 from domain.batch.line import BatchLine
-from domain.batch.progress import UNRESOLVED, Intent, LineState, TryEnded, idempotency_key, request_id
+from domain.batch.progress import (
+    UNRESOLVED,
+    Intent,
+    LineState,
+    TryEnded,
+    idempotency_key,
+    request_id,
+    request_ids_begin,
+)
 from domain.batch.retry import (
     Doubt,
     LineFailed,
@@ -45,6 +45,7 @@ from domain.batch.retry import (
     pushes_back,
 )
 from domain.batch.spending import line_bound
+from domain.budgets.posting import Posting
 from domain.errors import (
     BudgetExceeded,
     DeadlineExceeded,
@@ -62,13 +63,6 @@ from domain.routing.requirements import Requirements
 from domain.routing.target import Target
 from domain.time import Deadline
 
-DIALECT_BY_ENDPOINT: Final = {
-    "/v1/chat/completions": OPENAI_CHAT,
-    "/v1/responses": OPENAI_RESPONSES,
-    "/v1/embeddings": OPENAI_EMBEDDINGS,
-    "/v1/completions": OPENAI_COMPLETIONS,
-    "/v1/messages": ANTHROPIC_MESSAGES,
-}
 RenderError = Callable[[InterchangeError, str, str], tuple[int, bytes]]
 """(error, dialect, request id) -> status and body, as the HTTP interface would answer."""
 
@@ -159,9 +153,18 @@ class AnswerBatchLine:
             target = self._records.target(state.target_id)
             if target is not None and target.honours_idempotency_keys:
                 number = state.tries - 1 if state.open else state.tries
-                return Course(line, number, state.failed, state.key, state.target_id, state.charge)
+                charge = state.charge or await self._recovered(run, line, number)
+                return Course(line, number, state.failed, state.key, state.target_id, charge)
             await self.settle_doubt(run, line, state)
         return Course(line, state.tries, state.failed)
+
+    async def _recovered(self, run: BatchRun, line: BatchLine, number: int) -> Posting | None:
+        """What hard budgets were charged for a try that died with its process and is repeated."""
+        if self._money is None:
+            return None
+        if run.recovered is None:
+            run.recovered = await self._money.charges_of(request_ids_begin(run.batch.batch_id))
+        return run.recovered.get(f"{request_id(run.batch.batch_id, line.number, number)}.0")
 
     async def _try(self, run: BatchRun, course: Course) -> Next | None:
         line = course.line
@@ -259,18 +262,12 @@ class AnswerBatchLine:
         ended = self._ended(run, course, final=True, ok=True)._replace(status=200, answer=body)
         await self._record(run, job, ended, status=200, outcome="ok")
         self._counters.lines["completed"] += 1
-        await self._bill_repeat(course, job)
+        if course.charge is not None and self._money is not None:
+            await self._money.repeat_answered(course.charge, job)
         return None
 
     def _counted(self, job: Job, target: Target) -> Hold | None:
         return None if self._money is None else self._money.counted(job, target)
-
-    async def _bill_repeat(self, course: Course, job: Job) -> None:
-        """The answer tells what a try in doubt and its repeats were billed together."""
-        cost = job.cost_nano_usd
-        charge, money = course.charge, self._money
-        if charge is not None and money is not None and cost is not None and not job.cost_estimated:
-            await money.billed_in_the_end(charge, cost)
 
     async def _without_room(
         self, run: BatchRun, course: Course, job: Job, error: BudgetExceeded

@@ -65,6 +65,6 @@ def _postings(holds: Sequence[OpenHold]) -> Iterator[Posting]:
             cost_nano_usd=0,
             holder=hold.group.holder,
             payer=hold.group.payer,
+            # Soft budgets count rows: one that comes after all must not find its place taken by a guess of 0.
             leased=hold.group.leased,
-            soft=hold.group.soft,
         )

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from application.batch_lines import lines_of, understood
+from application.batch_lines import DIALECT_BY_ENDPOINT, lines_of, understood
 from application.batch_money import BatchMoney
 from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters, BatchRun
@@ -33,7 +33,6 @@ from application.provider_batch_lines import (
     spool_id,
     upstream_id,
 )
-from application.use_cases.answer_batch_line import DIALECT_BY_ENDPOINT
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.manage_batches import BatchLimits

@@ -146,7 +146,12 @@ UNRESOLVED = "unresolved"
 
 def request_id(batch_id: str, line: int, try_number: int) -> str:
     """The same for the same try, whoever runs it: its usage can be recorded twice and counts once."""
-    return f"req_{batch_id.removeprefix('batch_')}_{line}_{try_number}"
+    return f"{request_ids_begin(batch_id)}{line}_{try_number}"
+
+
+def request_ids_begin(batch_id: str) -> str:
+    """How all request ids of a batch begin, and no others."""
+    return f"req_{batch_id.removeprefix('batch_')}_"
 
 
 def idempotency_key(batch_id: str, line: int, try_number: int) -> str:

@@ -48,7 +48,7 @@ class World:
             runtime=Runtime(self.bench._table, self.bench.live),
             pipeline=self.pipeline.answer,
             clock=self.bench.clock,
-            money=LateMoney(self.bench.holds, purse.store, self.bench.clock),
+            money=LateMoney(self.bench.holds, purse.store, purse.store, self.bench.clock),
         )
 
     async def begun(self) -> Job:

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import replace
 
 from adapters.memory.scripted_llm import Script
+from application.ports.hold_board import AbandonedHolds
+from application.use_cases.recover_holds import RecoverHolds
 from domain.batch.batch import BatchStatus
 from domain.budgets.budget import Budget
 from domain.budgets.period import make_period
@@ -130,6 +132,21 @@ async def test_a_process_that_takes_over_bills_the_charge_of_the_one_before() ->
     assert (await world.now(batch)).counts == (1, 1, 0)
     (books,) = purse.ledger.books.values()
     assert (books.spent, books.unresolved) == (BILL, 0)
+
+
+@virtually
+async def test_what_died_with_its_process_is_charged_once_and_needs_room_once() -> None:
+    purse = Purse(budget(2 * BOUND - 1), budget(10**9, hard=False, name="soft"))
+    world = world_of(purse, replace(COUNTED, latency_s=10.0), honour=True)
+    batch = await world.begin([ask("x")])
+    await run_for(world, 5)
+    left = tuple(purse.board.holds.values())
+    assert [hold.held_nano_usd for hold in left] == [BOUND]
+    await RecoverHolds([purse.store], world.bench.clock)(AbandonedHolds((), left))
+    await run_for(world, 300)
+    assert (await world.now(batch)).counts == (1, 1, 0) and len(world.bench.asked()) == 2
+    for books in purse.ledger.books.values():
+        assert (books.spent, books.unresolved) == (BILL, 0)
 
 
 @virtually

@@ -92,7 +92,7 @@ class BatchWorld:
     def _batching(self) -> Batching:
         holds, ledger, clock = self.bench.holds, self.ledger, self.bench.clock
         money = None if holds is None or ledger is None else BatchMoney(holds, ledger, ledger, clock)
-        late = None if holds is None or ledger is None else LateMoney(holds, ledger, clock)
+        late = None if holds is None or ledger is None else LateMoney(holds, ledger, ledger, clock)
         reader = DialectReader()
         return make_batching(
             BatchParts(

@@ -3,12 +3,17 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from domain.budgets.budget import Account, Budget, account_of
-from domain.budgets.scope import Spender
+from domain.budgets.scope import Dimension, Spender
+from domain.budgets.terms import names_one
 
 REMEMBERED_MAX = 20_000
 """Spenders whose accounts are remembered; who comes after the oldest is looked up again."""
+
+KEYS_MAX: Final = 5_000
+"""Keys whose budgets are remembered."""
 
 
 class BudgetBook:
@@ -17,7 +22,7 @@ class BudgetBook:
     def __init__(self, budgets: Iterable[Budget] = ()) -> None:
         self.budgets: tuple[Budget, ...] = ()
         self.generation = 0
-        self._by_tenant: dict[str, tuple[Budget, ...]] = {}
+        self._by_key: dict[tuple[str, str], tuple[Budget, ...]] = {}
         self._known: OrderedDict[Spender, tuple[int, tuple[Account, ...]]] = OrderedDict()
         self.replace(budgets)
 
@@ -28,7 +33,7 @@ class BudgetBook:
             return False
         self.budgets = wanted
         self.generation += 1
-        self._by_tenant = {}
+        self._by_key = {}
         self._known = OrderedDict()
         return True
 
@@ -43,7 +48,7 @@ class BudgetBook:
             return known[1]
         accounts = sorted(
             account
-            for budget in self._of(spender.tenant)
+            for budget in self._of(spender)
             if (account := account_of(budget, spender, now)) is not None
         )
         ends = [account.period_end_us for account in accounts if account.period_end_us is not None]
@@ -56,11 +61,19 @@ class BudgetBook:
             self._known.popitem(last=False)
         return tuple(accounts)
 
-    def _of(self, tenant: str) -> tuple[Budget, ...]:
-        found = self._by_tenant.get(tenant)
+    def _of(self, spender: Spender) -> tuple[Budget, ...]:
+        """Those that may count what this key spends: a tenant may have a budget for each of its keys, and
+        callers make up a session for each request."""
+        whose = (spender.tenant, spender.key)
+        found = self._by_key.get(whose)
         if found is None:
-            found = tuple(b for b in self.budgets if b.scope.tenant in (None, tenant))
-            if len(self._by_tenant) >= REMEMBERED_MAX:
-                self._by_tenant.clear()
-            self._by_tenant[tenant] = found
+            found = tuple(
+                budget
+                for budget in self.budgets
+                if budget.scope.tenant in (None, spender.tenant)
+                and names_one(budget.scope, Dimension.KEY) in (None, spender.key)
+            )
+            if len(self._by_key) >= KEYS_MAX:
+                self._by_key.clear()
+            self._by_key[whose] = found
         return found

@@ -1,15 +1,17 @@
 """Leases where a process is pressed: a ledger that is away, many who wait, subjects that callers make up."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from adapters.memory.ledger import InMemoryLedger
+from application.budget_book import BudgetBook
 from application.tenure import NoRoom
 from domain.budgets.scope import Spender, make_scope
 from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import StoreUnavailable
-from tests.unit.application.test_lease_book import USD, Desk, account, state
+from tests.unit.application.test_lease_book import NOW, USD, Desk, account, budget, state
 from tests.unit.application.upstreams import virtually
 from tests.unit.budgets.requests import listed, messages
 
@@ -93,3 +95,17 @@ async def test_nobody_waits_for_a_silent_ledger_again_and_again() -> None:
         answers = await asyncio.gather(*(desk.take([one], USD) for _ in range(20)), return_exceptions=True)
         assert all(type(answer) is StoreUnavailable for answer in answers)
         assert desk.clock.monotonic() - began <= 6
+
+
+def test_a_budget_for_each_key_costs_the_other_keys_nothing() -> None:
+    shared = replace(budget(USD, "shared"), scope=make_scope({"tenant": "t", "session": "*"}))
+    own = [
+        replace(budget(USD, f"own-{number}"), scope=make_scope({"tenant": "t", "key": f"k{number}"}))
+        for number in range(100)
+    ]
+    book = BudgetBook([shared, *own])
+    for session in ("a", "b"):
+        found = book.concerning(Spender("t", key="k7", session=session), NOW, 0)
+        assert {one.name for one in found} == {"shared", "own-7"}
+    assert book.concerning(Spender("t", key="k100"), NOW, 0) == ()
+    assert len(book._of(Spender("t", key="k7"))) == 2

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from domain.errors import NotFound
 from entrypoints.administration import Opened
 from entrypoints.api_routes import ApiRoutes, read_routes
 from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_of, make_budgeting
+from entrypoints.command_loop import command_loop, run
 from entrypoints.config.environment import read_environment
 from entrypoints.containers import StoreContainer, bundled_only, command_clock
 from entrypoints.http.app import Application
@@ -53,7 +54,7 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
     settings = loaded.settings
     if has_data(settings):
         with _stores(loaded) as container:
-            catalog, routes, budgets = asyncio.run(_of_stores(container))
+            catalog, routes, budgets = run(_of_stores(container))
     else:
         catalog, routes, budgets = bundled_catalog(), ApiRoutes(), ()
     check_budget_names(declared_budgets(settings), budgets)
@@ -79,13 +80,21 @@ def redis_facts(loaded: LoadedSettings) -> RedisTold | None:
 def _stores(loaded: LoadedSettings | None = None) -> Iterator[StoreContainer]:
     """The data directory's stores for one command, without a server."""
     loaded = loaded or load_settings(os.environ)
-    with asyncio.Runner() as runner:
+    with command_loop():
         opened = open_stores(loaded.settings, loaded.environ)
-        container = runner.run(opened.__aenter__())
+        container = run(_entered(opened))
         try:
             yield container
         finally:
-            runner.run(opened.__aexit__(None, None, None))
+            run(_left(opened))
+
+
+async def _entered(opened: AbstractAsyncContextManager[StoreContainer]) -> StoreContainer:
+    return await opened.__aenter__()
+
+
+async def _left(opened: AbstractAsyncContextManager[StoreContainer]) -> None:
+    await opened.__aexit__(None, None, None)
 
 
 @contextmanager
@@ -114,7 +123,7 @@ def open_key_import(data_dir: Path | None) -> Iterator[ImportKeys]:
 def open_budgeting(loaded: LoadedSettings) -> Iterator[Budgeting]:
     """What `interchange budget` works with: the stores, and what the file declares."""
     with _stores(loaded) as container:
-        made = asyncio.run(container.route_store().all())
+        made = run(container.route_store().all())
         routes = {AUTO_ROUTE, *loaded.settings.routes, *(route.name for route in made)}
         declared = declared_budgets(loaded.settings)
         stores = BudgetStores(

@@ -1,6 +1,5 @@
 """Where `interchange budget` reads and writes: the stores of this machine, or a running server."""
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Protocol, TypeVar
@@ -23,6 +22,7 @@ from entrypoints.budget_objects import (
 )
 from entrypoints.budgeting import Budgeting
 from entrypoints.cli.api_client import ApiClient
+from entrypoints.command_loop import run
 from entrypoints.settings import LoadedSettings
 
 PATH: Final = "/api/v1/budgets"
@@ -135,7 +135,7 @@ def stored_budgets(open_budgeting: OpenBudgeting, loaded: LoadedSettings) -> Ite
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
-        return asyncio.run(work)
+        return run(work)
     except InvalidRequest as error:
         raise click.UsageError(error.message) from error
     except InterchangeError as error:

@@ -3,7 +3,6 @@
 Works on the data directory itself. Prices are shown in dollars per million tokens; `-` is unknown, 0 is free.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -29,6 +28,7 @@ from domain.llm.capabilities import (
     parse_capability,
 )
 from domain.money import InvalidAmount, format_usd, parse_usd
+from entrypoints.command_loop import run
 
 Opener = Callable[[], AbstractContextManager[CatalogUseCases]]
 
@@ -186,7 +186,7 @@ def _console() -> Console:
 
 
 def _run(answer: Coroutine[Any, Any, _Answer]) -> _Answer:
-    return asyncio.run(answer)
+    return run(answer)
 
 
 @contextmanager

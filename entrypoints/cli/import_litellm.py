@@ -1,6 +1,5 @@
 """`interchange import litellm`: a configuration and keys of another gateway, with a report of every field."""
 
-import asyncio
 import json
 import os
 import sys
@@ -12,6 +11,7 @@ import click
 
 from domain.errors import InterchangeError
 from domain.tenancy.imported_key import ImportedKey
+from entrypoints.command_loop import run
 from entrypoints.litellm.report import Finding, Outcome
 
 CONFIG_BYTES_MAX: Final = 10 * 1024 * 1024
@@ -103,7 +103,7 @@ class _Import:
         from entrypoints.main import open_key_import
 
         with open_key_import(data_dir) as import_keys:
-            taken = asyncio.run(import_keys(local_operator(), self._keys))
+            taken = run(import_keys(local_operator(), self._keys))
         self._new, self._known = len(taken.new), len(taken.known)
 
     def summary(self, output: Path | None, dry_run: bool) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Whoever may read the data directory acts as its owner; no key is needed and no s
 is printed once, when it is made.
 """
 
-import asyncio
 import json
 import re
 import sys
@@ -20,6 +19,7 @@ from domain.errors import InterchangeError, InvalidRequest
 from domain.tenancy.key import OWN_SCHEME, KeyRecord
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.role import OPERATOR_TENANT, PERMISSIONS, ROLES, local_operator
+from entrypoints.command_loop import run
 
 Result = TypeVar("Result")
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
@@ -160,7 +160,7 @@ def _run(open_use_cases: OpenUseCases, work: Callable[[KeyUseCases], Awaitable[R
 
     try:
         with open_use_cases() as use_cases:
-            return asyncio.run(working(use_cases))
+            return run(working(use_cases))
     except InvalidRequest as error:
         raise click.UsageError(error.message) from error
     except InterchangeError as error:

@@ -214,10 +214,11 @@ class LeaseBook:
             for line in lines:  # also when the caller left: what was asked may be granted even later
                 tenure.leases[line.account.account_id].doubt(self._clock.monotonic())
             if isinstance(error, StoreUnavailable):
+                tenure.unheard = True
                 self._is_down(tenure)
             raise
         now = self._clock.monotonic()
-        tenure.exchanged_at = now
+        tenure.exchanged_at, tenure.unheard = now, False
         for line, told in zip(lines, answer.answers, strict=True):
             lease = tenure.leases[line.account.account_id]
             lease.granted_total = max(lease.granted_total, told.granted_total)
@@ -317,6 +318,10 @@ class LeaseBook:
             if not tenure.leases:
                 return
             await self._opened()
+        if tenure.unheard:
+            # What was given back cannot be held any more: that waits until somebody listens again.
+            async with tenure.asking:
+                await self._exchange(tenure, ())
         now = self._clock.monotonic()
         due = [each for each in tenure.leases.values() if each.concerns_ledger(now)]
         if not recalled:

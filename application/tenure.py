@@ -49,6 +49,8 @@ class Tenure:
         self.groups: dict[tuple[tuple[str, ...], tuple[str, ...]], HoldGroup] = {}
         self.asking = asyncio.Lock()
         self.exchanged_at = 0.0
+        self.unheard = False
+        """Whether the last exchange had no answer."""
         self._lacked: dict[str, tuple[float, int]] = {}
         self.ended = False
         self.fenced = False

@@ -109,3 +109,19 @@ def test_a_budget_for_each_key_costs_the_other_keys_nothing() -> None:
         assert {one.name for one in found} == {"shared", "own-7"}
     assert book.concerning(Spender("t", key="k100"), NOW, 0) == ()
     assert len(book._of(Spender("t", key="k7"))) == 2
+
+
+@virtually
+async def test_nothing_is_given_back_to_a_ledger_that_does_not_listen() -> None:
+    ledger, one = InMemoryLedger(), account()
+    desk = Desk(ledger)
+    await desk.spend([one], USD // 100, USD // 100, "a")
+    ledger.reachable = False
+    await desk.book.look()
+    await asyncio.sleep(3)
+    await desk.book.look()
+    assert desk.take_now([one], USD // 100) is not None
+    ledger.reachable = True
+    await asyncio.sleep(3)
+    await desk.book.look()
+    assert state(ledger, one) == (USD // 100, USD // 100)

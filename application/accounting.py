@@ -72,18 +72,16 @@ def note_attempt(
     `estimated`; one that certainly was not (refused before or by the provider) costs nothing. Its `hold` is
     settled likewise; an answer made in the background is billed later, and held until then.
     """
-    if usage is not None and outcome == "ok" and _counts_nothing(job.request, usage):
-        usage = None
+    usage = None if outcome == "ok" and _counts_nothing(job.request, usage) else usage
     told, billed = _bill_is_told(job, usage), usage is not None or may_be_billed or job.request.background
     if usage is None:
         usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
-    else:
-        usage = usage.repaired()
-    cost: NanoUsd | None
+    usage = usage.repaired()
     if credential == CALLER:
         # Its provider bills the caller, and whatever is counted here is no estimate of a bill of ours.
         usage = usage._replace(estimated=False)
-        cost, billed_as = NanoUsd(0), CALLER
+        cost: NanoUsd | None = NanoUsd(0)
+        billed_as = CALLER
     elif batch:
         cost, billed_as = bill(target.offering.prices, usage, batch=True), BATCH
     else:
@@ -128,12 +126,14 @@ def _bill_is_told(job: Job, usage: Usage | None) -> bool:
     return usage is not None and (usage.total_tokens > 0 or not job.request.background)
 
 
-def _counts_nothing(request: LlmRequest, usage: Usage) -> bool:
+def _counts_nothing(request: LlmRequest, usage: Usage | None) -> bool:
     """Whether a count cannot be one: servers that do not count say 0, and no prompt is shorter than a token.
 
     What is made in the background is counted at its end.
     """
-    return usage.input_tokens <= 0 and request.operation in _READS_TEXT and not request.background
+    if usage is None or request.background:
+        return False
+    return usage.input_tokens <= 0 and request.operation in _READS_TEXT
 
 
 def _expected(request: LlmRequest, answer_chars: int) -> Usage:

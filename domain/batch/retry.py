@@ -12,6 +12,7 @@ _WORTH_ANOTHER_TRY: Final = frozenset({FailureKind.TIMEOUT, FailureKind.QUOTA, F
 """Not worth repeating for a caller who waits, but for a batch that has hours."""
 
 
+BUDGET_PAUSE_LEAST_S: Final = 0.05
 BUDGET_PAUSE_FIRST_S: Final = 0.5
 BUDGET_PAUSE_MAX_S: Final = 30.0
 """A limit may be raised at any time, so a batch asks again long before the period of a budget ends."""
@@ -88,7 +89,7 @@ def pause_for_budget_s(
         return None
     pause_s = min(BUDGET_PAUSE_MAX_S, BUDGET_PAUSE_FIRST_S * 2.0 ** min(pauses, 10))
     if room_at_us > now_us:
-        pause_s = min(pause_s, (room_at_us - now_us) / 1e6)
+        pause_s = min(pause_s, max(BUDGET_PAUSE_LEAST_S, (room_at_us - now_us) / 1e6))
     return pause_s * (1.0 + draw / 4)
 
 

@@ -12,7 +12,7 @@ from domain.batch.batch import PROBLEMS_MAX, BatchProblem, BatchStatus, StopReas
 from domain.batch.line import BatchLine, LineCheck, UnreadableLine
 from domain.batch.pace import Pace, background_room
 from domain.batch.progress import Intent, Progress, TryEnded, idempotency_key, request_id
-from domain.batch.retry import LineFailed, TryAgain, after_failed_try, pushes_back
+from domain.batch.retry import LineFailed, TryAgain, after_failed_try, pause_for_budget_s, pushes_back
 from domain.batch.settings import BatchMode, check_metadata, read_settings, window_s
 from domain.batch.spending import Purse, Verdict
 from domain.batch.stored_file import check_upload, read_expiry_s
@@ -245,3 +245,21 @@ def test_a_doubt_without_a_price_is_counted_at_its_bound() -> None:
 def test_ids_follow_from_batch_line_and_try() -> None:
     assert request_id("batch_ab", 3, 1) == "req_ab_3_1" == request_id("batch_ab", 3, 1)
     assert idempotency_key("batch_ab", 3, 0) != idempotency_key("batch_ab", 3, 1)
+
+
+@pytest.mark.parametrize("room_at_us", [None, 100_000_000, 200_000_000])
+def test_nobody_waits_for_a_budget_without_room_before_the_batch_expires(room_at_us: int | None) -> None:
+    assert pause_for_budget_s(room_at_us, now_us=0, expires_at_us=100_000_000, pauses=0, draw=0.5) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**9), st.integers(0, 10_000), st.floats(0, 0.999))
+def test_pauses_for_a_budget_grow_within_bounds_and_end_with_its_period(
+    room_at_us: int, pauses: int, draw: float
+) -> None:
+    pause_s = pause_for_budget_s(room_at_us, now_us=0, expires_at_us=10**10, pauses=pauses, draw=draw)
+    assert pause_s is not None and 0 < pause_s <= 37.5
+    if room_at_us:
+        assert pause_s <= max(0.05, room_at_us / 1e6) * 1.25
+    if not pauses:
+        assert pause_s <= 0.625

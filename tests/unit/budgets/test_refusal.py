@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from domain.budgets.budget import Account, account_of
 from domain.budgets.lease import AccountState
 from domain.budgets.refusal import exceeded, unbounded
@@ -59,3 +61,24 @@ def test_what_nothing_bounds_is_refused_with_the_reason() -> None:
     assert refusal.details["reason"] == "no price is known; set its prices"
     assert refusal.details["scope"] == "tenant=acme"
     assert "set its prices" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("more", "spent", "needed", "room"),
+    [
+        ({}, 8, 11, "never"),  # larger than the limit
+        ({}, 8, 2, "any"),  # only what is held is in the way
+        ({}, 8, 3, "end"),
+        ({"period": "total"}, 8, 3, "never"),
+        ({"rolling": True}, 8, 3, "any"),
+    ],
+)
+def test_a_refusal_knows_when_there_may_be_room(
+    more: dict[str, object], spent: int, needed: int, room: str
+) -> None:
+    mine = account(limit_usd="10", **more)
+    state = AccountState(mine.account_id, 10 * NANO_PER_USD, spent * NANO_PER_USD, 0, NANO_PER_USD)
+
+    at_us = exceeded(mine, state, needed * NANO_PER_USD).room_at_us
+
+    assert at_us == {"never": None, "any": 0, "end": mine.period_end_us}[room]

@@ -56,6 +56,14 @@ def test_json_progress_prints_each_change_once_and_a_summary(capsys: pytest.Capt
     assert "a sentence" in told.err
 
 
+def test_a_wait_for_a_budget_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = shown("in_progress", completed=1)
+    waiting["interchange"]["waiting_for"] = "agents"
+    with JsonProgress() as progress:
+        progress.show(waiting)
+    assert json.loads(capsys.readouterr().out)["waiting_for"] == "agents"
+
+
 def test_people_get_sentences_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with bar_progress() as progress:
         progress.show(shown("in_progress"))

@@ -1,6 +1,7 @@
 """A batch outlives its server and its command: killed, resumed, every line answered and paid once."""
 
 import json
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -38,6 +39,27 @@ def test_at_a_provider_that_knows_no_idempotency_keys_the_doubt_is_recorded(tmp_
     assert len(answered) == 60 and set(answered.values()) == {1}
     assert summary["unresolved_tries"] == rows - 60 == attempts - 60 > 0
     assert cost >= int(bill["cost_nano_usd"]), "what may have been billed is counted, as an estimate"
+
+
+def test_a_killed_server_leaves_no_hard_budget_overspent_and_every_bill_exact(tmp_path: Path) -> None:
+    source, output = tmp_path / "input.jsonl", tmp_path / "output.jsonl"
+    write_input(source, 60)
+    budget = "budgets:\n  - {name: all, scope: {tenant: default}, period: total, limit_usd: 5, hard: true}\n"
+    with world(tmp_path, latency_ms=60, more_config=budget) as here:
+        here.start_server()
+        running = here.command("run", str(source), "-o", str(output), "--json", "--concurrency", "8")
+        here.until(20, running)
+        here.kill_server()
+        here.start_server()
+        printed, _ = running.communicate(timeout=60)
+        here.stop_server_gently()
+        bill = int(here.bill()["cost_nano_usd"])
+    assert json.loads(printed.splitlines()[-1])["completed"] == 60
+    with sqlite3.connect(tmp_path / "data" / "interchange.db") as database:
+        figures = database.execute(
+            "SELECT spent_nano_usd, unresolved_nano_usd, leased_nano_usd FROM budget_accounts"
+        ).fetchall()
+    assert figures == [(bill, 0, 0)]
 
 
 @pytest.mark.parametrize("line", ["", "not json\n", '{"url": "/v1/other"}\n'])

@@ -245,6 +245,20 @@ async def test_a_caller_is_told_what_is_left() -> None:
 
 
 @virtually
+async def test_a_job_that_is_abandoned_frees_what_was_never_sent_and_leaves_what_was() -> None:
+    purse = Purse(budget())
+    bench = Bench({A: COUNTED}, money=purse)
+    assert bench.holds is not None
+    sent, unsent = bench.job(max_tokens=64), bench.job(max_tokens=64)
+    await bench.answered(sent)
+    await bench.holds.begin(unsent, unsent.plan.targets[0], "", unsent.request)
+    for job in (sent, unsent):
+        bench.holds.abandoned(job)
+    assert [hold.attempt_id for hold in purse.board.holds.values()] == [sent.attempts[0].attempt_id]
+    assert not any(lease.held for t in _tenures(bench) for lease in t.leases.values())
+
+
+@virtually
 async def test_without_budgets_nothing_is_asked_or_written() -> None:
     purse = Purse()
     bench = Bench({A: OK}, money=purse)

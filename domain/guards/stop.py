@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final
 
 from domain.errors import InvalidRequest
+from domain.tenancy.key import is_key_id
 
 VALUE_LENGTH_MAX: Final = 256
 REASON_LENGTH_MAX: Final = 500
@@ -101,6 +102,12 @@ def check_new_stop(new: NewStop) -> None:
     for name, value in named:
         if len(value) > VALUE_LENGTH_MAX or not value.isprintable():
             raise InvalidRequest(f"{name} must be 1-{VALUE_LENGTH_MAX} printable characters", param=name)
+    if new.subject.key_id and not is_key_id(new.subject.key_id):
+        raise InvalidRequest(
+            "key_id must be a key's id, 12 letters and digits as `interchange keys list` shows them; "
+            f"{new.subject.key_id[:60]!r} would stop nobody",
+            param="key_id",
+        )
     if len(new.reason) > REASON_LENGTH_MAX or not new.reason.isprintable():
         raise InvalidRequest(
             f"reason must be at most {REASON_LENGTH_MAX} printable characters", param="reason"

@@ -75,7 +75,7 @@ def sentence(error: ErrorDetails, *, written: object) -> str:
         return "is required"
     text = _text(kind, error.get("ctx", {}), error["msg"])
     if "[key]" in error["loc"]:
-        text = f"this name {text}"
+        text, written = f"this name {text}", str(path[-1])
     secret = any(part in SECRET_KEYS for part in path)
     quotable = not secret and kind not in ("value_error", "too_short", "too_long")
     if quotable and isinstance(written, str) and len(written) <= 80:

@@ -20,7 +20,7 @@ from entrypoints.budget_objects import (
     terms_of,
     unresolved_object,
 )
-from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, read_bounded
+from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, only_parameters, read_bounded
 
 SUBJECT_LENGTH_MAX = 10 * (VALUE_LENGTH_MAX + 10)
 
@@ -53,6 +53,7 @@ def budget_routes(
     """The routes, each behind its permission."""
 
     async def every(request: Request, by: Principal) -> Any:
+        only_parameters(request, "tenant_id")
         records = await manage.all(by, request.query_params.get("tenant_id"))
         return {"budgets": [budget_object(record) for record in records]}
 
@@ -72,6 +73,7 @@ def budget_routes(
         return {"budget_id": record.budget.budget_id, "removed": True}
 
     async def accounts(request: Request, by: Principal) -> Any:
+        only_parameters(request, "subject", "limit")
         query = request.query_params
         record, standings = await report.accounts(
             by,
@@ -95,6 +97,7 @@ def budget_routes(
         return {"budgets": [concerned_object(concerned) for concerned in found]}
 
     async def unresolved(request: Request, by: Principal) -> Any:
+        only_parameters(request, "tenant_id")
         entries = await charges.unresolved(by, request.query_params.get("tenant_id"))
         return {"unresolved": [unresolved_object(entry) for entry in entries]}
 

@@ -84,6 +84,8 @@ UPSTREAM_STATUS: Mapping[FailureKind, int] = {
 }
 """Where the provider gave no status of its own, or one that would mislead our caller."""
 
+_PAYMENT_REQUIRED = 402
+"""What a budget has no room for now it will not have a second later."""
 _SAID_BY_US = frozenset({"x-should-retry", "retry-after"})
 """Our retries are spent, and several callers may have been told to wait for longer."""
 CALLERS_OWN = frozenset({FailureKind.CONTEXT_LENGTH, FailureKind.CONTENT_POLICY, FailureKind.CALLER_FAULT})
@@ -224,6 +226,8 @@ def render_error(error: InterchangeError, dialect: str, request_id: str) -> tupl
         headers.append((b"x-should-retry", b"false"))
         # The portkey SDK does not read that one; it leaves a 5xx alone only when a gateway's id is on it.
         headers.append((b"x-portkey-request-id", request_id.encode()))
+    elif status == _PAYMENT_REQUIRED:
+        headers.append((b"x-should-retry", b"false"))
     if isinstance(error, UpstreamError):
         failure = error.failure
         if failure.body and failure.content_type and speaks_callers_family(error, dialect):

@@ -44,6 +44,15 @@ def guarded_routes(door: Door, handlers: Mapping[tuple[str, str], Handler]) -> l
     ]
 
 
+def only_parameters(request: Request, *allowed: str) -> None:
+    """A misspelt filter would give a bigger answer, not an error: so it is one. Raises InvalidRequest."""
+    for name in request.query_params:
+        if name not in allowed:
+            raise InvalidRequest(
+                f"unknown parameter {name[:40]!r}; allowed: {', '.join(allowed)}", param=name[:80]
+            )
+
+
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     """Base of JSON bodies: unknown fields are errors."""
 

@@ -9,7 +9,7 @@ from application.use_cases.manage_stops import ManageStops
 from domain.errors import InvalidRequest
 from domain.guards.stop import SUBJECT_FIELDS, NewStop, Stop, StopSubject
 from domain.tenancy.principal import Principal
-from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, read_bounded
+from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, only_parameters, read_bounded
 
 
 class NewStopBody(Body):
@@ -31,6 +31,7 @@ def stop_routes(door: Door, manage: ManageStops) -> list[Route]:
     """`/api/v1/stops`, and one of them."""
 
     async def every(request: Request, by: Principal) -> Any:
+        only_parameters(request, "tenant_id", "ended")
         ended = request.query_params.get("ended", "false")
         if ended not in ("true", "false"):
             raise InvalidRequest("ended must be true or false", param="ended")

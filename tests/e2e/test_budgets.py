@@ -304,6 +304,9 @@ def test_tenants_do_not_see_each_others_budgets(stack: Stack, client: httpx.Clie
         body["scope"] = {"tenant": "beta"}
         assert theirs.post("/api/v1/budgets", json=body).status_code == 201
         assert theirs.get("/api/v1/budgets?tenant_id=default").status_code == 403
+        for path in ("budgets", "budgets/unresolved", f"budgets/{mine['budget_id']}/accounts", "stops"):
+            misspelt = theirs.get(f"/api/v1/{path}?tenant=default")
+            assert (misspelt.status_code, misspelt.json()["error"]["param"]) == (400, "tenant")
         assert theirs.post("/api/v1/budgets/check", json={"tenant": "default"}).status_code == 403
 
 

@@ -72,7 +72,11 @@ def test_the_environment_sets_the_first_threshold(
         ("scope: {tenant: X y}, period: day, limit_usd: 1", "scope.tenant: no tenant can be called"),
         ("scope: {key: build}, period: day, limit_usd: 1", "scope.key: must be a key's id"),
         ("scope: {team: ''}, period: day, limit_usd: 1", "scope.team: must have at least 1 char"),
-        ("scope: {planet: x}, period: day, limit_usd: 1", "scope.planet: this name must be one of"),
+        (
+            "scope: {planet: x}, period: day, limit_usd: 1",
+            "scope.planet: this name must be one of 'tenant', 'team', 'project', 'key', 'user', 'agent', "
+            "'session', 'workflow', 'model' or 'provider', not 'planet'",
+        ),
         ("scope: {team: x}, period: fortnight, limit_usd: 1", "period: must be one of"),
         ("scope: {team: x}, period: total, limit_usd: 1, rolling: on", "rolling: a total budget has no"),
         ("scope: {team: x}, period: day, limit_usd: -1", "limit_usd: must be at least 0"),

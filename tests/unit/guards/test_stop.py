@@ -69,6 +69,7 @@ def test_the_refusal_says_who_why_until_when_and_who_can_lift_it() -> None:
         (NewStop(tenant_id="acme", subject=StopSubject()), "agent_id"),
         (NewStop(tenant_id="acme", subject=StopSubject(user_id="x" * 257)), "user_id"),
         (NewStop(tenant_id="acme", subject=StopSubject(route="a\nb")), "route"),
+        (NewStop(tenant_id="acme", subject=StopSubject(key_id="the bot's name")), "key_id"),
         (NewStop(tenant_id="acme", subject=StopSubject(agent_id="a"), reason="\x1b[2J"), "reason"),
         (NewStop(tenant_id="acme", subject=StopSubject(agent_id="a"), reason="x" * 501), "reason"),
         (NewStop(tenant_id="acme", subject=StopSubject(agent_id="a"), for_s=0), "for_s"),

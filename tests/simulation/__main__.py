@@ -4,6 +4,7 @@
 """
 
 import argparse
+import logging
 import sys
 import time
 import traceback
@@ -11,6 +12,8 @@ from collections import Counter
 
 from tests.simulation.conversations import comparison
 from tests.simulation.invariants import check_all
+from tests.simulation.money_invariants import check_money
+from tests.simulation.money_world import simulate_money
 from tests.simulation.world import simulate
 
 
@@ -22,20 +25,31 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=400, help="requests of each run")
     asked = parser.parse_args()
     seeds = range(asked.seeds) if asked.seed is None else (asked.seed,)
+    logging.getLogger("interchange").setLevel(logging.CRITICAL)  # what goes wrong is meant to
     began, outcomes, calls = time.monotonic(), Counter[str](), 0
+    spent, refused, crashes = 0, 0, 0
     for seed in seeds:
         try:
             outcome = simulate(seed, asked.requests)
             check_all(outcome)
+            money = simulate_money(seed, asked.requests)
+            check_money(money)
         except Exception:  # noqa: BLE001 - whatever it is, the seed is what shows it again
             traceback.print_exc()
             print(f"seed {seed} fails: make simulate SEED={seed}", file=sys.stderr)
             return 1
         outcomes.update(caller.outcome for caller in outcome.callers)
         calls += len(outcome.calls)
+        spent += len(money.bill.by_attempt)
+        refused += sum(spender.outcome == "budget_exceeded" for spender in money.spenders)
+        crashes += money.crashes
     took_s = time.monotonic() - began
     counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
     print(f"{len(seeds)} worlds, {outcomes.total()} requests, {calls} calls in {took_s:.1f} s: {counts}")
+    print(
+        f"with money: {spent} attempts billed, {refused} requests refused for their cost, {crashes} processes "
+        "died; no budget was overspent"
+    )
     print("\n".join(comparison(asked.seed or 0)))
     return 0
 

@@ -47,8 +47,8 @@ def main() -> int:
     counts = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
     print(f"{len(seeds)} worlds, {outcomes.total()} requests, {calls} calls in {took_s:.1f} s: {counts}")
     print(
-        f"with money: {spent} attempts billed, {refused} requests refused for their cost, {crashes} processes "
-        "died; no budget was overspent"
+        f"with money: {spent} attempts billed, {refused} requests refused for their cost, {crashes} processes"
+        " died; no budget was overspent"
     )
     print("\n".join(comparison(asked.seed or 0)))
     return 0

@@ -57,7 +57,7 @@ def make_budgeting(
     return Budgeting(
         manage=manage,
         report=ReportBudgets(manage, stores.books, recent, book, stores.keys, stores.clock),
-        charges=ResolveCharges(stores.ledger, stores.clock),
+        charges=ResolveCharges(stores.ledger, stores.clock, book),
         create_key=CreateBudgetedKey(create_key, manage),
     )
 

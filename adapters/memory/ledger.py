@@ -85,7 +85,13 @@ class InMemoryLedger(LedgerStore, LedgerBooks):
         self._require()
         found = [
             UnresolvedEntry(
-                attempt_id, account_id, _tenant(books.account), entry.charged, entry.holder, entry.since_us
+                attempt_id,
+                account_id,
+                _tenant(books.account),
+                entry.charged,
+                entry.holder,
+                entry.since_us,
+                "" if books.account is None else books.account.budget_id,
             )
             for account_id, books in self.ledger.books.items()
             for attempt_id, entry in books.entries.items()

@@ -59,6 +59,7 @@ def read_unresolved(connection: Connection, tenant_id: str | None, limit: int) -
             marks.charged_nano_usd,
             marks.holder,
             marks.at_us,
+            func.coalesce(accounts.budget_id, ""),
         )
         .join_from(budget_marks, budget_accounts, marks.account_id == accounts.account_id, isouter=True)
         .where(marks.outcome == HoldOutcome.UNRESOLVED.value)

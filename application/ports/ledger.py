@@ -135,6 +135,8 @@ class UnresolvedEntry(NamedTuple):
     held_nano_usd: int
     holder: str
     since_us: int
+    budget_id: str = ""
+    """Empty: nobody opened the account yet."""
 
 
 class LedgerBooks(Protocol):

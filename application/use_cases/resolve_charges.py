@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from application.budget_book import BudgetBook
 from application.ports.ledger import LedgerBooks, UnresolvedEntry
 from application.ports.system import Clock
 from domain.budgets.budget import LIMIT_NANO_USD_MAX
@@ -9,6 +10,7 @@ from domain.errors import Forbidden, InvalidRequest, NotFound
 from domain.money import format_usd
 from domain.tenancy.key_rules import check_tenant
 from domain.tenancy.principal import Principal
+from domain.tenancy.role import OPERATOR_TENANT
 
 ENTRIES_MAX: Final = 100_000
 """How many unresolved charges are searched for one attempt."""
@@ -21,9 +23,11 @@ class ResolveCharges:
     not see all of them may not state it.
     """
 
-    def __init__(self, books: LedgerBooks, clock: Clock) -> None:
+    def __init__(self, books: LedgerBooks, clock: Clock, book: BudgetBook | None = None) -> None:
+        """`book` tells whose the budgets are; without it, all are their tenants' own."""
         self._books = books
         self._clock = clock
+        self._book = book
 
     async def unresolved(
         self, by: Principal, tenant_id: str | None = None, *, limit: int = 1000
@@ -40,7 +44,8 @@ class ResolveCharges:
         accounts it changed something.
 
         Raises:
-            Forbidden: `by` may not write budgets, or the attempt counts on somebody else's as well.
+            Forbidden: `by` may not write budgets, or the attempt counts on somebody else's as well: also on
+                one that was set on its tenant.
             InvalidRequest: no amount a bill could have (`cost_usd`).
             NotFound: `by` sees no unresolved charge of this attempt.
             StoreUnavailable: nothing is known about what happened; repeating it is safe.
@@ -57,7 +62,7 @@ class ResolveCharges:
             raise NotFound(
                 f"no unresolved charge of attempt {attempt_id[:120]!r} in this tenant", param="attempt_id"
             )
-        if mine != await self._accounts(attempt_id, None):
+        if mine != await self._accounts(attempt_id, None) or any(self._is_set_on(by, each) for each in mine):
             raise Forbidden(
                 "this attempt also counts on a budget of the operator, who alone can state its bill",
                 param="attempt_id",
@@ -65,9 +70,17 @@ class ResolveCharges:
         now_us = int(self._clock.utc_now().timestamp() * 1e6)
         return await self._books.resolve(attempt_id, cost_nano_usd, now_us)
 
-    async def _accounts(self, attempt_id: str, tenant_id: str | None) -> set[str]:
+    async def _accounts(self, attempt_id: str, tenant_id: str | None) -> set[UnresolvedEntry]:
         entries = await self._books.unresolved(tenant_id, limit=ENTRIES_MAX)
-        return {entry.account_id for entry in entries if entry.attempt_id == attempt_id}
+        return {entry for entry in entries if entry.attempt_id == attempt_id}
+
+    def _is_set_on(self, by: Principal, entry: UnresolvedEntry) -> bool:
+        """Whether whoever runs the installation set the budget on the tenant of `by`, who cannot raise it
+        then: neither by its limit nor by what was spent."""
+        if self._book is None or by.tenant_id == OPERATOR_TENANT:
+            return False
+        found = next((each for each in self._book.budgets if each.budget_id == entry.budget_id), None)
+        return found is not None and (found.declared or found.owner != by.tenant_id)
 
 
 def _visible(by: Principal, tenant_id: str | None) -> str | None:

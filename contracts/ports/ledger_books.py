@@ -285,7 +285,7 @@ class LedgerChargesContract(LedgerHoles):
         assert row.account == OTHER
         assert row.state == AccountState("acc_two", 10 * USD, 0, USD, row.state.leased_nano_usd)
         assert row.updated_at_us >= NOW_US
-        assert entry == UnresolvedEntry("req_1.1", "acc_two", "acme", USD, one.holder, NOW_US + 5)
+        assert entry == UnresolvedEntry("req_1.1", "acc_two", "acme", USD, one.holder, NOW_US + 5, "bud_two")
 
     async def test_an_unreachable_ledger_says_so(
         self, one: Process, books: LedgerBooks, lose: Callable[[], None], restore: Callable[[], None]

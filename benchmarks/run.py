@@ -31,7 +31,9 @@ from benchmarks.processes import processor_model
 from benchmarks.reconciliation import Ledger, Verdict, exact, whole_run
 from benchmarks.servers import DIRECT, LITELLM, ROOT, THROUGH_PORTKEY, Servers, start_all, versions
 
-SECTIONS = ("unary", "streams", "rates", "first-token", "rows", "in-flight", "dialects", "stages", "plan")
+SECTIONS = (
+    "unary", "streams", "rates", "first-token", "rows", "in-flight", "dialects", "stages", "plan", "money",
+)  # fmt: skip
 WORK = ROOT / ".bench"
 
 
@@ -126,6 +128,15 @@ def measure(extent: Extent, sections: Sequence[str]) -> Outcome:
         command = [sys.executable, "-m", "benchmarks.plan", *(["--plans", "5000"] if extent is QUICK else [])]
         plans = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=ROOT)
         outcome.add("Plans over 2,330 targets (P4)", "```\n" + plans.stdout.rstrip() + "\n```")
+    if "money" in sections:
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.money",
+            *(["--rounds", "5000"] if extent is QUICK else []),
+        ]
+        money = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True, cwd=ROOT)
+        outcome.add("Holding and settling money (B4)", "```\n" + money.stdout.rstrip() + "\n```")
     outcome.data["versions"] = versions(WORK)
     return outcome
 

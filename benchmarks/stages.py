@@ -2,7 +2,8 @@
 
     python -m benchmarks.stages [--requests 6000] [--mock http://127.0.0.1:9001] [--json]
 
-Drives the real endpoint, opened as a worker opens it (keys, plan, breaker, journal, SQLite, metrics), one
+Drives the real endpoint, opened as a worker opens it (keys, plan, breaker, three hard budgets, journal,
+SQLite, metrics), one
 request after the other, with an upstream that answers at once. Each stage's own time is taken, without that
 of the stages inside it; the timers' cost is measured and taken off; medians are shown. With `--mock`, the
 real transport is measured against that address too, 64 requests at a time, as CPU time per request.
@@ -57,6 +58,9 @@ TIMED = (
     ("adapters.wire.exchange", "_OpenStream", "next_block", "decode"),
     ("domain.llm.stream", "StreamMachine", "feed", "stream machine"),
     ("application.stream", "OpenedStream", "next_block", "relay"),
+    ("application.holds", "BudgetHolds", "begin", "hold"),
+    ("application.holds", "BudgetHolds", "settle", "settle: money"),
+    ("application.holds", "BudgetHolds", "recorded", "settle: money"),
     ("application.attempts", "", "note_attempt", "settle"),
     ("application.stream", "", "note_attempt", "settle"),
     ("application.use_cases.answer_llm_request", "AnswerLlmRequest", "end", "record: event"),
@@ -69,6 +73,12 @@ TIMED = (
     ("entrypoints.http.llm", "", "respond", "respond"),
     ("entrypoints.http.llm", "LlmEndpoint", "__call__", "endpoint, tasks, watch"),
 )
+_BUDGETS = """\
+budgets:
+  - {name: all, scope: {tenant: default}, period: month, limit_usd: 1000000, hard: true}
+  - {name: keys, scope: {tenant: default, key: "*"}, period: day, limit_usd: 1000000, hard: true}
+  - {name: models, scope: {tenant: default, model: "*"}, period: total, limit_usd: 1000000, hard: true}
+"""
 
 
 class StageTimer:
@@ -260,7 +270,7 @@ def _environment(mock: str, folder: Path) -> dict[str, str]:
     config.write_text(
         f"providers:\n  bench:\n    kind: openai\n    base_url: {mock}/v1\n    api_key: {PROVIDER_KEY}\n"
         f"    via: direct\n    models:\n      {MODEL}: {{input_usd_per_mtok: {INPUT_USD_PER_MTOK}, "
-        f"output_usd_per_mtok: {OUTPUT_USD_PER_MTOK}, capabilities: [text, streaming]}}\n"
+        f"output_usd_per_mtok: {OUTPUT_USD_PER_MTOK}, capabilities: [text, streaming]}}\n{_BUDGETS}"
     )
     return {
         "INTERCHANGE_CONFIG": str(config),

@@ -25,7 +25,7 @@ import uvloop
 
 from benchmarks.storm.callers import KEYS_PER_WAVE, Crowd, Wave
 from benchmarks.storm.limits import NANO_USD_PER_USD, BillWatch, limits_for
-from benchmarks.storm.plan import Plan, Planned, Strike, plan_for
+from benchmarks.storm.plan import EVERYBODY, Plan, Planned, Strike, plan_for
 from benchmarks.storm.verdict import Verdict, judge
 from benchmarks.storm.world import World, prices
 from entrypoints.simulator.server import SimulatedProvider
@@ -97,7 +97,7 @@ class Storm:
 
     async def _strike(self, crowd: Crowd, planned: Planned) -> None:
         await asyncio.sleep(planned.at_s)
-        self.say(f"{planned.strike.value} {planned.target} (wave {crowd.wave.number})")
+        self.say(f"{planned.what} (wave {crowd.wave.number})")
         await self._carry_out(planned)
         self.struck.append(planned.strike.value)
 
@@ -111,7 +111,11 @@ class Storm:
                 await instance.start()
             case Strike.EMPTY_REDIS:
                 assert world.redis is not None
-                await asyncio.to_thread(world.redis.nodes[planned.target].restart_empty)
+                nodes = world.redis.nodes
+                some = nodes if planned.target == EVERYBODY else [nodes[planned.target]]
+                for node in some:
+                    node.kill()
+                await asyncio.gather(*(asyncio.to_thread(node.start) for node in some))
             case Strike.PAUSE_DATABASE:
                 assert world.postgres is not None
                 world.postgres.server.pause()

@@ -16,13 +16,21 @@ class Strike(Enum):
     PAUSE_DATABASE = "pause the database"
 
 
+EVERYBODY = -1
+
+
 class Planned(NamedTuple):
-    """One strike. `target` is the number of an instance or node."""
+    """One strike. `target` is the number of an instance or node, or all of them."""
 
     at_s: float
     strike: Strike
-    target: int = 0
+    target: int = EVERYBODY
     for_s: float = 0.0
+
+    @property
+    def what(self) -> str:
+        """For people."""
+        return self.strike.value if self.target == EVERYBODY else f"{self.strike.value}: {self.target}"
 
 
 class Mishap(NamedTuple):
@@ -42,9 +50,7 @@ class Plan(NamedTuple):
 
     def lines(self) -> list[str]:
         """For people."""
-        strikes = [
-            f"{p.at_s:6.1f} s  {p.strike.value} {p.target} {p.for_s or ''}".rstrip() for p in self.strikes
-        ]
+        strikes = [f"{planned.at_s:6.1f} s  {planned.what}" for planned in self.strikes]
         spells = [
             f"{at_s:6.1f} s  {mishap.match['provider']}: {mishap.fault['kind']} for {for_s:.1f} s"
             for at_s, for_s, mishap in self.spells
@@ -69,10 +75,12 @@ def plan_for(
         strikes.append(Planned(seconds * chance.uniform(0.35, 0.5), Strike.PAUSE_DATABASE, for_s=PAUSE_S))
     if redis_nodes:
         strikes += [
-            Planned(
-                seconds * chance.uniform(low, low + 0.15), Strike.EMPTY_REDIS, chance.randrange(redis_nodes)
+            Planned(seconds * chance.uniform(low, low + 0.15), Strike.EMPTY_REDIS, target)
+            for low, target in (
+                (0.15, chance.randrange(redis_nodes)),
+                (0.6, EVERYBODY),
+                (0.8, chance.randrange(redis_nodes)),
             )
-            for low in (0.15, 0.65, 0.8)
         ]
     return Plan(
         tuple(sorted(strikes, key=lambda planned: planned.at_s)),

@@ -141,6 +141,7 @@ def unresolved_object(entry: UnresolvedEntry) -> dict[str, Any]:
     return {
         "attempt_id": entry.attempt_id,
         "account_id": entry.account_id,
+        "budget_id": entry.budget_id or None,
         "tenant_id": entry.tenant_id,
         "held_usd": format_usd(entry.held_nano_usd),
         "since": time_text(entry.since_us),

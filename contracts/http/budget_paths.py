@@ -183,6 +183,7 @@ BUDGET_SCHEMAS: dict[str, Schema] = {
         {
             "attempt_id": text(),
             "account_id": text(),
+            "budget_id": maybe(text("Null while nothing was ever held on the account.")),
             "tenant_id": text(),
             "held_usd": _usd("What counts as spent until the bill is known."),
             "since": _TIME,

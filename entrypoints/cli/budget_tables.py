@@ -84,10 +84,16 @@ def print_unresolved(entries: Sequence[Shown]) -> None:
     if not entries:
         click.echo("no unresolved charges")
         return
-    table, print_it = _table("ATTEMPT", "TENANT", "HELD", "SINCE", "ACCOUNT")
+    table, print_it = _table("ATTEMPT", "TENANT", "HELD", "SINCE", "BUDGET")
     for entry in entries:
         held = money(Decimal(entry["held_usd"]))
-        table.add_row(entry["attempt_id"], entry["tenant_id"], held, entry["since"], entry["account_id"])
+        table.add_row(
+            entry["attempt_id"],
+            entry["tenant_id"],
+            held,
+            entry["since"],
+            entry["budget_id"] or entry["account_id"],
+        )
     print_it()
 
 

@@ -98,10 +98,12 @@ def _tolerance(share: str, amount: str) -> Tolerance:
         ppm = Decimal(share.strip().removesuffix("%")) * 10_000
         if not 0 <= ppm <= 1_000_000:
             raise ValueError(share)
-        return Tolerance(int(ppm), parse_usd(amount))
+        if (nano_usd := parse_usd(amount)) < 0:
+            raise ValueError(amount)
+        return Tolerance(int(ppm), nano_usd)
     except (ArithmeticError, ValueError, InvalidAmount):
         raise click.UsageError(
-            "--tolerance must be 0% to 100%, and --tolerance-usd an amount of dollars"
+            "--tolerance must be 0% to 100%, and --tolerance-usd an amount of dollars from 0 on"
         ) from None
 
 

@@ -112,6 +112,7 @@ def test_unresolved_charges_are_shown_and_settled_by_hand(world: World) -> None:
     resolved = world.json("resolve", "req_1.0", "--cost", "0.25")
 
     assert [(one["attempt_id"], one["held_usd"]) for one in shown] == [("req_1.0", "1")]
+    assert shown[0]["budget_id"] == record.budget.budget_id
     assert resolved == {"attempt_id": "req_1.0", "accounts": 1}
     entries: list[UnresolvedEntry] = _wait(world.ledger.unresolved(None))
     assert entries == []

@@ -178,8 +178,10 @@ def test_bad_invoices_and_options_are_told(world: World, tmp_path: Path) -> None
 
     bad = world.run(reconcile, invoice(tmp_path, "2026-01-01,small,much"), "--provider", "acme")
     tolerance = world.run(reconcile, invoice(tmp_path), "--provider", "acme", "--tolerance", "200%")
+    negative = world.run(reconcile, invoice(tmp_path), "--provider", "acme", "--tolerance-usd", "-1")
     empty = world.run(reconcile, invoice(tmp_path), "--provider", "acme")
 
-    assert (bad.exit_code, tolerance.exit_code, empty.exit_code) == (1, 2, 2)
+    assert (bad.exit_code, tolerance.exit_code, negative.exit_code, empty.exit_code) == (1, 2, 2, 2)
+    assert "--tolerance-usd an amount of dollars from 0 on" in negative.output
     assert "line 2: 'much'" in bad.output
     assert "no lines" in empty.output

@@ -122,7 +122,7 @@ async def _recovered(rows: Rows, attempts: list[tuple[object, ...]]) -> int:
     for attempt_id, amount in await rows.ask(
         "SELECT attempt_id, max(held_nano_usd) FROM budget_entries GROUP BY attempt_id"
     ):
-        if attempt_id not in with_rows:
+        if attempt_id not in with_rows and not str(attempt_id).startswith("lost:"):
             held[attempt_id] = int(amount)
     return sum(held.values())
 

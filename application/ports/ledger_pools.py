@@ -1,4 +1,4 @@
-"""Who shares a pool of leases: kept where the ledger is kept, so that it outlives whatever deals from the pool.
+"""Who shares a pool of leases: kept where the ledger is kept, so that it outlives what deals from the pool.
 
 Failure policy: closed. `StoreUnavailable` says that nothing is known about what happened; every call may be
 made again.

@@ -1,6 +1,5 @@
 """What every LedgerStore promises about processes that end, and about those that are lost."""
 
-
 import pytest
 
 from application.ports.ledger import HolderFenced, LedgerBooks, LedgerStore

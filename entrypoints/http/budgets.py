@@ -20,7 +20,16 @@ from entrypoints.budget_objects import (
     terms_of,
     unresolved_object,
 )
-from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, only_parameters, read_bounded
+from entrypoints.http.guard import (
+    Body,
+    Created,
+    Door,
+    Handler,
+    decode,
+    guarded_routes,
+    only_parameters,
+    read_bounded,
+)
 
 SUBJECT_LENGTH_MAX = 10 * (VALUE_LENGTH_MAX + 10)
 
@@ -96,6 +105,23 @@ def budget_routes(
         found = await report.check(by, spender)
         return {"budgets": [concerned_object(concerned) for concerned in found]}
 
+    return guarded_routes(
+        door,
+        {
+            ("GET", "/api/v1/budgets"): every,
+            ("POST", "/api/v1/budgets"): make,
+            ("POST", "/api/v1/budgets/check"): check,
+            # Before the paths with an id, which would take the word for one.
+            **_charge_handlers(charges),
+            ("GET", "/api/v1/budgets/{budget_id:path}/accounts"): accounts,
+            ("GET", "/api/v1/budgets/{budget_id:path}"): one,
+            ("PUT", "/api/v1/budgets/{budget_id:path}"): replace,
+            ("DELETE", "/api/v1/budgets/{budget_id:path}"): remove,
+        },
+    )
+
+
+def _charge_handlers(charges: ResolveCharges) -> dict[tuple[str, str], Handler]:
     async def unresolved(request: Request, by: Principal) -> Any:
         only_parameters(request, "tenant_id")
         entries = await charges.unresolved(by, request.query_params.get("tenant_id"))
@@ -106,20 +132,10 @@ def budget_routes(
         changed = await charges.resolve(by, body.attempt_id, bill(body.cost_usd))
         return {"attempt_id": body.attempt_id, "accounts": changed}
 
-    return guarded_routes(
-        door,
-        {
-            ("GET", "/api/v1/budgets"): every,
-            ("POST", "/api/v1/budgets"): make,
-            ("POST", "/api/v1/budgets/check"): check,
-            ("GET", "/api/v1/budgets/unresolved"): unresolved,
-            ("POST", "/api/v1/budgets/unresolved/resolve"): resolve,
-            ("GET", "/api/v1/budgets/{budget_id:path}/accounts"): accounts,
-            ("GET", "/api/v1/budgets/{budget_id:path}"): one,
-            ("PUT", "/api/v1/budgets/{budget_id:path}"): replace,
-            ("DELETE", "/api/v1/budgets/{budget_id:path}"): remove,
-        },
-    )
+    return {
+        ("GET", "/api/v1/budgets/unresolved"): unresolved,
+        ("POST", "/api/v1/budgets/unresolved/resolve"): resolve,
+    }
 
 
 def _value(text: str, param: str, length_max: int = VALUE_LENGTH_MAX) -> str:

@@ -176,6 +176,5 @@ class SqlDatabase:
 def unavailable(error: Exception) -> StoreUnavailable:
     """A driver's error in the words of the ports."""
     cause = getattr(error, "orig", None) or error
-    return StoreUnavailable(
-        f"the database cannot be used: {type(cause).__name__}: {cause}", retry_after_s=1.0
-    )
+    what = ": ".join(filter(None, (type(cause).__name__, str(cause))))
+    return StoreUnavailable(f"the database cannot be used: {what}", retry_after_s=1.0)

@@ -7,6 +7,7 @@ from typing import Final
 from entrypoints.config.budget_findings import budget_findings
 from entrypoints.config.problems import Finding
 from entrypoints.config.root import Settings
+from entrypoints.simulated import SIMULATED_WIRES
 
 NOT_ENFORCED: Final = "declared, not enforced by this version"
 REDIS_SCHEMES: Final = ("redis://", "rediss://")
@@ -42,9 +43,10 @@ def _stores(settings: Settings) -> Iterator[Finding]:
 def _targets(settings: Settings) -> Iterator[Finding]:
     """A target needs a provider. In the embedded profile, a key in the environment may still activate one."""
     declared = list(settings.providers)
+    there = {*declared, *(SIMULATED_WIRES if settings.runs_simulator else ())}
     for name, route in settings.routes.items():
         for index, target in enumerate(route.targets):
-            if target.provider in settings.providers:
+            if target.provider in there:
                 continue
             near = difflib.get_close_matches(target.provider, declared, n=1, cutoff=0.75)
             text = f"provider {target.provider!r} is not declared under `providers`"

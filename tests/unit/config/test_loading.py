@@ -292,6 +292,10 @@ def test_a_target_of_an_undeclared_provider_is_an_error_in_production(file: Path
     assert "is not declared" in errors(file, text)[0]
 
 
+def test_simulated_providers_need_no_declaration_where_they_run(file: Path) -> None:
+    assert load(file, "routes: {r: {targets: [sim-openai/small]}}").warnings == ()
+
+
 def test_a_target_of_an_undeclared_provider_is_a_warning_in_the_embedded_profile(file: Path) -> None:
     loaded = load(file, "routes: {r: {targets: [openai/gpt]}}")
 

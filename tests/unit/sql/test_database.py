@@ -15,7 +15,7 @@ from adapters.sql import upgrade as upgrading
 from adapters.sql.affinity import affinity_places
 from adapters.sql.answer_tables import stored_answers
 from adapters.sql.batch_schema import batches, files
-from adapters.sql.database import SqlDatabase, open_engine
+from adapters.sql.database import SqlDatabase, open_engine, unavailable
 from adapters.sql.ledger_tables import budget_accounts
 from adapters.sql.pool_tables import lease_pools
 from adapters.sql.rollup_tables import usage_rollups
@@ -211,3 +211,8 @@ async def test_nothing_is_called_durable_while_the_database_is_away(sql: SqlWorl
 def test_the_upgrade_lock_is_beside_the_database(sql: SqlWorld) -> None:
     with upgrading._alone(sql.path):
         assert sql.path.with_name("interchange.db.upgrade-lock").exists()
+
+
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    assert unavailable(TimeoutError()).message == "the database cannot be used: TimeoutError"
+    assert unavailable(OSError("gone")).message == "the database cannot be used: OSError: gone"

@@ -20,8 +20,9 @@ from domain.errors import InvalidRequest, StoreUnavailable
 
 log = logging.getLogger("interchange")
 
-_FAILURES: Final = (RedisError, RedisClusterException, OSError, RuntimeError)
-"""RuntimeError: what uvloop says to a write on a connection that has just been closed."""
+_FAILURES: Final = (RedisError, RedisClusterException, OSError, RuntimeError, AttributeError)
+"""RuntimeError is what uvloop says to a write on a connection that has just been closed; AttributeError what
+redis-py says when a Cluster's connection is taken away from it in the middle of its greeting."""
 
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 0.25

@@ -40,6 +40,9 @@ class InMemoryLedgerPools(LedgerPools):
     async def settled_by(self, holder: str) -> dict[str, int]:
         return self._book().settled_by(holder)
 
+    async def give_back(self, pool: str, returned: Mapping[str, int], now_us: int) -> dict[str, int]:  # noqa: ARG002
+        return self._book().give_back(pool, returned)
+
     async def book(self, holder: str, dealt: Mapping[str, int], now_us: int) -> dict[str, int]:
         return self._book().book(holder, dealt, now_us)
 

@@ -19,6 +19,9 @@ IDLE_US: Final = 2_000_000
 """How long nothing was dealt out of an account before what is left of it goes back to the ledger."""
 KEYS_PER_CALL: Final = 200
 _LOST: Final = "LOST"
+_NEW: Final = "NEW"
+_UNDECLARED: Final = ""
+"""The digest of no declaration: nothing is dealt to whoever says it, and what the pool has left goes back."""
 
 
 class PoolLost(Exception):
@@ -58,6 +61,13 @@ class Dealt(NamedTuple):
         return LeaseAnswer(self.granted_total - less, state, self.wanted, max(0, self.granted_now - less))
 
 
+class PoolTotals(NamedTuple):
+    """Of one account of a pool: what was put in here, and what it gave back so far."""
+
+    granted: int
+    returned: int
+
+
 class Dealer:
     """Speaks about one pool. Every method raises StoreUnavailable, and PoolLost."""
 
@@ -90,21 +100,9 @@ class Dealer:
         self, holder: str, line_and_known: tuple[LeaseLine, int], told: LeaseAnswer | None, now_us: int
     ) -> tuple[str | int, ...]:
         line, known = line_and_known
-        arguments: tuple[str | int, ...] = (
-            holder,
-            known,
-            max(0, line.returned_total),
-            max(0, line.posted_total),
-            max(0, line.need),
-            max(0, line.want),
-            now_us,
-            _digest(line.account),
-            self._fresh_for_us,
-            IDLE_US,
-            KEEP_S,
-            SHARE_OF_FREE,
-            SLICE_FLOOR_DIVISOR,
-        )
+        totals = (known, max(0, line.returned_total), max(0, line.posted_total))
+        asked = (max(0, line.need), max(0, line.want))
+        arguments = self._said(holder, (*totals, *asked), now_us, _digest(line.account))
         if told is None:
             return arguments
         state = told.state
@@ -117,6 +115,12 @@ class Dealer:
             state.leased_nano_usd,
             now_us + WANTED_FOR_US if told.wanted else 0,
         )
+
+    def _said(
+        self, holder: str, amounts: tuple[int, int, int, int, int], now_us: int, digest: str
+    ) -> tuple[str | int, ...]:
+        rule = (self._fresh_for_us, IDLE_US, KEEP_S, SHARE_OF_FREE, SLICE_FLOOR_DIVISOR)
+        return (holder, *amounts, now_us, digest, *rule)
 
     async def take_back(self, holder: str, dealt: Iterable[Dealt]) -> None:
         """Undoes what these answers granted, unless the holder was answered since."""
@@ -154,6 +158,25 @@ class Dealer:
                 for each in some
             ]
             _check(await self._redis.run(calls))
+
+    async def give_back(self, account_ids: Sequence[str], now_us: int) -> dict[str, PoolTotals]:
+        """Gives back what the pool has left of these accounts, as a look at them does. The ledger is to be
+        told of the totals; those of before stand in them, so that it can be done again."""
+        found: dict[str, PoolTotals] = {}
+        for some in _chunks(account_ids):
+            # The pool itself looks: the script remembers who did.
+            said = self._said(self.pool, (0, 0, 0, 0, 0), now_us, _UNDECLARED)
+            answers = await self._redis.run([ScriptCall(EXCHANGE, self._key(each), said) for each in some])
+            _check(answers)
+            found |= {
+                each: PoolTotals(int(answer[14]), int(answer[4]))
+                for each, answer in zip(some, answers, strict=True)
+                if answer[0] != _NEW
+            }
+        return found
+
+    async def forget(self, holder: str) -> None:
+        """Once nothing that it was dealt concerns anybody any more."""
         await self._redis.call("DEL", self._dealt_key(holder))
 
     def _key(self, account_id: str) -> str:
@@ -167,7 +190,7 @@ def _read(account: Account, answer: Any) -> Dealt:
     status = str(answer[0])
     if status == _LOST:
         raise PoolLost(account.account_id)
-    if status == "NEW":
+    if status == _NEW:
         return Dealt(account, status)
     total, granted, number, returned, free, limit, spent, unresolved, leased = map(int, answer[1:10])
     # What the pool has left is leased to nobody, whatever the ledger says.

@@ -149,7 +149,7 @@ redis.call('EXPIRE', key, ARGV[11])
 local old = '0'
 if math.abs(now - tonumber(f[10])) >= tonumber(ARGV[9]) then old = '1' end
 return {status, text(g), text(granted), string.format('%.0f', n), text(R), text(free), f[5], f[6], f[7],
-        text(leased), wanted and '1' or '0', low, told, old}
+        text(leased), wanted and '1' or '0', low, told, old, text(G)}
 """,
 )
 """Takes what a member gives back, puts in what the ledger granted to the pool, then deals out what the member

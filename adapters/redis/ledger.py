@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from adapters.redis.connection import RedisConnection
 from adapters.redis.dealing import Dealer, Dealt, PoolLost
+from adapters.redis.endings import PartEndings
 from application.ports.ledger import Exchange, HolderFenced, LeaseAnswer, LeaseLine, LedgerStore
 from application.ports.ledger_pools import LedgerPools
 from domain.budgets.budget import Account
@@ -54,6 +55,12 @@ class _Member:
         """Accounts of which the pool still had something, or has something to tell."""
         self.beat_at_us = 0
 
+    def watch(self, account: Account) -> None:
+        """Behind all others, so that each has its turn to be looked at."""
+        self.watched.pop(account.account_id, None)
+        if len(self.watched) < WATCHED_MAX:
+            self.watched[account.account_id] = account
+
 
 class RedisLedger(LedgerStore):
     """Belongs to one event loop. `new_pool` makes names for pools, without spaces or commas.
@@ -76,6 +83,7 @@ class RedisLedger(LedgerStore):
         self._redis = redis
         self._new_pool = new_pool
         self._fresh_for_us = int(fresh_for_s * 1e6)
+        self._endings = PartEndings(pools, redis, self._fresh_for_us)
         self._members: dict[str, _Member] = {}
         self._running: set[asyncio.Task[Any]] = set()
         self._lost: set[str] = set()
@@ -110,6 +118,10 @@ class RedisLedger(LedgerStore):
             except PoolLost:
                 await self._given_up(member.dealer.pool)
                 raise HolderFenced(holder) from None
+            except StoreUnavailable:
+                for line in lines:  # the pool may have given something back that the ledger has not heard of
+                    member.watch(line.account)
+                raise
 
     async def _member(self, holder: str) -> _Member:
         found = self._members.get(holder)
@@ -143,9 +155,17 @@ class RedisLedger(LedgerStore):
             except StoreUnavailable:
                 if any(each.lacks for each in dealt):
                     raise
-                break  # the pool has what was asked for; figures and what is idle can wait
+                # The pool has what was asked for; figures, and what it gives back, can be told later.
+                for place in places:
+                    results[place] = results[place]._replace(told=True)
+                break
             more = [_rest(line, each) for line, each in zip(some, dealt, strict=True)]
-            fresh = await self._deal(member, more, news, now_us)
+            try:
+                fresh = await self._deal(member, more, news, now_us)
+            except StoreUnavailable:
+                if any(each.granted_now for each in news if each is not None):
+                    self._doubtful.add(member.dealer.pool)
+                raise
             for place, each in zip(places, fresh, strict=True):
                 results[place] = each._replace(granted_now=each.granted_now + results[place].granted_now)
         return await self._finish(member, lines, results, refused)
@@ -202,8 +222,7 @@ class RedisLedger(LedgerStore):
             answers.append(answer)
             member.known[account_id] = max(member.known[account_id], answer.granted_total)
             if each.free > 0 or each.told or (refused is not None and each.granted_now):
-                if len(member.watched) < WATCHED_MAX:
-                    member.watched[account_id] = each.account
+                member.watch(each.account)
             else:
                 member.watched.pop(account_id, None)
         return Exchange(tuple(answers[: len(lines)]), refused)
@@ -258,20 +277,13 @@ class RedisLedger(LedgerStore):
         members = await self._pools.members(pool)
         mine = any(each.holder == holder for each in members)
         if mine and len(members) > 1:
-            await self._end_part(pool, holder)
+            adopted = holder not in self._members
+            sound = await self._endings.end(pool, holder, now_us, adopted=adopted)
+            if not sound or pool in self._doubtful:
+                # The ledger counts as leased what nobody knows of, until all members have left.
+                await self._retire(pool)
         await self._pools.leave(holder, now_us)
         self._members.pop(holder, None)
-
-    async def _end_part(self, pool: str, holder: str) -> None:
-        """Tells the pool what the holder was charged, so that the rest can be dealt out again."""
-        charged = await self._pools.settled_by(holder)
-        dealer = Dealer(self._redis, pool, self._fresh_for_us)
-        try:
-            accounts = sorted(await dealer.accounts_of(holder) | set(charged))
-            await dealer.end(holder, accounts, charged, {})
-        except (PoolLost, StoreUnavailable):
-            # The ledger counts it as leased until all members have left.
-            await self._retire(pool)
 
     async def post(self, postings: Sequence[Posting], now_us: int) -> None:
         await self._truth.post(postings, now_us)
@@ -285,16 +297,9 @@ class RedisLedger(LedgerStore):
         return await self._truth.give_up_lost(silent_since_us, book_before_us, now_us)
 
     async def _book(self, pool: str, holder: str, now_us: int) -> None:
-        """Books what a lost member had been dealt. Where Redis cannot tell, it counts as leased until the
-        whole pool is booked or closed."""
-        dealer = Dealer(self._redis, pool, self._fresh_for_us)
         try:
-            dealt = await dealer.dealt_to(holder, sorted(await dealer.accounts_of(holder)))
-            if not dealt:
-                return
-            booked = await self._pools.book(holder, dealt, now_us)
-            charged = await self._pools.settled_by(holder)
-            await dealer.end(holder, sorted(dealt), charged, booked)
+            if not await self._endings.book(pool, holder, now_us):
+                await self._retire(pool)
         except PoolLost:
             await self._given_up(pool)
         except StoreUnavailable as error:

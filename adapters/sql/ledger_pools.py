@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from adapters.sql.database import Database
 from adapters.sql.ledger import SqlLedger
 from adapters.sql.ledger_page import LedgerPage
-from adapters.sql.ledger_statements import inserts
+from adapters.sql.ledger_statements import ACCOUNTS_OF_HOLDER, inserts
 from adapters.sql.ledger_tables import budget_entries, budget_holders, budget_leases
 from adapters.sql.pool_tables import lease_pool_members, lease_pools
 from adapters.sql.upserts import insert_into
@@ -129,6 +129,26 @@ class SqlLedgerPools(LedgerPools):
 
     async def settled_by(self, holder: str) -> dict[str, int]:
         return await self._ledger.settled_by(holder)
+
+    async def give_back(self, pool: str, returned: Mapping[str, int], now_us: int) -> dict[str, int]:
+        def work(connection: Connection) -> tuple[dict[str, int], list[Alert]]:
+            has = connection.execute(ACCOUNTS_OF_HOLDER, {"holder": pool}).scalars()
+            wanted = sorted(returned.keys() & set(has))
+            if not wanted:
+                return {}, []
+            page = LedgerPage(connection, now_us)
+            page.load(wanted, [pool])
+            found = {}
+            for account_id, books in page.ledger.books.items():
+                lease = books.leases[pool]
+                lease.take_back(returned[account_id])
+                if lease.outstanding:
+                    found[account_id] = lease.granted
+            return found, page.save(self._entries)
+
+        found, alerts = await self._ledger.write(work)
+        self._ledger.tell(alerts)
+        return found
 
     async def book(self, holder: str, dealt: Mapping[str, int], now_us: int) -> dict[str, int]:
         def work(connection: Connection) -> tuple[dict[str, int], list[Alert]]:

@@ -63,6 +63,16 @@ class LedgerPools(Protocol):
         ...
 
     @abstractmethod
+    async def give_back(self, pool: str, returned: Mapping[str, int], now_us: int) -> dict[str, int]:
+        """Takes what the pool gave back so far, by account: totals, and less than before changes nothing.
+        Declares no account, and grants nothing.
+
+        Returns what the pool was granted in all, for those of the accounts it still has something of. Raises
+        StoreUnavailable.
+        """
+        ...
+
+    @abstractmethod
     async def book(self, holder: str, dealt: Mapping[str, int], now_us: int) -> dict[str, int]:
         """Books, as unresolved (`lost:<holder>`), what a lost member was dealt less what it was charged, and
         takes it from the pool; how much that is by account, the same when it was done before. Raises

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from application.ports.ledger import HolderFenced, LeaseLine, LedgerBooks, LedgerStore
+from application.ports.ledger import AccountFilter, HolderFenced, LeaseLine, LedgerBooks, LedgerStore
 from application.ports.ledger_pools import LedgerPools
 from contracts.ports._base import PortContract
 from contracts.ports.ledger_world import NOW_US, SECOND_US, USD, account
@@ -164,6 +164,39 @@ class LedgerPoolsContract(PortContract):
         assert await pools.settled_by("hold_one") == {DAILY.account_id: 2 * USD + 1}
         assert await pools.settled_by("hold_unknown") == {}
 
+    async def test_what_a_pool_gives_back_is_free_however_often_it_says_so(
+        self, pools: LedgerPools, ledger: LedgerStore, books: LedgerBooks
+    ) -> None:
+        await pools.join("hold_one", "pool_one", NOW_US)
+        await ledger.exchange("pool_one", [LeaseLine(DAILY, need=6 * USD)], NOW_US)
+        await ledger.post([charge("req.1", USD)], NOW_US)
+
+        for total in (3 * USD, 3 * USD, 2 * USD):
+            found = await pools.give_back("pool_one", {DAILY.account_id: total}, NOW_US)
+            assert found == {DAILY.account_id: 6 * USD}, "it still has something of what it was granted"
+
+        assert await self.free(ledger) == 7 * USD
+        assert await pools.give_back("pool_one", {DAILY.account_id: 5 * USD}, NOW_US) == {}
+        assert await self.free(ledger) == 9 * USD
+        exchange = await ledger.exchange("pool_one", [LeaseLine(DAILY, 5 * USD, need=9 * USD)], NOW_US)
+        assert exchange.refused is None
+        assert [row.account for row in await books.accounts(AccountFilter())] == [DAILY]
+
+    async def test_a_pool_gives_back_no_more_than_it_has_and_nothing_of_what_it_never_had(
+        self, pools: LedgerPools, ledger: LedgerStore, books: LedgerBooks
+    ) -> None:
+        await pools.join("hold_one", "pool_one", NOW_US)
+        await ledger.exchange("pool_one", [LeaseLine(DAILY, need=6 * USD)], NOW_US)
+        await ledger.exchange("hold_one", [LeaseLine(DAILY, need=USD)], NOW_US)
+
+        returned = {DAILY.account_id: 50 * USD, "acc_unknown": USD}
+        assert await pools.give_back("pool_one", returned, NOW_US) == {}
+        assert await pools.give_back("pool_unknown", {DAILY.account_id: USD}, NOW_US) == {}
+        assert await pools.give_back("pool_one", {}, NOW_US) == {}
+
+        assert await self.free(ledger) == 9 * USD
+        assert [row.account for row in await books.accounts(AccountFilter())] == [DAILY]
+
     async def test_what_a_lost_member_was_dealt_is_booked_once(
         self, pools: LedgerPools, ledger: LedgerStore, books: LedgerBooks
     ) -> None:
@@ -244,3 +277,5 @@ class LedgerPoolsContract(PortContract):
             await pools.settled_by("hold_one")
         with pytest.raises(StoreUnavailable):
             await pools.book("hold_one", {DAILY.account_id: 1}, NOW_US)
+        with pytest.raises(StoreUnavailable):
+            await pools.give_back("pool_one", {DAILY.account_id: 1}, NOW_US)

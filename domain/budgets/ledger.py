@@ -78,6 +78,10 @@ class LeaseTotals:
         next grant has to make up for it first."""
         return max(0, self.granted - self.returned - self.settled)
 
+    def take_back(self, returned_total: int) -> None:
+        """What the holder says it gave back so far; less than it said before changes nothing."""
+        self.returned = max(self.returned, min(returned_total, self.granted))
+
 
 @dataclass(slots=True)
 class Books:
@@ -122,7 +126,7 @@ class Ledger:
         for want in wants:
             books = self._opened(want.account, now_us)
             lease = books.leases.setdefault(holder, LeaseTotals())
-            lease.returned = max(lease.returned, min(want.returned_total, lease.granted))
+            lease.take_back(want.returned_total)
         refused = self._lacking(wants, now_us)
         answers = []
         for want in wants:

@@ -100,6 +100,19 @@ class PoolBook:
             self.retired.add(pool)
             self._ledger.close(pool, now_us)
 
+    def give_back(self, pool: str, returned: Mapping[str, int]) -> dict[str, int]:
+        """Takes what a pool says it gave back so far, by account; what it was granted where it still has
+        something."""
+        found = {}
+        for account_id, total in sorted(returned.items()):
+            books = self._ledger.books.get(account_id)
+            lease = None if books is None else books.leases.get(pool)
+            if lease is not None:
+                lease.take_back(total)
+                if lease.outstanding:
+                    found[account_id] = lease.granted
+        return found
+
     def book(self, holder: str, dealt: Mapping[str, int], now_us: int) -> dict[str, int]:
         """Books what a lost member had been dealt, by account, less what it was charged; how much that is,
         the same when it was done before. The pool gives it up for the member, so that what the member may

@@ -131,7 +131,7 @@ class AttemptLoop:
                     job.skipped += tries == 0 and hops == 0 and not tried
                     break
                 try:
-                    attempt = await self._funded(job, attempt)
+                    attempt = await self._funded(job, attempt) if self._counted else attempt
                     return await call(job, live, attempt)
                 except BudgetExceeded as error:
                     attempt.state.breaker.forget(attempt.permit)
@@ -180,6 +180,11 @@ class AttemptLoop:
             "every candidate is closed at the moment",
             retry_after_s=earliest_reopening_s(job.plan.targets, live, self._clock.monotonic()),
         )
+
+    @property
+    def _counted(self) -> bool:
+        """Whether there are budgets at all."""
+        return self._holds is not None and not self._holds.book.empty
 
     async def _funded(self, job: Job, attempt: Attempt, more_bytes: int = 0) -> Attempt:
         """The attempt with its worst cost held, that of `more_bytes` beyond its body included.

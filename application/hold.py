@@ -1,9 +1,9 @@
 """The money of one attempt, from before it is sent until its row is in the journal."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from application.budget_book import Concerned
 from application.tenure import Tenure
-from domain.budgets.budget import Account
 from domain.budgets.lease import Lease
 from domain.budgets.posting import HoldOutcome, Posting
 
@@ -14,13 +14,6 @@ class Settler(Protocol):
     def settle(self, hold: "Hold", outcome: HoldOutcome, charged: int, cost: int) -> str:
         """Ends the hold; the line for the attempt's row."""
         ...
-
-
-class Concerned(NamedTuple):
-    """Which accounts an attempt concerns."""
-
-    hard: tuple[Account, ...]
-    soft: tuple[Account, ...]
 
 
 class Hold:
@@ -44,7 +37,6 @@ class Hold:
         """What hard budgets are charged for the attempt while nobody knows its bill."""
         tenure = self.tenure
         assert tenure is not None, "something is held"
-        accounts = tuple(account.account_id for account in self.concerned.hard)
         return Posting(
             self.attempt_id,
             HoldOutcome.UNRESOLVED,
@@ -53,7 +45,7 @@ class Hold:
             0,
             tenure.holder,
             tenure.payer,
-            accounts,
+            self.concerned.hard_ids,
         )
 
     def settle(self, cost: int | None, *, known: bool, billed: bool = True) -> str:

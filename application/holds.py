@@ -8,8 +8,8 @@ an open hold, and at worst both, which are one charge.
 import logging
 from typing import Final
 
-from application.budget_book import BudgetBook
-from application.hold import Concerned, Hold
+from application.budget_book import BudgetBook, Concerned
+from application.hold import Hold
 from application.job import Job
 from application.lease_book import LeaseBook
 from application.ports.hold_board import HoldBoard
@@ -34,6 +34,8 @@ log = logging.getLogger("interchange")
 
 SET_ASIDE_WITHIN_S: Final = 10.0
 """How long what nobody waits for may look for room."""
+SHORT_OF_ROOM: Final = 64
+"""Room for fewer requests than this: what providers counted of conversations is remembered then."""
 _SOFT_HOLDER: Final = "-"
 
 
@@ -64,13 +66,8 @@ class BudgetHolds:
         if self.book.empty or credential == CALLER or job.request.operation is Operation.COUNT_TOKENS:
             return None
         now = self._clock.utc_now()
-        accounts = self.book.concerning(spender_of(job, target), now, int(now.timestamp() * 1e6))
-        if not accounts:
-            return None
-        return Concerned(
-            tuple(account for account in accounts if account.hard),
-            tuple(account for account in accounts if not account.hard),
-        )
+        found = self.book.concerning(spender_of(job, target), now, int(now.timestamp() * 1e6))
+        return found if found.hard or found.soft else None
 
     async def begin(
         self, job: Job, target: Target, credential: str, request: LlmRequest, more_bytes: int = 0
@@ -123,7 +120,7 @@ class BudgetHolds:
         return None if concerned is None or not concerned.soft else self._uncounted(concerned)
 
     def _uncounted(self, concerned: Concerned) -> Hold:
-        return Hold(self, concerned._replace(hard=()), 0)
+        return Hold(self, concerned.only_soft, 0)
 
     async def set_aside(self, job: Job, target: Target, amount: int, attempt_id: str) -> Hold | None:
         """Holds an amount under an id of its own; None: no hard budget concerns the job.
@@ -139,7 +136,7 @@ class BudgetHolds:
             taken = await self.leases.take(concerned.hard, amount, SET_ASIDE_WITHIN_S)
         except NoRoom as full:
             raise self._no_room(job, full, amount) from None
-        return self._opened(job, concerned._replace(soft=()), amount, taken, attempt_id)
+        return self._opened(job, concerned.only_hard, amount, taken, attempt_id)
 
     def unbounded(self, job: Job, target: Target, reason: str) -> CostUnbounded | None:
         """The refusal of what has no highest cost; None: no hard budget concerns the job."""
@@ -202,7 +199,7 @@ class BudgetHolds:
         hold.tenure, hold.leases = taken
         hold.attempt_id = attempt_id or f"{job.request_id}.{len(job.attempts)}"
         try:
-            group = taken[0].group(_ids(concerned.hard), _ids(concerned.soft))
+            group = taken[0].group(concerned.hard_ids, concerned.soft_ids)
             hold.place = self._board.put(hold.attempt_id, amount, group)
         except InterchangeError:
             self.drop(hold)
@@ -237,21 +234,26 @@ class BudgetHolds:
             cost,
             _SOFT_HOLDER if tenure is None else tenure.holder,
             _SOFT_HOLDER if tenure is None else tenure.payer,
-            _ids(hold.concerned.hard),
-            _ids(hold.concerned.soft),
+            hold.concerned.hard_ids,
+            hold.concerned.soft_ids,
         )
 
     def recorded(self, job: Job) -> None:
-        """The job's rows are in the journal: its places are free.
+        """The job's rows are in the journal: its places are free, and it knows what its budgets have left.
 
         A hold that nobody settled stays where it is: what it was for may have been billed, and has no row.
         """
+        self.tell_left(job)
+        last = job.holds[-1] if job.holds else None
+        left = job.budget_left_nano_usd
         for hold in job.holds:
             if hold.open:
                 log.error("an attempt of request %s ended without a row; its hold stays", job.request_id)
             else:
                 self._free(hold)
-        if self._prefixes is not None and any(hold.concerned.hard for hold in job.holds):
+        # A closer bound is worth its price only where room may become short.
+        short = last is not None and last.amount and (left is None or left < SHORT_OF_ROOM * last.amount)
+        if short and self._prefixes is not None:
             self._prefixes.answered(job)
         job.holds.clear()
 
@@ -296,10 +298,11 @@ class BudgetHolds:
 
     def switch(self, job: Job) -> Account | None:
         """The budget near its end that wants this request on another route; None: as asked."""
-        if self.book.empty:
+        if not self.book.switches:
             return None
         now = self._clock.utc_now()
-        for account in self.book.concerning(spender_of(job, None), now, int(now.timestamp() * 1e6)):
+        found = self.book.concerning(spender_of(job, None), now, int(now.timestamp() * 1e6))
+        for account in found.accounts:
             if account.switch is None:
                 continue
             state = self.leases.state(account.account_id)
@@ -308,19 +311,20 @@ class BudgetHolds:
                 return account
         return None
 
-    def remaining(self, job: Job) -> int | None:
-        """What is left of the tightest hard budget the job concerns, as far as this instance was told; None:
-        no hard budget, or nothing was told yet. Nano-dollars."""
-        concerned = None if self.book.empty else self.concerned(job, job.answered_by, job.credential)
-        if concerned is None:
-            return None
-        rests = []
-        for account in concerned.hard:
-            state = self.leases.state(account.account_id)
-            # What several tenants have left together is told to none of them.
-            if state is not None and account.tenant_id == job.principal.tenant_id:
-                rests.append(state.free_nano_usd + self.leases.at_hand(account.account_id))
-        return min(rests, default=None)
+    def tell_left(self, job: Job) -> None:
+        """Notes in the job what is left of the tightest hard budget that its last attempt was held on, as far
+        as this instance was told. Nothing was held: nothing is noted."""
+        hold = job.holds[-1] if job.holds else None
+        if hold is None or hold.tenure is None:
+            return
+        tenant = job.principal.tenant_id
+        # What several tenants have left together is told to none of them.
+        rests = [
+            lease.state.free_nano_usd + max(0, lease.free)
+            for account, lease in zip(hold.concerned.hard, hold.leases, strict=False)
+            if lease.state is not None and account.tenant_id == tenant
+        ]
+        job.budget_left_nano_usd = min(rests, default=None)
 
 
 def charge_in_background(job: Job) -> Posting | None:
@@ -347,7 +351,3 @@ def spender_of(job: Job, target: Target | None) -> Spender:
         "" if target is None else target.model,
         "" if target is None else target.provider,
     )
-
-
-def _ids(accounts: tuple[Account, ...]) -> tuple[str, ...]:
-    return tuple(account.account_id for account in accounts)

@@ -231,7 +231,7 @@ class AnswerLlmRequest:
         """A committed stream; close it before `end`. Raises as `complete`."""
         stream = await self._attempts.open(job, live)
         if self._holds is not None and job.holds:
-            job.budget_left_nano_usd = self._holds.remaining(job)
+            self._holds.tell_left(job)
         return stream
 
     def end(
@@ -261,9 +261,8 @@ class AnswerLlmRequest:
                 first(event)
         finally:
             self.usage_log.record(event)
-            if self._holds is not None and (job.holds or not self._holds.book.empty):
+            if self._holds is not None and job.holds:
                 self._holds.recorded(job)
-                job.budget_left_nano_usd = self._holds.remaining(job)
             if self._guards is not None:
                 self._guards.ended(job, event)
             self._observe(event)

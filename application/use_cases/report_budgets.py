@@ -127,7 +127,7 @@ class ReportBudgets:
         now = self._clock.utc_now()
         accounts = [
             account
-            for account in self._book.concerning(spender, now, to_us(now))
+            for account in self._book.concerning(spender, now, to_us(now)).accounts
             if account.tenant_id == by.tenant_id
         ]
         found: list[Standing] = []

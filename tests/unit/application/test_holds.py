@@ -241,7 +241,7 @@ async def test_a_caller_is_told_what_is_left() -> None:
     job = bench.job(max_tokens=64)
     await bench.answered(job)
     await purse.recorded(bench, job)
-    assert bench.holds is not None and bench.holds.remaining(job) == USD - BILL
+    assert job.budget_left_nano_usd == USD - BILL
 
 
 @virtually

@@ -105,9 +105,9 @@ def test_a_budget_for_each_key_costs_the_other_keys_nothing() -> None:
     ]
     book = BudgetBook([shared, *own])
     for session in ("a", "b"):
-        found = book.concerning(Spender("t", key="k7", session=session), NOW, 0)
+        found = book.concerning(Spender("t", key="k7", session=session), NOW, 0).accounts
         assert {one.name for one in found} == {"shared", "own-7"}
-    assert book.concerning(Spender("t", key="k100"), NOW, 0) == ()
+    assert book.concerning(Spender("t", key="k100"), NOW, 0).accounts == ()
     assert len(book._of(Spender("t", key="k7"))) == 2
 
 

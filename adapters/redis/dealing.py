@@ -61,6 +61,14 @@ class Dealt(NamedTuple):
         return LeaseAnswer(self.granted_total - less, state, self.wanted, max(0, self.granted_now - less))
 
 
+class News(NamedTuple):
+    """What the ledger just answered to the pool, and the number of the answer it was asked after: put in
+    once."""
+
+    answer: LeaseAnswer
+    number: int
+
+
 class PoolTotals(NamedTuple):
     """Of one account of a pool: what was put in here, and what it gave back so far."""
 
@@ -80,7 +88,7 @@ class Dealer:
         self,
         holder: str,
         lines: Sequence[tuple[LeaseLine, int]],
-        news: Sequence[LeaseAnswer | None],
+        news: Sequence[News | None],
         now_us: int,
         unknown: Sequence[str] = (),
     ) -> list[Dealt]:
@@ -97,15 +105,15 @@ class Dealer:
         return [_read(line.account, answer) for (line, _), answer in zip(lines, answers, strict=False)]
 
     def _arguments(
-        self, holder: str, line_and_known: tuple[LeaseLine, int], told: LeaseAnswer | None, now_us: int
+        self, holder: str, line_and_known: tuple[LeaseLine, int], news: News | None, now_us: int
     ) -> tuple[str | int, ...]:
         line, known = line_and_known
         totals = (known, max(0, line.returned_total), max(0, line.posted_total))
         asked = (max(0, line.need), max(0, line.want))
         arguments = self._said(holder, (*totals, *asked), now_us, _digest(line.account))
-        if told is None:
+        if news is None:
             return arguments
-        state = told.state
+        told, state = news.answer, news.answer.state
         return (
             *arguments,
             told.granted_now,
@@ -114,6 +122,7 @@ class Dealer:
             state.unresolved_nano_usd,
             state.leased_nano_usd,
             now_us + WANTED_FOR_US if told.wanted else 0,
+            news.number,
         )
 
     def _said(

@@ -68,7 +68,7 @@ EXCHANGE: Final = Script(
     _EXACT_DECLARED
     + """
 -- holder, known, returned, posted, need, want, now, declared, fresh_us, idle_us, keep_s, share, floor
--- and, with news from the ledger: added, limit, spent, unresolved, leased, wanted until
+-- and, with news from the ledger: added, limit, spent, unresolved, leased, wanted until, answered before
 local key, now, news = KEYS[1], tonumber(ARGV[7]), ARGV[14]
 local mine = 'h:' .. ARGV[1]
 local f = redis.call('HMGET', key, 'tag', 'G', 'R', 'D', 'lim', 'spe', 'unr', 'lea', 'def', 'at', 'wu', 'ld',
@@ -86,14 +86,15 @@ local G, R, D = num(f[2]), num(f[3]), num(f[4])
 local limit, leased = num(f[5]), num(f[8])
 local committed = add(num(f[6]), num(f[7]))
 local wanted_until, dealt_at = tonumber(f[11]), tonumber(f[12])
+local g, r, p, n = member(f[13])
 if news then
-  G = add(G, num(news))
+  -- A call may run twice when a connection broke under it; the member has been answered in between then.
+  if n == tonumber(ARGV[20]) then G = add(G, num(news)) end
   f[5], f[6], f[7], f[9], f[10] = ARGV[15], ARGV[16], ARGV[17], ARGV[8], ARGV[7]
   limit, leased = num(ARGV[15]), num(ARGV[18])
   committed = add(num(ARGV[16]), num(ARGV[17]))
   wanted_until = tonumber(ARGV[19])
 end
-local g, r, p, n = member(f[13])
 if less(g, known) then return {'LOST'} end
 local before = max(sub(g, r), p)
 r = max(r, min(num(ARGV[3]), g))

@@ -14,9 +14,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from adapters.redis.connection import RedisConnection
-from adapters.redis.dealing import Dealer, Dealt, PoolLost
+from adapters.redis.dealing import Dealer, Dealt, News, PoolLost
 from adapters.redis.endings import PartEndings
-from application.ports.ledger import Exchange, HolderFenced, LeaseAnswer, LeaseLine, LedgerStore
+from application.ports.ledger import Exchange, HolderFenced, LeaseLine, LedgerStore
 from application.ports.ledger_pools import LedgerPools
 from domain.budgets.budget import Account
 from domain.budgets.ledger import HolderState
@@ -163,7 +163,7 @@ class RedisLedger(LedgerStore):
             try:
                 fresh = await self._deal(member, more, news, now_us)
             except StoreUnavailable:
-                if any(each.granted_now for each in news if each is not None):
+                if any(each.answer.granted_now for each in news):
                     self._doubtful.add(member.dealer.pool)
                 raise
             for place, each in zip(places, fresh, strict=True):
@@ -174,7 +174,7 @@ class RedisLedger(LedgerStore):
         self,
         member: _Member,
         lines: Sequence[LeaseLine],
-        news: Sequence[LeaseAnswer | None],
+        news: Sequence[News | None],
         now_us: int,
     ) -> list[Dealt]:
         if not lines:
@@ -189,7 +189,7 @@ class RedisLedger(LedgerStore):
 
     async def _visit(
         self, member: _Member, lines: Sequence[LeaseLine], dealt: Sequence[Dealt], now_us: int
-    ) -> tuple[list[LeaseAnswer | None], str | None]:
+    ) -> tuple[list[News], str | None]:
         """What the ledger grants the pool, and the account it refuses."""
         visit = [_pools_line(line, each) for line, each in zip(lines, dealt, strict=True)]
         pool = member.dealer.pool
@@ -204,7 +204,8 @@ class RedisLedger(LedgerStore):
             raise
         except HolderFenced:
             raise PoolLost(pool) from None
-        return list(exchange.answers), exchange.refused
+        news = [News(answer, each.number) for answer, each in zip(exchange.answers, dealt, strict=True)]
+        return news, exchange.refused
 
     async def _finish(
         self, member: _Member, lines: Sequence[LeaseLine], results: list[Dealt], named: str | None

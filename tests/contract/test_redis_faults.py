@@ -10,6 +10,7 @@ import pytest
 from adapters.memory.ledger import InMemoryLedger
 from adapters.memory.ledger_pools import InMemoryLedgerPools
 from adapters.redis.connection import RedisConnection
+from adapters.redis.dealing import Dealer, News
 from adapters.redis.ledger import RedisLedger
 from application.ports.ledger import Exchange, HolderFenced, LeaseLine
 from contracts.ports.ledger_world import NOW_US, SECOND_US, USD, Process, account
@@ -223,6 +224,23 @@ async def test_what_was_granted_and_never_heard_of_comes_free_with_a_new_pool(
     await ledger.close(one.holder, NOW_US)
 
     assert await leased(truth) == 0
+
+
+async def test_what_the_ledger_granted_is_put_in_once_when_a_broken_connection_makes_the_call_run_twice(
+    truth: InMemoryLedger, redis: RedisConnection
+) -> None:
+    dealer, ask = Dealer(redis, new_pool(), 0), LeaseLine(SHARED, need=USD)
+    await truth.open(dealer.pool, NOW_US)
+    (asked,) = await dealer.deal("hold_1", [(ask, 0)], [None], NOW_US)
+    exchange = await truth.exchange(dealer.pool, [ask._replace(want=4 * USD)], NOW_US)
+    granted = exchange.answers[0].granted_now
+    news = News(exchange.answers[0], asked.number)
+
+    for _ in range(2):
+        (dealt,) = await dealer.deal("hold_1", [(ask, 0)], [news], NOW_US)
+
+    assert dealt.granted_total + dealt.free == granted
+    assert (await dealer.give_back([SHARED.account_id], NOW_US))[SHARED.account_id].granted == granted
 
 
 async def test_what_nobody_uses_goes_back_to_the_database(truth: InMemoryLedger, ledger: RedisLedger) -> None:

@@ -83,11 +83,7 @@ class Storm:
         await self._quiet()
         await self.world.stop()
         verdict = await judge(self.world.rows, self.watch, crowd.answers, self.spent_out)
-        if self.world.redis is None:
-            verdict.expect(not self.still_leased, "leases did not come back:", self.still_leased[:5])
-        else:
-            # A pool deals the rest of a dead member out to whoever asks, and gives it back when it ends.
-            verdict.figures["accounts a pool had something of before the end"] = len(self.still_leased)
+        verdict.expect(not self.still_leased, "leases did not come back:", self.still_leased[:5])
         return verdict, crowd
 
     def _prepare_provider(self) -> None:

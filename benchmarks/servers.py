@@ -20,6 +20,13 @@ from benchmarks.shots import Shot, chat_body
 from entrypoints.jobs.gateway_install import PRELOAD, GatewayInstallation, GatewayUnavailable
 
 ROOT = Path(__file__).parents[1]
+BUDGETS = (
+    "budgets:",
+    "  - {name: all, scope: {tenant: default}, period: month, limit_usd: 1000000, hard: true}",
+    '  - {name: keys, scope: {tenant: default, key: "*"}, period: day, limit_usd: 1000000, hard: true}',
+    '  - {name: models, scope: {tenant: default, model: "*"}, period: total, limit_usd: 1000000, hard: true}',
+)
+"""Everything is on: each attempt is held on three hard budgets."""
 INPUT_USD_PER_MTOK, OUTPUT_USD_PER_MTOK = "0.15", "0.6"
 PROVIDER_KEY = "sk-bench-not-a-secret"
 LITELLM_KEY = "sk-bench-master"
@@ -137,7 +144,7 @@ def start_interchange(
             "quality: 0.6, capabilities: [text, streaming, function_calling]}",
         ]
     config = folder / "interchange.yaml"
-    config.write_text("\n".join(lines) + "\n")
+    config.write_text("\n".join([*lines, *BUDGETS]) + "\n")
     port = free_port()
     environment = _plain_environment() | {
         "INTERCHANGE_CONFIG": str(config),

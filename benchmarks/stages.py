@@ -28,7 +28,7 @@ import uvloop
 from adapters.http.transport import StreamlinedTransport
 from application.ports.http import HttpRequest
 from benchmarks.mock.canned import stream_events, unary_body
-from benchmarks.servers import INPUT_USD_PER_MTOK, MODEL, OUTPUT_USD_PER_MTOK, PROVIDER_KEY
+from benchmarks.servers import BUDGETS, INPUT_USD_PER_MTOK, MODEL, OUTPUT_USD_PER_MTOK, PROVIDER_KEY
 from benchmarks.shots import chat_body
 from entrypoints.http.app import Faces
 from entrypoints.lifespan import open_faces
@@ -73,12 +73,6 @@ TIMED = (
     ("entrypoints.http.llm", "", "respond", "respond"),
     ("entrypoints.http.llm", "LlmEndpoint", "__call__", "endpoint, tasks, watch"),
 )
-_BUDGETS = """\
-budgets:
-  - {name: all, scope: {tenant: default}, period: month, limit_usd: 1000000, hard: true}
-  - {name: keys, scope: {tenant: default, key: "*"}, period: day, limit_usd: 1000000, hard: true}
-  - {name: models, scope: {tenant: default, model: "*"}, period: total, limit_usd: 1000000, hard: true}
-"""
 
 
 class StageTimer:
@@ -270,7 +264,9 @@ def _environment(mock: str, folder: Path) -> dict[str, str]:
     config.write_text(
         f"providers:\n  bench:\n    kind: openai\n    base_url: {mock}/v1\n    api_key: {PROVIDER_KEY}\n"
         f"    via: direct\n    models:\n      {MODEL}: {{input_usd_per_mtok: {INPUT_USD_PER_MTOK}, "
-        f"output_usd_per_mtok: {OUTPUT_USD_PER_MTOK}, capabilities: [text, streaming]}}\n{_BUDGETS}"
+        f"output_usd_per_mtok: {OUTPUT_USD_PER_MTOK}, capabilities: [text, streaming]}}\n"
+        + "\n".join(BUDGETS)
+        + "\n"
     )
     return {
         "INTERCHANGE_CONFIG": str(config),

@@ -1,0 +1,1 @@
+"""Answers kept for later: tiers, similar questions, shared calls, what runs beside requests."""

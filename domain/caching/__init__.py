@@ -1,0 +1,1 @@
+"""What may be answered from an earlier answer: keys, policy, freshness, invalidation, verified reuse."""

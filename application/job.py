@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from application.caching.course import CacheCourse
 from application.hold import Hold
 from domain.analytics.event import AttemptEvent
 from domain.errors import InterchangeError
@@ -82,6 +83,14 @@ class Job:
     """Which conversation this continues, where that was asked: only when there was a choice of targets."""
     live: LiveState | None = None
     """The live state the plan was made with."""
+    course: CacheCourse | None = None
+    """What the cache knows of it; None: it takes no part."""
+    cache: str = "off"
+    """What the cache did: off, bypass, miss, observe, or hit-…"""
+    saved_nano_usd: int | None = 0
+    """What an earlier or shared answer saved; None: nobody knows what it cost."""
+    similarity: float | None = None
+    """Of the question that was answered before, where it was not the same."""
     recorded: bool = False
     halt: Callable[[InterchangeError], None] | None = None
     """Ends the answer with that error, now; None: it cannot be ended from outside at the moment."""

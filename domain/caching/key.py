@@ -3,11 +3,14 @@ who may see it, differs; the parts are told apart by their lengths, so no text c
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from domain.caching.policy import CachePolicy, CacheScope, CacheWish
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
+
+if TYPE_CHECKING:
+    from domain.routing.target import Route
 
 KEY_BYTES: Final = 32
 SCHEMA: Final = b"interchange-answers-1"
@@ -62,6 +65,27 @@ def demands_digest(wanted: Requirements, allowed_models: frozenset[str] | None) 
             "*" if allowed_models is None else "\n".join(sorted(allowed_models)),
         )
     )
+
+
+def route_version(route: "Route") -> str:
+    """Changes with whatever of a route could change an answer: who may give it, and under which limits.
+
+    Prices, timeouts and budgets do not; what the route does with answers afterwards does not either.
+    """
+    parts = [route.strategy, repr(route.max_output_tokens), repr(route.answers_kept_s is not None)]
+    for member in route.targets:
+        target = route.stand_ins.get(member.target.index, member.target)
+        offering = target.offering
+        parts += [
+            target.id,
+            target.model,
+            target.wire,
+            target.region or "",
+            offering.version or "",
+            ",".join(sorted(target.compliance)),
+            ",".join(sorted(target.tags)),
+        ]
+    return digest(part.encode() for part in parts).hex()[:32]
 
 
 def answer_key(partition: Partition, body_digest: bytes) -> bytes:

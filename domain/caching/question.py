@@ -27,7 +27,7 @@ class Question(NamedTuple):
     """Answered turns before it."""
 
 
-def why_never_cached(request: LlmRequest, policy: CachePolicy) -> str:
+def why_never_cached(request: LlmRequest) -> str:
     """Why this request takes no part in caching, in one word for metrics; empty: it does."""
     if request.operation not in _ANSWERED_AGAIN or request.wordless:
         return "operation"
@@ -43,8 +43,8 @@ def why_never_cached(request: LlmRequest, policy: CachePolicy) -> str:
         return "idempotent"
     if request.stream and request.operation not in (Operation.CHAT, Operation.COMPLETION):
         return "operation"
-    if policy.temperature_max is not None and request.choices > 1:
-        return "temperature"
+    if request.choices > 1:
+        return "choices"  # only the first one's end is known
     return ""
 
 

@@ -21,8 +21,6 @@ class Outcome(NamedTuple):
     called_tools: bool = False
     size_bytes: int = 0
     own_credential: bool = False
-    limited: bool = False
-    """Written under a limit that a budget set, so that the next one may have more room."""
 
 
 def why_not_kept(outcome: Outcome, policy: CachePolicy) -> str:
@@ -35,8 +33,6 @@ def why_not_kept(outcome: Outcome, policy: CachePolicy) -> str:
         return "own_credential"
     if outcome.continued:
         return "continued"
-    if outcome.limited:
-        return "limited"
     tools = outcome.called_tools or outcome.finish_reason in _TOOL_ENDS
     if tools and not policy.tool_calls:
         return "tool_calls"

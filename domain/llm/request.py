@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from domain.caching.policy import NO_WISH, CacheWish
 from domain.llm.capabilities import NO_CAPABILITY, Capability
 from domain.llm.contents import PLAIN, Contents
 from domain.llm.units import UnitCount
@@ -101,6 +102,9 @@ class LlmRequest:
     forced_max_output_tokens: int | None = None
     """A limit of ours on the answer that the body does not carry yet: it is put in as the body is encoded for
     the provider. `max_output_tokens` is the same number then. None: the body's own limit stands."""
+
+    cache_wish: CacheWish = NO_WISH
+    """What the caller asks of the answer cache."""
 
     @property
     def input_tokens_typical(self) -> int:

@@ -6,6 +6,7 @@ answered by one precomputed set, so that filtering thousands of targets is a few
 
 from collections.abc import Mapping, Sequence
 
+from domain.caching.key import route_version
 from domain.catalog.prices import PriceTable, rates_for
 from domain.errors import InvalidRequest, UnknownModel
 from domain.llm.capabilities import Capability
@@ -38,7 +39,7 @@ class Members:
     A target listed twice counts once, with the sum of its weights and its best priority.
     """
 
-    __slots__ = ("cost_orders", "even", "indices", "level", "mask", "priority", "route", "weight")
+    __slots__ = ("_version", "cost_orders", "even", "indices", "level", "mask", "priority", "route", "weight")
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -56,6 +57,14 @@ class Members:
         """Whether all priorities are the same."""
         self.cost_orders: dict[tuple[int, int, bool], CostOrder] = {}
         """Kept by `domain.routing.cheapest`, which bounds it."""
+        self._version = ""
+
+    @property
+    def version(self) -> str:
+        """Of everything about the route that could change an answer; equal in every process."""
+        if not self._version:
+            self._version = route_version(self.route)
+        return self._version
 
 
 class RoutingTable:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.offering import Offering
 from domain.guards.policy import GuardPolicy
 from domain.routing.effective_price import PriceContract
@@ -118,6 +119,8 @@ class Route:
     """The limit on answers of callers who set none; None: the model's own."""
     clamp_to_budget: bool = False
     """Whether an answer may be limited to what a budget still affords, rather than refused."""
+    cache: CachePolicy = OFF
+    """Whether and how earlier answers are used again."""
     guards: GuardPolicy | None = None
     """What watches over its agents; None: what watches everywhere."""
     implicit: bool = False

@@ -1,0 +1,143 @@
+"""One call that several identical requests wait for.
+
+The call runs in a task of its own and belongs to the request that began it. It ends when nobody waits for it
+any more, and not before: a caller who leaves takes nothing away from the others. The leading request is
+recorded when both are over, its caller's wait and its call.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from application.caching.tape import Tape
+from application.job import Job
+from application.ports.llm import Block, UpstreamAnswer
+from domain.caching.entry import CachedAnswer
+from domain.errors import InterchangeError, StoreUnavailable, StreamCut
+
+_STOPPING: Final = "the server is stopping"
+
+
+class SharedCall:
+    """Exactly one of `answer`, `hit`, `tape` and `error` is set when `ready` is."""
+
+    __slots__ = (
+        "_later",
+        "_places",
+        "answer",
+        "error",
+        "hit",
+        "job",
+        "ready",
+        "settled",
+        "tape",
+        "task",
+        "tier",
+    )
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.ready = asyncio.Event()
+        self.answer: UpstreamAnswer | None = None
+        self.hit: CachedAnswer | None = None
+        self.tier = ""
+        """Where the hit came from."""
+        self.tape: Tape | None = None
+        self.error: InterchangeError | None = None
+        self.settled = False
+        """Whether nothing of the call runs any more."""
+        self.task: asyncio.Task[None] | None = None
+        self._places: dict[int, int] = {}
+        """How far each request that waits has read, by the id of its job."""
+        self._later: Callable[[], None] | None = None
+
+    @property
+    def joinable(self) -> bool:
+        """Whether a further request would get the whole of it."""
+        return not self.settled and self.error is None and (self.tape is None or self.tape.whole)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs the call; `work` sets what it found and whether it failed."""
+        self.task = asyncio.get_running_loop().create_task(self._run(work))
+
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except InterchangeError as error:
+            self._fail(error)
+        except asyncio.CancelledError:
+            # Nobody waits any more, or the process ends; whoever still does is told.
+            self._fail(StoreUnavailable(_STOPPING) if self.tape is None else StreamCut(_STOPPING))
+            raise
+        except BaseException as error:
+            # A defect: the request that leads raises it where everybody can see it; nobody waits for ever.
+            broken = StoreUnavailable("the call failed inside Interchange")
+            broken.__cause__ = error
+            self._fail(broken)
+            raise
+        finally:
+            self.settle()
+
+    def _fail(self, error: InterchangeError) -> None:
+        self.error = error
+        if self.tape is not None:
+            self.tape.end(error)
+        self.ready.set()
+
+    def settle(self) -> None:
+        """Nothing runs any more; records the leading request if its caller has left already. Idempotent."""
+        self.settled = True
+        later, self._later = self._later, None
+        if later is not None:
+            later()
+
+    def end_later(self, later: Callable[[], None]) -> bool:
+        """Takes over the recording of the leading request, unless its call is over already."""
+        if self.settled:
+            return False
+        self._later = self._later or later
+        return True
+
+    def join(self, job: Job) -> None:
+        """This request waits for it now; `leave` in any case."""
+        self._places[id(job)] = 0
+
+    def leave(self, job: Job) -> None:
+        """This request waits no more; the last one ends the call. Idempotent."""
+        self._places.pop(id(job), None)
+        if not self._places and not self.settled and self.task is not None:
+            self.task.cancel()
+
+    def read(self, job: Job, place: int) -> None:
+        """This request is about to read that block of the tape."""
+        self._places[id(job)] = place
+        if self.tape is not None and not self.tape.whole:
+            self.tape.release(min(self._places.values()))
+
+
+class SharedReader:
+    """A running stream as one of its readers sees it; an `OpenedStream` to whoever relays it.
+
+    `retold` is how a reader who pays nothing gets a block that tells a cost; None: as it is.
+    """
+
+    __slots__ = ("_call", "_job", "_place", "_retold", "_tape", "headers")
+
+    def __init__(self, call: SharedCall, job: Job, retold: Callable[[Block], Block] | None) -> None:
+        assert call.tape is not None
+        self._call, self._tape, self._job, self._retold = call, call.tape, job, retold
+        self._place = 0
+        self.headers = call.tape.headers
+
+    async def next_block(self) -> Block | None:
+        """Raises StreamCut: the answer broke and cannot be finished."""
+        self._call.read(self._job, self._place)
+        block = await self._tape.read(self._place)
+        if block is None:
+            return None
+        self._place += 1
+        return block if self._retold is None else self._retold(block)
+
+    def close(self) -> None:
+        """Waits for it no more. Idempotent."""
+        self._call.leave(self._job)

@@ -48,6 +48,10 @@ class StoreFacts:
     bytes_used: int | None = None
     bytes_max: int | None = None
     evictions: int | None = None
+    refused_writes: int = 0
+    """Of this process, for want of room."""
+    problems: tuple[str, ...] = ()
+    """What an operator should see to, in words: memory that runs out, settings that make it lose more."""
 
 
 class LogRecord(NamedTuple):

@@ -74,9 +74,7 @@ def note_attempt(
     """
     usage = None if outcome == "ok" and _counts_nothing(job.request, usage) else usage
     told, billed = _bill_is_told(job, usage), usage is not None or may_be_billed or job.request.background
-    if usage is None:
-        usage = _expected(job.request, answer_chars) if may_be_billed else NO_USAGE
-    usage = usage.repaired()
+    usage = (usage or _expected(job.request, answer_chars, billed=may_be_billed)).repaired()
     if credential == CALLER:
         # Its provider bills the caller, and whatever is counted here is no estimate of a bill of ours.
         usage = usage._replace(estimated=False)
@@ -116,6 +114,7 @@ def note_attempt(
         billed_as,
         shown_units(usage.units) if usage.units else "",
         "" if hold is None else hold.settle(cost, known=told, billed=billed),
+        _prompt_cache_saved(usage),
     )
     job.attempts.append(event)
     return event
@@ -136,11 +135,20 @@ def _counts_nothing(request: LlmRequest, usage: Usage | None) -> bool:
     return usage.input_tokens <= 0 and request.operation in _READS_TEXT
 
 
-def _expected(request: LlmRequest, answer_chars: int) -> Usage:
-    """What we count where the provider gave no count; flagged as ours.
+def _prompt_cache_saved(usage: Usage) -> NanoUsd | None:
+    """What the provider's prompt cache saved; None: it had a part, and nobody knows."""
+    if not (usage.cached_read_tokens or usage.cache_write_tokens or usage.cache_write_long_tokens):
+        return NanoUsd(0)
+    return None
+
+
+def _expected(request: LlmRequest, answer_chars: int, *, billed: bool) -> Usage:
+    """What we count where the provider gave no count; flagged as ours. Nothing, where nothing is billed.
 
     What answers are measured in is not always text: a file's size says nothing about its sound.
     """
+    if not billed:
+        return NO_USAGE
     if request.units:
         tokens = request.input_tokens_typical if request.operation is Operation.RERANK else 0
         return Usage(tokens, units=request.units, estimated=True)

@@ -11,7 +11,8 @@ from application.ports.usage_query import (
     shown_value,
 )
 from domain.analytics.event import AttemptEvent, RequestEvent
-from domain.analytics.rollup import DAY_US, HOUR_US, month_of
+from domain.analytics.rollup import DAY_US, HOUR_US, month_of, prompt_saving_unknown
+from domain.caching.effect import HITS, LOOKUPS
 
 VALUES: dict[UsageDimension, Callable[[RequestEvent], object]] = {
     UsageDimension.TENANT: lambda event: event.tenant_id,
@@ -29,6 +30,7 @@ VALUES: dict[UsageDimension, Callable[[RequestEvent], object]] = {
     UsageDimension.MODEL: lambda event: event.model,
     UsageDimension.CREDENTIAL: lambda event: event.attempts[-1].credential if event.attempts else "",
     UsageDimension.OUTCOME: lambda event: event.outcome,
+    UsageDimension.CACHE: lambda event: event.cache,
     UsageDimension.MONTH: lambda event: month_of(event.started_at_us // DAY_US),
     UsageDimension.DAY: lambda event: event.started_at_us // DAY_US,
     UsageDimension.HOUR: lambda event: event.started_at_us // HOUR_US,
@@ -75,6 +77,12 @@ def summed(
         upstream_us=sum(event.upstream_us for event in events),
         first_token_us=_known(event.first_token_us for event in events),
         first_token_requests=sum(event.first_token_us is not None for event in events),
+        cache_lookups=sum(event.cache in LOOKUPS for event in events),
+        cache_hits=sum(event.cache in HITS for event in events),
+        saved_nano_usd=_known(event.saved_nano_usd for event in events),
+        unpriced_hits=sum(event.cache in HITS and event.saved_nano_usd is None for event in events),
+        prompt_cache_saved_nano_usd=_known(attempt.prompt_cache_saved_nano_usd for attempt in mine),
+        unpriced_prompt_cache_attempts=sum(map(prompt_saving_unknown, mine)),
     )
 
 

@@ -7,6 +7,7 @@ array. A segment's first record names the fields, so that a newer version still 
 import struct
 import zlib
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
@@ -22,6 +23,9 @@ REQUEST_FIELDS: Final = RequestEvent._fields
 ATTEMPT_FIELDS: Final = AttemptEvent._fields
 _REQUEST_HINTS: Final = get_type_hints(RequestEvent)
 _ATTEMPT_HINTS: Final = get_type_hints(AttemptEvent)
+
+_BEFORE: Final = {"saved_nano_usd": 0}
+"""Of journals that do not know these yet: nothing was cached then."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_event: Final = msgspec.msgpack.Decoder(RequestEvent).decode
@@ -85,7 +89,9 @@ def _request_from(values: dict[str, Any], attempts: Sequence[dict[str, Any]]) ->
         for attempt in attempts
     )
     plain = {
-        name: _fit(values.get(name), hint) for name, hint in _REQUEST_HINTS.items() if name != "attempts"
+        name: _fit(values.get(name, _BEFORE.get(name)), hint)
+        for name, hint in _REQUEST_HINTS.items()
+        if name != "attempts"
     }
     return RequestEvent(**plain, attempts=made)
 
@@ -99,6 +105,8 @@ def _fit(value: Any, hint: Any) -> Any:
         return "" if value is None else str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     if bool in kinds:
         return bool(value)
+    if float in kinds:
+        return float(value) if isinstance(value, (int, float)) and isfinite(value) else None
     if isinstance(value, (int, float)) and value == value:
         return int(max(-INT_MAX, min(INT_MAX, value)))
     return None if type(None) in kinds else 0

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0012"
+SCHEMA_HEAD: Final = "0013"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()
@@ -67,7 +68,7 @@ catalog_sources: Final = Table(
 
 
 def _column(name: str, hint: Any, key: tuple[str, ...]) -> Column[Any]:
-    kinds = {str: Text, int: BigInteger, bool: Boolean}
+    kinds = {str: Text, int: BigInteger, bool: Boolean, float: Double}
     choices = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
     optional = type(None) in get_args(hint)
     return Column(name, kinds[choices[0]], primary_key=name in key, nullable=optional)

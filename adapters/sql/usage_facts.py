@@ -12,6 +12,7 @@ from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.schema import usage_attempts, usage_requests
 from application.ports.usage_query import UNROLLED, UsageDimension, UsageFilter
 from domain.analytics.rollup import DAY_US, HOUR_US, RollupSums, month_of
+from domain.caching.effect import HITS, LOOKUPS
 
 Dimensions = tuple[UsageDimension, ...]
 
@@ -29,6 +30,7 @@ _STORED: Final = {
     UsageDimension.PROVIDER: "provider",
     UsageDimension.MODEL: "model",
     UsageDimension.OUTCOME: "outcome",
+    UsageDimension.CACHE: "cache",
 }
 
 
@@ -95,6 +97,10 @@ def row_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us: in
     mine = usage_attempts.c.request_id == _ROWS.request_id
     attempts = select(func.count()).select_from(usage_attempts).where(mine).scalar_subquery()
     attempt_cost = select(func.sum(usage_attempts.c.cost_nano_usd)).where(mine).scalar_subquery()
+    prompts = usage_attempts.c.prompt_cache_saved_nano_usd
+    prompts_saved = select(func.sum(prompts)).where(mine).scalar_subquery()
+    unpriced = select(func.count()).where(mine, prompts.is_(None), _in_prompt_cache()).scalar_subquery()
+    hit = _ROWS.cache.in_(HITS)
     amounts: dict[str, ColumnElement[Any]] = {
         "requests": literal(1),
         "ok_requests": _one_if(_ROWS.outcome == "ok"),
@@ -104,6 +110,11 @@ def row_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us: in
         "unpriced_requests": _one_if(_ROWS.cost_nano_usd.is_(None)),
         "estimated_requests": _one_if(_ROWS.estimated),
         "first_token_requests": _one_if(_ROWS.first_token_us.is_not(None)),
+        "cache_lookups": _one_if(_ROWS.cache.in_(LOOKUPS)),
+        "cache_hits": _one_if(hit),
+        "unpriced_hits": _one_if(and_(hit, _ROWS.saved_nano_usd.is_(None))),
+        "prompt_cache_saved_nano_usd": prompts_saved,
+        "unpriced_prompt_cache_attempts": unpriced,
     }
     groups = [_ROW_DIMENSIONS[dimension].label(label_of(dimension)) for dimension in by]
     return (
@@ -111,6 +122,11 @@ def row_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us: in
         .select_from(row_source(where, by))
         .where(*row_conditions(where, from_us, to_us))
     )
+
+
+def _in_prompt_cache() -> ColumnElement[bool]:
+    tries = usage_attempts.c
+    return (tries.cached_read_tokens + tries.cache_write_tokens + tries.cache_write_long_tokens) > 0
 
 
 def row_source(where: UsageFilter, by: Dimensions = ()) -> FromClause:

@@ -9,11 +9,13 @@ from sqlalchemy import ColumnElement, Connection, Dialect, case, literal_column
 from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.upserts import insert_into
 from domain.analytics.event import RequestEvent
-from domain.analytics.rollup import SUM_MAX, Rollup, RollupSums, group_id, roll_up
+from domain.analytics.rollup import SIGNED_SUMS, SUM_MAX, Rollup, RollupSums, group_id, roll_up
 
 ROWS_PER_STATEMENT: Final = 64
 """Rows that are added with one statement where the driver does not send many at once by itself."""
 _COLUMNS: Final = list(usage_rollups.columns)
+_LEAST: Final = [1 - SUM_MAX if name in SIGNED_SUMS else 0 for name in RollupSums._fields]
+"""The smallest amount that is added: the distance from the largest sum to it still is a number of 64 bits."""
 _ADDS: Final[dict[str, "_Add"]] = {}
 
 
@@ -40,7 +42,7 @@ def _row(rollup: Rollup) -> tuple[Any, ...]:
         key.hour_us,
         group_id(key),
         *key[2:],
-        *(min(max(amount, 0), SUM_MAX) for amount in sums),
+        *(min(max(amount, least), SUM_MAX) for amount, least in zip(sums, _LEAST, strict=True)),
     )
 
 
@@ -70,7 +72,9 @@ def _upsert(dialect: Dialect) -> Any:
     # A sum that would not fit stops: an absurd number must not hold up every row behind it.
     sums = {
         name: case(
-            (usage_rollups.c[name] > limit - new[name], limit), else_=usage_rollups.c[name] + new[name]
+            (usage_rollups.c[name] > limit - new[name], limit),
+            *(((usage_rollups.c[name] < -limit - new[name], -limit),) if name in SIGNED_SUMS else ()),
+            else_=usage_rollups.c[name] + new[name],
         )
         for name in RollupSums._fields
     }

@@ -94,6 +94,7 @@ def _type(pyarrow: Any, kind: ColumnKind) -> Any:
     return {
         ColumnKind.TEXT: pyarrow.string,
         ColumnKind.INTEGER: pyarrow.int64,
+        ColumnKind.NUMBER: pyarrow.float64,
         ColumnKind.BOOLEAN: pyarrow.bool_,
         ColumnKind.TIME: lambda: pyarrow.timestamp("us", tz="UTC"),
         ColumnKind.USD: lambda: pyarrow.decimal128(38, 9),

@@ -19,7 +19,7 @@ class UsageDimension(Enum):
 
     The credential is the id of the provider's key that the last attempt used; it means something beside its
     provider only, and is empty where a provider has one key. Team, project and cost centre are those of the
-    key as it was when it asked.
+    key as it was when it asked. What caches did is told in the words of `domain.caching.effect`.
     """
 
     TENANT = "tenant"
@@ -37,6 +37,7 @@ class UsageDimension(Enum):
     MODEL = "model"
     CREDENTIAL = "credential"
     OUTCOME = "outcome"
+    CACHE = "cache"
     MONTH = "month"
     DAY = "day"
     HOUR = "hour"
@@ -111,6 +112,15 @@ class UsageTotals(NamedTuple):
     first_token_us: int
     """Sum over `first_token_requests`."""
     first_token_requests: int
+    cache_lookups: int
+    cache_hits: int
+    """Of `cache_lookups`; what they are is in `domain.caching.effect`."""
+    saved_nano_usd: int
+    """What hits would have cost, over what is known: `unpriced_hits` counts those of which nobody knows."""
+    unpriced_hits: int
+    prompt_cache_saved_nano_usd: int
+    """What providers' prompt caches saved, less the surcharge for writing them."""
+    unpriced_prompt_cache_attempts: int
 
 
 class UsageOrder(Enum):

@@ -1,15 +1,17 @@
 """The one way every LLM request takes, whatever its dialect, unary or streamed.
 
-admit → plan → attempt(s) → settle → record. (Authentication comes before, at the key ring; privacy, cache
-and budget holds take their places between admit and attempt as they are built.) Each request that was
-authenticated leaves exactly one event, whatever happens to it.
+admit → cache → plan → attempt(s) → settle → record. (Authentication comes before, at the key ring.) Each
+request that was authenticated leaves exactly one event, whatever happens to it.
 """
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 from application.affinity import AffinityBook, explain_outcome
 from application.attempts import AttemptLoop
+from application.caching.answer_cache import AnswerCache, AnswerStream
+from application.caching.course import CacheCourse
 from application.credentials import admit_own
 from application.guards import AgentGuards
 from application.holds import BudgetHolds
@@ -19,9 +21,9 @@ from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.usage import UsageLog
 from application.runtime import Runtime
-from application.stream import OpenedStream
 from domain.analytics.event import RequestEvent
-from domain.errors import Forbidden, InterchangeError, Overloaded, StoreUnavailable
+from domain.caching.policy import OFF as NO_CACHE
+from domain.errors import Forbidden, InterchangeError, NoProviderAvailable, Overloaded, StoreUnavailable
 from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.conversation import Conversation
@@ -83,6 +85,7 @@ class AnswerLlmRequest:
         offers: Offers | None = None,
         holds: BudgetHolds | None = None,
         guards: AgentGuards | None = None,
+        cache: AnswerCache | None = None,
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
@@ -95,6 +98,7 @@ class AnswerLlmRequest:
         self._offers = offers
         self._holds = holds
         self._guards = guards
+        self._cache = cache
         self.slots_max = slots_max
         self.in_flight = 0
 
@@ -106,8 +110,11 @@ class AnswerLlmRequest:
         attribution: Attribution,
         *,
         request_id: str | None = None,
+        beside: str = "",
     ) -> tuple[Job, LiveState]:
-        """Admits and plans; takes a slot that `end` gives back.
+        """Admits and plans, or finds it answered already; takes a slot that `end` gives back.
+
+        `beside` says why it runs beside callers' requests (`CacheCourse.beside`); empty: a caller asks.
 
         Raises:
             Forbidden, Overloaded, StoreUnavailable, UnknownModel, AgentStopped, InvalidRequirements,
@@ -135,27 +142,12 @@ class AnswerLlmRequest:
                 job.callers_provider = admit_own(request, route)
                 job.own_only = route.passthrough is Passthrough.ONLY
             complete_requirements(requirements, request, principal)
-            if request.store or request.background or request.home is not None:
-                demand_keeper(requirements, request, table, route)
-            draw = self._chance.random()
-
-            def plan(wanted: Requirements) -> Plan:
-                return make_plan(
-                    table,
-                    route,
-                    wanted,
-                    live,
-                    now=started,
-                    draw=draw,
-                    reachable=lambda target: self._attempts.reachable(target, request.dialect, job),
-                    recall=self.recall_for(job, route),
-                )
-
-            job.plan = (
-                plan(requirements)
-                if request.home is None
-                else plan_with_home(plan, requirements, request, table, route)
-            )
+            if self._cache is not None and route.cache is not NO_CACHE:
+                self._cache.look(job, table.members(route), table, beside=beside)
+            if job.course is not None:
+                self._plan_unless_kept(job, job.course, table, route)
+            else:
+                job.plan = self._plan(job, table, route)
         except InterchangeError as refused:
             error = refused
             if self._offers is not None:
@@ -166,6 +158,45 @@ class AnswerLlmRequest:
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
         job.plan_s = clock.monotonic() - started
         return job, live
+
+    def _plan_unless_kept(
+        self, job: Job, course: CacheCourse, table: RoutingTable, route: Route
+    ) -> None:
+        """A request that is answered already needs no plan, and one that may be can wait to be refused."""
+        if course.hit is None:
+            try:
+                job.plan = self._plan(job, table, route)
+                return
+            except NoProviderAvailable as error:
+                if not course.reads:
+                    raise
+                course.unplanned = error
+                if self._offers is not None:
+                    course.unplanned = self._offers.explained(error, job.request, self._targets(job, table))
+        job.plan = Plan(route, (), (), "", 0)
+
+    def _plan(self, job: Job, table: RoutingTable, route: Route) -> Plan:
+        request, requirements, live = job.request, job.requirements, job.live
+        assert live is not None
+        if request.store or request.background or request.home is not None:
+            demand_keeper(requirements, request, table, route)
+        draw = self._chance.random()
+
+        def plan(wanted: Requirements) -> Plan:
+            return make_plan(
+                table,
+                route,
+                wanted,
+                live,
+                now=job.started,
+                draw=draw,
+                reachable=lambda target: self._attempts.reachable(target, request.dialect, job),
+                recall=self.recall_for(job, route),
+            )
+
+        if request.home is None:
+            return plan(requirements)
+        return plan_with_home(plan, requirements, request, table, route)
 
     def _admitted(self, job: Job, table: RoutingTable) -> Route:
         """Where it goes. Raises what keeps its caller from being answered at all."""
@@ -225,10 +256,17 @@ class AnswerLlmRequest:
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
         """A whole answer. Raises UpstreamError, NoProviderAvailable or DeadlineExceeded."""
-        return await self._attempts.complete(job, live)
+        if job.course is None or self._cache is None:
+            return await self._attempts.complete(job, live)
+        return await self._cache.complete(job, live.table, partial(self._attempts.complete, job, live))
 
-    async def open(self, job: Job, live: LiveState) -> OpenedStream:
+    async def open(self, job: Job, live: LiveState) -> AnswerStream:
         """A committed stream; close it before `end`. Raises as `complete`."""
+        if job.course is None or self._cache is None:
+            return await self._open(job, live)
+        return await self._cache.open(job, live.table, partial(self._open, job, live))
+
+    async def _open(self, job: Job, live: LiveState) -> AnswerStream:
         stream = await self._attempts.open(job, live)
         if self._holds is not None and job.holds:
             self._holds.tell_left(job)
@@ -250,6 +288,11 @@ class AnswerLlmRequest:
         """
         if job.recorded:
             return
+        shared = None if job.course is None else job.course.shared
+        if shared is not None and shared.end_later(
+            lambda: self.end(job, status=status, outcome=outcome, error_code=error_code, first=first)
+        ):
+            return  # others wait for the call it began, or it is just ending
         job.recorded = True
         self.in_flight -= 1
         explain_outcome(job)
@@ -344,7 +387,7 @@ class AnswerLlmRequest:
             job.fallbacks,
             job.continued,
             job.finish_reason,
-            "off",
+            job.cache,
             ",".join(job.dropped) if job.dropped else "",
             who.metadata,
             job.affinity,
@@ -352,6 +395,8 @@ class AnswerLlmRequest:
             job.principal.team,
             job.principal.project,
             job.principal.cost_center,
+            job.saved_nano_usd,
+            job.similarity,
             attempts,
         )
 

@@ -34,6 +34,7 @@ def attempt(request_id: str, ordinal: int, **changes: Any) -> AttemptEvent:
         "billed_as": "",
         "units": "",
         "ledger": "",
+        "prompt_cache_saved_nano_usd": 0,
     }
     return AttemptEvent(**(values | changes))
 
@@ -61,6 +62,8 @@ def usage_event(number: int, *, tries: int = 1, **changes: Any) -> RequestEvent:
         "cost_nano_usd": 1000,
         "estimated": False,
         "continued": False,
+        "cache": "off",
+        "cache_similarity": None,
         "attempts_made": tries,
         "attempts": tuple(attempt(request_id, ordinal) for ordinal in range(tries)),
     }
@@ -122,7 +125,7 @@ class UsageLogContract(PortContract):
 
         (row,) = await world.query.totals(UsageFilter())
 
-        assert row[1:] == (0,) * 16
+        assert set(row[1:]) == {0}
         assert await world.query.totals(UsageFilter(), (UsageDimension.MODEL,)) == []
 
     async def test_an_unknown_cost_is_counted_apart_and_not_as_zero(self, world: UsageWorld) -> None:

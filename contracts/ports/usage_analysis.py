@@ -26,6 +26,7 @@ FIELDS = {
     UsageDimension.OPERATION: "operation",
     UsageDimension.PROVIDER: "provider",
     UsageDimension.MODEL: "model",
+    UsageDimension.CACHE: "cache",
     UsageDimension.OUTCOME: "outcome",
 }
 
@@ -38,6 +39,9 @@ def anything(number: int, draw: random.Random) -> RequestEvent:
     changes |= {
         "tenant_id": draw.choice(("acme", "other", "third")),
         "outcome": draw.choice(("ok", "ok", "error", "cancelled")),
+        "cache": draw.choice(("off", "a", "miss", "hit-l1", "hit-semantic")),
+        "saved_nano_usd": draw.choice((None, 0, draw.randrange(2**54))),
+        "cache_similarity": draw.choice((None, draw.random())),
         "started_at_us": STARTED_AT_US + draw.randrange(3 * DAY_US),
         "duration_us": draw.randrange(10**8),
         "upstream_us": draw.randrange(10**8),
@@ -49,7 +53,14 @@ def anything(number: int, draw: random.Random) -> RequestEvent:
         "cost_nano_usd": draw.choice((None, 0, draw.randrange(2**54))),
         "estimated": draw.random() < 0.3,
         "attempts": tuple(
-            attempt(request_id, ordinal, cost_nano_usd=draw.choice((None, draw.randrange(2**52))))
+            attempt(
+                request_id,
+                ordinal,
+                cost_nano_usd=draw.choice((None, draw.randrange(2**52))),
+                cached_read_tokens=draw.choice((0, 5)),
+                cache_write_long_tokens=draw.choice((0, 7)),
+                prompt_cache_saved_nano_usd=draw.choice((None, draw.randrange(-(2**50), 2**52))),
+            )
             for ordinal in range(tries)
         ),
     }
@@ -76,6 +87,21 @@ def sums_of(events: list[RequestEvent]) -> RollupSums:
         upstream_us=sum(event.upstream_us for event in events),
         first_token_us=sum(event.first_token_us or 0 for event in events),
         first_token_requests=len([event for event in events if event.first_token_us is not None]),
+        cache_lookups=len([event for event in events if event.cache in ("miss", "hit-l1", "hit-semantic")]),
+        cache_hits=len([event for event in events if event.cache.startswith("hit-")]),
+        saved_nano_usd=sum(event.saved_nano_usd or 0 for event in events),
+        unpriced_hits=len(
+            [event for event in events if event.cache.startswith("hit-") and event.saved_nano_usd is None]
+        ),
+        prompt_cache_saved_nano_usd=sum(one.prompt_cache_saved_nano_usd or 0 for one in tries),
+        unpriced_prompt_cache_attempts=len(
+            [
+                one
+                for one in tries
+                if one.prompt_cache_saved_nano_usd is None
+                and one.cached_read_tokens + one.cache_write_long_tokens > 0
+            ]
+        ),
     )
 
 

@@ -47,6 +47,9 @@ class AttemptEvent(NamedTuple):
     """What was counted beside tokens, as `images:1024x1024=2 characters=40`; empty: nothing."""
     ledger: str
     """What it did to budgets (`domain.budgets.posting`); empty: no budget was concerned."""
+    prompt_cache_saved_nano_usd: int | None
+    """What the provider's prompt cache saved, less what writing it cost more; negative: it was written in
+    vain. 0: it had no part; None: nobody knows."""
 
 
 class RequestEvent(NamedTuple):
@@ -98,6 +101,7 @@ class RequestEvent(NamedTuple):
     continued: bool
     finish_reason: str
     cache: str
+    """What the answer cache did (`domain.caching.effect`): `off`, `bypass`, `miss`, `observe` or `hit-…`."""
     dropped: str
     metadata: str
     """The caller's `x-interchange-metadata`, JSON, bounded."""
@@ -109,4 +113,8 @@ class RequestEvent(NamedTuple):
     project: str
     cost_center: str
     """Of the key that asked, as they were then; empty: none."""
+    saved_nano_usd: int | None
+    """What an earlier or shared answer had cost, so what this one did not; None: nobody knows."""
+    cache_similarity: float | None
+    """Cosine of this question to the one answered before, where it was not the same; None: not compared."""
     attempts: tuple[AttemptEvent, ...]

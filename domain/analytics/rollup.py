@@ -12,11 +12,14 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.caching.effect import HITS, LOOKUPS, NO_CACHE
 
 HOUR_US: Final = 3600 * 1_000_000
 DAY_US: Final = 24 * HOUR_US
 SUM_MAX: Final = 2**62
 """Where sums stop rather than overflow: 4.6 billion dollars in one group of one hour."""
+SIGNED_SUMS: Final = frozenset({"prompt_cache_saved_nano_usd"})
+"""Sums that may be less than nothing."""
 
 
 class RollupKey(NamedTuple):
@@ -36,14 +39,17 @@ class RollupKey(NamedTuple):
     cost_center: str
     operation: str
     outcome: str
+    cache: str
 
 
 def group_id(key: RollupKey) -> str:
     """Stands for everything of a key but tenant and hour, in 32 hexadecimal digits (128 bits of SHA-256).
 
-    Names of any length would not fit into an index.
+    Names of any length would not fit into an index. Where nothing is cached it is what it was before there
+    were caches, so that old and new instances count into one row.
     """
-    text = "\x1f".join(key[2:]).encode(errors="surrogatepass")
+    parts = key[2:-1] if key.cache == NO_CACHE else key[2:]
+    text = "\x1f".join(parts).encode(errors="surrogatepass")
     return hashlib.sha256(text).hexdigest()[:32]
 
 
@@ -68,6 +74,18 @@ class RollupSums(NamedTuple):
     first_token_us: int
     first_token_requests: int
     """Requests that had a first token; others say nothing about when it came."""
+    cache_lookups: int
+    """Requests that an earlier or shared answer could have answered."""
+    cache_hits: int
+    """Those that one did."""
+    saved_nano_usd: int
+    """What hits would have cost, over what is known."""
+    unpriced_hits: int
+    """Hits of which nobody knows what they saved."""
+    prompt_cache_saved_nano_usd: int
+    """What providers' prompt caches saved, less the surcharge for writing them; may be negative."""
+    unpriced_prompt_cache_attempts: int
+    """Attempts with a part in a prompt cache, of which nobody knows what it saved."""
 
 
 class Rollup(NamedTuple):
@@ -84,9 +102,11 @@ def _of_request(*fields: str) -> "itemgetter[Any]":
 _SHARED: Final = _of_request("tenant_id", *RollupKey._fields[2:])
 _SUMMED: Final = _of_request(
     "input_tokens", "output_tokens", "cached_read_tokens", "cache_write_tokens", "reasoning_tokens",
-    "cost_nano_usd", "estimated", "duration_us", "upstream_us", "first_token_us", "attempts",
+    "cost_nano_usd", "estimated", "duration_us", "upstream_us", "first_token_us", "saved_nano_usd",
+    "attempts",
 )  # fmt: skip
 _ATTEMPT_COST: Final = itemgetter(AttemptEvent._fields.index("cost_nano_usd"))
+_PROMPT_SAVED: Final = itemgetter(AttemptEvent._fields.index("prompt_cache_saved_nano_usd"))
 
 
 def roll_up(events: Iterable[RequestEvent]) -> list[Rollup]:
@@ -112,9 +132,13 @@ def roll_up(events: Iterable[RequestEvent]) -> list[Rollup]:
 
 def _sums(events: Sequence[RequestEvent]) -> RollupSums:
     columns = zip(*map(_SUMMED, events), strict=True)
-    inputs, outputs, reads, writes, reasoned, costs, estimated, durations, upstream, firsts, tries = columns
-    count = len(events)
+    inputs, outputs, reads, writes, reasoned, costs, estimated, durations, upstream, firsts, saved, tries = (
+        columns
+    )
+    count, cache = len(events), events[0].cache
     attempt_costs: Iterator[int | None] = map(_ATTEMPT_COST, chain.from_iterable(tries))
+    prompts: list[int | None] = list(map(_PROMPT_SAVED, chain.from_iterable(tries)))
+    unknown = None in prompts
     return RollupSums(
         count,
         count if events[0].outcome == "ok" else 0,
@@ -132,6 +156,19 @@ def _sums(events: Sequence[RequestEvent]) -> RollupSums:
         sum(upstream),
         sum(filter(None, firsts)),
         count - firsts.count(None),
+        count if cache in LOOKUPS else 0,
+        count if cache in HITS else 0,
+        sum(filter(None, saved)),
+        saved.count(None) if cache in HITS else 0,
+        sum(filter(None, prompts)),
+        sum(map(prompt_saving_unknown, chain.from_iterable(tries))) if unknown else 0,
+    )
+
+
+def prompt_saving_unknown(attempt: AttemptEvent) -> bool:
+    """Whether a prompt cache had a part in it, and nobody knows what that saved."""
+    return attempt.prompt_cache_saved_nano_usd is None and bool(
+        attempt.cached_read_tokens or attempt.cache_write_tokens or attempt.cache_write_long_tokens
     )
 
 

@@ -13,6 +13,8 @@ class ColumnKind(Enum):
 
     TEXT = "text"
     INTEGER = "integer"
+    NUMBER = "number"
+    """A fraction, in double precision."""
     BOOLEAN = "boolean"
     TIME = "time"
     """UTC epoch microseconds."""
@@ -28,6 +30,7 @@ class Column(NamedTuple):
 _KINDS: Final[Mapping[type, ColumnKind]] = {
     str: ColumnKind.TEXT,
     int: ColumnKind.INTEGER,
+    float: ColumnKind.NUMBER,
     bool: ColumnKind.BOOLEAN,
 }
 _WHO: Final = ("tenant_id", "key_id", "team", "project", "cost_center", "agent_id", "session_id", "operation")
@@ -61,6 +64,8 @@ SUM_COLUMNS: Final = (
     *(Column(name, ColumnKind.INTEGER) for name in RollupSums._fields),
     Column("cost_usd", ColumnKind.USD),
     Column("attempt_cost_usd", ColumnKind.USD),
+    Column("saved_usd", ColumnKind.USD),
+    Column("prompt_cache_saved_usd", ColumnKind.USD),
 )
 _REQUEST_COST: Final = _REQUEST_FIELDS.index("cost_nano_usd") + 1
 _ATTEMPT_COST: Final = AttemptEvent._fields.index("cost_nano_usd") + 1
@@ -79,7 +84,14 @@ def attempt_rows(event: RequestEvent) -> list[tuple[object, ...]]:
 
 def sum_row(key: tuple[str, ...], sums: RollupSums) -> tuple[object, ...]:
     """A group as a row of its dimensions and SUM_COLUMNS."""
-    return (*key, *sums, sums.cost_nano_usd, sums.attempt_cost_nano_usd)
+    return (
+        *key,
+        *sums,
+        sums.cost_nano_usd,
+        sums.attempt_cost_nano_usd,
+        sums.saved_nano_usd,
+        sums.prompt_cache_saved_nano_usd,
+    )
 
 
 def sum_columns(names: tuple[str, ...]) -> tuple[Column, ...]:

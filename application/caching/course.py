@@ -7,6 +7,8 @@ from domain.caching.entry import CachedAnswer, Position
 from domain.caching.key import Partition
 from domain.caching.policy import CachePolicy, CacheWish
 from domain.errors import InterchangeError
+from domain.routing.table import RoutingTable
+from domain.routing.target import Route
 
 if TYPE_CHECKING:
     from application.caching.shared_call import SharedCall
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 class CacheCourse:
     """Made when a request begins that may be answered, or whose answer may be kept."""
 
+    table: RoutingTable
+    route: Route
     policy: CachePolicy
     wish: CacheWish
     partition: Partition
@@ -29,6 +33,8 @@ class CacheCourse:
     """An answer past its time, for when nobody can give a fresh one."""
     unplanned: InterchangeError | None = None
     """Why nobody could be asked, raised unless something kept can answer."""
+    question: str = ""
+    """The last message of the user, where similar ones are looked for."""
     candidate: "Candidate | None" = None
     """The nearest similar question, whose answer was not served."""
     shared: "SharedCall | None" = None

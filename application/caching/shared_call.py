@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from application.caching.course import CacheCourse
 from application.caching.tape import Tape
 from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer
@@ -25,6 +26,7 @@ class SharedCall:
         "_later",
         "_places",
         "answer",
+        "course",
         "error",
         "hit",
         "job",
@@ -35,8 +37,9 @@ class SharedCall:
         "tier",
     )
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, course: CacheCourse) -> None:
         self.job = job
+        self.course = course
         self.ready = asyncio.Event()
         self.answer: UpstreamAnswer | None = None
         self.hit: CachedAnswer | None = None
@@ -56,9 +59,16 @@ class SharedCall:
         """Whether a further request would get the whole of it."""
         return not self.settled and self.error is None and (self.tape is None or self.tape.whole)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs the call; `work` sets what it found and whether it failed."""
+    def start(self, work: Coroutine[Any, Any, None], over: "Callable[[SharedCall], None]") -> None:
+        """Runs the call; `work` sets what it found. `over` is told when nothing of it runs any more."""
         self.task = asyncio.get_running_loop().create_task(self._run(work))
+
+        def done(_task: "asyncio.Task[None]") -> None:
+            work.close()  # a task cancelled before its first step never ran it
+            self.settle()
+            over(self)
+
+        self.task.add_done_callback(done)
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -118,14 +128,22 @@ class SharedCall:
 class SharedReader:
     """A running stream as one of its readers sees it; an `OpenedStream` to whoever relays it.
 
-    `retold` is how a reader who pays nothing gets a block that tells a cost; None: as it is.
+    `retold` is how a reader who pays nothing gets a block that tells a cost, `at_end` is called after the
+    last one.
     """
 
-    __slots__ = ("_call", "_job", "_place", "_retold", "_tape", "headers")
+    __slots__ = ("_at_end", "_call", "_job", "_place", "_retold", "_tape", "headers")
 
-    def __init__(self, call: SharedCall, job: Job, retold: Callable[[Block], Block] | None) -> None:
+    def __init__(
+        self,
+        call: SharedCall,
+        job: Job,
+        *,
+        retold: Callable[[Block], Block] | None = None,
+        at_end: Callable[[], None] | None = None,
+    ) -> None:
         assert call.tape is not None
-        self._call, self._tape, self._job, self._retold = call, call.tape, job, retold
+        self._call, self._tape, self._job, self._retold, self._at_end = call, call.tape, job, retold, at_end
         self._place = 0
         self.headers = call.tape.headers
 
@@ -134,6 +152,8 @@ class SharedReader:
         self._call.read(self._job, self._place)
         block = await self._tape.read(self._place)
         if block is None:
+            if self._at_end is not None:
+                self._at_end()
             return None
         self._place += 1
         return block if self._retold is None else self._retold(block)

@@ -16,7 +16,17 @@ class Tape:
     Beyond `bytes_max` it is no longer `whole`: nobody new may begin to read, and it is not kept.
     """
 
-    __slots__ = ("_blocks", "_furthest", "_news", "_room", "bytes_max", "error", "headers", "over", "size_bytes")
+    __slots__ = (
+        "_blocks",
+        "_furthest",
+        "_news",
+        "_room",
+        "bytes_max",
+        "error",
+        "headers",
+        "over",
+        "size_bytes",
+    )
 
     def __init__(self, headers: tuple[tuple[str, str], ...], bytes_max: int) -> None:
         self.headers = headers

@@ -20,6 +20,7 @@ from application.offers import Offers
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.usage import UsageLog
+from application.request_event import event_of
 from application.runtime import Runtime
 from domain.analytics.event import RequestEvent
 from domain.caching.policy import OFF as NO_CACHE
@@ -159,9 +160,7 @@ class AnswerLlmRequest:
         job.plan_s = clock.monotonic() - started
         return job, live
 
-    def _plan_unless_kept(
-        self, job: Job, course: CacheCourse, table: RoutingTable, route: Route
-    ) -> None:
+    def _plan_unless_kept(self, job: Job, course: CacheCourse, table: RoutingTable, route: Route) -> None:
         """A request that is answered already needs no plan, and one that may be can wait to be refused."""
         if course.hit is None:
             try:
@@ -258,13 +257,13 @@ class AnswerLlmRequest:
         """A whole answer. Raises UpstreamError, NoProviderAvailable or DeadlineExceeded."""
         if job.course is None or self._cache is None:
             return await self._attempts.complete(job, live)
-        return await self._cache.complete(job, live.table, partial(self._attempts.complete, job, live))
+        return await self._cache.complete(job, partial(self._attempts.complete, job, live))
 
     async def open(self, job: Job, live: LiveState) -> AnswerStream:
         """A committed stream; close it before `end`. Raises as `complete`."""
         if job.course is None or self._cache is None:
             return await self._open(job, live)
-        return await self._cache.open(job, live.table, partial(self._open, job, live))
+        return await self._cache.open(job, partial(self._open, job, live))
 
     async def _open(self, job: Job, live: LiveState) -> AnswerStream:
         stream = await self._attempts.open(job, live)
@@ -298,7 +297,7 @@ class AnswerLlmRequest:
         explain_outcome(job)
         if self._affinity is not None and job.live is not None:
             self._affinity.answered(job, job.live)
-        event = self._event(job, status, outcome, error_code)
+        event = event_of(job, self._clock.monotonic(), status=status, outcome=outcome, error_code=error_code)
         try:
             if first is not None:
                 first(event)
@@ -333,72 +332,6 @@ class AnswerLlmRequest:
         """Records what took no slot: something a request of long ago left to be settled. Idempotent."""
         self.in_flight += 1
         self.end(job, status=status, outcome=outcome, error_code=error_code, first=first)
-
-    def _event(self, job: Job, status: int, outcome: str, error_code: str) -> RequestEvent:
-        request, plan, who, target = job.request, job.plan, job.attribution, job.answered_by
-        tokens_in = tokens_out = cached = written = reasoning = 0
-        now = self._clock.monotonic()
-        attempts = tuple(job.attempts)
-        for attempt in attempts:
-            tokens_in += attempt.input_tokens
-            tokens_out += attempt.output_tokens
-            cached += attempt.cached_read_tokens
-            written += attempt.cache_write_tokens + attempt.cache_write_long_tokens
-            reasoning += attempt.reasoning_tokens
-        return RequestEvent(
-            job.request_id,
-            job.principal.tenant_id,
-            job.principal.key_id,
-            who.agent_id,
-            who.user_id,
-            who.session_id,
-            who.workflow_id,
-            who.client_request_id,
-            request.operation.value,
-            request.dialect,
-            request.model,
-            plan.route.name,
-            plan.strategy,
-            target.provider if target else "",
-            target.model if target else "",
-            job.via,
-            outcome,
-            status,
-            error_code,
-            request.stream,
-            target.simulated if target else False,
-            job.started_at_us,
-            int((now - job.started) * 1e6),
-            int(job.upstream_s * 1e6),
-            int(job.plan_s * 1e6),
-            0,
-            None if job.first_token_s is None else int(job.first_token_s * 1e6),
-            len(request.body),
-            job.response_bytes,
-            tokens_in,
-            tokens_out,
-            cached,
-            written,
-            reasoning,
-            job.cost_nano_usd,
-            job.cost_estimated,
-            plan.candidates,
-            len(attempts),
-            job.fallbacks,
-            job.continued,
-            job.finish_reason,
-            job.cache,
-            ",".join(job.dropped) if job.dropped else "",
-            who.metadata,
-            job.affinity,
-            job.reason,
-            job.principal.team,
-            job.principal.project,
-            job.principal.cost_center,
-            job.saved_nano_usd,
-            job.similarity,
-            attempts,
-        )
 
 
 NO_PLAN = Plan(Route(name="", targets=()), (), (), "", 0)

@@ -1,0 +1,399 @@
+"""Earlier answers in the way of requests: look, share a running call, keep.
+
+Exact answers come first (`AnswerTiers`), then those to similar questions (`SimilarAnswers`), then a provider.
+A failure of anything here is a miss. What is served was allowed by every wall of its key, by its age, and by
+everything this instance has heard was invalidated.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from application.caching.course import CacheCourse
+from application.caching.keeping import Given, given_stream, kept
+from application.caching.replay import ReplayedStream, replayed_answer, retelling
+from application.caching.shared_call import SharedCall, SharedReader
+from application.caching.tape import Tape
+from application.job import Job
+from application.ports.cache_reader import CacheReader
+from application.ports.llm import Block, UpstreamAnswer
+from application.ports.system import Clock
+from application.ports.wire import FrameWriter
+from domain.caching.entry import CachedAnswer, Freshness, freshness
+from domain.caching.key import Partition, answer_key, demands_digest, namespace_of, who_shares
+from domain.caching.policy import CacheMode
+from domain.caching.question import too_hot, why_never_cached
+from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
+from domain.routing.table import Members, RoutingTable
+
+if TYPE_CHECKING:
+    from application.caching.similar import SimilarAnswers
+    from application.caching.tiers import AnswerTiers
+
+JOINS_MAX: Final = 2
+"""Running calls a request waits for one after the other, before it makes its own."""
+CLOSE_WITHIN_S: Final = 5.0
+
+
+class AnswerStream(Protocol):
+    """What a caller's stream is relayed from: an `OpenedStream`, a reader of a shared one, or a replay."""
+
+    headers: tuple[tuple[str, str], ...]
+
+    async def next_block(self) -> Block | None: ...
+
+    def close(self) -> None: ...
+
+
+Fetched = TypeVar("Fetched")
+Ask = Callable[[], Awaitable[UpstreamAnswer]]
+Open = Callable[[], Awaitable[AnswerStream]]
+
+
+class Beside(Protocol):
+    """Runs a request again beside its caller's, to refresh what is kept."""
+
+    def refresh(self, job: Job) -> None: ...
+
+
+class AnswerCache:
+    """`look` when a request begins, then `complete` or `open` in place of the attempt loop."""
+
+    def __init__(
+        self,
+        *,
+        tiers: "AnswerTiers",
+        reader: CacheReader,
+        frames: FrameWriter,
+        clock: Clock,
+        similar: "SimilarAnswers | None" = None,
+        policy_version: str = "",
+    ) -> None:
+        """`policy_version` names the privacy rules in force; answers made under others are never served."""
+        self.tiers = tiers
+        self.similar = similar
+        self.beside: Beside | None = None
+        self._reader = reader
+        self._frames = frames
+        self._clock = clock
+        self._policy_version = policy_version
+        self._running: dict[bytes, SharedCall] = {}
+        self._calls: set[SharedCall] = set()
+        self.outcomes: Counter[str] = Counter()
+        """How often each outcome happened, and under `not kept: …` why answers were not kept."""
+
+    # When a request begins
+
+    def look(self, job: Job, members: Members, table: RoutingTable, *, beside: str = "") -> None:
+        """Decides whether a request takes part, and answers it from the first tier where that can be done.
+
+        `job.course.hit` is set then. Never waits, never raises.
+        """
+        route, request = members.route, job.request
+        policy = route.cache
+        if policy.mode is CacheMode.OFF:
+            return
+        why = why_never_cached(request) or ("no-store" if request.cache_wish.no_store else "")
+        asked = None if why else self._reader.asked(request)
+        who = who_shares(policy, job.principal, job.attribution.user_id)
+        if asked is None or who is None or too_hot(asked, policy):
+            job.cache = "bypass"
+            return
+        form = "whole" if not request.stream else "usage" if request.include_usage else "streamed"
+        partition = Partition(
+            job.principal.tenant_id,
+            who,
+            route.name,
+            members.version,
+            self._policy_version,
+            namespace_of(policy, request.cache_wish),
+            demands_digest(job.requirements, job.principal.allowed_models),
+            request.dialect,
+            form,
+        )
+        course = job.course = CacheCourse(
+            table=table,
+            route=route,
+            policy=policy,
+            wish=request.cache_wish,
+            partition=partition,
+            key=answer_key(partition, asked.digest),
+            heard=self.tiers.heard,
+            beside=beside,
+        )
+        if beside:
+            job.cache = beside
+        elif not policy.mode.serves:
+            job.cache = "observe"
+        elif course.wish.no_cache:
+            job.cache = "bypass"
+        else:
+            job.cache = "miss"
+            kept = self.tiers.at_hand(course.key)
+            if kept is not None:
+                self._consider(job, course, kept, "hit-l1")
+
+    def _consider(self, job: Job, course: CacheCourse, kept: CachedAnswer, outcome: str) -> bool:
+        """Serves a kept answer if its age allows it, or remembers it as a stand-in where only that is."""
+        policy = course.policy
+        found = freshness(
+            kept,
+            self._now_us(),
+            stale_s=policy.stale_s,
+            stale_if_error_s=policy.stale_if_error_s,
+            age_max_s=course.wish.ttl_s,
+        )
+        if found is Freshness.OVER:
+            return False
+        if found is Freshness.FOR_ERRORS:
+            course.stand_in = kept
+            return False
+        if not self._serve(job, course, kept, outcome if found is Freshness.FRESH else "hit-stale"):
+            return False
+        if found is Freshness.STALE and self.beside is not None:
+            self.beside.refresh(job)
+        return True
+
+    def _serve(self, job: Job, course: CacheCourse, kept: CachedAnswer, outcome: str) -> bool:
+        """Whether its giver is still one of the route's, which its name is needed for."""
+        target = course.table.by_id.get(kept.target_id)
+        if target is None:
+            stand_ins = course.route.stand_ins.values()
+            target = next((each for each in stand_ins if each.id == kept.target_id), None)
+        if target is None:
+            return False
+        course.hit = kept
+        job.answered_by, job.via = target, kept.via
+        job.finish_reason, job.dropped = kept.finish_reason, kept.dropped
+        job.saved_nano_usd = kept.cost_nano_usd
+        job.cache = outcome
+        self.outcomes[outcome] += 1
+        return True
+
+    # In place of the attempt loop
+
+    async def complete(self, job: Job, ask: Ask) -> UpstreamAnswer:
+        """A whole answer, kept or fresh. Raises as `ask` does."""
+        course = job.course
+        assert course is not None
+        if course.hit is None:
+            call = await self._call(job, course, lambda call: self._ask(call, ask))
+            call.leave(job)
+            if call.answer is not None:
+                return call.answer if call.job is job else self._joined(job, call, call.answer)
+        assert course.hit is not None, "a call that is ready has an answer, a hit, a tape or an error"
+        return replayed_answer(course.hit)
+
+    async def open(self, job: Job, opening: Open) -> AnswerStream:
+        """A stream that has begun, or a kept one. Raises as `opening` does."""
+        course = job.course
+        assert course is not None
+        if course.hit is None:
+            call = await self._call(job, course, lambda call: self._open(call, opening))
+            if call.tape is not None:
+                return self._reader_of(job, call)
+            call.leave(job)
+        assert course.hit is not None, "a call that is ready has an answer, a hit, a tape or an error"
+        job.first_token_s = self._clock.monotonic() - job.started
+        return ReplayedStream(course.hit, self._frames, job)
+
+    async def _call(
+        self,
+        job: Job,
+        course: CacheCourse,
+        work: Callable[[SharedCall], Coroutine[Any, Any, None]],
+    ) -> SharedCall:
+        """A call that is ready and did not fail: a running one, or else this request's own. Leave it."""
+        shares = course.reads and course.policy.coalesce and course.wish.ttl_s is None
+        for joins in range(JOINS_MAX + 1):
+            call = self._running.get(course.key) if shares and joins < JOINS_MAX else None
+            if call is None or not call.joinable:
+                return await self._lead(job, course, work, shared=shares)
+            call.join(job)
+            usable = False
+            try:
+                await self._until_ready(job, call)
+                if isinstance(call.error, UpstreamError):
+                    raise UpstreamError(call.error.failure, attempts=0)
+                # What else kept the other from an answer, such as its budget, need not keep this one.
+                usable = call.error is None and (
+                    call.hit is None or self._serve(job, course, call.hit, call.tier)
+                )
+            finally:
+                if not usable:
+                    call.leave(job)
+            if usable:
+                return call
+        raise AssertionError("the last call is this request's own")
+
+    async def _lead(
+        self,
+        job: Job,
+        course: CacheCourse,
+        work: Callable[[SharedCall], Coroutine[Any, Any, None]],
+        *,
+        shared: bool,
+    ) -> SharedCall:
+        call = course.shared = SharedCall(job, course)
+        if shared:
+            self._running.setdefault(course.key, call)
+        self._calls.add(call)
+        call.join(job)
+        call.start(work(call), self._calls.discard)
+        ready = False
+        try:
+            await call.ready.wait()  # the attempt loop keeps the deadline
+            if call.error is not None:
+                raise call.error
+            ready = True
+        finally:
+            if not ready:
+                call.leave(job)
+        return call
+
+    async def _until_ready(self, job: Job, call: SharedCall) -> None:
+        if call.ready.is_set():
+            return
+        now = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(job.deadline.remaining_s(now)):
+                await call.ready.wait()
+        except TimeoutError:
+            raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s") from None
+
+    async def _ask(self, call: SharedCall, ask: Ask) -> None:
+        """The work of a whole answer: finds or fetches it, and keeps what it fetched."""
+        job, course = call.job, call.course
+        try:
+            if not await self._found(job, course):
+                call.answer = await self._fresh(job, course, ask)
+                if call.answer is not None:
+                    self._keep(job, course, self._given(job, call.answer))
+        finally:
+            self._no_longer(call)
+        call.hit, call.tier = course.hit, job.cache
+        call.ready.set()
+
+    async def _open(self, call: SharedCall, opening: Open) -> None:
+        """The work of a stream: finds it, or records it for all who wait."""
+        job, course = call.job, call.course
+        stream: AnswerStream | None = None
+        try:
+            if not await self._found(job, course):
+                stream = await self._fresh(job, course, opening)
+            if stream is not None:
+                call.tape = Tape(stream.headers, course.policy.entry_bytes_max)
+                call.ready.set()
+                await self._record(stream, call.tape)
+                if call.tape.whole:
+                    self._keep(job, course, given_stream(call.tape.blocks))
+                else:
+                    self.outcomes["not kept: too_large"] += 1
+        finally:
+            if stream is not None:
+                stream.close()
+            self._no_longer(call)
+        if call.tape is not None:
+            call.tape.end()
+        else:
+            call.hit, call.tier = course.hit, job.cache
+            call.ready.set()
+
+    @staticmethod
+    async def _record(stream: AnswerStream, tape: Tape) -> None:
+        while (block := await stream.next_block()) is not None:
+            tape.add(block)
+            await tape.wait_for_room()
+        stream.close()
+
+    async def _found(self, job: Job, course: CacheCourse) -> bool:
+        """Whether the second tier or a similar question answers it."""
+        if not course.reads:
+            return False
+        kept_there = await self.tiers.fetch(course.key)
+        if kept_there is not None and self._consider(job, course, kept_there, "hit-l2"):
+            return True
+        if self.similar is None or not course.policy.mode.looks_for_similar:
+            return False
+        similar = await self.similar.find(job, course)
+        return similar is not None and self._serve(job, course, similar, "hit-semantic")
+
+    async def _fresh(
+        self, job: Job, course: CacheCourse, fetch: Callable[[], Awaitable[Fetched]]
+    ) -> Fetched | None:
+        """What a provider answers; None: nobody can, and an answer past its time stands in."""
+        try:
+            if course.unplanned is not None:
+                raise course.unplanned
+            return await fetch()
+        except (UpstreamError, NoProviderAvailable, DeadlineExceeded):
+            if course.stand_in is None or not self._serve(job, course, course.stand_in, "hit-stale"):
+                raise
+            return None
+
+    def _given(self, job: Job, answer: UpstreamAnswer) -> Given:
+        dialect, body = job.request.dialect, answer.body
+        tools = not job.request.plain_text and self._reader.calls_tools(dialect, body)
+        similar = job.course is not None and job.course.policy.mode.looks_for_similar
+        text = self._reader.answer_text(dialect, body) if similar and not tools else ""
+        return Given(body, answer.content_type, text, tools)
+
+    def _keep(self, job: Job, course: CacheCourse, given: Given) -> None:
+        if job.cache in ("miss", "bypass"):
+            self.outcomes[job.cache] += 1
+        entry = kept(job, course, given, self._now_us())
+        if isinstance(entry, str):
+            self.outcomes[f"not kept: {entry}"] += 1
+            return
+        if self.similar is not None and course.policy.mode.looks_for_similar:
+            self.similar.answered(job, course, entry)
+        self.tiers.keep(entry)
+
+    # Those who wait for somebody else's call
+
+    def _joined(self, job: Job, call: SharedCall, answer: UpstreamAnswer) -> UpstreamAnswer:
+        self._as_the_leader(job, call)
+        self._saved(job, call)
+        return answer._replace(headers=(), usage=None)
+
+    def _reader_of(self, job: Job, call: SharedCall) -> SharedReader:
+        if call.job is job:
+            return SharedReader(call, job)
+        self._as_the_leader(job, call)
+        job.first_token_s = self._clock.monotonic() - job.started
+        return SharedReader(
+            call, job, retold=partial(retelling, self._frames, job), at_end=partial(self._saved, job, call)
+        )
+
+    def _as_the_leader(self, job: Job, call: SharedCall) -> None:
+        leader = call.job
+        job.answered_by, job.via, job.dropped = leader.answered_by, leader.via, leader.dropped
+        job.cache = "hit-coalesced"
+        self.outcomes["hit-coalesced"] += 1
+
+    @staticmethod
+    def _saved(job: Job, call: SharedCall) -> None:
+        job.finish_reason = call.job.finish_reason
+        job.saved_nano_usd = call.job.cost_nano_usd
+
+    def _no_longer(self, call: SharedCall) -> None:
+        if self._running.get(call.course.key) is call:
+            del self._running[call.course.key]
+
+    def _now_us(self) -> int:
+        return int(self._clock.utc_now().timestamp() * 1e6)
+
+    async def aclose(self) -> None:
+        """Ends whatever still runs, so that it is settled and recorded."""
+        tasks = [call.task for call in self._calls if call.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
+
+
+def _anew(error: UpstreamError) -> UpstreamError:
+    """The same failure for one who made no attempt."""
+    return UpstreamError(error.failure, attempts=0)

@@ -89,6 +89,8 @@ class Job:
     """What the cache did: off, bypass, miss, observe, or hit-…"""
     saved_nano_usd: int | None = 0
     """What an earlier or shared answer saved; None: nobody knows what it cost."""
+    reused_tokens: tuple[int, int] = (0, 0)
+    """Read and written for the earlier or shared answer, by whoever paid for it."""
     similarity: float | None = None
     """Of the question that was answered before, where it was not the same."""
     recorded: bool = False

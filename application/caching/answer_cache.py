@@ -168,6 +168,7 @@ class AnswerCache:
         job.answered_by, job.via = target, kept.via
         job.finish_reason, job.dropped = kept.finish_reason, kept.dropped
         job.saved_nano_usd = kept.cost_nano_usd
+        job.reused_tokens = kept.input_tokens, kept.output_tokens
         job.cache = outcome
         self.outcomes[outcome] += 1
         return True
@@ -377,6 +378,10 @@ class AnswerCache:
     def _saved(job: Job, call: SharedCall) -> None:
         job.finish_reason = call.job.finish_reason
         job.saved_nano_usd = call.job.cost_nano_usd
+        job.reused_tokens = (
+            sum(attempt.input_tokens for attempt in call.job.attempts),
+            sum(attempt.output_tokens for attempt in call.job.attempts),
+        )
 
     def _no_longer(self, call: SharedCall) -> None:
         if self._running.get(call.course.key) is call:

@@ -51,8 +51,8 @@ def namespace_of(policy: CachePolicy, wish: CacheWish) -> str:
 
 def demands_digest(wanted: Requirements, allowed_models: frozenset[str] | None) -> bytes:
     """What a caller may be answered by. Ceilings of cost and latency are kept by any answer that is there."""
-    if wanted.modest and allowed_models is None and wanted.affinity and not wanted.capabilities.value:
-        return b""
+    if wanted.modest and allowed_models is None:
+        return b"%d" % wanted.capabilities.value
     return digest(
         part.encode()
         for part in (

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from application.affinity import explain_outcome
+from application.caching.course import CacheCourse
 from application.job import Job
 from domain.money import format_usd
 from entrypoints.http.asgi import RawHeaders
@@ -12,17 +13,20 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
     """What every answer tells about itself (SPEC section 9, response headers)."""
     target = job.answered_by
     assert target is not None
+    reused = job.cache.startswith("hit")
     # The attempt of a running stream has no row yet.
-    attempts = len(job.attempts) + (0 if with_cost or job.recorded else 1)
+    attempts = len(job.attempts) + (0 if with_cost or job.recorded or reused else 1)
     headers: RawHeaders = [
         (b"x-request-id", job.request_id.encode()),
-        *_target_headers(target.provider, target.model, target.simulated),
-        (b"x-interchange-attempts", b"%d" % max(1, attempts)),
+        *_target_headers(target.provider, target.model, target.simulated, job.cache),
+        (b"x-interchange-attempts", b"%d" % (attempts if reused else max(1, attempts))),
         (b"x-interchange-fallback", b"true" if job.fallbacks else b"false"),
         (b"x-interchange-via", job.via.encode()),
         (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),
     ]
-    if with_cost:
+    if job.course is not None:
+        headers += _kept_headers(job, job.course)
+    if with_cost or reused:
         cost = job.cost_nano_usd
         headers.append((b"x-interchange-cost-usd", b"unknown" if cost is None else format_usd(cost).encode()))
         headers.append((b"x-interchange-cost-estimated", b"true" if job.cost_estimated else b"false"))
@@ -38,13 +42,24 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
     return headers
 
 
+def _kept_headers(job: Job, course: CacheCourse) -> RawHeaders:
+    """Where the answer is kept, how old it is, and how similar the question was that it was given to."""
+    headers: RawHeaders = [(b"x-interchange-cache-key", course.key.hex().encode())]
+    if course.hit is not None:
+        age_s = max(0, job.started_at_us - course.hit.made_at_us) // 1_000_000
+        headers.append((b"x-interchange-cache-age", b"%d" % age_s))
+        if job.similarity is not None:
+            headers.append((b"x-interchange-cache-similarity", b"%.3f" % job.similarity))
+    return headers
+
+
 @lru_cache(maxsize=4096)
-def _target_headers(provider: str, model: str, simulated: bool) -> RawHeaders:
+def _target_headers(provider: str, model: str, simulated: bool, cache: str) -> RawHeaders:
     """What is the same for every answer of one target."""
     headers: RawHeaders = [
         (b"x-interchange-provider", provider.encode("latin-1", "replace")),
         (b"x-interchange-model", model.encode("latin-1", "replace")),
-        (b"x-interchange-cache", b"off"),
+        (b"x-interchange-cache", cache.encode()),
     ]
     return [*headers, (b"x-interchange-simulated", b"true")] if simulated else headers
 

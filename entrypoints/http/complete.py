@@ -171,21 +171,23 @@ class CompleteEndpoint(LlmEndpoint):
     def _response(self, job: Job, text: str) -> dict[str, Any]:
         target, cost = job.answered_by, job.cost_nano_usd
         assert target is not None
-        usage = job.attempts[-1]
+        read, written = job.reused_tokens
+        if job.attempts:
+            read, written = job.attempts[-1].input_tokens, job.attempts[-1].output_tokens
         return {
             "completion": text,
             "model_used": target.model,
             "provider": target.provider,
             "cost": None if cost is None else usd_float(cost),
             "latency_ms": round((self._gate.clock.monotonic() - job.started) * 1e3),
-            "cache_hit": False,
+            "cache_hit": job.cache.startswith("hit"),
             "request_id": job.request_id,
             "finish_reason": job.finish_reason,
             "cost_estimated": job.cost_estimated,
             "attempts": len(job.attempts),
             "fallback": job.fallbacks > 0,
             "simulated": target.simulated,
-            "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
+            "usage": {"input_tokens": read, "output_tokens": written},
         }
 
 

@@ -14,6 +14,7 @@ from adapters.memory.usage import InMemoryUsageLog
 from adapters.wire.conversation_tails import WireTails
 from application.guards import METERS_MAX, AgentGuards
 from application.job import Attribution, Job
+from application.request_event import event_of
 from application.runtime import Runtime
 from application.stops import StopBoard
 from application.use_cases.answer_llm_request import AnswerLlmRequest
@@ -202,7 +203,7 @@ async def test_what_is_unknown_or_free_spends_nothing_and_meters_are_bounded() -
     world.guards.use(GuardPolicy(spend_rate=SpendRateRule(limit_nano_usd=10, per_s=60)))
     job = world.begin(agent_id="x")
     job.attempts.append(attempt(job.request_id, 0, cost_nano_usd=1))
-    event = world.pipeline._event(job, 200, "ok", "")
+    event = event_of(job, 0.0, status=200, outcome="ok", error_code="")
     for number in range(METERS_MAX + 3):
         world.guards.ended(job, event._replace(agent_id=f"agent {number}"))
 

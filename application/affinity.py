@@ -13,6 +13,7 @@ from application.job import Job
 from application.ports.affinity import AffinityRow, AffinityStore
 from application.ports.system import Clock
 from domain.analytics.event import AttemptEvent
+from domain.llm.prompt_marks import MARK
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.conversation import KEPT, MOVED, Conversation, Place, placed
 from domain.routing.live import LiveState
@@ -31,7 +32,6 @@ KEPT_S = 6 * 3600.0
 STORED_TOKENS_MIN = 256
 """Shorter prompts are in no cache; they stay in memory only."""
 REASON_CHARS_MAX = 300
-_MARK = b'"cache_control"'
 
 
 class AffinityBook:
@@ -54,11 +54,12 @@ class AffinityBook:
         self._revision = 0
 
     def recall(
-        self, tenant_id: str, route_name: str, session_id: str, request: LlmRequest
+        self, tenant_id: str, route_name: str, session_id: str, request: LlmRequest, *, marked: bool = False
     ) -> Conversation | None:
         """The conversation that a request continues; None for what is no conversation.
 
-        Known by the session the caller names, else by what the body says of it (`RequestReader.fingerprint`).
+        `marked`: its route marks prompts for providers' caches, whatever the body says. It is known by the
+        session the caller names, else by what the body says of it (`RequestReader.fingerprint`).
         """
         if request.operation is not Operation.CHAT:
             return None
@@ -69,7 +70,7 @@ class AffinityBook:
         names = f"{tenant_id}\0{route_name}\0".encode("utf-8", "surrogatepass")
         key = blake2b(names + told + identity, digest_size=16).digest()
         places = self._places.get(key, ())
-        return Conversation(key, places, _MARK in request.body, self._now_us())
+        return Conversation(key, places, marked or MARK in request.body, self._now_us())
 
     def answered(self, job: Job, live: LiveState) -> None:
         """Takes what the answer of a job tells: where the conversation is now, and what was cached there."""

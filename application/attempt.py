@@ -6,13 +6,15 @@ from application.affinity import moved_from
 from application.credentials import ONLY_ONE, Credential, blamed
 from application.hold import Hold
 from application.job import Job
-from application.ports.llm import LlmProvider, UpstreamCall
+from application.ports.llm import CALLER, LlmProvider, UpstreamCall
 from domain.budgets.output_limit import as_limited
 from domain.llm.failures import BreakerVote, Failure, FailureKind
 from domain.llm.request import LlmRequest
 from domain.resilience.breaker import Permit
 from domain.routing.keeping import as_sent, left_out
 from domain.routing.live import LiveState, TargetState
+from domain.routing.prompt_cache import PromptCaching
+from domain.routing.prompt_marking import with_prompt_marks
 from domain.routing.target import Target
 from domain.routing.way import Way
 
@@ -55,9 +57,15 @@ def not_sent(job: Job, attempt: Attempt) -> tuple[str, ...]:
 
 
 def request_of(job: Job, target: Target, credential: str) -> LlmRequest:
-    """What this account is sent: without what only another could read, and with the route's limit on the
-    answer where the caller set none."""
-    return as_limited(as_sent(job.request, target, credential), job.plan.route, target)
+    """What this account is sent: without what only another could read, with the route's limit on the answer
+    where the caller set none, and with what makes its prompt cacheable, unless the caller's own account pays.
+    """
+    route = job.plan.route
+    request = as_limited(as_sent(job.request, target, credential), route, target)
+    if route.prompt_caching.mode is PromptCaching.OFF or credential == CALLER:
+        return request
+    tenant_id, session_id = job.principal.tenant_id, job.attribution.session_id
+    return with_prompt_marks(request, route, target, tenant_id=tenant_id, session_id=session_id)
 
 
 def upstream_call(

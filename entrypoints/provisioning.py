@@ -14,7 +14,7 @@ from domain.routing.target import Route, RouteTarget, Target
 from entrypoints.config.guard_sections import route_policy
 from entrypoints.config.price_sections import price_contract
 from entrypoints.key_pools import pool_of
-from entrypoints.prompt_caches import prompt_cache_of
+from entrypoints.prompt_caches import prompt_cache_of, takes_cache_key
 from entrypoints.provider_wires import (
     CLOUD_WIRES,
     DIRECT_WIRES,
@@ -279,6 +279,9 @@ def _targets(
         contract = None
         if section is not None:
             contract = price_contract(section.discount_percent, section.volume_discounts, section.reserved)
+        keyed = takes_cache_key(
+            provider.kind, provider.base_url, provider.options, public=provider.public_base_url
+        )
         for entry in offerings[name]:
             offering = entry.offering
             targets.append(
@@ -300,7 +303,9 @@ def _targets(
                     honours_idempotency_keys=provider.honours_idempotency_keys,
                     batch_api=provider.batch_api,
                     aliases=tuple(dict.fromkeys((entry.name, *entry.aliases))),
-                    prompt_cache=prompt_cache_of(section.kind if section else name, provider.wire),
+                    prompt_cache=prompt_cache_of(
+                        section.kind if section else name, provider.wire, offering.model, takes_key=keyed
+                    ),
                     contract=contract,
                 )
             )
@@ -333,6 +338,7 @@ def _routes(
                 retries=section.retries,
                 timeouts=settings.timeouts_of(section),
                 affinity=section.affinity.policy(),
+                prompt_caching=section.prompt_caching.policy(),
                 stream_recovery=section.stream_recovery,
                 usage_cost=section.usage_cost,
                 passthrough=section.passthrough,

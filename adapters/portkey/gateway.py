@@ -32,9 +32,9 @@ from adapters.portkey.gateways import Gateway, GatewayHealth, GatewayPool
 from adapters.portkey.headers import TargetHeaders
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.exchange import Exchange
-from adapters.wire.forced_limit import encoded as with_our_limit
 from adapters.wire.forced_limit import under_forwarded_name
 from adapters.wire.missing_path import is_missing_path
+from adapters.wire.prompt_marks import encoded as with_our_additions
 from adapters.wire.registry import codec_for
 from application.ports.http import Headers, HttpRequest, HttpTransport, TransportFailed
 from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamCall, UpstreamFailed, UpstreamStream
@@ -169,7 +169,7 @@ class PortkeyGateway(LlmProvider):
 
     async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
         road, gateway = self._way(call)
-        encoded = under_forwarded_name(with_our_limit(road.codec, call), road.forwarded)
+        encoded = _encoded(road, call)
         request = self._request(call, road, gateway, encoded, headers_timeout_s=call.total_timeout_s)
         dropped = _dropped(call.request, encoded, road)
         try:
@@ -182,7 +182,7 @@ class PortkeyGateway(LlmProvider):
 
     async def open_stream(self, call: UpstreamCall) -> UpstreamStream:
         road, gateway = self._way(call)
-        encoded = under_forwarded_name(with_our_limit(road.codec, call), road.forwarded)
+        encoded = _encoded(road, call)
         headers_timeout_s = min(call.timeouts.headers_s, call.total_timeout_s)
         request = self._request(call, road, gateway, encoded, headers_timeout_s=headers_timeout_s)
         if call.timeouts.first_token_s > headers_timeout_s:
@@ -352,6 +352,10 @@ class PortkeyGateway(LlmProvider):
             # Silence may be one provider's, and must not take the gateway from all the others: the next
             # probe tells.
             self._pool.answered(gateway)
+
+
+def _encoded(road: _Road, call: UpstreamCall) -> EncodedRequest:
+    return under_forwarded_name(with_our_additions(road.codec, call, road.forwarded), road.forwarded)
 
 
 def _roads_for(dialect: str, target: Target) -> tuple[tuple[GatewayRoute, str], ...]:

@@ -14,9 +14,9 @@ from adapters.wire.bedrock import BEDROCK_CONVERSE
 from adapters.wire.codec import Codec, EncodedRequest
 from adapters.wire.errors import read_failure
 from adapters.wire.exchange import Exchange, Headers
-from adapters.wire.forced_limit import encoded as with_our_limit
 from adapters.wire.media_codecs import PATHS
 from adapters.wire.missing_path import is_missing_path
+from adapters.wire.prompt_marks import encoded as with_our_additions
 from adapters.wire.registry import codec_for, would_drop
 from application.ports.http import Endpoint, HttpRequest, HttpTransport
 from application.ports.llm import (
@@ -114,7 +114,7 @@ class DirectProviders(LlmProvider):
 
     async def complete(self, call: UpstreamCall) -> UpstreamAnswer:
         way = self._way(call, False)
-        encoded = with_our_limit(way.codec, call)
+        encoded = with_our_additions(way.codec, call)
         request = HttpRequest(
             "POST",
             way.endpoint,
@@ -137,7 +137,7 @@ class DirectProviders(LlmProvider):
 
     async def open_stream(self, call: UpstreamCall) -> UpstreamStream:
         way = self._way(call, True)
-        encoded = with_our_limit(way.codec, call)
+        encoded = with_our_additions(way.codec, call)
         timeouts = call.timeouts
         request = HttpRequest(
             "POST",

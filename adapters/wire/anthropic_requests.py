@@ -235,12 +235,18 @@ def _add_tools(body: Json, chat: Json, draft: Draft) -> None:
         draft.drop(f"tools.{kind}")
     if not functions:
         return
+    marks = {
+        tool["function"]["name"]: {"cache_control": tool["cache_control"]}
+        for tool in chat.get("tools") or ()
+        if tool.get("cache_control") and isinstance(tool.get("function"), dict)
+    }
     body["tools"] = [
         {
             "name": function.name,
             "input_schema": function.parameters,
             **({"description": function.description} if function.description else {}),
             **({"strict": True} if function.strict else {}),
+            **marks.get(function.name, {}),
         }
         for function in functions
     ]

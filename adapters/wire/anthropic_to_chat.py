@@ -41,11 +41,13 @@ _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 def to_chat(body: Json, draft: Draft) -> Json:
     """The chat body. What only Anthropic has (server tools, foreign thinking) is dropped by name."""
     messages: list[Json] = []
-    system = _text(body.get("system"))
+    system = _instructions(body.get("system"), draft)
     if system:
         messages.append({"role": "system", "content": system})
     for message in body["messages"]:
         _add_message(messages, message, draft)
+    if body.get("cache_control") and draft.keeps_marks:
+        _mark_end(messages, body["cache_control"])
     chat: Json = {"model": body["model"], "messages": messages, "max_tokens": body["max_tokens"]}
     for name in ("temperature", "top_p", "top_k", "stream"):
         if body.get(name) is not None:
@@ -68,10 +70,33 @@ def to_chat(body: Json, draft: Draft) -> Json:
     return chat
 
 
-def _text(content: Any) -> str:
+def _instructions(content: Any, draft: Draft) -> Any:
+    """One text; the blocks as they are where marks among them mean something to the provider."""
     if isinstance(content, str):
         return content
-    return "\n\n".join(block["text"] for block in content or () if block.get("type") == "text")
+    blocks = [block for block in content or () if block.get("type") == "text"]
+    if draft.keeps_marks and any(block.get("cache_control") for block in blocks):
+        return [part for block in blocks for part in _parts(block, draft)]
+    return "\n\n".join(block["text"] for block in blocks)
+
+
+def _mark_of(block: Json, draft: Draft) -> Json:
+    """The block's mark for the prompt cache, where the provider has one."""
+    control = block.get("cache_control")
+    return {"cache_control": control} if control and draft.keeps_marks else {}
+
+
+def _mark_end(messages: list[Json], control: Json) -> None:
+    """The one mark for a whole body: behind the last message that can carry it."""
+    for message in reversed(messages):
+        content = message.get("content")
+        if message["role"] == "tool":
+            message["cache_control"] = control
+            return
+        if message["role"] == "user" and content:
+            parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            message["content"] = [*parts[:-1], {**parts[-1], "cache_control": control}]
+            return
 
 
 def _add_message(messages: list[Json], message: Json, draft: Draft) -> None:
@@ -94,14 +119,16 @@ def _add_message(messages: list[Json], message: Json, draft: Draft) -> None:
 
 def _simplest(parts: list[Json]) -> Any:
     """A plain string where the content is one text: more servers understand it."""
-    return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
+    return parts[0]["text"] if len(parts) == 1 and set(parts[0]) == {"type", "text"} else parts
 
 
 def _add_assistant(messages: list[Json], blocks: list[Json], draft: Draft) -> None:
     texts: list[str] = []
     calls: list[Json] = []
     thoughts: list[Thought] = []
+    mark: Json = {}
     for block in blocks:
+        mark = _mark_of(block, draft) or mark
         match block.get("type"):
             case "text":
                 texts.append(block["text"])
@@ -122,7 +149,7 @@ def _add_assistant(messages: list[Json], blocks: list[Json], draft: Draft) -> No
     if thoughts:
         said[FIELD] = details_of(thoughts)
     if texts or calls or thoughts:
-        messages.append(said)
+        messages.append({**said, **mark})
 
 
 def _thoughts(block: Json) -> list[Thought]:
@@ -146,23 +173,24 @@ def _add_result(messages: list[Json], block: Json, draft: Draft) -> list[Json]:
     said: Json = {"role": "tool", "tool_call_id": block["tool_use_id"], "content": text}
     if block.get("is_error") and text:
         said |= {"content": with_error_mark(text), "is_error": True}
-    messages.append(said)
+    messages.append({**said, **_mark_of(block, draft)})
     return [part for part in parts if part["type"] != "text"]
 
 
 def _parts(block: Json, draft: Draft) -> list[Json]:
+    mark = _mark_of(block, draft)
     match block.get("type"):
         case "text":
-            return [{"type": "text", "text": block["text"]}] if block["text"] else []
+            return [{"type": "text", "text": block["text"], **mark}] if block["text"] else []
         case "image":
-            return [{"type": "image_url", "image_url": {"url": _url(block["source"], draft)}}]
+            return [{"type": "image_url", "image_url": {"url": _url(block["source"], draft)}, **mark}]
         case "document":
             source = block["source"]
             if source.get("type") == "text":
-                return [{"type": "text", "text": source["data"]}]
+                return [{"type": "text", "text": source["data"], **mark}]
             if source.get("type") == "base64":
                 file = {"filename": block.get("title") or "document.pdf", "file_data": _url(source, draft)}
-                return [{"type": "file", "file": file}]
+                return [{"type": "file", "file": file, **mark}]
             raise draft.refuse("messages: this provider takes documents only with their data")
         case other:
             draft.drop(f"messages.{other}")
@@ -189,7 +217,7 @@ def _add_tools(chat: Json, body: Json, draft: Draft) -> None:
             function["description"] = tool["description"]
         if tool.get("strict"):
             function["strict"] = True
-        tools.append({"type": "function", "function": function})
+        tools.append({"type": "function", "function": function, **_mark_of(tool, draft)})
     if not tools:
         return
     chat["tools"] = tools

@@ -135,7 +135,7 @@ def _conversation(messages: list[Json], draft: Draft) -> tuple[list[Json], list[
         elif role == "assistant":
             _say(turns, "assistant", _assistant_blocks(message, draft))
         elif role in ("tool", "function"):
-            _say(turns, "user", [_result(message, draft)])
+            _say(turns, "user", [_result(message, draft), *_cache_point(message)])
         else:
             _say(turns, "user", _blocks(message.get("content"), draft))
     if turns and turns[-1]["role"] == "assistant" and "text" in (last := turns[-1]["content"][-1]):
@@ -162,7 +162,7 @@ def _assistant_blocks(message: Json, draft: Draft) -> list[Json]:
         {"toolUse": {"toolUseId": call["id"], "name": call["name"], "input": call["arguments"]}}
         for call in calls_of(message)
     ]
-    return blocks
+    return blocks + _cache_point(message) if blocks else blocks
 
 
 def _thinking(message: Json, draft: Draft) -> list[Json]:

@@ -49,6 +49,11 @@ class Draft:
         if name not in self.dropped:
             self.dropped.append(name)
 
+    @property
+    def keeps_marks(self) -> bool:
+        """Whether the target takes marks for its prompt cache; servers of other shapes may refuse them."""
+        return self.call.target.prompt_cache.marks_max > 0
+
     def refuse(self, message: str) -> UpstreamFailed:
         """What to raise for something that cannot be said at all in the provider's dialect."""
         return UpstreamFailed(Failure(kind=FailureKind.CALLER_FAULT, message=message, status=400))

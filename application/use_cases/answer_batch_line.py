@@ -59,6 +59,7 @@ from domain.errors import (
 from domain.llm.request import LlmRequest
 from domain.money import usd_float
 from domain.routing.live import LiveState
+from domain.routing.prompt_marking import with_prompt_marks
 from domain.routing.requirements import Requirements
 from domain.routing.target import Target
 from domain.time import Deadline
@@ -189,7 +190,7 @@ class AnswerBatchLine:
         held = False
         try:
             target = self._choose(job, course)
-            bound = line_bound(request, target)
+            bound = line_bound(with_prompt_marks(request, job.plan.route, target), target)
             held = await run.reserve(line.number, bound)
             if not held:
                 return None

@@ -233,7 +233,11 @@ class AnswerLlmRequest:
 
         def recall() -> Conversation | None:
             job.conversation = book.recall(
-                job.principal.tenant_id, route.name, job.attribution.session_id, job.request
+                job.principal.tenant_id,
+                route.name,
+                job.attribution.session_id,
+                job.request,
+                marked=route.prompt_caching.marks,
             )
             return job.conversation
 

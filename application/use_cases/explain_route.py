@@ -11,6 +11,7 @@ from domain.errors import Forbidden
 from domain.llm.request import LlmRequest
 from domain.routing.explanation import CostLimit, Explanation, explain
 from domain.routing.keeping import demand_keeper
+from domain.routing.prompt_marking import with_prompt_marks
 from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route, Target
@@ -69,12 +70,13 @@ class ExplainRoute:
         book = self._affinity
         if book is None or not route.affinity.enabled or not requirements.affinity:
             return None
-        return lambda: book.recall(principal.tenant_id, route.name, session_id, request)
+        marked = route.prompt_caching.marks
+        return lambda: book.recall(principal.tenant_id, route.name, session_id, request, marked=marked)
 
 
 def cost_limit(request: LlmRequest, route: Route, target: Target) -> CostLimit:
     """The most this request can cost at the target, with the limit that the route puts in."""
-    sent = as_limited(request, route, target)
+    sent = with_prompt_marks(as_limited(request, route, target), route, target)
     bound = worst_attempt_cost(sent, target)
     if isinstance(bound, Bound):
         return CostLimit(bound.nano_usd, bound.made_by, sent.forced_max_output_tokens)

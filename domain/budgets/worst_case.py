@@ -8,7 +8,6 @@ so much input can reach, at the dearest tier of service that may be served. A co
 the prices already. `docs/cost.md` says where this is exact and where it leans on something published.
 """
 
-import re
 from typing import Final, NamedTuple
 
 from domain.budgets.media_tokens import SOUND_BYTES_PER_S_MIN
@@ -22,6 +21,7 @@ from domain.budgets.token_bounds import (
 )
 from domain.catalog.prices import PriceTable, Rates, Variant
 from domain.llm.capabilities import Capability
+from domain.llm.prompt_marks import MARK, TTL, may_say
 from domain.llm.request import LlmRequest, Operation
 from domain.llm.units import AUDIO_IN_MS, SEARCHES, UNMEASURED
 from domain.money import TOKENS_PER_PRICE_UNIT, NanoUsd, ceil_to_nano
@@ -33,10 +33,6 @@ UNITS: Final = "units"
 SEARCH_CHUNK_TOKENS_MIN: Final = 244
 """A reranker cuts documents into pieces of 500 tokens with the query, of which the query may be half."""
 DOCUMENTS_PER_SEARCH: Final = 100
-_MARK: Final = b'"cache_control"'
-_TTL: Final = b'"ttl"'
-_ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
-"""May spell a mark another way. No encoder writes letters like that, so few texts are held dearer by it."""
 _SERVICE_TIER: Final = "service_tier="
 _AUDIO_OUT = int(Capability.AUDIO_OUT)
 _IMAGE = int(Capability.IMAGE)
@@ -169,9 +165,11 @@ def _buckets(request: LlmRequest, target: Target) -> tuple[tuple[str, ...], tupl
     """The buckets that text of this request, and its answer, may be billed in."""
     contents = request.contents
     reads = ["input", "cached_read"]
-    if not target.prompt_cache.by_mark or _may_say(_MARK, request.body):
+    ours = request.prompt_marks
+    writes_by_itself = not target.prompt_cache.by_mark
+    if writes_by_itself or (ours is not None and ours.may_write) or may_say(MARK, request.body):
         reads.append("cache_write")
-        if not target.prompt_cache.by_mark or _may_say(_TTL, request.body):
+        if writes_by_itself or (ours is not None and ours.long) or may_say(TTL, request.body):
             reads.append("cache_write_long")
     if contents.sounds or contents.outside or request.operation is Operation.TRANSCRIPTION:
         reads.append("input_audio")
@@ -184,7 +182,3 @@ def _buckets(request: LlmRequest, target: Target) -> tuple[tuple[str, ...], tupl
     if may & _IMAGE or request.operation is Operation.IMAGE:
         writes.append("output_image")
     return tuple(reads), tuple(writes)
-
-
-def _may_say(name: bytes, body: bytes) -> bool:
-    return name in body or (b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None)

@@ -6,6 +6,7 @@ from enum import Enum
 from domain.caching.policy import NO_WISH, CacheWish
 from domain.llm.capabilities import NO_CAPABILITY, Capability
 from domain.llm.contents import PLAIN, Contents
+from domain.llm.prompt_marks import PromptMarks
 from domain.llm.units import UnitCount
 from domain.llm.usage import MEDIA_TOKENS_TYPICAL, estimate_tokens
 
@@ -102,6 +103,9 @@ class LlmRequest:
     forced_max_output_tokens: int | None = None
     """A limit of ours on the answer that the body does not carry yet: it is put in as the body is encoded for
     the provider. `max_output_tokens` is the same number then. None: the body's own limit stands."""
+    prompt_marks: PromptMarks | None = None
+    """What of ours shall make the prompt cacheable at the provider. Likewise no part of the body, so that
+    nobody who knows requests by their bodies sees it. None: nothing."""
 
     cache_wish: CacheWish = NO_WISH
     """What the caller asks of the answer cache."""

@@ -5,7 +5,8 @@ less. Whether it still has it is never told in advance; this is where the chance
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import Enum
+from typing import Final, NamedTuple
 
 PRIOR_WEIGHT = 4.0
 """How many answers a prior is worth."""
@@ -31,6 +32,15 @@ class CacheHabit(NamedTuple):
     """Only what the caller marks is cached, and writing it may cost more than plain input."""
     strict_ttl: bool = False
     """Nothing survives the time to live; without it, what was kept fades rather than ends."""
+    marks_max: int = 0
+    """How many marks of ours one prompt may carry; 0: it takes none."""
+    takes_key: bool = False
+    """Whether it takes a key that brings prompts of one conversation to the same machine."""
+
+    @property
+    def keeps_long(self) -> bool:
+        """Whether there is a longer time to live to choose."""
+        return self.long_ttl_s > self.ttl_s
 
 
 UNKNOWN_HABIT = CacheHabit()
@@ -55,6 +65,38 @@ class AffinityPolicy:
 
 
 DEFAULT_POLICY = AffinityPolicy()
+
+
+class PromptCaching(Enum):
+    """Whether Interchange makes a route's prompts cacheable at their providers."""
+
+    OFF = "off"
+    """Bodies go as their callers made them."""
+    AUTO = "auto"
+    """What the provider needs is put in, unless the caller did something about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptCachingPolicy:
+    """A route's rules for the prompt caches of its providers (docs/prompt-caching.md).
+
+    `tokens_min` is the shortest beginning that is marked; None: the least the model's provider keeps.
+    `long` asks for the longer time to live where there is one. `retention` goes to providers that find
+    beginnings by themselves, in their own words; empty: nothing is said.
+    """
+
+    mode: PromptCaching = PromptCaching.OFF
+    tokens_min: int | None = None
+    long: bool = False
+    retention: str = ""
+
+    @property
+    def marks(self) -> bool:
+        """Whether prompts are marked for providers that keep only what is marked."""
+        return self.mode is PromptCaching.AUTO
+
+
+NO_PROMPT_CACHING: Final = PromptCachingPolicy()
 
 
 class CacheLearning:

@@ -8,7 +8,14 @@ from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.offering import Offering
 from domain.guards.policy import GuardPolicy
 from domain.routing.effective_price import PriceContract
-from domain.routing.prompt_cache import DEFAULT_POLICY, UNKNOWN_HABIT, AffinityPolicy, CacheHabit
+from domain.routing.prompt_cache import (
+    DEFAULT_POLICY,
+    NO_PROMPT_CACHING,
+    UNKNOWN_HABIT,
+    AffinityPolicy,
+    CacheHabit,
+    PromptCachingPolicy,
+)
 from domain.time import Timeouts
 
 
@@ -113,6 +120,8 @@ class Route:
     """By `Target.index`: the same target under the snapshot or fine-tuned name that was asked for."""
     affinity: AffinityPolicy = DEFAULT_POLICY
     """Whether and how a conversation keeps the target where its prompt cache is warm."""
+    prompt_caching: PromptCachingPolicy = NO_PROMPT_CACHING
+    """Whether its prompts are made cacheable at their providers."""
     passthrough: Passthrough = Passthrough.OFF
     """Whether a caller's own provider credential goes upstream."""
     max_output_tokens: int | None = None

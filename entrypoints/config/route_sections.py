@@ -14,6 +14,7 @@ from domain.routing.target import Passthrough, StreamRecovery, UsageCost
 from domain.time import Timeouts
 from entrypoints.config.affinity_section import AffinitySettings
 from entrypoints.config.guard_sections import GuardSettings
+from entrypoints.config.prompt_caching_section import PromptCachingSettings
 from entrypoints.config.response_sections import RouteResponsesSettings
 from entrypoints.config.sections import Seconds, Section, Word
 
@@ -135,6 +136,7 @@ class RouteSettings(Section):
     )
     cache: CacheSettings = CacheSettings()
     affinity: AffinitySettings = AffinitySettings()
+    prompt_caching: PromptCachingSettings = PromptCachingSettings()
     responses: RouteResponsesSettings = RouteResponsesSettings()
     guards: GuardSettings | None = Field(
         default=None, description="Keys given here go before those of the general `guards`."

@@ -5,60 +5,16 @@ library's `labels()` alone costs that per metric. Labels are names of configured
 only, never anything a caller typed, so the number of series is bounded by the configuration.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable
 
+from adapters.telemetry.cache_metrics import CacheMetrics
+from adapters.telemetry.series import Counter, Histogram, head, labels_text
 from application.ports.telemetry import Gauge, Metrics
 from domain.analytics.event import AttemptEvent, RequestEvent
 from domain.money import NANO_PER_USD
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
 OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
-
-
-class Histogram:
-    """Fixed bounds; one list of counts per label set."""
-
-    def __init__(self, name: str, text: str, labels: tuple[str, ...], bounds: tuple[float, ...]) -> None:
-        self.name, self.text, self.labels, self._bounds = name, text, labels, bounds
-        self._series: dict[tuple[str, ...], list[float]] = {}
-
-    def observe(self, key: tuple[str, ...], value: float) -> None:
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = [0.0] * (len(self._bounds) + 2)
-        series[bisect_left(self._bounds, value)] += 1
-        series[-1] += value
-
-    def lines(self) -> Iterable[str]:
-        yield from _head(self.name, self.text, "histogram")
-        for key, series in self._series.items():
-            labels = _labels(zip(self.labels, key, strict=True))
-            comma = "," if labels else ""
-            running = 0.0
-            for bound, count in zip((*self._bounds, "+Inf"), series[:-1], strict=True):
-                running += count
-                yield f'{self.name}_bucket{{{labels}{comma}le="{bound}"}} {running:g}'
-            yield f"{self.name}_sum{{{labels}}} {series[-1]:.9g}"
-            yield f"{self.name}_count{{{labels}}} {running:g}"
-
-
-class Counter:
-    """One number per label set."""
-
-    def __init__(self, name: str, text: str, labels: tuple[str, ...], scale: int = 1) -> None:
-        self.name, self.text, self.labels, self._scale = name, text, labels, scale
-        self._series: dict[tuple[str, ...], int] = {}
-
-    def add(self, key: tuple[str, ...], amount: int = 1) -> None:
-        self._series[key] = self._series.get(key, 0) + amount
-
-    def lines(self) -> Iterable[str]:
-        yield from _head(self.name, self.text, "counter")
-        for key, value in self._series.items():
-            labels = _labels(zip(self.labels, key, strict=True))
-            number = str(value) if self._scale == 1 else f"{value / self._scale:.12g}"
-            yield f"{self.name}{{{labels}}} {number}"
 
 
 class PrometheusMetrics(Metrics):
@@ -92,6 +48,7 @@ class PrometheusMetrics(Metrics):
             (),
             OVERHEAD_SECONDS,
         )
+        self._caches = CacheMetrics()
 
     def observe(self, event: RequestEvent) -> None:
         self._requests.add(
@@ -101,6 +58,7 @@ class PrometheusMetrics(Metrics):
         self._overhead.observe((), max(0, event.duration_us - event.upstream_us) / 1e6)
         if event.first_token_us is not None:
             self._first_token.observe((event.route,), event.first_token_us / 1e6)
+        self._caches.observe(event)
         if event.fallbacks:
             self._fallbacks.add((event.route,))
         for attempt in event.attempts:
@@ -123,15 +81,23 @@ class PrometheusMetrics(Metrics):
             "interchange_cost_usd_total", "Cost of all attempts with a known price.", target, NANO_PER_USD
         )
         unpriced = Counter("interchange_unpriced_attempts_total", "Attempts of unknown cost.", target)
+        prompts = Counter(
+            "interchange_prompt_cache_saved_usd",
+            "Saved by providers' prompt caches, less the surcharge for writing them, where known.",
+            target,
+            NANO_PER_USD,
+            kind="gauge",
+        )
         for key, sums in self._attempts.items():
             attempts.add(key, sums.count)
             cost.add(key[:2], sums.cost_nano_usd)
             unpriced.add(key[:2], sums.unpriced)
+            prompts.add(key[:2], sums.prompt_cache_saved_nano_usd)
             tokens.add((*key[:2], "input"), sums.input)
             tokens.add((*key[:2], "output"), sums.output)
             tokens.add((*key[:2], "cached_read"), sums.cached)
             tokens.add((*key[:2], "reasoning"), sums.reasoning)
-        return attempts, tokens, cost, unpriced
+        return attempts, tokens, cost, unpriced, prompts
 
     def render(self, gauges: Iterable[Gauge]) -> bytes:
         lines: list[str] = []
@@ -143,23 +109,29 @@ class PrometheusMetrics(Metrics):
             self._duration,
             self._first_token,
             self._overhead,
+            *self._caches.all(),
         )
         for metric in metrics:
             lines.extend(metric.lines())
         for gauge in gauges:
-            lines.extend(_head(gauge.name, gauge.help, gauge.kind))
-            lines.extend(f"{gauge.name}{{{_labels(labels)}}} {value:g}" for labels, value in gauge.samples)
+            lines.extend(head(gauge.name, gauge.help, gauge.kind))
+            lines.extend(
+                f"{gauge.name}{{{labels_text(labels)}}} {value:g}" for labels, value in gauge.samples
+            )
         return ("\n".join(lines) + "\n").encode()
 
 
 class AttemptSums:
     """What attempts of one target, way and outcome add up to: one look-up per attempt, not one per metric."""
 
-    __slots__ = ("cached", "cost_nano_usd", "count", "input", "output", "reasoning", "unpriced")
+    __slots__ = (
+        "cached", "cost_nano_usd", "count", "input", "output", "prompt_cache_saved_nano_usd", "reasoning",
+        "unpriced",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.count = self.input = self.output = self.cached = self.reasoning = 0
-        self.cost_nano_usd = self.unpriced = 0
+        self.cost_nano_usd = self.unpriced = self.prompt_cache_saved_nano_usd = 0
 
     def add(self, attempt: AttemptEvent) -> None:
         self.count += 1
@@ -167,19 +139,8 @@ class AttemptSums:
         self.output += attempt.output_tokens
         self.cached += attempt.cached_read_tokens
         self.reasoning += attempt.reasoning_tokens
+        self.prompt_cache_saved_nano_usd += attempt.prompt_cache_saved_nano_usd or 0
         if attempt.cost_nano_usd is None:
             self.unpriced += 1
         else:
             self.cost_nano_usd += attempt.cost_nano_usd
-
-
-def _head(name: str, text: str, kind: str) -> tuple[str, str]:
-    return f"# HELP {name} {text}", f"# TYPE {name} {kind}"
-
-
-def _labels(pairs: Iterable[tuple[str, str]]) -> str:
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs)
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

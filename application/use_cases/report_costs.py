@@ -17,6 +17,7 @@ from application.use_cases.report_usage import GROUPS_MAX, within_border
 from domain.analytics.costs import CostKey, UsageAnalytics, analytics_of
 from domain.analytics.focus import period_of
 from domain.analytics.rollup import RollupSums
+from domain.analytics.savings import Savings, savings_of
 from domain.errors import InvalidRequest
 from domain.tenancy.principal import Principal
 
@@ -39,6 +40,7 @@ class Costs:
     to_us: int
     analytics: list[UsageAnalytics]
     totals: UsageTotals
+    savings: Savings
     groups: list[UsageTotals]
 
 
@@ -73,8 +75,13 @@ class ReportCosts:
             to_us=where.to_us,
             analytics=analytics_of((_key(row.key, bucket), RollupSums(*row[1:])) for row in rows),
             totals=(await self._usage.totals(where))[0],
+            savings=await self._savings(where),
             groups=await self._groups(where, (time, *group_by)) if group_by else [],
         )
+
+    async def _savings(self, where: UsageFilter) -> Savings:
+        rows = await self._groups(where, (UsageDimension.CACHE,))
+        return savings_of((row.key[0], RollupSums(*row[1:])) for row in rows)
 
     def _timed(self, where: UsageFilter) -> UsageFilter:
         now = self._clock.utc_now()

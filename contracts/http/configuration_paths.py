@@ -4,7 +4,7 @@ from typing import Any, get_args, get_type_hints
 
 from contracts.http.error_answers import admin_errors, errors
 from contracts.http.operations import json_answer, operation, path_parameter, query_parameter
-from contracts.http.words import Schema, array, boolean, integer, maybe, obj, one_of, ref, text
+from contracts.http.words import Schema, array, boolean, integer, maybe, number, obj, one_of, ref, text
 from domain.analytics.event import AttemptEvent, RequestEvent
 
 _TIME = text("RFC 3339, UTC.", format="date-time")
@@ -20,13 +20,18 @@ _TOLD = {
     "reason": "One line for people: why this target answered.",
     "credential": "Id of the provider key that was used.",
     "billed_as": "Which prices applied; empty: the usual ones.",
+    "cache": "What the answer cache did: `off`, `bypass`, `miss`, `observe` or `hit-…`.",
+    "saved_nano_usd": "What an earlier or shared answer had cost, so what this one did not; null: unknown.",
+    "cache_similarity": "Cosine of the question to the one answered before; null: not compared.",
+    "prompt_cache_saved_nano_usd": "What the provider's prompt cache saved, less the surcharge for writing "
+    "it; null: unknown.",
     "units": "What was counted beside tokens, such as `images:1024x1024=2`; empty: nothing.",
 }
 
 
 def _fields(event: type[Any], *left_out: str) -> dict[str, Schema]:
     """One property per field of a wide event."""
-    kinds = {str: text, int: integer, bool: boolean}
+    kinds = {str: text, int: integer, bool: boolean, float: number}
     fields: dict[str, Schema] = {}
     for name, hint in get_type_hints(event).items():
         if name in left_out:
@@ -42,6 +47,7 @@ _REQUEST = {
     "started_at": _TIME,
     "finished_at": _TIME,
     "cost_usd": _USD,
+    "saved_usd": _USD,
 }
 _ROUTE_BODY = {
     "type": "object",
@@ -71,6 +77,7 @@ CONFIGURATION_SCHEMAS: dict[str, Schema] = {
             **_fields(AttemptEvent, "request_id", "started_at_us"),
             "started_at": _TIME,
             "cost_usd": _USD,
+            "prompt_cache_saved_usd": _USD,
         }
     ),
     "Configuration": obj(

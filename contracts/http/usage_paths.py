@@ -7,7 +7,7 @@ from application.use_cases.export_usage import UsageLevel
 from application.use_cases.report_costs import BUCKETS
 from contracts.http.error_answers import admin_errors
 from contracts.http.operations import json_answer, operation, query_parameter
-from contracts.http.words import Schema, array, integer, number, obj, one_of, ref, text
+from contracts.http.words import Schema, array, integer, maybe, number, obj, one_of, ref, text
 
 _TIME = text("RFC 3339, with a time zone.", format="date-time")
 _INSTANT = text("An ISO time; UTC without a zone.", examples=["2030-01-31T12:00:00Z"])
@@ -117,8 +117,28 @@ _SUMS: dict[str, Schema] = {
     "upstream_us": integer("Of it, spent waiting for providers.", minimum=0),
     "first_token_us": integer("Sum over `first_token_requests`.", minimum=0),
     "first_token_requests": _COUNT,
+    "cache_lookups": integer("Requests that an earlier or shared answer could have answered.", minimum=0),
+    "cache_hits": integer("Those that one did.", minimum=0),
+    "saved_nano_usd": integer("What hits would have cost, exact, over what is known.", minimum=0),
+    "unpriced_hits": integer("Hits of which nobody knows what they saved.", minimum=0),
+    "prompt_cache_saved_nano_usd": integer(
+        "What providers' prompt caches saved, less the surcharge for writing them; may be negative."
+    ),
+    "unpriced_prompt_cache_attempts": integer(
+        "Attempts with a part in a prompt cache, of which nobody knows what it saved.", minimum=0
+    ),
     "cost_usd": _USD,
+    "cache_hit_ratio": maybe(number("Hits by look-ups; null: nothing was looked up.", minimum=0, maximum=1)),
+    "saved_usd": _USD,
+    "prompt_cache_saved_usd": _USD,
 }
+_HITS = obj(
+    {
+        "requests": _COUNT,
+        "saved_usd": _USD,
+        "unpriced_requests": integer("Those of which nobody knows what they saved.", minimum=0),
+    }
+)
 
 USAGE_SCHEMAS: dict[str, Schema] = {
     "Usage": obj(
@@ -135,8 +155,34 @@ USAGE_SCHEMAS: dict[str, Schema] = {
             "bucket": one_of(BUCKETS),
             "analytics": array(ref("UsageAnalytics")),
             "totals": ref("UsageRow"),
+            "savings": ref("Savings"),
             "by": array(one_of(_DIMENSIONS)),
             "groups": array(ref("UsageRow"), "By time and `by`; empty without it."),
+        }
+    ),
+    "Savings": obj(
+        {
+            "total_usd": _USD,
+            "share": maybe(number("Of what all of it would have cost; null: nothing.", maximum=1)),
+            "cache_lookups": _COUNT,
+            "cache_hits": _COUNT,
+            "cache_hit_ratio": maybe(number(minimum=0, maximum=1)),
+            "caching": obj(
+                {"exact": _HITS, "semantic": _HITS, "stale": _HITS}, description="Answers used again."
+            ),
+            "coalescing": _HITS,
+            "prompt_caching": obj(
+                {"saved_usd": _USD, "unpriced_attempts": _COUNT},
+                description="Providers' prompt caches, less the surcharge for writing; may be negative.",
+            ),
+            "not_counted": obj(
+                {
+                    "unpriced_hits": _COUNT,
+                    "unpriced_prompt_cache_attempts": _COUNT,
+                    "unpriced_requests": integer("Requests whose cost is not known.", minimum=0),
+                },
+                description="What nobody knows the price of, and so is in none of these sums.",
+            ),
         }
     ),
     "UsageAnalytics": obj(

@@ -223,7 +223,10 @@ class UsageAnalysisContract(PortContract):
 
     async def test_an_absurd_amount_holds_up_nothing(self, world: AnalysisWorld) -> None:
         for number in range(3):
-            world.log.record(usage_event(number, upstream_us=2**62 + 2**61, reasoning_tokens=-5))
+            tried = attempt(f"req_{number:012d}", 0, prompt_cache_saved_nano_usd=-(2**62))
+            world.log.record(
+                usage_event(number, upstream_us=2**62 + 2**61, reasoning_tokens=-5, attempts=(tried,))
+            )
             await world.log.flush()
 
         (row,) = await world.query.totals(UsageFilter(), (UsageDimension.KEY,))

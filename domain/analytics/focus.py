@@ -64,6 +64,9 @@ FOCUS_COLUMNS: Final = (
     Column("x_CachedReadTokens", _INTEGER),
     Column("x_CacheWriteTokens", _INTEGER),
     Column("x_ReasoningTokens", _INTEGER),
+    Column("x_CacheHits", _INTEGER),
+    Column("x_CacheSavedCost", _USD),
+    Column("x_PromptCacheSavedCost", _USD),
 )
 
 
@@ -193,6 +196,9 @@ def _row(tenant_id: str, period: Period, key: ChargeKey, sums: RollupSums) -> tu
         "x_CachedReadTokens": sums.cached_read_tokens,
         "x_CacheWriteTokens": sums.cache_write_tokens,
         "x_ReasoningTokens": sums.reasoning_tokens,
+        "x_CacheHits": sums.cache_hits,
+        "x_CacheSavedCost": sums.saved_nano_usd,
+        "x_PromptCacheSavedCost": sums.prompt_cache_saved_nano_usd,
     }
     return tuple(values.get(column.name) for column in FOCUS_COLUMNS)
 

@@ -169,6 +169,9 @@ def line(row: Mapping[str, Any]) -> str:
 def why(row: Mapping[str, Any]) -> str:
     """Why this target answered, in short."""
     parts = [f"cache {row['affinity']}" if row["affinity"] else "", row["reason"]]
+    if row.get("cache", "").startswith("hit-"):
+        saved = row.get("saved_usd")
+        parts.insert(0, f"{row['cache']} saved {'nobody knows what' if saved is None else f'${saved}'}")
     if row["fallbacks"]:
         parts.append(f"after {row['fallbacks']} fallback{'s' if row['fallbacks'] > 1 else ''}")
     return "; ".join(part for part in parts if part)

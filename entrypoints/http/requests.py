@@ -66,6 +66,7 @@ def request_object(event: RequestEvent) -> dict[str, Any]:
     shown["started_at"] = _iso(shown.pop("started_at_us"))
     shown["finished_at"] = _iso(place_of(event).finished_us)
     shown["cost_usd"] = _usd(event.cost_nano_usd)
+    shown["saved_usd"] = _usd(event.saved_nano_usd)
     return shown
 
 
@@ -75,6 +76,7 @@ def attempt_object(attempt: AttemptEvent) -> dict[str, Any]:
     del shown["request_id"]
     shown["started_at"] = _iso(shown.pop("started_at_us"))
     shown["cost_usd"] = _usd(attempt.cost_nano_usd)
+    shown["prompt_cache_saved_usd"] = _usd(attempt.prompt_cache_saved_nano_usd)
     return shown
 
 

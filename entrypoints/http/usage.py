@@ -15,12 +15,14 @@ from application.use_cases.export_usage import FOCUS, ExportUsage, UsageLevel, W
 from application.use_cases.read_usage import UsageUseCases
 from application.use_cases.report_costs import BUCKETS, Costs
 from domain.analytics.costs import UsageAnalytics
+from domain.analytics.savings import hit_ratio
 from domain.errors import InterchangeError, InvalidRequest
 from domain.money import format_usd
 from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import AnswerCutOff, Receive, Scope, Send
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.guard import Door, guarded_routes
+from entrypoints.http.savings import savings_object
 from entrypoints.http.usage_questions import (
     iso,
     read_choice,
@@ -99,6 +101,9 @@ def totals_object(row: UsageTotals, group_by: tuple[UsageDimension, ...]) -> dic
         **{dimension.value: value for dimension, value in zip(group_by, row.key, strict=True)},
         **{name: value for name, value in row._asdict().items() if name != "key"},
         "cost_usd": format_usd(row.cost_nano_usd),
+        "cache_hit_ratio": hit_ratio(row.cache_hits, row.cache_lookups),
+        "saved_usd": format_usd(row.saved_nano_usd),
+        "prompt_cache_saved_usd": format_usd(row.prompt_cache_saved_nano_usd),
     }
 
 
@@ -111,6 +116,7 @@ def costs_object(costs: Costs, bucket: str, group_by: tuple[UsageDimension, ...]
         "bucket": bucket,
         "analytics": [analytics_object(one) for one in costs.analytics],
         "totals": totals_object(costs.totals, ()),
+        "savings": savings_object(costs.savings),
         "by": [dimension.value for dimension in group_by],
         "groups": [totals_object(row, (time, *group_by)) for row in costs.groups],
     }

@@ -10,6 +10,7 @@ from application.ports.usage_query import UsageDimension, UsageFilter
 from application.use_cases.report_costs import ReportCosts
 from contracts.ports.usage import usage_event
 from domain.analytics.rollup import DAY_US, HOUR_US
+from domain.caching.effect import HitKind
 from domain.errors import Forbidden, InvalidRequest
 from domain.tenancy.role import local_operator
 from tests.unit.application.test_report_usage import principal
@@ -43,6 +44,26 @@ def costs() -> ReportCosts:
             )
         )
     return ReportCosts(log, SteppingClock())
+
+
+async def test_savings_are_those_of_the_time_asked_for() -> None:
+    log = InMemoryUsageLog()
+    for number, (ago_us, saved) in enumerate(((0, 30), (0, 12), (40 * DAY_US, 1000))):
+        log.record(
+            usage_event(
+                number,
+                started_at_us=NOW_US - ago_us,
+                cache="hit-semantic" if saved == 12 else "hit-l1",
+                saved_nano_usd=saved,
+            )
+        )
+    report = ReportCosts(log, SteppingClock())
+
+    found = await report(principal("viewer"), UsageFilter(), bucket="day")
+
+    assert (found.savings.total_nano_usd, found.savings.hits) == (42, 2)
+    assert found.savings.by_kind[HitKind.SEMANTIC].saved_nano_usd == 12
+    assert (found.totals.saved_nano_usd, found.totals.cache_hits) == (42, 2)
 
 
 async def test_a_period_of_an_integration_adds_its_models_up(costs: ReportCosts) -> None:

@@ -43,6 +43,29 @@ def test_a_journal_of_an_older_version_is_read_with_neutral_values() -> None:
     assert read == event._replace(cache="", cost_nano_usd=None, candidates=0)
 
 
+def test_what_was_recorded_before_there_were_caches_saved_nothing() -> None:
+    known = [name for name in REQUEST_FIELDS if name not in {"saved_nano_usd", "cache_similarity"}]
+    tried = ATTEMPT_FIELDS[:-1]
+    event = usage_event(1, tries=1, saved_nano_usd=5)
+    old = [list(event.attempts[0][:-1])]
+    values = [old if name == "attempts" else getattr(event, name) for name in known]
+    decoder = EventDecoder(msgspec.msgpack.encode([known, list(tried)]))
+
+    read = decoder.event(msgspec.msgpack.encode(values))
+
+    assert (read.saved_nano_usd, read.cache_similarity) == (0, None)
+    assert read.attempts[0].prompt_cache_saved_nano_usd is None
+
+
+def test_a_similarity_is_a_fraction_or_unknown() -> None:
+    found = [
+        fitting(usage_event(1, cache_similarity=value)).cache_similarity
+        for value in (0.25, None, float("nan"), float("inf"), "x")
+    ]
+
+    assert found == [0.25, None, None, None, None]
+
+
 def test_a_field_of_a_newer_version_is_left_out() -> None:
     event = usage_event(1)
     decoder = EventDecoder(msgspec.msgpack.encode([["novelty", *REQUEST_FIELDS], list(ATTEMPT_FIELDS)]))

@@ -22,6 +22,26 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         _header("x-interchange-quality-floor", "Lowest accepted quality.", number(minimum=0, maximum=1)),
         _header("x-interchange-strategy", "How eligible targets are ranked.", text()),
         _header("x-interchange-affinity", "`off`: a warm prompt cache has no say.", one_of(["on", "off"])),
+        _header(
+            "x-interchange-cache",
+            "`no-cache`: a fresh answer, which is kept. `no-store` (or `off`): nothing is read and nothing kept.",
+            text(pattern=r"^(no-store|no-cache|off)(, ?(no-store|no-cache|off))*$"),
+        ),
+        _header(
+            "x-interchange-cache-ttl",
+            "Seconds: answers may be that old, and this one is kept that long; never longer than the route says.",
+            number(exclusiveMinimum=0, maximum=7_776_000),
+        ),
+        _header(
+            "x-interchange-cache-namespace",
+            "Answers are shared within it only.",
+            text(pattern=r"^[A-Za-z0-9._:/-]{1,128}$"),
+        ),
+        _header(
+            "x-interchange-cache-tags",
+            "Comma list of at most 16 tags by which the answer can be invalidated.",
+            text(pattern=r"^[A-Za-z0-9._:/-]{1,64}(, ?[A-Za-z0-9._:/-]{1,64}){0,15}$"),
+        ),
         _header("x-interchange-agent-id", "Which agent asks; for reports.", text(maxLength=256)),
         _header("x-interchange-user-id", "For which user; for reports.", text(maxLength=256)),
         _header("x-interchange-session-id", "In which session; for reports.", text(maxLength=256)),

@@ -24,12 +24,12 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         _header("x-interchange-affinity", "`off`: a warm prompt cache has no say.", one_of(["on", "off"])),
         _header(
             "x-interchange-cache",
-            "`no-cache`: a fresh answer, which is kept. `no-store` (or `off`): nothing is read and nothing kept.",
+            "`no-cache`: a fresh answer, which is kept. `no-store` (or `off`): nothing read, nothing kept.",
             text(pattern=r"^(no-store|no-cache|off)(, ?(no-store|no-cache|off))*$"),
         ),
         _header(
             "x-interchange-cache-ttl",
-            "Seconds: answers may be that old, and this one is kept that long; never longer than the route says.",
+            "Seconds: how old an answer may be, and how long this one is kept; at most what the route says.",
             number(exclusiveMinimum=0, maximum=7_776_000),
         ),
         _header(

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 from application.caching.answer_cache import AnswerStream
+from application.caching.candidate import Candidate
 from application.caching.course import CacheCourse
-from application.caching.similar import Candidate
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock

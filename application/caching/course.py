@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from application.caching.candidate import Candidate
 from domain.caching.entry import CachedAnswer, Position
 from domain.caching.key import Partition
 from domain.caching.policy import CachePolicy, CacheWish
@@ -12,7 +13,6 @@ from domain.routing.target import Route
 
 if TYPE_CHECKING:
     from application.caching.shared_call import SharedCall
-    from application.caching.similar import Candidate
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class CacheCourse:
     """Why nobody could be asked, raised unless something kept can answer."""
     question: str = ""
     """The last message of the user, where similar ones are looked for."""
-    candidate: "Candidate | None" = None
+    candidate: Candidate | None = None
     """The nearest similar question, whose answer was not served."""
     shared: "SharedCall | None" = None
     """The call it leads."""

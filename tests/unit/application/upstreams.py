@@ -18,6 +18,7 @@ from application.ports.system import Clock
 from application.ports.wire import OPENAI_CHAT
 from domain.catalog.offering import Offering
 from domain.catalog.prices import PriceTable, Rates
+from domain.llm.capabilities import Capability
 from domain.llm.failures import Failure, FailureKind
 from domain.resilience.breaker import BreakerPolicy
 from domain.resilience.retry_budget import RetryBudget
@@ -230,7 +231,14 @@ def _target(
     index: int, name: str, via: Via, prefill: bool, window: int, prices: PriceTable = PRICES
 ) -> Target:
     provider, _, model = name.partition("/")
-    offering = Offering(provider=provider, model=model, prices=prices, context_tokens=window, prefill=prefill)
+    offering = Offering(
+        provider=provider,
+        model=model,
+        prices=prices,
+        capabilities=Capability.TEXT | Capability.STREAMING | Capability.FUNCTION_CALLING,
+        context_tokens=window,
+        prefill=prefill,
+    )
     return Target(
         index=index, id=name, provider=provider, model=model, offering=offering, wire="openai", via=via
     )

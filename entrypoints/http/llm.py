@@ -26,6 +26,7 @@ from domain.tenancy.principal import Principal
 from entrypoints.http import idempotency
 from entrypoints.http.answer_headers import answer_headers, failure_headers
 from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, drain, read_body, respond
+from entrypoints.http.cache_wishes import read_cache_wish
 from entrypoints.http.callers import (
     Call,
     credential,
@@ -113,6 +114,7 @@ class LlmEndpoint:
             request, requirements, attribution = self.read(call, body, principal)
             if call.has_wishes:
                 request.own_credential = own_credential(call.headers, request.dialect)
+                request.cache_wish = read_cache_wish(call.headers)
             key = call.headers.get(idempotency.HEADER)
             if key is not None:
                 now = gate.clock.monotonic()

@@ -10,20 +10,18 @@ from typing import Any
 from adapters.memory.answer_store import InMemoryAnswerStore
 from adapters.memory.system import CountingIds
 from adapters.memory.usage import InMemoryUsageLog
+from adapters.wire.cache_reader import DialectCacheReader
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from application.caching.answer_cache import AnswerCache
 from application.caching.beside import BesideCalls
 from application.job import Attribution, Job
-from application.ports.cache_reader import CacheReader
 from application.ports.wire import OPENAI_CHAT
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.analytics.event import RequestEvent
 from domain.caching.entry import CachedAnswer, Position
-from domain.caching.key import digest
 from domain.caching.policy import CacheMode, CachePolicy, CacheWish
-from domain.caching.question import Asked, Question
 from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
 from domain.routing.live import LiveState
@@ -33,22 +31,6 @@ from domain.tenancy.role import local_operator
 from tests.unit.application.upstreams import Bench, Scripts, texts_in
 
 EXACT = CachePolicy(mode=CacheMode.EXACT)
-
-
-class PlainReader(CacheReader):
-    def asked(self, request: LlmRequest) -> Asked | None:
-        body = json.loads(request.body)
-        body.pop("stream", None)
-        return Asked(digest([json.dumps(body, sort_keys=True).encode()]), body.get("temperature"))
-
-    def question(self, request: LlmRequest) -> Question | None:
-        return None
-
-    def answer_text(self, dialect: str, body: bytes) -> str:
-        return str(json.loads(body)["choices"][0]["message"]["content"])
-
-    def calls_tools(self, dialect: str, body: bytes) -> bool:
-        return b"tool_calls" in body
 
 
 class OneTier:
@@ -88,7 +70,7 @@ class CachingBench:
         self.log = InMemoryUsageLog(buffer_rows_max=1000)
         self.events: list[RequestEvent] = []
         self.frames = DialectFrames()
-        self.reader = PlainReader()
+        self.reader = DialectCacheReader()
         self.cache = AnswerCache(
             tiers=self.tiers, reader=self.reader, frames=self.frames, clock=self.bench.clock
         )

@@ -245,7 +245,7 @@ def test_nothing_is_answered_over_a_wall(wall: str, also: str) -> None:
     @virtually
     async def run() -> None:
         world = CachingBench({A: TOLD})
-        before = dict(CHANGES[also]) if also and also != wall and wall != "a system prompt" else {}
+        before = dict(CHANGES[also]) if also not in ("", wall, "a system prompt") else {}
         if "principal" in before and "principal" in CHANGES[wall]:
             before = {}
         if "demands" in before and "demands" in CHANGES[wall]:

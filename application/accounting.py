@@ -6,6 +6,7 @@ from application.ports.llm import CALLER
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
 from domain.analytics.event import AttemptEvent
 from domain.catalog.prices import bill
+from domain.catalog.prompt_cache_saving import prompt_cache_saving
 from domain.llm.failures import Failure
 from domain.llm.request import LlmRequest, Operation
 from domain.llm.units import shown_units
@@ -114,7 +115,7 @@ def note_attempt(
         billed_as,
         shown_units(usage.units) if usage.units else "",
         "" if hold is None else hold.settle(cost, known=told, billed=billed),
-        _prompt_cache_saved(usage),
+        _prompt_cache_saved(target, usage, billed_as),
     )
     job.attempts.append(event)
     return event
@@ -135,11 +136,15 @@ def _counts_nothing(request: LlmRequest, usage: Usage | None) -> bool:
     return usage.input_tokens <= 0 and request.operation in _READS_TEXT
 
 
-def _prompt_cache_saved(usage: Usage) -> NanoUsd | None:
-    """What the provider's prompt cache saved; None: it had a part, and nobody knows."""
-    if not (usage.cached_read_tokens or usage.cache_write_tokens or usage.cache_write_long_tokens):
-        return NanoUsd(0)
-    return None
+def _prompt_cache_saved(target: Target, usage: Usage, billed_as: str) -> int | None:
+    """What the provider's prompt cache saved on this bill; None: it had a part, and nobody knows.
+
+    Nothing where this bill would have been 0 without it, too.
+    """
+    if billed_as in (CALLER, RESERVED):
+        return 0
+    variant = None if billed_as == BATCH else billed_as or None
+    return prompt_cache_saving(target.offering.prices, usage, batch=billed_as == BATCH, variant=variant)
 
 
 def _expected(request: LlmRequest, answer_chars: int, *, billed: bool) -> Usage:

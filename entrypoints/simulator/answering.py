@@ -267,11 +267,12 @@ class Answering:
 
     def _answered(self, ask: Ask, facts: RequestFacts) -> Answer:
         state = self._state
-        scripted = None
+        scripted, now_s = None, asyncio.get_running_loop().time()
         if len(state.answers):
-            scripted = state.answers.effect_for(facts, now_s=asyncio.get_running_loop().time())
+            scripted = state.answers.effect_for(facts, now_s=now_s)
         answer = answer_to(ask, seed=state.seed, scripted=scripted)
-        answer = answer._replace(tokens=state.prompt_cache.counted(facts.provider, ask, answer.tokens))
+        tokens = state.prompt_cache.counted(facts.provider, ask, answer.tokens, now_s=now_s)
+        answer = answer._replace(tokens=tokens)
         if ask.stored:
             state.responses.remember(facts, ask, answer)
         return answer

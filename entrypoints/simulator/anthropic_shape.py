@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from entrypoints.simulator import pictures
+from entrypoints.simulator.breakpoints import PrefixReader
 from entrypoints.simulator.conversation import (
     Answer,
     Ask,
@@ -49,13 +50,12 @@ class _Reader:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.images: list[str] = []
-        self.cached_parts = 0
-        self.cache_long = False
+        self.prefix = PrefixReader()
 
     def read(self, content: Any) -> tuple[str, str | None, bool]:
         """Text of one message, text of its tool results, and whether it calls tools."""
         if isinstance(content, str):
-            self.texts.append(content)
+            self._say(content)
             return content, None, False
         if not isinstance(content, list):
             raise _bad("messages: Input should be a valid string or list")
@@ -68,16 +68,16 @@ class _Reader:
             kind = block.get("type")
             if kind == "text":
                 texts.append(str(block.get("text", "")))
-                self.texts.append(texts[-1])
+                self._say(texts[-1])
             elif kind == "image":
                 self._image(block.get("source") or {})
             elif kind == "tool_result":
                 results.append(_result_text(block.get("content")))
-                self.texts.append(results[-1])
+                self._say(results[-1])
             elif kind == "tool_use":
                 calls = True
-                self.texts.append(_encode(block.get("input") or {}).decode())
-            self._mark(block)
+                self._say(_encode(block.get("input") or {}).decode())
+            self.prefix.mark(block)
         return "\n".join(texts), "\n".join(results) if results else None, calls
 
     def _image(self, source: dict[str, Any]) -> None:
@@ -87,11 +87,9 @@ class _Reader:
         else:
             self.images.append(pictures.described(str(source.get("url", ""))))
 
-    def _mark(self, block: dict[str, Any]) -> None:
-        control = block.get("cache_control")
-        if isinstance(control, dict):
-            self.cached_parts = len(self.texts)
-            self.cache_long = control.get("ttl") == "1h"
+    def _say(self, text: str) -> None:
+        self.texts.append(text)
+        self.prefix.add(text)
 
 
 def _result_text(content: Any) -> str:
@@ -114,6 +112,10 @@ def parse_messages(body: dict[str, Any], *, counting: bool = False) -> Ask:
     if not counting and (not isinstance(limit, int) or limit < 1):
         raise _bad("max_tokens: Field required")
     reader = _Reader()
+    for tool in body.get("tools") or ():
+        plain = {name: value for name, value in tool.items() if name != "cache_control"}
+        reader.prefix.add(_encode(plain).decode())
+        reader.prefix.mark(tool)
     if body.get("system"):
         reader.read(body["system"])
     question, prefill, tool_result, rounds = "", "", None, 0
@@ -175,8 +177,7 @@ def _ask(
         images=tuple(reader.images),
         prefill=prefill,
         thinking=thinking != "disabled" and (thinking is not None or "think" in model or "reason" in model),
-        cacheable_prompt="\n".join(reader.texts[: reader.cached_parts]),
-        cache_long=reader.cache_long,
+        prefix=reader.prefix.read(),
     )
 
 

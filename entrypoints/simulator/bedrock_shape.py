@@ -138,8 +138,13 @@ def _tools(config: dict[str, Any] | None, messages: list[dict[str, Any]]) -> dic
                 "The toolConfig field must be defined when using toolUse and toolResult content blocks."
             )
         return {}
-    specs = [tool["toolSpec"] for tool in config["tools"] if "toolSpec" in tool]
-    tools = [{"name": spec["name"], "input_schema": _object(spec["inputSchema"]["json"])} for spec in specs]
+    tools: list[dict[str, Any]] = []
+    for tool in config["tools"]:
+        if "toolSpec" in tool:
+            spec = tool["toolSpec"]
+            tools.append({"name": spec["name"], "input_schema": _object(spec["inputSchema"]["json"])})
+        elif "cachePoint" in tool and tools:
+            tools[-1]["cache_control"] = {"type": "ephemeral", "ttl": tool["cachePoint"].get("ttl", "5m")}
     ((kind, value),) = (config.get("toolChoice") or {"auto": {}}).items()
     return {"tools": tools, "tool_choice": {"type": _CHOICES[kind], **value}}
 

@@ -39,6 +39,27 @@ class OfferedTool(NamedTuple):
     schema: dict[str, Any]
 
 
+class Place(NamedTuple):
+    """The end of one part of a prompt: the size and the digest of everything up to it."""
+
+    size_bytes: int
+    digest: bytes
+
+
+class Breakpoint(NamedTuple):
+    """A marked place, by its index, and whether it is to be kept for the longer time."""
+
+    place: int
+    long: bool
+
+
+class Prefix(NamedTuple):
+    """A prompt for a provider that keeps what is marked."""
+
+    places: tuple[Place, ...] = ()
+    marks: tuple[Breakpoint, ...] = ()
+
+
 class Ask(NamedTuple):
     """One request for text. `prompt` is all text in order; `question` the last thing the user said."""
 
@@ -67,9 +88,8 @@ class Ask(NamedTuple):
     top_logprobs: int | None = None
     """None when log probabilities were not asked for."""
     thinking: bool = False
-    cacheable_prompt: str | None = None
-    """The part of the prompt marked for caching; None where the provider caches by itself."""
-    cache_long: bool = False
+    prefix: Prefix | None = None
+    """What is marked for caching; None where the provider caches by itself."""
     previous: str | None = None
     """Id of a stored response this continues."""
     stored: bool = False

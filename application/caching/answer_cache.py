@@ -344,6 +344,9 @@ class AnswerCache:
     def _keep(self, job: Job, course: CacheCourse, given: Given) -> None:
         if job.cache in ("miss", "bypass"):
             self.outcomes[job.cache] += 1
+        if not course.question:
+            question = self._reader.question(job.request)
+            course.question = "" if question is None else question.text
         entry = kept(job, course, given, self._now_us())
         if isinstance(entry, str):
             self.outcomes[f"not kept: {entry}"] += 1

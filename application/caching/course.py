@@ -34,7 +34,7 @@ class CacheCourse:
     unplanned: InterchangeError | None = None
     """Why nobody could be asked, raised unless something kept can answer."""
     question: str = ""
-    """The last message of the user, where similar ones are looked for."""
+    """The last message of the user, once it was read."""
     candidate: Candidate | None = None
     """The nearest similar question, whose answer was not served."""
     shared: "SharedCall | None" = None

@@ -56,10 +56,11 @@ class CachedAnswer(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """About what it takes in memory."""
-        return len(self.body) + 4 * (len(self.text) + len(self.question)) + ENTRY_OVERHEAD_BYTES
+        texts = sum(len(text) * (1 if text.isascii() else 4) for text in (self.text, self.question))
+        return len(self.body) + texts + ENTRY_OVERHEAD_BYTES
 
 
-ENTRY_OVERHEAD_BYTES = 1_500
+ENTRY_OVERHEAD_BYTES = 2_000
 """Of one entry's tuple, texts, keys and bookkeeping; measured in `tests/unit/caching`."""
 
 

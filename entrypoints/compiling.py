@@ -43,7 +43,12 @@ def key_pools(provision: Provision) -> dict[str, tuple[PoolKey, ...]]:
 
 def compiled_table(provision: Provision) -> RoutingTable:
     """The routing table of a provision."""
-    return RoutingTable.compile(provision.targets, provision.routes, default_route=provision.default_route)
+    return RoutingTable.compile(
+        provision.targets,
+        provision.routes,
+        default_route=provision.default_route,
+        cache=provision.cache,
+    )
 
 
 def compiled_runtime(settings: Settings, provision: Provision) -> Runtime:

@@ -7,10 +7,12 @@ decided in `containers.py` from the `wire` each one is given here.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.names import ModelNames
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.routing.target import Route, RouteTarget, Target
+from entrypoints.config.cache_sections import cache_policy
 from entrypoints.config.guard_sections import route_policy
 from entrypoints.config.price_sections import price_contract
 from entrypoints.key_pools import pool_of
@@ -58,6 +60,8 @@ class Provision:
     targets: tuple[Target, ...]
     routes: dict[str, Route]
     default_route: str | None
+    cache: CachePolicy = OFF
+    """Of routes nobody declared: models asked for by name."""
     warnings: tuple[str, ...] = ()
     """What of the API's routes cannot be used now."""
 
@@ -113,6 +117,7 @@ def provision(
         targets=tuple(targets),
         routes=routes,
         default_route=AUTO_ROUTE if AUTO_ROUTE in routes else None,
+        cache=cache_policy(settings.cache),
         warnings=tuple(warnings),
     )
 
@@ -345,6 +350,7 @@ def _routes(
                 answers_kept_s=section.responses.kept_s,
                 max_output_tokens=section.max_output_tokens,
                 clamp_to_budget=section.clamp_to_budget,
+                cache=cache_policy(settings.cache, section.cache),
                 guards=route_policy(settings.guards, section.guards, name),
             )
     return routes
@@ -377,5 +383,6 @@ def _auto(settings: Settings, targets: list[Target]) -> Route:
         targets=tuple(RouteTarget(target=target) for target in real),
         strategy="balanced" if settings.routing.cost_optimization_enabled else "priority",
         timeouts=settings.timeouts_of(RouteSettings(targets=("any/any",))),  # type: ignore[arg-type]
+        cache=cache_policy(settings.cache),
         implicit=True,
     )

@@ -1,12 +1,12 @@
 """The configuration, as the rest of the entrypoints read it."""
 
 from entrypoints.config.budget_sections import BudgetSettings
+from entrypoints.config.cache_sections import CacheDefaults, CacheSettings
 from entrypoints.config.loading import LoadedSettings, load_settings
 from entrypoints.config.problems import ConfigError, ConfigProblem
 from entrypoints.config.provider_sections import ModelSettings, ProviderKey, ProviderSettings
 from entrypoints.config.root import Settings
 from entrypoints.config.route_sections import (
-    CacheSettings,
     RouteSettings,
     RouteTargetSettings,
     TimeoutSettings,
@@ -25,6 +25,7 @@ from entrypoints.config.sections import (
 __all__ = [
     "BreakerSettings",
     "BudgetSettings",
+    "CacheDefaults",
     "CacheSettings",
     "ConfigError",
     "ConfigProblem",

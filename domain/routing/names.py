@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
+from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.names import matches, normalise, undated
 from domain.errors import UnknownModel
 from domain.routing.target import Route, RouteTarget, Target
@@ -28,6 +29,7 @@ class ModelNames:
         "_by_name",
         "_by_prefix",
         "_by_undated",
+        "_cache",
         "_folded",
         "_implicit",
         "_patterns",
@@ -35,7 +37,11 @@ class ModelNames:
         "_routes",
     )
 
-    def __init__(self, targets: Sequence[Target], routes: Mapping[str, Route]) -> None:
+    def __init__(
+        self, targets: Sequence[Target], routes: Mapping[str, Route], *, cache: CachePolicy = OFF
+    ) -> None:
+        """`cache` is what holds for routes that nobody declared."""
+        self._cache = cache
         self._routes = dict(routes)
         self._providers = {target.provider.lower() for target in targets}
         self._by_prefix: dict[str, list[Target]] = {}
@@ -89,7 +95,7 @@ class ModelNames:
         targets = self._by_prefix.get(name)
         if targets is None and not self._names_a_provider(name):
             targets = self._by_name.get(name)
-        return None if targets is None else implicit_route(name, targets)
+        return None if targets is None else implicit_route(name, targets, self._cache)
 
     def _as_the_provider_says(self, name: str) -> Route | None:
         """Targets whose provider knows the model by this name too, standing in under it."""
@@ -113,7 +119,7 @@ class ModelNames:
             index: replace(target, id=f"{target.provider}/{asked}", model=asked)
             for index, target in found.items()
         }
-        return replace(implicit_route(name, found.values()), stand_ins=stand_ins)
+        return replace(implicit_route(name, found.values(), self._cache), stand_ins=stand_ins)
 
     def _names_a_provider(self, name: str) -> bool:
         provider, slash, _ = name.partition("/")
@@ -131,9 +137,10 @@ class ModelNames:
         return UnknownModel(f"no route or model {shown!r}{hint}", nearest=nearest)
 
 
-def implicit_route(name: str, targets: Iterable[Target]) -> Route:
+def implicit_route(name: str, targets: Iterable[Target], cache: CachePolicy = OFF) -> Route:
     """The balanced route behind a model's name."""
-    return Route(name=name, targets=tuple(RouteTarget(target=target) for target in targets), implicit=True)
+    members = tuple(RouteTarget(target=target) for target in targets)
+    return Route(name=name, targets=members, cache=cache, implicit=True)
 
 
 def _add(index: dict[str, list[Target]], name: str, target: Target) -> None:

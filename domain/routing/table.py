@@ -7,6 +7,7 @@ answered by one precomputed set, so that filtering thousands of targets is a few
 from collections.abc import Mapping, Sequence
 
 from domain.caching.key import route_version
+from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.prices import PriceTable, rates_for
 from domain.errors import InvalidRequest, UnknownModel
 from domain.llm.capabilities import Capability
@@ -110,6 +111,7 @@ class RoutingTable:
         known_regions: Sequence[str],
         default_route: str | None,
         home_region: str | None,
+        cache: CachePolicy = OFF,
     ) -> None:
         self.targets = tuple(targets)
         self.routes = dict(routes)
@@ -117,7 +119,7 @@ class RoutingTable:
         self._check()
         self.regions = tuple(dict.fromkeys((*known_regions, *(t.region for t in self.targets if t.region))))
         self.home_region = home_region
-        self._names = ModelNames(self.targets, self.routes)
+        self._names = ModelNames(self.targets, self.routes, cache=cache)
         self.default_route = default_route
         if default_route is not None:
             try:
@@ -141,12 +143,14 @@ class RoutingTable:
         known_regions: Sequence[str] = REGIONS,
         default_route: str | None = None,
         home_region: str | None = None,
+        cache: CachePolicy = OFF,
     ) -> "RoutingTable":
         """A table of these targets and routes.
 
         Each target's `index` is its place in `targets`. Regions that targets name are known beside
         `known_regions`. `default_route` (any name that resolves) answers an empty one. `home_region` is
-        where this installation stands, for the geographic strategy.
+        where this installation stands, for the geographic strategy. `cache` holds for routes that nobody
+        declared, which are models asked for by name.
 
         Raises:
             InvalidRequest: an index or id is wrong or doubled, a route names a target that is not in the
@@ -158,6 +162,7 @@ class RoutingTable:
             known_regions=known_regions,
             default_route=default_route,
             home_region=home_region,
+            cache=cache,
         )
 
     def resolve(self, model: str) -> Route:

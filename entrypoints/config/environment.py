@@ -35,6 +35,7 @@ VARIABLES: Final = (
     EnvironmentVariable("CACHE_TTL_SECONDS", ("cache", "ttl_s")),
     EnvironmentVariable("SEMANTIC_CACHE_SIMILARITY_THRESHOLD", ("cache", "similarity_threshold")),
     EnvironmentVariable("ENABLE_L2_CACHE", ("cache", "l2_enabled")),
+    EnvironmentVariable("INTERCHANGE_CACHE_KEY", ("cache", "l2_key")),
     EnvironmentVariable("MAX_CONCURRENT_REQUESTS", ("limits", "max_concurrent_requests")),
     EnvironmentVariable("PROVIDER_TIMEOUT_SECONDS", ("limits", "provider_timeout_s")),
     EnvironmentVariable("BUDGET_ALERT_THRESHOLD", ("budget_alert_threshold",)),

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from domain.time import Timeouts
 from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
+from entrypoints.config.cache_sections import CacheDefaults
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.ledger_section import LedgerSettings
 from entrypoints.config.provider_sections import ProviderSettings
@@ -17,7 +18,6 @@ from entrypoints.config.route_sections import RouteSettings
 from entrypoints.config.sections import (
     AbsolutePath,
     BreakerSettings,
-    CacheDefaults,
     HealthSettings,
     LimitSettings,
     PortkeySettings,

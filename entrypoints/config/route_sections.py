@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 from domain.routing.target import Passthrough, StreamRecovery, UsageCost
 from domain.time import Timeouts
 from entrypoints.config.affinity_section import AffinitySettings
+from entrypoints.config.cache_sections import CacheSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.prompt_caching_section import PromptCachingSettings
 from entrypoints.config.response_sections import RouteResponsesSettings
@@ -36,7 +37,6 @@ StrategyName = Annotated[
     ],
     BeforeValidator(_underscored),
 ]
-CacheMode = Annotated[Literal["off", "observe", "exact", "verified", "threshold"], Word]
 
 
 class RouteTargetSettings(Section):
@@ -89,14 +89,6 @@ class TimeoutSettings(Section):
             stream_total_s=self.stream_total_s,
             keep_alive_after_s=self.keep_alive_after_s,
         )
-
-
-class CacheSettings(Section):
-    """Caching of one route. `error_rate` is the accepted share of wrong answers per hit."""
-
-    mode: CacheMode = "off"
-    ttl_s: Seconds | None = None
-    error_rate: float = Field(default=0.01, gt=0, lt=1)
 
 
 class RouteSettings(Section):

@@ -144,14 +144,6 @@ class StorageSettings(Section):
     )
 
 
-class CacheDefaults(Section):
-    """Defaults for routes that switch caching on."""
-
-    ttl_s: Seconds = 3600.0
-    similarity_threshold: Share = 0.9
-    l2_enabled: bool = True
-
-
 class TelemetrySettings(Section):
     """What the server tells about itself."""
 

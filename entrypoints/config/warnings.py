@@ -1,25 +1,20 @@
-"""What is valid to write but deserves a word: undeclared names, and keys this version does not act on yet."""
+"""What is valid to write but deserves a word: undeclared names, risks, and keys without an effect."""
 
 import difflib
 from collections.abc import Iterator
 from typing import Final
 
 from entrypoints.config.budget_findings import budget_findings
+from entrypoints.config.cache_findings import cache_findings
 from entrypoints.config.problems import Finding
 from entrypoints.config.root import Settings
 from entrypoints.simulated import SIMULATED_WIRES
 
-NOT_ENFORCED: Final = "declared, not enforced by this version"
 REDIS_SCHEMES: Final = ("redis://", "rediss://")
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
     """Everything worth telling about a configuration that is valid in itself."""
-    for name, route in settings.routes.items():
-        if route.cache.mode != "off":
-            yield Finding(
-                ("routes", name, "cache", "mode"), f"caching {route.cache.mode!r} is {NOT_ENFORCED}"
-            )
     if settings.server.workers > 1:
         yield Finding(
             ("server", "workers"),
@@ -28,6 +23,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _stores(settings)
     yield from _targets(settings)
     yield from budget_findings(settings)
+    yield from cache_findings(settings)
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.caching.policy import CacheMode
 from domain.llm.capabilities import Capability
 from domain.routing.target import StreamRecovery, Via
 from domain.time import Timeouts
@@ -74,14 +75,6 @@ def test_the_published_example_is_read_as_published(file: Path) -> None:
     assert loaded.settings.timeouts_of(assistant) == Timeouts()
 
 
-def test_what_is_not_enforced_yet_is_said_so_where_it_stands(file: Path) -> None:
-    loaded = load(file, SPECIFIED.replace('mode: "off"', "mode: exact"), ACME_KEY="secret")
-
-    assert [str(w).removeprefix(f"{file}:") for w in loaded.warnings] == [
-        "20:19: routes.assistant.cache.mode: caching 'exact' is declared, not enforced by this version",
-    ]
-
-
 def test_prices_are_exact(file: Path) -> None:
     text = "providers: {p: {models: {m: {input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.123456789}}}}"
     prices = load(file, text).settings.providers["p"].models["m"].prices()
@@ -113,7 +106,7 @@ def test_tiers_are_sorted_by_their_threshold(file: Path) -> None:
 def test_a_bare_off_is_a_mode_where_a_mode_is_expected(file: Path, word: str) -> None:
     text = f"providers: {{p: {{}}}}\nroutes: {{r: {{targets: [p/m], cache: {{mode: {word}}}}}}}"
 
-    assert load(file, text).settings.routes["r"].cache.mode == "off"
+    assert load(file, text).settings.routes["r"].cache.mode is CacheMode.OFF
 
 
 @pytest.mark.parametrize(
@@ -222,7 +215,8 @@ def test_every_variable_sets_its_key() -> None:
         "ENABLE_METRICS": ("0", False),
         "METRICS_PORT": ("9090", 9090),
     }
-    secrets = {"PORTKEY_API_KEY", "DATABASE_URL", "REDIS_URL"}
+    samples["INTERCHANGE_CACHE_KEY"] = ("ab" * 32, "ab" * 32)
+    secrets = {"PORTKEY_API_KEY", "DATABASE_URL", "REDIS_URL", "INTERCHANGE_CACHE_KEY"}
     assert {variable.name for variable in VARIABLES} == set(samples) | secrets
 
     for variable in VARIABLES:

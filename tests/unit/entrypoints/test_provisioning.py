@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from adapters.pricing.bundled import bundled_catalog
+from domain.caching.policy import CacheMode
 from domain.catalog.offering import Catalog
 from domain.errors import UnknownModel
 from domain.llm.capabilities import Capability
 from domain.routing.table import RoutingTable
+from entrypoints.compiling import compiled_table
 from entrypoints.provisioning import Provision, ProvisioningError, provision
 from entrypoints.settings import load_settings
 
@@ -155,3 +157,22 @@ def test_the_order_of_targets_is_a_priority_only_where_it_is_weighed(
     # Elsewhere an order nobody declared would starve every target but the first.
     provided = made(tmp_path, SPEC_EXAMPLE.replace("    targets:", f"    strategy: {strategy}\n    targets:"))
     assert [member.priority for member in provided.routes["assistant"].targets] == priorities
+
+
+def test_caching_holds_for_declared_routes_the_automatic_one_and_models_by_name(tmp_path: Path) -> None:
+    provided = made(
+        tmp_path,
+        SPEC_EXAMPLE.replace("weight: 1}]", "weight: 1}]\n    cache: {mode: verified}")
+        + "cache: {mode: exact, ttl_s: 60, embedder: hashing}\n",
+    )
+    routes = compiled_table(provided)
+
+    modes = {name: routes.resolve(name).cache.mode for name in ("assistant", "auto", "acme/small", "small")}
+
+    assert modes == {
+        "assistant": CacheMode.VERIFIED,
+        "auto": CacheMode.EXACT,
+        "acme/small": CacheMode.EXACT,
+        "small": CacheMode.EXACT,
+    }
+    assert {routes.resolve(name).cache.ttl_s for name in modes} == {60}

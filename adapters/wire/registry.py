@@ -44,7 +44,7 @@ from adapters.wire import (
 from adapters.wire.codec import Codec
 from adapters.wire.eventstream import EventStreamFramer
 from adapters.wire.pivot_codec import CallerSide, PivotCodec, ProviderSide
-from adapters.wire.sse import SseSplitter
+from adapters.wire.priced_frames import COST, USAGE, with_cost_in_frames
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
@@ -319,6 +319,7 @@ _ANTHROPIC_TYPES: Final[dict[str, str]] = {
 }
 
 _USAGE_MARK: Final = b'"usage":{"'
+_ARGUMENTS: Final = b'"input"'
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.encode
 
@@ -335,32 +336,18 @@ def with_cost(dialect: str, raw: bytes, cost_usd: float) -> bytes:
         return responses_frames.with_cost(raw, cost_usd)
     if raw[:1] == b"{" or raw.lstrip()[:1] == b"{":
         at = raw.rfind(_USAGE_MARK)
-        # Inside a JSON text the mark's quotes would be escaped, so this is the object itself.
-        if at >= 0 and b'"cost"' not in raw:
+        # Inside a JSON text the mark's quotes would be escaped, so this is the object itself, unless there
+        # are several, or arguments of a tool that have such a name.
+        if at >= 0 and COST not in raw and raw.count(USAGE) == 1 and _ARGUMENTS not in raw:
             at += len(_USAGE_MARK) - 1
             return b'%s"cost":%s,%s' % (raw[:at], _encode(cost_usd), raw[at:])
         return _priced(raw, cost_usd) or raw
-    if b'"usage"' not in raw:
-        return raw
-    splitter = SseSplitter()
-    frames = splitter.feed(raw)
-    for place in range(len(frames) - 1, -1, -1):
-        frame = frames[place]
-        if frame.data is None or b'"usage"' not in frame.data:
-            continue
-        priced = _priced(frame.data, cost_usd)
-        if priced is not None:
-            head = b"" if frame.event is None else b"event: " + frame.event.encode() + b"\n"
-            raws = [other.raw for other in frames]
-            if sum(map(len, raws)) != len(raw):
-                return raw  # not whole frames: better without a cost than with a byte missing
-            raws[place] = head + b"data: " + priced + b"\n\n"
-            return b"".join(raws)
-    return raw
+    return with_cost_in_frames(raw, lambda data, replacing: _priced(data, cost_usd, replacing=replacing))
 
 
-def _priced(body: bytes, cost_usd: float) -> bytes | None:
-    """The object with `usage.cost`; None when it has no `usage` object of its own."""
+def _priced(body: bytes, cost_usd: float, *, replacing: bool = False) -> bytes | None:
+    """The object with `usage.cost`; None when it has no `usage` object of its own, or, `replacing`, no cost
+    in it."""
     try:
         fields: dict[str, Any] = _FIELDS.decode(body)
         usage = fields.get("usage")
@@ -368,6 +355,8 @@ def _priced(body: bytes, cost_usd: float) -> bytes | None:
             return None
         counts: dict[str, Any] = _FIELDS.decode(usage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if replacing and "cost" not in counts:
         return None
     counts["cost"] = cost_usd
     fields["usage"] = counts

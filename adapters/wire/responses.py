@@ -78,13 +78,14 @@ def _is_foreign(item: Raw, *, moved: bool) -> bool:
     return (SEAL_BYTES in raw or (moved and _ENCRYPTED in raw)) and _KIND.decode(item).type == "reasoning"
 
 
-def priced(body: bytes, cost_usd: float) -> bytes | None:
-    """A response, or an event that holds one, with `cost` in its usage; None when it has no usage."""
+def priced(body: bytes, cost_usd: float, *, replacing: bool = False) -> bytes | None:
+    """A response, or an event that holds one, with `cost` in its usage; None when it has no usage, or,
+    `replacing`, no cost in it."""
     try:
         fields: dict[str, Any] = _FIELDS.decode(body)
         inner = fields.get("response")
         if inner is not None and bytes(inner)[:1] == b"{":
-            told = priced(bytes(inner), cost_usd)
+            told = priced(bytes(inner), cost_usd, replacing=replacing)
             if told is None:
                 return None
             fields["response"] = Raw(told)
@@ -94,6 +95,8 @@ def priced(body: bytes, cost_usd: float) -> bytes | None:
             return None
         counts: dict[str, Any] = _FIELDS.decode(usage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if replacing and "cost" not in counts:
         return None
     counts["cost"] = cost_usd
     fields["usage"] = counts

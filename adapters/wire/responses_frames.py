@@ -7,12 +7,11 @@ from typing import Final
 
 import msgspec
 
+from adapters.wire.priced_frames import with_cost_in_frames
 from adapters.wire.responses import priced
-from adapters.wire.sse import SseSplitter
 
 TERMINATOR: Final = b""
 """The last event ends the stream; OpenAI sends nothing after it."""
-_USAGE: Final = b'"usage"'
 
 
 def error_event(code: str, message: str, request_id: str, *, sequence_number: int = 0) -> bytes:
@@ -33,17 +32,4 @@ def with_cost(raw: bytes, cost_usd: float) -> bytes:
     """A body, or frames of a stream, with `cost` in the usage of the response; other bytes stay."""
     if raw.lstrip()[:1] == b"{":
         return priced(raw, cost_usd) or raw
-    if _USAGE not in raw:
-        return raw
-    frames = SseSplitter().feed(raw)
-    raws = [frame.raw for frame in frames]
-    if sum(map(len, raws)) != len(raw):
-        return raw  # not whole frames: better without a cost than with a byte missing
-    for place in range(len(frames) - 1, -1, -1):
-        frame = frames[place]
-        told = priced(frame.data, cost_usd) if frame.data is not None and _USAGE in frame.data else None
-        if told is not None:
-            head = b"" if frame.event is None else b"event: " + frame.event.encode() + b"\n"
-            raws[place] = head + b"data: " + told + b"\n\n"
-            return b"".join(raws)
-    return raw
+    return with_cost_in_frames(raw, lambda data, replacing: priced(data, cost_usd, replacing=replacing))

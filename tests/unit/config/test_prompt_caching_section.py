@@ -30,7 +30,9 @@ def test_a_mapping_says_it_in_detail() -> None:
     )
 
 
-@pytest.mark.parametrize("wrong", ["always", True, {"mode": "auto", "ttl": "2h"}, {"min_tokens": 0}, {"x": 1}])
+@pytest.mark.parametrize(
+    "wrong", ["always", True, {"mode": "auto", "ttl": "2h"}, {"min_tokens": 0}, {"x": 1}]
+)
 def test_what_nobody_knows_is_refused(wrong: object) -> None:
     with pytest.raises(ValidationError):
         policy(prompt_caching=wrong)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from entrypoints.litellm.caching import CACHE_KEYS, read_caching
 from entrypoints.litellm.draft import Draft, number, period_of, truth, whole
 from entrypoints.litellm.report import ENVIRONMENT_PREFIX, Report
 
@@ -39,6 +40,8 @@ def read_remaining(data: Mapping[str, Any], draft: Draft, report: Report) -> Non
         section = data.get(name)
         if isinstance(section, Mapping):
             _settings(name, section, read, draft, report)
+            if CACHE_KEYS & section.keys():
+                read_caching(name, section, draft, report)
     general = data.get("general_settings")
     if isinstance(general, Mapping):
         _general(general, draft, report)
@@ -64,10 +67,8 @@ def _settings(
             report.taken(path, "always: what a provider lacks is dropped and named in a header")
         elif key == "max_budget":
             _budget(name, section, draft, report)
-        elif key == "budget_duration":
+        elif key == "budget_duration" or key in CACHE_KEYS:
             continue
-        elif key in ("cache", "cache_params") and value:
-            report.attention(path, "caching is off until a route's `cache.mode` says otherwise")
         elif key in _CALLBACKS:
             report.no_counterpart(path, "see /metrics, /api/v1/requests and /api/v1/usage")
         else:

@@ -113,8 +113,8 @@ def _generate(body: Json) -> LastQuestion | None:
 
 
 def _given(value: Any) -> bool:
-    """Whether a field says anything: false, nothing and none at all do not."""
-    return value is not None and value is not False and value not in ([], {}, 0, "")
+    """Whether a field asks for something: false, none, and an empty list do not; empty options do."""
+    return value is not None and value is not False and value not in ([], 0, "")
 
 
 def _is_text(form: Any, name: str) -> bool:

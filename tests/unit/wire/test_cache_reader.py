@@ -105,12 +105,13 @@ def test_a_limit_of_ours_is_part_of_what_is_asked() -> None:
     ],
 )
 def test_who_asks_and_how_it_is_delivered_makes_no_difference(dialect: str, more: dict[str, Any]) -> None:
-    plain: dict[str, Any] = {
+    bodies: dict[str, dict[str, Any]] = {
         CHAT: {"messages": HELLO},
         MESSAGES: {"messages": HELLO, "max_tokens": 5},
         GENERATE: {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
         RESPONSES: {"input": "hello"},
-    }.get(dialect, {"prompt": "a", "input": "b"})
+    }
+    plain = bodies.get(dialect, {"prompt": "a", "input": "b"})
     assert digest(dialect, {**plain, **more}) == digest(dialect, plain)
 
 

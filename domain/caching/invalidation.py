@@ -97,11 +97,12 @@ def check_rule(rule: InvalidationRule) -> None:
 
 
 def matches(rule: InvalidationRule, answer: CachedAnswer) -> bool:
-    """Whether a rule is about an answer, whenever it was asked. A radius matches none: vectors say that."""
+    """Whether a rule is about an answer, whenever it was asked. A radius matches none: vectors say that. A
+    value that means nothing counts for the whole tenant."""
     kind, tenant_id, value, _ = rule
     if tenant_id and tenant_id != answer.tenant_id:
         return False
-    if kind in (InvalidationKind.TENANT, InvalidationKind.EVERYTHING):
+    if kind in (InvalidationKind.TENANT, InvalidationKind.EVERYTHING) or not _readable(kind, value):
         return True
     if (kind, _spelt(kind, value)) in _exact_names(answer):
         return True

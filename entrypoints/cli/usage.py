@@ -143,5 +143,5 @@ def remarks(row: dict[str, Any]) -> str:
     if row["estimated_requests"]:
         parts.append(f"{row['estimated_requests']:,} estimated")
     if row.get("unpriced_hits"):
-        parts.append(f"{row['unpriced_hits']:,} hits saved nobody knows what")
+        parts.append(f"{row['unpriced_hits']:,} hits without a known saving")
     return ", ".join(parts)

@@ -59,7 +59,7 @@ def read_remaining(data: Mapping[str, Any], draft: Draft, report: Report) -> Non
 def _settings(
     name: str, section: Mapping[str, Any], read: frozenset[str], draft: Draft, report: Report
 ) -> None:
-    for key, value in section.items():
+    for key in section:
         path = (name, str(key))
         if key in read:
             continue

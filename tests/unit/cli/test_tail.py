@@ -155,3 +155,12 @@ def test_the_command_prints_json_lines_and_asks_for_what_was_wanted() -> None:
 
     assert result.exit_code == 0, result.output
     assert [json.loads(text)["request_id"] for text in result.output.splitlines()] == ["req_1", "req_2"]
+
+
+def test_a_hit_tells_what_it_saved() -> None:
+    shown = line(row(1, cache="hit-l1", saved_usd="0.002", cost_usd="0"))
+    unknown = line(row(2, cache="hit-coalesced", saved_usd=None))
+
+    assert "hit-l1 saved $0.002" in shown
+    assert "hit-coalesced saved nobody knows what" in unknown
+    assert "saved" not in line(row(3, cache="miss", saved_usd="0"))

@@ -77,6 +77,22 @@ def test_a_table_shows_groups_and_what_their_cost_leaves_out(world: World) -> No
     assert any("1 without a known price" in line for line in lines)
 
 
+def test_hits_and_savings_appear_where_there_are_any(world: World) -> None:
+    saved: dict[str, Any] = {"cost_nano_usd": 0, "attempts": (), "attempts_made": 0}
+    world.log.record(usage_event(7, team="search", cache="hit-l1", saved_nano_usd=2 * 10**9, **saved))
+    world.log.record(usage_event(8, team="search", cache="hit-coalesced", saved_nano_usd=None, **saved))
+    world.log.record(usage_event(9, team="sales", cache="miss"))
+
+    result = world.run(make_usage(world.open), "--by", "cache")
+
+    head, *lines = result.stdout.splitlines()
+    assert "HIT %  SAVED USD" in head
+    by_cache = {line.split()[0]: line for line in lines}
+    assert "100.0   2.000000" in by_cache["hit-l1"]
+    assert "1 hits without a known saving" in by_cache["hit-coalesced"]
+    assert "-   0.000000" in by_cache["off"]
+
+
 def test_filters_times_and_json(world: World) -> None:
     result = world.run(
         make_usage(world.open), "--json", "--by", "team", "--only", "team=search", "--from", "2026-01-02"

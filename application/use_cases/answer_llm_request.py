@@ -23,7 +23,7 @@ from application.ports.usage import UsageLog
 from application.request_event import event_of
 from application.runtime import Runtime
 from domain.analytics.event import RequestEvent
-from domain.caching.policy import OFF as NO_CACHE
+from domain.caching.policy import CacheMode
 from domain.errors import Forbidden, InterchangeError, NoProviderAvailable, Overloaded, StoreUnavailable
 from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest, Operation
@@ -143,7 +143,7 @@ class AnswerLlmRequest:
                 job.callers_provider = admit_own(request, route)
                 job.own_only = route.passthrough is Passthrough.ONLY
             complete_requirements(requirements, request, principal)
-            if self._cache is not None and route.cache is not NO_CACHE:
+            if self._cache is not None and route.cache.mode is not CacheMode.OFF:
                 self._cache.look(job, table.members(route), table, beside=beside)
             if job.course is not None:
                 self._plan_unless_kept(job, job.course, table, route)

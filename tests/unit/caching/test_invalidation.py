@@ -1,7 +1,5 @@
 """Rules about kept answers: none is ever lost, whatever the order and however few are remembered."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -256,8 +254,7 @@ class TestChecking:
 
     @pytest.mark.parametrize(
         "data",
-        [b"", b"\xff", b"[]", b"{}", b'["tag",1,"x"]', b'["new kind","a","b"]', b"[" * 100_000]
-        + [json.dumps(["tag", "a"]).encode()],
+        [b"", b"\xff", b"[]", b"{}", b'["tag",1,"x"]', b'["tag","a"]', b'["new","a","b"]', b"[" * 100_000],
     )
     def test_data_that_is_no_rule_is_told(self, data: bytes) -> None:
         with pytest.raises(InvalidRequest):

@@ -53,18 +53,17 @@ def demands_digest(wanted: Requirements, allowed_models: frozenset[str] | None) 
     """What a caller may be answered by. Ceilings of cost and latency are kept by any answer that is there."""
     if wanted.modest and allowed_models is None:
         return b"%d" % wanted.capabilities.value
-    return digest(
-        part.encode()
-        for part in (
-            str(wanted.capabilities.value),
-            wanted.residency or "",
-            ",".join(sorted(wanted.compliance)),
-            ",".join(sorted(wanted.tags)),
-            "" if wanted.quality_floor is None else repr(wanted.quality_floor),
-            wanted.strategy or "",
-            "*" if allowed_models is None else "\n".join(sorted(allowed_models)),
-        )
+    demands = (
+        wanted.capabilities.value,
+        wanted.residency,
+        sorted(wanted.compliance),
+        sorted(wanted.tags),
+        wanted.quality_floor,
+        wanted.strategy,
+        None if allowed_models is None else sorted(allowed_models),
     )
+    # In this form texts are quoted, so that none of them, whatever it holds, can pass for two.
+    return digest([repr(demands).encode()])
 
 
 def route_version(route: "Route") -> str:
@@ -82,10 +81,11 @@ def route_version(route: "Route") -> str:
             target.wire,
             target.region or "",
             offering.version or "",
-            ",".join(sorted(target.compliance)),
-            ",".join(sorted(target.tags)),
+            repr(sorted(target.compliance)),
+            repr(sorted(target.tags)),
+            repr(target.simulated),
         ]
-    return digest(part.encode() for part in parts).hex()[:32]
+    return digest(part.encode("utf-8", "surrogatepass") for part in parts).hex()[:32]
 
 
 def answer_key(partition: Partition, body_digest: bytes) -> bytes:
@@ -95,7 +95,7 @@ def answer_key(partition: Partition, body_digest: bytes) -> bytes:
 
 def question_partition(partition: Partition, context_digest: bytes, embedder_id: str) -> bytes:
     """Where similar questions may be looked for: all but the last message of the user is equal."""
-    return _of(partition, b"similar:" + embedder_id.encode(), context_digest)
+    return _of(partition, b"similar:" + embedder_id.encode("utf-8", "surrogatepass"), context_digest)
 
 
 def _of(partition: Partition, kind: bytes, body: bytes) -> bytes:
@@ -103,7 +103,7 @@ def _of(partition: Partition, kind: bytes, body: bytes) -> bytes:
     texts = f"{tenant}\x00{who}\x00{route}\x00{version}\x00{policy}\x00{namespace}\x00{dialect}\x00{form}"
     if texts.count("\x00") != _SEPARATORS:
         texts = repr(tuple(partition))  # a text with a NUL of its own
-    encoded = texts.encode()
+    encoded = texts.encode("utf-8", "surrogatepass")
     head = b"%b%d:%b%d:%b%d:" % (SCHEMA, len(encoded), encoded, len(demands), demands, len(kind))
     return blake2b(head + kind + body, digest_size=KEY_BYTES).digest()
 

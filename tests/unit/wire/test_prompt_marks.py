@@ -12,6 +12,7 @@ from adapters.wire.prompt_marks import encoded
 from adapters.wire.registry import codec_for
 from application.ports.llm import UpstreamCall
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES
+from domain.caching.key import route_version
 from domain.llm.prompt_marks import PromptMarks
 from domain.routing.prompt_cache import PromptCaching, PromptCachingPolicy
 from domain.routing.prompt_marking import with_prompt_marks
@@ -282,6 +283,12 @@ def test_the_callers_body_and_its_conversation_are_what_they_were() -> None:
     assert fingerprint(ANTHROPIC_MESSAGES, after.request.body) == fingerprint(
         ANTHROPIC_MESSAGES, asked.request.body
     )
+
+
+def test_kept_answers_are_the_same_with_and_without_the_option() -> None:
+    plain = Route(name="r", targets=())
+
+    assert route_version(plain) == route_version(replace(plain, prompt_caching=AUTO))
 
 
 @pytest.mark.parametrize(

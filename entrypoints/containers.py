@@ -13,6 +13,7 @@ from dependency_injector import containers, providers
 from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
 from adapters.disk.file_contents import DiskFileContents
+from adapters.embeddings.shelf import DiskModelShelf
 from adapters.portkey.gateway import PortkeyGateway
 from adapters.pricing.bundled import BundledPriceBook
 from adapters.pricing.feed_sources import PublicFeeds
@@ -53,6 +54,7 @@ from application.key_ring import KeyRing
 from application.offers import Offers
 from application.ports.catalog import CatalogSource
 from application.ports.http import HttpTransport
+from application.ports.model_shelf import ModelShelf
 from application.ports.usage import UsageLog
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.apply_discounts import ApplyDiscounts
@@ -115,6 +117,16 @@ def files_directory(settings: Settings) -> Path:
 def batches_directory(settings: Settings) -> Path:
     """Where the journals of batches are."""
     return settings.data_dir / "batches"
+
+
+def models_directory(settings: Settings) -> Path:
+    """Where models that run on this machine are installed."""
+    return settings.cache.models_dir or settings.data_dir / "models"
+
+
+def model_shelf(settings: Settings) -> ModelShelf:
+    """What installs them, for commands."""
+    return DiskModelShelf(models_directory(settings))
 
 
 def bundled_only() -> CatalogSource:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from application.budget_book import BudgetBook
+from application.ports.model_shelf import ModelShelf
 from application.use_cases.catalog_queries import CatalogUseCases
 from application.use_cases.follow_budgets import read_budgets
 from application.use_cases.import_keys import ImportKeys
@@ -22,7 +23,7 @@ from entrypoints.api_routes import ApiRoutes, read_routes
 from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_of, make_budgeting
 from entrypoints.command_loop import command_loop, run
 from entrypoints.config.environment import read_environment
-from entrypoints.containers import StoreContainer, bundled_only, command_clock
+from entrypoints.containers import StoreContainer, bundled_only, command_clock, model_shelf
 from entrypoints.http.app import Application
 from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
 from entrypoints.live import provisioned
@@ -162,6 +163,11 @@ def administration(loaded: LoadedSettings | None = None) -> Opened:
     """What `interchange db` works with; opens nothing."""
     settings = (loaded or load_settings(os.environ)).settings
     return Opened(administered(settings), settings.storage.usage_retention_days, now())
+
+
+def open_model_shelf(loaded: LoadedSettings) -> tuple[ModelShelf, str]:
+    """What `interchange models` works with, and the precision that is configured; opens nothing."""
+    return model_shelf(loaded.settings), loaded.settings.cache.precision
 
 
 def now() -> datetime:

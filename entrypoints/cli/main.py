@@ -34,6 +34,7 @@ COMMANDS = {
     "batch": LazyCommand("entrypoints.cli.batch", "batch", "Have a file of requests answered."),
     "db": LazyCommand("entrypoints.cli.offline", "db", "Migrate the database and look at it."),
     "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
+    "models": LazyCommand("entrypoints.cli.offline", "models", "Install the model that compares questions."),
     "demo": LazyCommand("entrypoints.cli.offline", "demo", "Break and heal the simulated providers."),
 }
 

@@ -60,6 +60,15 @@ def _usage_command(module: str) -> click.Command:
     return command
 
 
+def models() -> click.Group:
+    """`interchange models`."""
+
+    def open_shelf(config_path: str | None) -> Any:
+        return importlib.import_module("entrypoints.main").open_model_shelf(load_or_exit(config_path))
+
+    return _group("entrypoints.cli.models", open_shelf)
+
+
 def demo() -> click.Group:
     """`interchange demo`."""
     return _group("entrypoints.cli.demo")

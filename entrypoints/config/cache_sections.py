@@ -145,6 +145,12 @@ class CacheDefaults(Section):
     precision: Annotated[Literal["fp32", "int8"], Word] = Field(
         default="fp32", description="Of MiniLM. Questions embedded in another one are not compared."
     )
+    embedder_dimensions: int | None = Field(
+        default=None,
+        ge=2,
+        le=16_384,
+        description="Numbers in a vector of a `provider/model`; needed only where they are not known.",
+    )
     models_dir: AbsolutePath | None = Field(
         default=None, description="Where models are installed; unset: `models` in the data directory."
     )

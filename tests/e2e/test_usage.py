@@ -225,3 +225,27 @@ def test_the_command_says_the_same_from_the_store_and_from_the_server(used: Stac
     report = command(used, "report", "--only", "tenant=default")
     assert "search" in report
     assert "CC-1" in report
+
+
+def test_where_nothing_is_cached_nothing_was_saved_and_all_of_it_says_so(client: httpx.Client) -> None:
+    (off,) = rows(client, "by=cache")
+    savings = client.get(COSTS).json()["savings"]
+    requests = table(client, "format=csv&level=requests")
+    attempts = table(client, "format=csv&level=attempts")
+
+    assert (off["cache"], off["requests"], off["cache_lookups"], off["cache_hit_ratio"]) == (
+        "off",
+        6,
+        0,
+        None,
+    )
+    assert (off["saved_usd"], off["prompt_cache_saved_usd"]) == ("0", "0")
+    assert (savings["total_usd"], savings["share"], savings["cache_hit_ratio"]) == ("0", 0, None)
+    assert not any(savings["not_counted"].values())
+    assert {(row["cache"], row["saved_nano_usd"], row["cache_similarity"]) for row in requests} == {
+        ("off", "0", "")
+    }
+    assert {row["prompt_cache_saved_nano_usd"] for row in attempts} == {"0"}
+    assert rows(client, "cache=hit-l1")[0]["requests"] == 0
+    (shown, *_) = client.get("/api/v1/requests").json()["requests"]
+    assert (shown["cache"], shown["saved_usd"], shown["cache_similarity"]) == ("off", "0", None)

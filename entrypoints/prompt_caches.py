@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from domain.routing.prompt_cache import SHORT_TTL_S, CacheHabit
 
@@ -32,6 +33,7 @@ _CLAUDE: Final = re.compile(
     r"claude-(?:(?P<name>[a-z]+)-(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2}))?(?!\d)"
     r"|(?P<old_major>\d)(?:[-.](?P<old_minor>\d))?-(?P<old_name>[a-z]+))"
 )
+_OPENAI_HOST: Final = re.compile(r"(?:[a-z]{2}\.)?api\.openai\.com")
 _NOVA: Final = re.compile(r"nova-(?:micro|lite|pro|premier)")
 _NOVA_TOKENS_MIN: Final = 1000
 _TERSE_SINCE: Final = (4, 5)
@@ -61,7 +63,7 @@ def takes_cache_key(kind: str, base_url: str | None, options: Mapping[str, str],
     Older dated versions of Azure's refuse bodies with names they do not know.
     """
     if kind == "openai":
-        return public
+        return public or bool(_OPENAI_HOST.fullmatch(urlsplit(base_url or "").hostname or ""))
     if kind != "azure" or options.get("api_version", "preview") != "preview":
         return False
     address = base_url or ""

@@ -52,6 +52,7 @@ def test_bedrock_keeps_longer_only_for_newer_models() -> None:
 def test_a_key_goes_to_servers_known_to_take_it() -> None:
     azure = "https://r.openai.azure.com"
     assert takes_cache_key("openai", "https://api.openai.com/v1", {}, public=True)
+    assert takes_cache_key("openai", "https://eu.api.openai.com/v1", {}, public=False)
     assert not takes_cache_key("openai", "https://proxy.example/v1", {}, public=False)
     assert takes_cache_key("azure", f"{azure}/openai/v1", {}, public=False)
     assert not takes_cache_key("azure", azure, {"api_version": "2024-10-21"}, public=False)

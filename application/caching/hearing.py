@@ -73,6 +73,7 @@ class Hearing:
         self.losses = 0
         """How often something may have been missed; the first reading is not one."""
         self.failures = 0
+        self.handler_failures = 0
         self.told = 0
         self.dropped = 0
         """Records that nobody else heard, because the log was away for too long."""
@@ -202,7 +203,14 @@ class Hearing:
             self.heard += 1
             own = record.data[:ORIGIN_BYTES] == self._origin
             for handler in self._handlers.get(record.kind, ()):
-                handler(position, record.data[ORIGIN_BYTES:], own)
+                try:
+                    handler(position, record.data[ORIGIN_BYTES:], own)
+                except Exception:
+                    # One who cannot read a record must not make this instance deaf to invalidations.
+                    self.handler_failures += 1
+                    log.exception(
+                        "a record of kind %r in the log of the cache was not understood", record.kind
+                    )
         self._position = page.position
 
     async def _until_heard(self, written: Position) -> None:

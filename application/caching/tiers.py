@@ -137,7 +137,6 @@ class AnswerTiers:
         speak against it."""
         if not self._rules.allows(answer):
             self.not_allowed += 1
-            self._fast.drop(answer.key)
             return False
         kept = self._fast.put(answer)
         if self._write_behind is not None and answer.heard.epoch != NOWHERE.epoch:

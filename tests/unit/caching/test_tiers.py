@@ -376,6 +376,21 @@ async def test_an_older_answer_that_arrives_late_does_not_replace_a_newer_one() 
 
 
 @virtually
+async def test_an_answer_that_no_longer_counts_does_not_replace_one_that_does() -> None:
+    async with World() as world:
+        here, there = world.instances
+        slow = here.asked_now(body=b"slow")
+        await here.invalidate(InvalidationKind.TENANT)
+        quick = here.asked_now(body=b"quick")
+        assert here.tiers.keep(quick)
+
+        assert not here.tiers.keep(slow)
+        await asyncio.sleep(HEARD_BY_ALL_S)
+
+        assert here.at_hand() == quick and await there.fetch() == quick
+
+
+@virtually
 async def test_what_left_the_first_tier_before_it_was_written_is_found_all_the_same() -> None:
     async with World(1) as world:
         here = world.instances[0]

@@ -1,7 +1,7 @@
 """What no longer counts. Rules are positions in what all instances hear, so no clocks are compared: an answer
 is allowed only if whoever asked for it had already heard every rule that matches it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -107,7 +107,7 @@ def matches(rule: InvalidationRule, answer: CachedAnswer) -> bool:
     if (kind, _spelt(kind, value)) in _exact_names(answer):
         return True
     prefix = _prefix_of(kind, value)
-    return prefix is not None and _begins(kind, prefix, answer)
+    return prefix is not None and _begins([(kind, prefix)], answer)
 
 
 class RuleBook:
@@ -271,10 +271,8 @@ class _Rules:
         exact = self.exact
         if exact and any(exact.get(name, 0) > number for name in _exact_names(answer)):
             return True
-        return any(
-            position > number and _begins(kind, prefix, answer)
-            for (kind, prefix), position in self.prefixes.items()
-        )
+        later = [name for name, position in self.prefixes.items() if position > number]
+        return bool(later) and _begins(later, answer)
 
 
 def _exact_names(answer: CachedAnswer) -> Iterator[_Name]:
@@ -299,17 +297,22 @@ def _prefix_of(kind: InvalidationKind, value: str) -> str | None:
     return None
 
 
-def _begins(kind: InvalidationKind, prefix: str, answer: CachedAnswer) -> bool:
-    if kind is InvalidationKind.MODEL:
-        return f"{answer.provider}/{answer.model}".startswith(prefix)
-    if kind is InvalidationKind.NAMESPACE:
-        return answer.namespace.startswith(prefix)
-    question = answer.question
+def _begins(prefixes: Iterable[_Name], answer: CachedAnswer) -> bool:
+    """Whether an answer's names begin with any of these."""
+    model, namespace, question = f"{answer.provider}/{answer.model}", answer.namespace, answer.question
     begin = _plain(question[:_LOOKED_AT_CHARS])
-    if begin.startswith(prefix):
-        return True
     # What was not kept, or lies behind a long run of spaces, cannot be ruled out.
-    return (not question or len(question) > _LOOKED_AT_CHARS) and prefix.startswith(begin)
+    cut = not question or len(question) > _LOOKED_AT_CHARS
+    for kind, prefix in prefixes:
+        if kind is InvalidationKind.MODEL:
+            found = model.startswith(prefix)
+        elif kind is InvalidationKind.NAMESPACE:
+            found = namespace.startswith(prefix)
+        else:
+            found = begin.startswith(prefix) or (cut and prefix.startswith(begin))
+        if found:
+            return True
+    return False
 
 
 def _plain(text: str) -> str:

@@ -1,71 +1,17 @@
 """Two tiers and several instances: nothing that was invalidated is served, and nothing ever fails."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
-from adapters.memory.answer_store import InMemoryAnswerStore
 from adapters.memory.cache_log import InMemoryCacheLog
-from adapters.memory.fast_answers import InMemoryFastAnswers
-from application.caching.hearing import Hearing
 from application.caching.rule_format import INVALIDATE
-from application.caching.tiers import AnswerTiers
-from application.caching.write_behind import WriteBehind
 from application.ports.answer_store import LogRecord
-from contracts.ports.answer_store import kept_answer
 from contracts.ports.fast_answers import named
-from domain.caching.entry import CachedAnswer
-from domain.caching.invalidation import InvalidationKind, InvalidationRule, RuleBook
+from domain.caching.invalidation import InvalidationKind
 from domain.errors import InvalidRequest
-from tests.simulation.virtual_time import VirtualClock
 from tests.unit.application.upstreams import virtually
-
-HEARD_BY_ALL_S = 0.5
-
-
-class Instance:
-    """One process over a store and a log that others share."""
-
-    def __init__(self, store: InMemoryAnswerStore | None, log: InMemoryCacheLog) -> None:
-        self.clock = VirtualClock(asyncio.get_running_loop())
-        self.hearing = Hearing(log, self.clock)
-        self.writing = None if store is None else WriteBehind(store, self.clock)
-        self.fast = InMemoryFastAnswers(10_000_000, self.clock)
-        self.tiers = AnswerTiers(self.fast, store, self.hearing, RuleBook(), self.writing, self.clock)
-        self.running = [asyncio.create_task(self.hearing.run())]
-        if self.writing is not None:
-            self.running.append(asyncio.create_task(self.writing.run()))
-
-    def asked_now(self, name: object = "a", **changed: object) -> CachedAnswer:
-        """An answer to a request that begins now."""
-        return kept_answer(self.clock, named(name), heard=self.tiers.heard, **changed)
-
-    def at_hand(self, name: object = "a") -> CachedAnswer | None:
-        return self.tiers.at_hand(named(name))
-
-    async def fetch(self, name: object = "a") -> CachedAnswer | None:
-        return await self.tiers.fetch(named(name))
-
-    async def invalidate(self, kind: InvalidationKind, value: str = "", tenant_id: str = "acme") -> None:
-        await self.tiers.invalidate(InvalidationRule(kind, tenant_id, value))
-
-
-class World:
-    def __init__(self, instances: int = 2) -> None:
-        self.store = InMemoryAnswerStore(VirtualClock(asyncio.get_running_loop()))
-        self.log = InMemoryCacheLog()
-        self.instances = [Instance(self.store, self.log) for _ in range(instances)]
-
-    async def __aenter__(self) -> "World":
-        await asyncio.sleep(1)
-        return self
-
-    async def __aexit__(self, *_: Any) -> None:
-        for instance in self.instances:
-            for task in instance.running:
-                task.cancel()
-            await instance.tiers.aclose()
+from tests.unit.caching.tiers_world import HEARD_BY_ALL_S, Instance, World
 
 
 @virtually
@@ -235,147 +181,6 @@ async def test_nothing_is_at_hand_past_the_end_of_its_life() -> None:
 
 
 @virtually
-async def test_a_store_that_hangs_is_a_miss_within_its_time() -> None:
-    async with World(1) as world:
-        here = world.instances[0]
-        world.store.answering.clear()
-        began_s = here.clock.monotonic()
-
-        assert await here.fetch() is None
-
-        assert here.clock.monotonic() - began_s == pytest.approx(0.25)
-        assert here.tiers.facts().l2_slow == 1
-
-
-@virtually
-async def test_a_store_that_cannot_even_be_cancelled_is_a_miss_within_its_time() -> None:
-    async with World(1) as world:
-        here = world.instances[0]
-
-        async def stubborn(key: bytes) -> CachedAnswer | None:
-            while True:
-                try:
-                    await asyncio.sleep(5)
-                    return None
-                except asyncio.CancelledError:
-                    continue
-
-        world.store.read = stubborn  # type: ignore[method-assign]
-        began_s = here.clock.monotonic()
-
-        assert [await here.fetch(name) for name in range(3)] == [None] * 3
-
-        assert here.clock.monotonic() - began_s == pytest.approx(0.75)
-        await asyncio.sleep(10)
-
-
-@virtually
-async def test_a_store_that_is_down_is_asked_once_a_second_and_used_again_when_it_is_back() -> None:
-    async with World() as world:
-        here, there = world.instances
-        there.tiers.keep(there.asked_now())
-        await asyncio.sleep(0.1)
-        world.store.reachable = False
-        before = world.store.reads
-
-        for _ in range(100):
-            assert await here.fetch() is None
-            await asyncio.sleep(0.1)
-
-        asked = world.store.reads - before
-        assert 3 + 8 <= asked <= 3 + 10
-        facts = here.tiers.facts()
-        assert facts.l2_down and facts.l2_not_asked == 100 - asked
-        world.store.reachable = True
-        await asyncio.sleep(1)
-        assert await here.fetch() is not None
-        assert not here.tiers.facts().l2_down
-
-
-@virtually
-async def test_an_error_of_the_stores_own_is_a_miss() -> None:
-    async with World(1) as world:
-        here = world.instances[0]
-
-        async def broken(key: bytes) -> CachedAnswer | None:
-            raise ValueError("a bug")
-
-        world.store.read = broken  # type: ignore[method-assign]
-
-        assert await here.fetch() is None
-        assert here.tiers.facts().l2_failed == 1
-
-
-@virtually
-async def test_an_answer_under_another_key_is_a_miss() -> None:
-    async with World(1) as world:
-        here = world.instances[0]
-
-        async def mixed_up(key: bytes) -> CachedAnswer | None:
-            return here.asked_now("b")
-
-        world.store.read = mixed_up  # type: ignore[method-assign]
-
-        assert await here.fetch("a") is None
-        assert here.at_hand("a") is None and here.at_hand("b") is None
-
-
-@virtually
-async def test_identical_fetches_are_one_and_a_caller_who_leaves_ends_nobody_elses() -> None:
-    async with World() as world:
-        here, there = world.instances
-        answer = there.asked_now()
-        there.tiers.keep(answer)
-        await asyncio.sleep(0.1)
-        world.store.answering.clear()
-        before = world.store.reads
-        fetches = [asyncio.create_task(here.fetch()) for _ in range(5)]
-        await asyncio.sleep(0.05)
-
-        fetches[0].cancel()
-        world.store.answering.set()
-        found = await asyncio.gather(*fetches, return_exceptions=True)
-
-        assert isinstance(found[0], asyncio.CancelledError)
-        assert found[1:] == [answer] * 4
-        assert world.store.reads - before == 1
-        assert here.tiers.facts().l2_joined == 4
-
-
-@virtually
-async def test_when_all_who_wait_have_left_the_answer_still_fills_the_first_tier() -> None:
-    async with World() as world:
-        here, there = world.instances
-        there.tiers.keep(there.asked_now())
-        await asyncio.sleep(0.1)
-        world.store.answering.clear()
-        fetching = asyncio.create_task(here.fetch())
-        await asyncio.sleep(0.05)
-        fetching.cancel()
-        world.store.answering.set()
-        await asyncio.sleep(0.05)
-
-        assert here.at_hand() is not None
-
-
-@virtually
-async def test_an_older_answer_that_arrives_late_does_not_replace_a_newer_one() -> None:
-    async with World() as world:
-        here, there = world.instances
-        there.tiers.keep(there.asked_now(body=b"older"))
-        await asyncio.sleep(0.1)
-        world.store.answering.clear()
-        fetching = asyncio.create_task(here.fetch())
-        await asyncio.sleep(0.05)
-        newer = here.asked_now(body=b"newer")
-        here.tiers.keep(newer)
-        world.store.answering.set()
-
-        assert await fetching == newer
-        assert here.at_hand() == newer
-
-
-@virtually
 async def test_an_answer_that_no_longer_counts_does_not_replace_one_that_does() -> None:
     async with World() as world:
         here, there = world.instances
@@ -388,18 +193,6 @@ async def test_an_answer_that_no_longer_counts_does_not_replace_one_that_does() 
         await asyncio.sleep(HEARD_BY_ALL_S)
 
         assert here.at_hand() == quick and await there.fetch() == quick
-
-
-@virtually
-async def test_what_left_the_first_tier_before_it_was_written_is_found_all_the_same() -> None:
-    async with World(1) as world:
-        here = world.instances[0]
-        world.store.reachable = False
-        answer = here.asked_now()
-        here.tiers.keep(answer)
-        here.fast.clear()
-
-        assert await here.fetch() == answer
 
 
 @virtually

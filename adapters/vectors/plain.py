@@ -2,7 +2,6 @@
 through one by one."""
 
 import asyncio
-import math
 from array import array
 from collections.abc import Sequence
 from operator import mul
@@ -10,7 +9,7 @@ from typing import Final
 
 from application.ports.embedder import Vector
 from application.ports.vector_index import IndexedVector, IndexFacts, Neighbour, VectorIndex
-from domain.errors import StoreUnavailable
+from domain.caching.vectors import unit_numbers
 
 VECTORS_MAX: Final = 2_000
 _AT_ONCE: Final = 64
@@ -49,14 +48,7 @@ class PlainVectorIndex(VectorIndex):
             self._partitions.setdefault(vector.partition, {})[vector.key] = kept
 
     def _numbers(self, vector: Vector) -> "array[float]":
-        numbers = array("f")
-        if len(vector) != self.dimensions * numbers.itemsize:
-            raise StoreUnavailable(f"a vector has not the {self.dimensions} numbers of {self.embedder_id}")
-        numbers.frombytes(vector)
-        length = math.sqrt(sum(map(mul, numbers, numbers)))
-        if not math.isfinite(length) or not length:
-            raise StoreUnavailable("a vector has no direction")
-        return array("f", [each / length for each in numbers])
+        return unit_numbers(vector, self.dimensions)
 
     def _drop(self, key: bytes) -> None:
         kept = self._kept.pop(key, None)

@@ -61,6 +61,9 @@ class EngineThread:
         self._check(loop)
         future = loop.run_in_executor(self._thread, self._aligned, pairs)
         await self._settled([future])
+        error = future.exception()
+        if error is not None:
+            raise StoreUnavailable(f"the embedding model failed: {error}") from error
         return future.result()
 
     def close(self) -> None:

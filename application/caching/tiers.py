@@ -157,6 +157,15 @@ class AnswerTiers:
         except StoreUnavailable:
             self.erase_failures += 1
 
+    async def forbid(self, tenant_id: str, keys: Sequence[bytes], position: Position) -> None:
+        """What was found to be meant by a rule at a position: taken out, and not served when it comes back
+        from where it was on its way. Never raises but on cancellation."""
+        if position.epoch == self._rules.since.epoch:
+            for key in keys:
+                rule = InvalidationRule(InvalidationKind.ENTRY, tenant_id, key.hex(), position.number)
+                self._rules.hear(rule)
+        await self.forget(keys)
+
     async def invalidate(self, rule: InvalidationRule) -> Position:
         """In force here when this returns, and with all others within about half a second.
 

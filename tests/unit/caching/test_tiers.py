@@ -8,7 +8,7 @@ from adapters.memory.cache_log import InMemoryCacheLog
 from application.caching.rule_format import INVALIDATE
 from application.ports.answer_store import LogRecord
 from contracts.ports.fast_answers import named
-from domain.caching.invalidation import InvalidationKind
+from domain.caching.invalidation import InvalidationKind, InvalidationRule, Radius, radius_value
 from domain.errors import InvalidRequest
 from tests.unit.application.upstreams import virtually
 from tests.unit.caching.tiers_world import HEARD_BY_ALL_S, Instance, World
@@ -240,3 +240,25 @@ async def test_rules_are_forgotten_when_nothing_asked_before_them_can_live() -> 
             here.clock._loop.advance(86_400.0)  # type: ignore[attr-defined]
 
         assert 90 <= here.tiers.facts().rules <= 95
+
+
+@virtually
+async def test_what_is_forbidden_does_not_come_back_from_where_it_was_on_its_way() -> None:
+    async with World() as world:
+        here, there = world.instances
+        running = here.asked_now("a")
+        here.tiers.keep(here.asked_now("b"))
+        position = await there.tiers.invalidate(
+            InvalidationRule(InvalidationKind.RADIUS, "acme", radius_value(Radius(0.9, b"1234", "minilm")))
+        )
+        await asyncio.sleep(HEARD_BY_ALL_S)
+        assert here.at_hand("b") is not None
+
+        for instance in world.instances:
+            await instance.tiers.forbid("acme", [named("a"), named("b")], position)
+        assert not here.tiers.keep(running)
+        await asyncio.sleep(0.1)
+
+        for name in ("a", "b"):
+            assert here.at_hand(name) is None and await there.fetch(name) is None
+        assert here.tiers.keep(here.asked_now("b"))

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -14,7 +15,7 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisClusterException, RedisError
 
 from domain.errors import InvalidRequest, StoreUnavailable
 
@@ -38,9 +39,12 @@ Observer = Callable[[float, bool], None]
 """Told of every call: its duration in seconds, and whether it worked."""
 
 
+Command = tuple[str | int | bytes, ...]
+
+
 class Script:
-    """A Lua function on one key. Its version is part of its name, so that two versions of this program can
-    run side by side: servers keep scripts by the hash of their text."""
+    """A Lua function on the keys of one slot. Its version is part of its name, so that two versions of this
+    program can run side by side: servers keep scripts by the hash of their text."""
 
     __slots__ = ("name", "sha", "text")
 
@@ -55,7 +59,9 @@ class ScriptCall(NamedTuple):
 
     script: Script
     key: str
-    arguments: tuple[str | int, ...] = ()
+    arguments: Command = ()
+    more_keys: tuple[str, ...] = ()
+    """Of the same hash tag."""
 
 
 @dataclass(slots=True)
@@ -89,9 +95,10 @@ class RedisConnection:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
         connections_max: int = CONNECTIONS_MAX,
+        binary: bool = False,
         observer: Observer = _nobody,
     ) -> None:
-        """Raises InvalidRequest for URLs it cannot serve."""
+        """`binary`: strings in answers stay bytes. Raises InvalidRequest for URLs it cannot serve."""
         self.cluster = cluster
         self.health = RedisHealth()
         self._bound_s = connect_timeout_s + command_timeout_s
@@ -100,11 +107,12 @@ class RedisConnection:
         settings: dict[str, Any] = {
             "socket_connect_timeout": connect_timeout_s,
             "socket_timeout": command_timeout_s,
-            "decode_responses": True,
+            "decode_responses": not binary,
             # Once, where a connection turned out to be broken; a slow server is not asked again.
             "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
             "client_name": "interchange",
         }
+        self._turns = asyncio.Semaphore(CLUSTER_AT_ONCE)
         self._single: Redis | None = None
         self._many: RedisCluster | None = None
         if cluster:
@@ -122,10 +130,12 @@ class RedisConnection:
         with contextlib.suppress(StoreUnavailable):
             await self.ping()
 
-    async def call(self, *command: str | int) -> Any:
+    async def call(self, *command: str | int | bytes) -> Any:
         """One command. Raises StoreUnavailable."""
-        client: Any = self._single or self._many
-        return await self.bounded(lambda: client.execute_command(*command))
+        single: Any = self._single
+        return await self.bounded(
+            lambda: self._in_turn(command) if single is None else single.execute_command(*command)
+        )
 
     async def info(self, section: str) -> dict[str, Any]:
         """What a server says of itself; in a Cluster, what each master says, by address. Raises
@@ -143,6 +153,11 @@ class RedisConnection:
         """
         return await self.bounded(lambda: self._run(calls))
 
+    async def send(self, commands: Sequence[Command]) -> list[Any]:
+        """All of them, in one round trip to each server; their answers in order, None for a write that a
+        server has no memory left for. Raises StoreUnavailable: some may have run."""
+        return await self.bounded(lambda: self._where_there_is_room(commands))
+
     async def bounded(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """What `work` returns. Raises StoreUnavailable for whatever keeps it from returning in time."""
         if self._closed:
@@ -153,6 +168,12 @@ class RedisConnection:
         try:
             async with asyncio.timeout(self._bound_s):
                 result = await work()
+        except OutOfMemoryError as error:
+            # It answers, so it is not down: whoever reads goes on reading.
+            self.health.last_error = str(error)[:_ERROR_LENGTH]
+            self.health.failures += 1
+            self._observer(clock() - begun, False)
+            raise StoreUnavailable("Redis has no memory left", retry_after_s=RETRY_AFTER_S) from error
         except (*_FAILURES, TimeoutError) as error:
             self._failed(error, clock() - begun)
             raise StoreUnavailable(
@@ -186,23 +207,40 @@ class RedisConnection:
                 raise answer
         return answers
 
-    async def _send(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+    async def _where_there_is_room(self, commands: Sequence[Command]) -> list[Any]:
+        answers = await self._send(commands)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, OutOfMemoryError):
+                answers[place] = None
+            elif isinstance(answer, BaseException):
+                raise answer
+        return answers
+
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
         single: Any = self._single
         if single is not None:
             if len(commands) == 1:
-                return [await _settled(single.execute_command(*commands[0]))]
+                return [await _settled(partial(single.execute_command, *commands[0]))]
             pipeline = single.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)
             answered: list[Any] = await pipeline.execute(raise_on_error=False)
             return answered
-        many: Any = self._many
         answers: list[Any] = []
         for start in range(0, len(commands), CLUSTER_AT_ONCE):
             some = commands[start : start + CLUSTER_AT_ONCE]
             # One by one and side by side, so that each follows its own redirection in a failover.
-            answers += await asyncio.gather(*(_settled(many.execute_command(*command)) for command in some))
+            answers += await asyncio.gather(*(_settled(partial(self._in_turn, command)) for command in some))
         return answers
+
+    async def _in_turn(self, command: Command) -> Any:
+        many: Any = self._many
+        # A Cluster's client waits for no connection of its own accord: it refuses what is one too many.
+        async with self._turns:
+            # Left to itself, it sends what comes before its first look at the Cluster to any node, and a few
+            # redirections make it close every connection, also under calls that have run already.
+            await many.initialize()
+            return await many.execute_command(*command)
 
     async def aclose(self) -> None:
         """Closes every connection. Idempotent."""
@@ -219,19 +257,23 @@ class RedisConnection:
             self._failed(error, 0.0)  # a server that stands still; the sockets end with the process
 
 
-async def _settled(call: Awaitable[Any]) -> Any:
+async def _settled(call: Callable[[], Awaitable[Any]]) -> Any:
     try:
-        return await call
+        return await call()
     except _FAILURES as error:
         return error
 
 
-def _by_hash(call: ScriptCall) -> tuple[str | int, ...]:
-    return ("EVALSHA", call.script.sha, 1, call.key, *call.arguments)
+def _by_hash(call: ScriptCall) -> Command:
+    return ("EVALSHA", call.script.sha, *_keys(call), *call.arguments)
 
 
-def _in_full(call: ScriptCall) -> tuple[str | int, ...]:
-    return ("EVAL", call.script.text, 1, call.key, *call.arguments)
+def _in_full(call: ScriptCall) -> Command:
+    return ("EVAL", call.script.text, *_keys(call), *call.arguments)
+
+
+def _keys(call: ScriptCall) -> Command:
+    return (1 + len(call.more_keys), call.key, *call.more_keys)
 
 
 def _parsed(url: str) -> dict[str, Any]:

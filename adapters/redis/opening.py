@@ -22,8 +22,10 @@ def open_redis(
     *,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
     command_timeout_s: float = COMMAND_TIMEOUT_S,
+    binary: bool = False,
 ) -> RedisConnection | None:
-    """A connection that connects with its first call; None where no address is given.
+    """A connection that connects with its first call; None where no address is given. `binary`: for adapters
+    whose answers are bytes, such as kept answers and their log.
 
     Raises InvalidRequest for addresses it cannot serve.
     """
@@ -34,13 +36,14 @@ def open_redis(
         cluster=bool(cluster_urls),
         connect_timeout_s=connect_timeout_s,
         command_timeout_s=command_timeout_s,
+        binary=binary,
     )
 
 
 async def redis_facts(connection: RedisConnection) -> RedisFacts:
     """Raises StoreUnavailable."""
-    servers = await _info(connection, "server")
-    memory = await _info(connection, "memory")
+    servers = await info_of_masters(connection, "server")
+    memory = await info_of_masters(connection, "memory")
     versions = sorted({str(each.get("redis_version", "0")) for each in servers})
     complaints = []
     if any(_number(each) < _VERSION_MIN for each in versions):
@@ -54,8 +57,8 @@ async def redis_facts(connection: RedisConnection) -> RedisFacts:
     return RedisFacts(versions[0], len(servers), tuple(complaints))
 
 
-async def _info(connection: RedisConnection, section: str) -> list[dict[str, Any]]:
-    """Of every master."""
+async def info_of_masters(connection: RedisConnection, section: str) -> list[dict[str, Any]]:
+    """One section of every master. Raises StoreUnavailable."""
     answer = await connection.info(section)
     nodes = list(answer.values())
     # A Cluster answers by node, one server with its own figures.

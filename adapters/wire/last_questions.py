@@ -63,7 +63,7 @@ def _responses(body: Json) -> LastQuestion | None:
     return _of_turns(items, _ITEM_TEXTS)
 
 
-def _of_turns(turns: Any, texts: frozenset[str]) -> LastQuestion | None:
+def _of_turns(turns: Any, texts: tuple[str, ...]) -> LastQuestion | None:
     """The last of messages with `role` and `content`; None when any of them is more than text."""
     if type(turns) is not list or not turns:
         return None
@@ -121,7 +121,7 @@ def _is_text(form: Any, name: str) -> bool:
     return form is None or form == {"type": name}
 
 
-def _only(parts: Any, kinds: frozenset[str]) -> bool:
+def _only(parts: Any, kinds: tuple[str, ...]) -> bool:
     return type(parts) is list and all(type(part) is dict and part.get("type") in kinds for part in parts)
 
 
@@ -166,9 +166,9 @@ _CONFIG_MORE: Final = (
     "speechConfig",
     "imageConfig",
 )
-_CHAT_TEXTS: Final = frozenset({"text", "refusal"})
-_MESSAGE_TEXTS: Final = frozenset({"text", "thinking", "redacted_thinking"})
-_ITEM_TEXTS: Final = frozenset({"input_text", "output_text", "text", "refusal"})
+_CHAT_TEXTS: Final = ("text", "refusal")
+_MESSAGE_TEXTS: Final = ("text", "thinking", "redacted_thinking")
+_ITEM_TEXTS: Final = ("input_text", "output_text", "text", "refusal")
 _PART_TEXTS: Final = frozenset({"text", "thought", "thoughtSignature"})
 _FINDERS: Final[Mapping[str, Callable[[Json], LastQuestion | None]]] = {
     OPENAI_CHAT: _chat,

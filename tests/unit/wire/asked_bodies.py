@@ -191,7 +191,7 @@ def _change_object(holder: dict[str, Any], data: st.DataObject) -> None:
 def _other(value: Any, data: st.DataObject) -> Any:
     if isinstance(value, str):
         return data.draw(
-            st.sampled_from([value + " ", value + "\u0301", value.swapcase() + "x", [value], "\x00"])
+            st.sampled_from([value + " ", value + "\u0301", value.swapcase() + "x", [value], {}, "\x00"])
         )
     if isinstance(value, bool):
         return data.draw(st.sampled_from([not value, int(value), str(value)]))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from application.caching.course import CacheCourse
+from application.cache_course import CacheCourse
 from application.hold import Hold
 from domain.analytics.event import AttemptEvent
 from domain.errors import InterchangeError

@@ -9,18 +9,31 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from application.caching.course import CacheCourse
-from application.caching.keeping import Given, given_stream, kept
+from application.answer_stream import AnswerStream
+from application.cache_course import CacheCourse
+from application.caching.keeping import Given, given_answer, given_stream, kept
 from application.caching.replay import ReplayedStream, replayed_answer, retelling
 from application.caching.shared_call import SharedCall, SharedReader
+from application.caching.similar import SimilarAnswers
 from application.caching.tape import Tape
+from application.caching.tiers import AnswerTiers
 from application.job import Job
 from application.ports.cache_reader import CacheReader
-from application.ports.llm import Block, UpstreamAnswer
+from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
+from domain.caching.effect import (
+    BYPASS,
+    HIT_COALESCED,
+    HIT_L1,
+    HIT_L2,
+    HIT_SEMANTIC,
+    HIT_STALE,
+    MISS,
+    OBSERVE,
+)
 from domain.caching.entry import CachedAnswer, Freshness, freshness
 from domain.caching.key import Partition, answer_key, demands_digest, namespace_of, who_shares
 from domain.caching.policy import CacheMode
@@ -28,23 +41,9 @@ from domain.caching.question import too_hot, why_never_cached
 from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
 from domain.routing.table import Members, RoutingTable
 
-if TYPE_CHECKING:
-    from application.caching.similar import SimilarAnswers
-    from application.caching.tiers import AnswerTiers
-
 JOINS_MAX: Final = 2
 """Running calls a request waits for one after the other, before it makes its own."""
 CLOSE_WITHIN_S: Final = 5.0
-
-
-class AnswerStream(Protocol):
-    """What a caller's stream is relayed from: an `OpenedStream`, a reader of a shared one, or a replay."""
-
-    headers: tuple[tuple[str, str], ...]
-
-    async def next_block(self) -> Block | None: ...
-
-    def close(self) -> None: ...
 
 
 Fetched = TypeVar("Fetched")
@@ -64,11 +63,11 @@ class AnswerCache:
     def __init__(
         self,
         *,
-        tiers: "AnswerTiers",
+        tiers: AnswerTiers,
         reader: CacheReader,
         frames: FrameWriter,
         clock: Clock,
-        similar: "SimilarAnswers | None" = None,
+        similar: SimilarAnswers | None = None,
         policy_version: str = "",
     ) -> None:
         """`policy_version` names the privacy rules in force; answers made under others are never served."""
@@ -99,7 +98,7 @@ class AnswerCache:
         asked = None if why else self._reader.asked(request)
         who = who_shares(policy, job.principal, job.attribution.user_id)
         if asked is None or who is None or too_hot(asked, policy):
-            job.cache = "bypass"
+            job.cache = BYPASS
             return
         form = "whole" if not request.stream else "usage" if request.include_usage else "streamed"
         partition = Partition(
@@ -126,14 +125,20 @@ class AnswerCache:
         if beside:
             job.cache = beside
         elif not policy.mode.serves:
-            job.cache = "observe"
+            job.cache = OBSERVE
+            course.earlier = self._would_hit(course)
         elif course.wish.no_cache:
-            job.cache = "bypass"
+            job.cache = BYPASS
         else:
-            job.cache = "miss"
+            job.cache = MISS
             kept = self.tiers.at_hand(course.key)
             if kept is not None:
-                self._consider(job, course, kept, "hit-l1")
+                self._consider(job, course, kept, HIT_L1)
+
+    def _would_hit(self, course: CacheCourse) -> CachedAnswer | None:
+        """What would have been served at once."""
+        earlier = self.tiers.at_hand(course.key)
+        return earlier if earlier is not None and earlier.expires_at_us > self._now_us() else None
 
     def _consider(self, job: Job, course: CacheCourse, kept: CachedAnswer, outcome: str) -> bool:
         """Serves a kept answer if its age allows it, or remembers it as a stand-in where only that is."""
@@ -150,7 +155,7 @@ class AnswerCache:
         if found is Freshness.FOR_ERRORS:
             course.stand_in = kept
             return False
-        if not self._serve(job, course, kept, outcome if found is Freshness.FRESH else "hit-stale"):
+        if not self._serve(job, course, kept, outcome if found is Freshness.FRESH else HIT_STALE):
             return False
         if found is Freshness.STALE and self.beside is not None:
             self.beside.refresh(job)
@@ -271,7 +276,7 @@ class AnswerCache:
             if not await self._found(job, course):
                 call.answer = await self._fresh(job, course, ask)
                 if call.answer is not None:
-                    self._keep(job, course, self._given(job, call.answer))
+                    self._keep(job, course, given_answer(self._reader, job, call.answer))
         finally:
             self._no_longer(call)
         call.hit, call.tier = course.hit, job.cache
@@ -314,12 +319,12 @@ class AnswerCache:
         if not course.reads:
             return False
         kept_there = await self.tiers.fetch(course.key)
-        if kept_there is not None and self._consider(job, course, kept_there, "hit-l2"):
+        if kept_there is not None and self._consider(job, course, kept_there, HIT_L2):
             return True
         if self.similar is None or not course.policy.mode.looks_for_similar:
             return False
         similar = await self.similar.find(job, course)
-        return similar is not None and self._serve(job, course, similar, "hit-semantic")
+        return similar is not None and self._serve(job, course, similar, HIT_SEMANTIC)
 
     async def _fresh(
         self, job: Job, course: CacheCourse, fetch: Callable[[], Awaitable[Fetched]]
@@ -330,19 +335,12 @@ class AnswerCache:
                 raise course.unplanned
             return await fetch()
         except (UpstreamError, NoProviderAvailable, DeadlineExceeded):
-            if course.stand_in is None or not self._serve(job, course, course.stand_in, "hit-stale"):
+            if course.stand_in is None or not self._serve(job, course, course.stand_in, HIT_STALE):
                 raise
             return None
 
-    def _given(self, job: Job, answer: UpstreamAnswer) -> Given:
-        dialect, body = job.request.dialect, answer.body
-        tools = not job.request.plain_text and self._reader.calls_tools(dialect, body)
-        similar = job.course is not None and job.course.policy.mode.looks_for_similar
-        text = self._reader.answer_text(dialect, body) if similar and not tools else ""
-        return Given(body, answer.content_type, text, tools)
-
     def _keep(self, job: Job, course: CacheCourse, given: Given) -> None:
-        if job.cache in ("miss", "bypass"):
+        if job.cache in (MISS, BYPASS):
             self.outcomes[job.cache] += 1
         if not course.question:
             question = self._reader.question(job.request)
@@ -374,8 +372,8 @@ class AnswerCache:
     def _as_the_leader(self, job: Job, call: SharedCall) -> None:
         leader = call.job
         job.answered_by, job.via, job.dropped = leader.answered_by, leader.via, leader.dropped
-        job.cache = "hit-coalesced"
-        self.outcomes["hit-coalesced"] += 1
+        job.cache = HIT_COALESCED
+        self.outcomes[HIT_COALESCED] += 1
 
     @staticmethod
     def _saved(job: Job, call: SharedCall) -> None:

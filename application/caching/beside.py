@@ -10,9 +10,8 @@ from collections import Counter, deque
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
-from application.caching.answer_cache import AnswerStream
-from application.caching.candidate import Candidate
-from application.caching.course import CacheCourse
+from application.answer_stream import AnswerStream
+from application.cache_course import CacheCourse, Candidate
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from application.caching.course import CacheCourse
+from application.cache_course import CacheCourse
 from application.job import Job
-from application.ports.llm import Block
+from application.ports.cache_reader import CacheReader
+from application.ports.llm import Block, UpstreamAnswer
 from domain.caching.entry import CachedAnswer
 from domain.caching.policy import lifetime_s
 from domain.caching.storing import Outcome, why_not_kept
@@ -19,6 +20,15 @@ class Given(NamedTuple):
     content_type: str
     text: str
     called_tools: bool
+
+
+def given_answer(reader: CacheReader, job: Job, answer: UpstreamAnswer) -> Given:
+    """A unary answer. Its text is read only where answers are compared."""
+    dialect, body = job.request.dialect, answer.body
+    tools = not job.request.plain_text and reader.calls_tools(dialect, body)
+    compared = job.course is not None and job.course.policy.mode.looks_for_similar
+    text = reader.answer_text(dialect, body) if compared and not tools else ""
+    return Given(body, answer.content_type, text, tools)
 
 
 def given_stream(blocks: Sequence[Block]) -> Given:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from application.caching.course import CacheCourse
+from application.cache_course import CacheCourse
 from application.caching.tape import Tape
 from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from functools import partial
 
 from application.affinity import AffinityBook, explain_outcome
+from application.answer_stream import AnswerStream
 from application.attempts import AttemptLoop
-from application.caching.answer_cache import AnswerCache, AnswerStream
-from application.caching.course import CacheCourse
+from application.cache_course import CacheCourse
+from application.caching.answer_cache import AnswerCache
 from application.credentials import admit_own
 from application.guards import AgentGuards
 from application.holds import BudgetHolds

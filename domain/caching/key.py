@@ -3,14 +3,11 @@ who may see it, differs; the parts are told apart by their lengths, so no text c
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from domain.caching.policy import CachePolicy, CacheScope, CacheWish
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
-
-if TYPE_CHECKING:
-    from domain.routing.target import Route
 
 KEY_BYTES: Final = 32
 SCHEMA: Final = b"interchange-answers-1"
@@ -64,28 +61,6 @@ def demands_digest(wanted: Requirements, allowed_models: frozenset[str] | None) 
     )
     # In this form texts are quoted, so that none of them, whatever it holds, can pass for two.
     return digest([repr(demands).encode()])
-
-
-def route_version(route: "Route") -> str:
-    """Changes with whatever of a route could change an answer: who may give it, and under which limits.
-
-    Prices, timeouts and budgets do not; what the route does with answers afterwards does not either.
-    """
-    parts = [route.strategy, repr(route.max_output_tokens), repr(route.answers_kept_s is not None)]
-    for member in route.targets:
-        target = route.stand_ins.get(member.target.index, member.target)
-        offering = target.offering
-        parts += [
-            target.id,
-            target.model,
-            target.wire,
-            target.region or "",
-            offering.version or "",
-            repr(sorted(target.compliance)),
-            repr(sorted(target.tags)),
-            repr(target.simulated),
-        ]
-    return digest(part.encode("utf-8", "surrogatepass") for part in parts).hex()[:32]
 
 
 def answer_key(partition: Partition, body_digest: bytes) -> bytes:

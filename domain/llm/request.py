@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from domain.caching.policy import NO_WISH, CacheWish
+from domain.llm.cache_wish import NO_WISH, CacheWish
 from domain.llm.capabilities import NO_CAPABILITY, Capability
 from domain.llm.contents import PLAIN, Contents
 from domain.llm.prompt_marks import PromptMarks

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.names import matches, normalise, undated
 from domain.errors import UnknownModel
+from domain.routing.cache_policy import OFF, CachePolicy
 from domain.routing.target import Route, RouteTarget, Target
 
 _NEAREST_MAX = 5

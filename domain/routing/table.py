@@ -6,16 +6,16 @@ answered by one precomputed set, so that filtering thousands of targets is a few
 
 from collections.abc import Mapping, Sequence
 
-from domain.caching.key import route_version
-from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.prices import PriceTable, rates_for
 from domain.errors import InvalidRequest, UnknownModel
 from domain.llm.capabilities import Capability
 from domain.money import TOKENS_PER_PRICE_UNIT
+from domain.routing.cache_policy import OFF, CachePolicy
 from domain.routing.effective_price import carries
 from domain.routing.masks import ThresholdMasks, mask_of
 from domain.routing.names import ModelNames
 from domain.routing.requirements import REGIONS
+from domain.routing.route_version import route_version
 from domain.routing.target import Route, Target
 
 GLOBAL_REGION = "global"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.offering import Offering
 from domain.guards.policy import GuardPolicy
+from domain.routing.cache_policy import OFF, CachePolicy
 from domain.routing.effective_price import PriceContract
 from domain.routing.prompt_cache import (
     DEFAULT_POLICY,

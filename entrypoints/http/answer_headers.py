@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from application.affinity import explain_outcome
-from application.caching.course import CacheCourse
+from application.cache_course import CacheCourse
 from application.job import Job
 from domain.money import format_usd
 from entrypoints.http.asgi import RawHeaders

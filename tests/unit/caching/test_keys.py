@@ -15,13 +15,13 @@ from domain.caching.key import (
     digest,
     namespace_of,
     question_partition,
-    route_version,
     who_shares,
 )
 from domain.caching.policy import CachePolicy, CacheScope, CacheWish
 from domain.catalog.offering import Offering
 from domain.llm.capabilities import Capability
 from domain.routing.requirements import Requirements
+from domain.routing.route_version import route_version
 from domain.routing.target import Route, RouteTarget, Target
 from domain.tenancy.principal import Principal
 

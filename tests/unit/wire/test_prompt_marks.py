@@ -12,10 +12,10 @@ from adapters.wire.prompt_marks import encoded
 from adapters.wire.registry import codec_for
 from application.ports.llm import UpstreamCall
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES
-from domain.caching.key import route_version
 from domain.llm.prompt_marks import PromptMarks
 from domain.routing.prompt_cache import PromptCaching, PromptCachingPolicy
 from domain.routing.prompt_marking import with_prompt_marks
+from domain.routing.route_version import route_version
 from domain.routing.target import Route, Target
 from entrypoints.prompt_caches import prompt_cache_of
 from tests.unit.wire.calls import call, target

@@ -235,7 +235,10 @@ def _target(
         provider=provider,
         model=model,
         prices=prices,
-        capabilities=Capability.TEXT | Capability.STREAMING | Capability.FUNCTION_CALLING,
+        capabilities=Capability.TEXT
+        | Capability.STREAMING
+        | Capability.FUNCTION_CALLING
+        | Capability.STRUCTURED_OUTPUT,
         context_tokens=window,
         prefill=prefill,
     )

@@ -233,7 +233,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a key with fewer models": {
         "principal": replace(local_operator(), allowed_models=frozenset({"alpha/m"}))
     },
-    "a demand for a capability": {"demands": Requirements(capabilities=Capability.FUNCTION_CALLING)},
+    "a demand for a capability": {"demands": Requirements(capabilities=Capability.STRUCTURED_OUTPUT)},
     "another strategy": {"demands": Requirements(strategy="cost")},
     "another namespace": {"wish": CacheWish(namespace="elsewhere")},
 }

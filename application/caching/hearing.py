@@ -7,7 +7,6 @@ nothing asked before counts any more. Each record carries who wrote it, so that 
 import asyncio
 import logging
 import random
-import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -59,8 +58,8 @@ class Hearing:
         self._log = cache_log
         self._clock = clock
         self._unheard_s = unheard_s
-        self._origin = secrets.token_bytes(ORIGIN_BYTES) if origin is None else origin
-        self._chance = chance or random.Random()  # noqa: S311 (spreads retries, nothing secret)
+        self._chance = chance or random.Random()  # noqa: S311 (names and spreads, nothing secret)
+        self._origin = self._chance.randbytes(ORIGIN_BYTES) if origin is None else origin
         self._position = NOWHERE
         self._heard_at_s = clock.monotonic()
         self._handlers: dict[str, list[Handler]] = {}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.embeddings.wordpiece import Reading
-from application.ports.pair_reader import Alignment, Coverage
+from domain.caching.alignment import Alignment, Coverage
 
 Matrix = NDArray[np.float32]
 WEAK_BELOW: Final = 0.5

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from adapters.embeddings.alignment import align
 from adapters.embeddings.engine_thread import Model, ReadText
 from adapters.embeddings.model_files import ModelFiles
-from application.ports.pair_reader import Alignment
+from domain.caching.alignment import Alignment
 
 Matrix = NDArray[np.float32]
 DIMENSIONS: Final = 384

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from adapters.embeddings.model_files import ModelNotUsable
 from adapters.embeddings.wordpiece import Reading
-from application.ports.pair_reader import Alignment
+from domain.caching.alignment import Alignment
 from domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:

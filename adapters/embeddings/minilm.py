@@ -13,7 +13,8 @@ from adapters.embeddings.engine_thread import EngineThread, Model, ReadText
 from adapters.embeddings.model_files import MODEL
 from adapters.embeddings.wordpiece import Reading, WordPieces
 from application.ports.embedder import Embedder, Vector
-from application.ports.pair_reader import Alignment, PairReader
+from application.ports.pair_reader import PairReader
+from domain.caching.alignment import Alignment
 from domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from adapters.embeddings import engine_thread
 from adapters.embeddings.engine_thread import BATCH_TEXTS_MAX, QUEUE_MAX, EngineThread
 from adapters.embeddings.model_files import ModelNotUsable
-from application.ports.pair_reader import Alignment
+from domain.caching.alignment import Alignment
 from domain.errors import StoreUnavailable
 
 

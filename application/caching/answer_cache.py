@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from application.answer_stream import AnswerStream
 from application.cache_course import CacheCourse
+from application.caching.filing import filed
 from application.caching.keeping import Given, given_answer, given_stream, kept
 from application.caching.replay import ReplayedStream, replayed_answer, retelling
 from application.caching.shared_call import SharedCall, SharedReader
@@ -35,9 +36,7 @@ from domain.caching.effect import (
     OBSERVE,
 )
 from domain.caching.entry import CachedAnswer, Freshness, freshness
-from domain.caching.key import Partition, answer_key, demands_digest, namespace_of, who_shares
 from domain.caching.policy import CacheMode
-from domain.caching.question import too_hot, why_never_cached
 from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
 from domain.routing.table import Members, RoutingTable
 
@@ -90,35 +89,21 @@ class AnswerCache:
 
         `job.course.hit` is set then. Never waits, never raises.
         """
-        route, request = members.route, job.request
+        route = members.route
         policy = route.cache
         if policy.mode is CacheMode.OFF:
             return
-        why = why_never_cached(request) or ("no-store" if request.cache_wish.no_store else "")
-        asked = None if why else self._reader.asked(request)
-        who = who_shares(policy, job.principal, job.attribution.user_id)
-        if asked is None or who is None or too_hot(asked, policy):
+        place = filed(job, members, self._reader, self._policy_version)
+        if isinstance(place, str):
             job.cache = BYPASS
             return
-        form = "whole" if not request.stream else "usage" if request.include_usage else "streamed"
-        partition = Partition(
-            job.principal.tenant_id,
-            who,
-            route.name,
-            members.version,
-            self._policy_version,
-            namespace_of(policy, request.cache_wish),
-            demands_digest(job.requirements, job.principal.allowed_models),
-            request.dialect,
-            form,
-        )
         course = job.course = CacheCourse(
             table=table,
             route=route,
             policy=policy,
-            wish=request.cache_wish,
-            partition=partition,
-            key=answer_key(partition, asked.digest),
+            wish=job.request.cache_wish,
+            partition=place.partition,
+            key=place.key,
             heard=self.tiers.heard,
             beside=beside,
         )

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import copy
 from typing import Final
 
 from application.cache_course import CacheCourse, Candidate, Place
@@ -47,6 +48,12 @@ class NearestQuestions:
         """Look-ups by what became of them, and what was left out of learning."""
         self._pairs = pairs
         self._reader = reader
+
+    def aside(self) -> "NearestQuestions":
+        """The same, with counts of its own: for whoever only asks what would be found."""
+        other = copy(self)
+        other.counts = Counter()
+        return other
 
     async def nearest(self, job: Job, course: CacheCourse) -> Candidate | None:
         place = await self.placed(job, course)

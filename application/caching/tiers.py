@@ -4,17 +4,18 @@ An answer is served only if nothing this instance has heard speaks against it, w
 While the instance cannot hear the others for too long, neither tier is asked; that ends by itself.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from application.caching.fetching import L2_TIMEOUT_S, Fetching
 from application.caching.hearing import Hearing
 from application.caching.rule_format import INVALIDATE, read_rule, rule_data
 from application.caching.write_behind import WriteBehind
-from application.ports.answer_store import AnswerStore
+from application.ports.answer_store import AnswerStore, StoreFacts
 from application.ports.fast_answers import FastAnswers, FastFacts
 from application.ports.system import Clock
 from domain.caching.entry import NOWHERE, CachedAnswer, Position
@@ -57,6 +58,14 @@ class TierFacts:
     heard_ago_s: float
 
 
+class Inspected(NamedTuple):
+    """What is kept under a key, seen without touching it. `down`: the second tier did not answer in time."""
+
+    l1: CachedAnswer | None
+    l2: CachedAnswer | None
+    down: bool = False
+
+
 class AnswerTiers:
     """Registers itself with `hearing`. Counters are plain attributes; `facts` gathers them."""
 
@@ -78,6 +87,7 @@ class AnswerTiers:
         self._rules = rules
         self._write_behind = write_behind
         self._clock = clock
+        self._l2_timeout_s = l2_timeout_s
         self._fetching = (
             None if store is None else Fetching(store, clock, self._arrived, timeout_s=l2_timeout_s)
         )
@@ -174,6 +184,37 @@ class AnswerTiers:
         """
         check_rule(rule)
         return await self._hearing.declare(INVALIDATE, rule_data(rule))
+
+    async def inspect(self, key: bytes) -> Inspected:
+        """What could be served from each tier. Counts nothing, fills nothing; bounded in time like `fetch`."""
+        l1 = self._inspected(self._fast.get(key))
+        if self._store is None:
+            return Inspected(l1, None)
+        try:
+            async with asyncio.timeout(self._l2_timeout_s):
+                return Inspected(l1, self._inspected(await self._store.read(key)))
+        except (TimeoutError, StoreUnavailable):
+            return Inspected(l1, None, down=True)
+
+    def _inspected(self, answer: CachedAnswer | None) -> CachedAnswer | None:
+        if answer is None or self.suspended or self._hearing.position.epoch == NOWHERE.epoch:
+            return None
+        counts = self._rules.allows(answer) and answer.kept_until_us > self._now_us()
+        return answer if counts else None
+
+    @property
+    def has_second(self) -> bool:
+        return self._store is not None
+
+    async def store_facts(self) -> StoreFacts | None:
+        """Of the second tier; None: there is none, or it does not answer in time."""
+        if self._store is None:
+            return None
+        try:
+            async with asyncio.timeout(self._l2_timeout_s):
+                return await self._store.facts()
+        except (TimeoutError, StoreUnavailable):
+            return None
 
     def facts(self) -> TierFacts:
         fetching, writing = self._fetching, self._write_behind

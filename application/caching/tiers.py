@@ -186,9 +186,9 @@ class AnswerTiers:
         return await self._hearing.declare(INVALIDATE, rule_data(rule))
 
     async def inspect(self, key: bytes) -> Inspected:
-        """What could be served from each tier. Counts nothing, fills nothing; bounded in time like `fetch`."""
+        """What could be served from each tier. Counts nothing, fills nothing; bounded like `fetch`."""
         l1 = self._inspected(self._fast.get(key))
-        if self._store is None:
+        if self._store is None or self._hearing.position.epoch == NOWHERE.epoch:
             return Inspected(l1, None)
         try:
             async with asyncio.timeout(self._l2_timeout_s):
@@ -197,7 +197,7 @@ class AnswerTiers:
             return Inspected(l1, None, down=True)
 
     def _inspected(self, answer: CachedAnswer | None) -> CachedAnswer | None:
-        if answer is None or self.suspended or self._hearing.position.epoch == NOWHERE.epoch:
+        if answer is None or self.suspended:
             return None
         counts = self._rules.allows(answer) and answer.kept_until_us > self._now_us()
         return answer if counts else None

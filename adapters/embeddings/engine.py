@@ -7,26 +7,19 @@ brings as soon as anything else runs.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.embeddings.alignment import align
-from adapters.embeddings.engine_thread import Model, ReadText
 from adapters.embeddings.model_files import ModelFiles
+from adapters.embeddings.state import Model, ReadText, State
 from domain.caching.alignment import Alignment
 
 Matrix = NDArray[np.float32]
 DIMENSIONS: Final = 384
-
-
-class State(NamedTuple):
-    """What the model made of one text. `pieces`: a row for each id, in half precision."""
-
-    vector: bytes
-    pieces: NDArray[np.float16]
 
 
 class Engine(Model):

@@ -4,15 +4,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
 from adapters.embeddings.model_files import ModelNotUsable
-from adapters.embeddings.wordpiece import Reading
+from adapters.embeddings.state import Model, ReadText, State
 from domain.caching.alignment import Alignment
 from domain.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from adapters.embeddings.engine import State
 
 BATCH_TEXTS_MAX: Final = 16
 BATCH_TOKENS_MAX: Final = 512
@@ -21,16 +18,6 @@ QUEUE_MAX: Final = 256
 WAIT_MAX_S: Final = 5.0
 LOAD_AGAIN_S: Final = 30.0
 """After a model could not be loaded."""
-
-ReadText = tuple[Reading, "State"]
-
-
-class Model(Protocol):
-    """What computes. Blocking; called in one thread only."""
-
-    def compute(self, texts: Sequence[Sequence[int]]) -> "list[State]": ...
-
-    def align(self, pairs: Sequence[tuple[ReadText, ReadText]]) -> list[Alignment]: ...
 
 
 class EngineThread:

@@ -7,18 +7,16 @@ has no pieces for, such as an emoji, counts as too long: it would look like any 
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from adapters.embeddings.engine_thread import EngineThread, Model, ReadText
+from adapters.embeddings.engine_thread import EngineThread
 from adapters.embeddings.model_files import MODEL
+from adapters.embeddings.state import Model, ReadText, State
 from adapters.embeddings.wordpiece import Reading, WordPieces
 from application.ports.embedder import Embedder, Vector
 from application.ports.pair_reader import PairReader
 from domain.caching.alignment import Alignment
 from domain.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from adapters.embeddings.engine import State
 
 TOKENS_MAX: Final = 128
 """What the model was trained on."""

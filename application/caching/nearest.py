@@ -18,6 +18,7 @@ from domain.caching.entry import CachedAnswer, Freshness, freshness
 from domain.caching.guards import why_not_similar
 from domain.caching.key import question_partition
 from domain.caching.policy import CacheMode
+from domain.caching.verified import candidate_similarity
 
 NEIGHBOURS: Final = 4
 """How many of the nearest are looked at: the nearest may be over, invalidated, or told apart by a guard."""
@@ -48,23 +49,27 @@ class NearestQuestions:
         """Look-ups by what became of them, and what was left out of learning."""
         self._pairs = pairs
         self._reader = reader
+        self._only_asking = False
 
     def aside(self) -> "NearestQuestions":
         """The same, with counts of its own: for whoever only asks what would be found."""
         other = copy(self)
         other.counts = Counter()
+        other._only_asking = True
         return other
 
     async def nearest(self, job: Job, course: CacheCourse) -> Candidate | None:
         place = await self.placed(job, course)
         if place is None:
             return None
+        if not self._only_asking:
+            self.book.looked((job.principal.tenant_id, course.route.name))
         now_us = self.now_us()
         found = await self.index.search(
             place.partition,
             place.vector,
             limit=NEIGHBOURS,
-            similarity_min=course.policy.similarity_threshold,
+            similarity_min=candidate_similarity(course.policy),
             now_us=now_us,
         )
         kept = [
@@ -131,7 +136,16 @@ class NearestQuestions:
                 pairs=self._pairs,
             )
             serve = reading.serve and policy.mode is CacheMode.VERIFIED
-            candidate = Candidate(entry, similarity, reading.features, reading.guarded, serve, reading.serve)
+            candidate = Candidate(
+                entry,
+                similarity,
+                reading.features,
+                reading.guarded,
+                serve,
+                reading.serve,
+                reading.p_low,
+                reading.reason,
+            )
             if reading.serve:
                 return candidate
             if not reading.guarded and (first is None or first.guarded):

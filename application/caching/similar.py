@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from application.cache_course import CacheCourse, Candidate
 from application.caching.beside import BesideCalls
@@ -18,8 +18,9 @@ from application.caching.similar_records import LABEL, VECTOR, ToldLabel, ToldVe
 from application.caching.told_questions import ToldQuestions
 from application.job import Job
 from application.ports.answer_judge import AnswerJudge, Comparison
+from application.ports.keepsakes import Keepsakes
 from application.ports.vector_index import IndexedVector
-from domain.caching.entry import NOWHERE, CachedAnswer, Position
+from domain.caching.entry import NOWHERE, CachedAnswer
 from domain.caching.policy import CacheMode
 from domain.errors import StoreUnavailable
 
@@ -40,14 +41,6 @@ class _ToKeep(NamedTuple):
     watched: bool
 
 
-class Keepsakes(Protocol):
-    """What a process leaves to the next one: vectors and what was learned, with how far it had heard."""
-
-    async def load(self) -> None: ...
-
-    async def save(self, heard: Position) -> None: ...
-
-
 class SimilarAnswers:
     """Belongs to one event loop; `load` once, then `run` until the end."""
 
@@ -60,10 +53,11 @@ class SimilarAnswers:
         beside: BesideCalls,
         chance: random.Random,
         keepsakes: Keepsakes | None = None,
+        index_is_shared: bool = False,
         find_timeout_s: float = FIND_TIMEOUT_S,
     ) -> None:
         self.nearest = nearest
-        self.told = ToldQuestions(nearest, hearing)
+        self.told = ToldQuestions(nearest, hearing, index_is_shared=index_is_shared)
         self._judge = judge
         self._hearing = hearing
         self._beside = beside
@@ -92,7 +86,7 @@ class SimilarAnswers:
             return None
         job.similarity = candidate.similarity
         self.nearest.counts["served"] += 1
-        self.nearest.book.served(job.principal.tenant_id, course.route.name)
+        self.nearest.book.served((job.principal.tenant_id, course.route.name))
         if self._chance.random() < course.policy.audit_share:
             self._beside.audit(job, candidate)
         return candidate.kept
@@ -188,20 +182,29 @@ class SimilarAnswers:
 
     async def load(self) -> None:
         """Takes up what an earlier process knew; what it did not is heard anew."""
-        if self._keepsakes is not None:
-            await self._keepsakes.load()
+        try:
+            saved = None if self._keepsakes is None else await self._keepsakes.load()
+        except StoreUnavailable as error:
+            log.warning("similar questions of an earlier process cannot be taken up: %s", error.message)
+            return
+        if saved is not None:
+            self.told.taken_up, learned = saved
+            self.nearest.book.take_up(learned)
 
     async def upkeep(self) -> None:
         """Forgets what is over, and saves the rest. Raises StoreUnavailable."""
         await self.nearest.index.upkeep(self.nearest.now_us())
-        if self._keepsakes is not None:
-            await self._keepsakes.save(self._hearing.position)
+        await self._save()
 
     async def aclose(self) -> None:
         """Saves what is known, and closes the index."""
         try:
-            if self._keepsakes is not None and self._hearing.position != NOWHERE:
-                await self._keepsakes.save(self._hearing.position)
+            await self._save()
         except StoreUnavailable as error:
             log.warning("similar questions were not saved: %s", error.message)
         await self.nearest.index.aclose()
+
+    async def _save(self) -> None:
+        heard = self._hearing.position
+        if self._keepsakes is not None and heard != NOWHERE:
+            await self._keepsakes.save(heard, self.nearest.book.learned())

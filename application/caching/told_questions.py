@@ -23,14 +23,16 @@ WAITING_MAX: Final = 400_000
 class ToldQuestions:
     """Takes what is heard at once, and carries it out in `work`. What this instance told itself is known."""
 
-    def __init__(self, nearest: NearestQuestions, hearing: Hearing) -> None:
+    def __init__(self, nearest: NearestQuestions, hearing: Hearing, *, index_is_shared: bool = False) -> None:
+        """`index_is_shared`: what others keep in it is there already."""
+        self._index_is_shared = index_is_shared
         self.news = asyncio.Event()
         self.taken_up = NOWHERE
         """Labels up to here are known from an earlier process."""
         self._nearest = nearest
         self._vectors: deque[IndexedVector] = deque()
-        self._radii: deque[tuple[str, str]] = deque()
-        """(tenant, radius) of invalidations to be carried out."""
+        self._radii: deque[tuple[Position, str, str]] = deque()
+        """(position, tenant, radius) of invalidations to be carried out."""
         hearing.on(VECTOR, self._hear_vector)
         hearing.on(LABEL, self._hear_label)
         hearing.on(INVALIDATE, self._hear_rule)
@@ -54,7 +56,7 @@ class ToldQuestions:
         self._nearest.counts["learned"] += 1
 
     def _hear_vector(self, _position: Position, data: bytes, own: bool) -> None:
-        if own:
+        if own or self._index_is_shared:
             return
         try:
             told = read_vector(data)
@@ -65,13 +67,16 @@ class ToldQuestions:
             self._vectors.append(told.vector)
             self.news.set()
 
-    def _hear_label(self, _position: Position, data: bytes, own: bool) -> None:
+    def _hear_label(self, position: Position, data: bytes, own: bool) -> None:
         if own:
             return
         try:
             label = read_label(data)
         except InvalidRequest:
             self._nearest.counts["unreadable"] += 1
+            return
+        known = self.taken_up
+        if position.epoch == known.epoch and position.number <= known.number:
             return
         if label.embedder_id == self._nearest.embedder_id:
             self.learn(label)
@@ -82,16 +87,16 @@ class ToldQuestions:
         except InvalidRequest:
             return  # the tiers take it for a rule about everything
         if rule.kind is InvalidationKind.RADIUS:
-            self._radii.append((rule.tenant_id, rule.value))
+            self._radii.append((position, rule.tenant_id, rule.value))
             self.news.set()
 
-    async def _take_out(self, tenant_id: str, value: str) -> None:
+    async def _take_out(self, position: Position, tenant_id: str, value: str) -> None:
         """Carries out an invalidation by radius: answers to questions near a vector are taken out."""
         radius = read_radius(value)
         if radius.embedder_id != self._nearest.embedder_id:
             return
         keys = await self._nearest.index.within(tenant_id, radius.vector, radius.similarity)
-        await self._nearest.tiers.forget(keys)
+        await self._nearest.tiers.forbid(tenant_id, keys, position)
         await self._nearest.index.remove(keys)
         self._nearest.counts["taken out by radius"] += len(keys)
 
@@ -113,4 +118,4 @@ def cosine(one: bytes, other: bytes) -> float:
     right.frombytes(other)
     if len(left) != len(right):
         return -1.0
-    return sum(map(mul, left, right))
+    return float(sum(map(mul, left, right)))

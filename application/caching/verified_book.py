@@ -1,25 +1,71 @@
 """What is known, for each tenant and route, of how often similar questions have the same answer."""
 
-from typing import NamedTuple
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, NamedTuple
 
+from application.ports.keepsakes import Learned
 from application.ports.pair_reader import PairReader
-from domain.caching.guards import why_different
+from domain.caching.guards import different_readings
+from domain.caching.observed_rates import ObservedRates
+from domain.caching.pair_features import LEXICAL, Features, aligned, lexical
 from domain.caching.policy import CachePolicy
+from domain.caching.prior import Prior
+from domain.caching.reading import Reading, read
+from domain.caching.verified import VerifiedModel
+from domain.errors import StoreUnavailable
+
+log = logging.getLogger("interchange")
+
+SUBJECTS_MAX: Final = 4_096
+"""Models kept; the one that was used longest ago goes, and its route begins from the prior again."""
+READINGS_KEPT: Final = 8_192
+_RATES: Final = 7
+"""Numbers of a subject beside its model's."""
 
 Subject = tuple[str, str]
 """(tenant, route)"""
 
 
 class Judged(NamedTuple):
-    """`serve`: the answer is right with the certainty that the route wants."""
+    """`serve`: the answer is right with the certainty that the route wants. Without `features` there is
+    nothing to be learned from the pair."""
 
-    features: tuple[float, ...]
+    features: Features
     guarded: str
     serve: bool
+    p_low: float = 0.0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Standing:
+    """Of one tenant's route. `rates` are hits on similar questions, real ones or those `observe` would have
+    served; `exact_hits` and `saved_nano_usd` are forecasts of `observe` alone."""
+
+    model: VerifiedModel
+    rates: ObservedRates = field(default_factory=ObservedRates)
+    error_rate: float = 0.01
+    exact_hits: int = 0
+    saved_nano_usd: int = 0
 
 
 class VerifiedBook:
     """Belongs to one event loop."""
+
+    def __init__(self, prior: Prior) -> None:
+        self._prior = prior
+        self._standings: OrderedDict[Subject, Standing] = OrderedDict()
+
+    def standing(self, subject: Subject) -> Standing | None:
+        """None: nothing was asked or learned there."""
+        return self._standings.get(subject)
+
+    def subjects(self) -> Sequence[Subject]:
+        return tuple(self._standings)
 
     async def judge(
         self,
@@ -33,13 +79,89 @@ class VerifiedBook:
         pairs: PairReader | None,
     ) -> Judged:
         """Whether the answer to `kept` may be given to `new`."""
-        return Judged((), why_different(new, kept), serve=False)
+        new_reading, kept_reading = _read(new), _read(kept)
+        guarded = different_readings(new_reading, kept_reading)
+        features = lexical(new_reading, kept_reading, similarity, margin)
+        if len(self._prior.means) > len(LEXICAL):
+            try:
+                found = [] if pairs is None else await pairs.align([(new, kept)])
+            except StoreUnavailable:
+                found = []
+            if not found:
+                return Judged((), guarded or "unread", serve=False)
+            features = (*features, *aligned(found[0], features))
+        standing = self._standing(subject)
+        standing.error_rate = policy.error_rate
+        verdict = standing.model.decide(features, guarded, policy.error_rate)
+        return Judged(features, guarded, verdict.serve, verdict.p_low, verdict.reason)
 
-    def learn(self, subject: Subject, features: tuple[float, ...], *, same: bool, audit: bool) -> None:
-        """Takes one comparison into account."""
+    def looked(self, subject: Subject) -> None:
+        """Counts a question that similar ones were looked for."""
+        self._standing(subject).rates.note_question()
 
-    def served(self, tenant_id: str, route: str) -> None:
+    def served(self, subject: Subject) -> None:
         """Counts a hit."""
+        self._standing(subject).rates.note_hit()
 
     def would_have_served(self, subject: Subject, cost_nano_usd: int | None, *, exact: bool) -> None:
         """Counts what `observe` would have answered from the cache."""
+        standing = self._standing(subject)
+        standing.saved_nano_usd += cost_nano_usd or 0
+        if exact:
+            standing.exact_hits += 1
+        else:
+            standing.rates.note_hit()
+
+    def learn(self, subject: Subject, features: Features, *, same: bool, audit: bool) -> None:
+        """Takes one comparison into account. `audit`: its pair was a hit, or would have been one."""
+        standing = self._standing(subject)
+        standing.model.learn(features, same=same, audit=audit, error_rate=standing.error_rate)
+        if audit:
+            standing.rates.note_audit(same=same)
+
+    def learned(self) -> list[Learned]:
+        """Everything, as numbers."""
+        return [
+            Learned(
+                tenant_id,
+                route,
+                (
+                    each.error_rate,
+                    float(each.exact_hits),
+                    float(each.saved_nano_usd),
+                    *map(float, each.rates.as_numbers()),
+                    *each.model.as_numbers(),
+                ),
+            )
+            for (tenant_id, route), each in self._standings.items()
+        ]
+
+    def take_up(self, learned: Sequence[Learned]) -> None:
+        """Goes on from what an earlier process learned; what another version wrote is left out."""
+        for tenant_id, route, numbers in learned[:SUBJECTS_MAX]:
+            try:
+                error_rate, exact_hits, saved = numbers[:3]
+                self._standings[tenant_id, route] = Standing(
+                    VerifiedModel.from_numbers(self._prior, numbers[_RATES:]),
+                    ObservedRates.from_numbers(numbers[3:_RATES]),
+                    error_rate,
+                    int(exact_hits),
+                    int(saved),
+                )
+            except ValueError as error:
+                log.warning("what was learned of route %s cannot be used: %s", route, error)
+
+    def _standing(self, subject: Subject) -> Standing:
+        found = self._standings.get(subject)
+        if found is None:
+            found = self._standings[subject] = Standing(VerifiedModel(self._prior))
+            if len(self._standings) > SUBJECTS_MAX:
+                self._standings.popitem(last=False)
+        else:
+            self._standings.move_to_end(subject)
+        return found
+
+
+@lru_cache(maxsize=READINGS_KEPT)
+def _read(text: str) -> Reading:
+    return read(text)

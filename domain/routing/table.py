@@ -10,7 +10,7 @@ from domain.catalog.prices import PriceTable, rates_for
 from domain.errors import InvalidRequest, UnknownModel
 from domain.llm.capabilities import Capability
 from domain.money import TOKENS_PER_PRICE_UNIT
-from domain.routing.cache_policy import OFF, CachePolicy
+from domain.routing.cache_policy import OFF, CacheMode, CachePolicy
 from domain.routing.effective_price import carries
 from domain.routing.masks import ThresholdMasks, mask_of
 from domain.routing.names import ModelNames
@@ -83,6 +83,7 @@ class RoutingTable:
         "by_context",
         "by_id",
         "by_quality",
+        "cache_by_default",
         "compliant",
         "context",
         "context_unknown",
@@ -90,6 +91,7 @@ class RoutingTable:
         "home_region",
         "in_region",
         "input_rate",
+        "keeps_answers",
         "located",
         "of_provider",
         "output_rate",
@@ -120,6 +122,10 @@ class RoutingTable:
         self.regions = tuple(dict.fromkeys((*known_regions, *(t.region for t in self.targets if t.region))))
         self.home_region = home_region
         self._names = ModelNames(self.targets, self.routes, cache=cache)
+        self.cache_by_default = cache
+        policies = (cache, *(route.cache for route in self.routes.values()))
+        self.keeps_answers = any(each.mode is not CacheMode.OFF for each in policies)
+        """Whether any route does."""
         self.default_route = default_route
         if default_route is not None:
             try:

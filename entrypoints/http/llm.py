@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from application.accounting import shows_cost_in_usage
+from application.answer_stream import AnswerStream
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
 from application.ports.llm import Block, UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.wire import FrameWriter, RequestReader
-from application.stream import OpenedStream
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.errors import InterchangeError, InvalidRequest, StreamCut
 from domain.llm.request import LlmRequest
@@ -254,7 +254,7 @@ class LlmEndpoint:
         watch = DisconnectWatch(receive)
         job.halt = watch.halt
         opening = asyncio.get_running_loop().create_task(pipeline.open(job, live))
-        stream: OpenedStream | None = None
+        stream: AnswerStream | None = None
         try:
             await self._keep_alive_until(opening, job, send, watch)
             stream = await opening
@@ -284,7 +284,7 @@ class LlmEndpoint:
             pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
 
     async def _keep_alive_until(
-        self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send, watch: DisconnectWatch
+        self, opening: "asyncio.Task[AnswerStream]", job: Job, send: Send, watch: DisconnectWatch
     ) -> None:
         """Waits for the first content; after a while of silence commits 200 and keeps the line alive.
 
@@ -300,7 +300,7 @@ class LlmEndpoint:
                 await send(_start(200, [*self.stream_head, (b"x-request-id", job.request_id.encode())]))
             await send(_part(self.keep_alive(job)))
 
-    async def _relay(self, job: Job, stream: OpenedStream, send: Send, claimed: Claimed | None) -> None:
+    async def _relay(self, job: Job, stream: AnswerStream, send: Send, claimed: Claimed | None) -> None:
         kept: list[bytes] = []
         while (block := await stream.next_block()) is not None:
             data = self.stream_bytes(job, block)
@@ -328,13 +328,13 @@ class LlmEndpoint:
         self._gate.pipeline.end(job, status=status, outcome=outcome, error_code=error.code)
         await send({"type": "http.response.body", "body": self.stream_error(job, error)})
 
-    def _stream_headers(self, job: Job, stream: OpenedStream) -> RawHeaders:
+    def _stream_headers(self, job: Job, stream: AnswerStream) -> RawHeaders:
         headers = [*self.stream_head, *answer_headers(job, self._gate.clock.monotonic(), with_cost=False)]
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stream.headers]
         return headers
 
 
-async def _abandon(opening: "asyncio.Task[OpenedStream]") -> None:
+async def _abandon(opening: "asyncio.Task[AnswerStream]") -> None:
     """Ends an opening that nobody waits for any more, and whatever it opened in the same moment."""
     if not opening.done():
         opening.cancel()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from application.answer_stream import AnswerStream
 from application.job import Attribution, Job
 from application.ports.wire import (
     COHERE_RERANK,
@@ -15,7 +16,6 @@ from application.ports.wire import (
     OPENAI_TRANSCRIPTIONS,
     OPENAI_TRANSLATIONS,
 )
-from application.stream import OpenedStream
 from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
 from domain.routing.requirements import Requirements
@@ -60,7 +60,7 @@ class MediaEndpoint(LlmEndpoint):
         return b"" if job.request.wordless else super().stream_end(job)
 
     async def _keep_alive_until(
-        self, opening: "asyncio.Task[OpenedStream]", job: Job, send: Send, watch: DisconnectWatch
+        self, opening: "asyncio.Task[AnswerStream]", job: Job, send: Send, watch: DisconnectWatch
     ) -> None:
         if not job.request.wordless:
             await super()._keep_alive_until(opening, job, send, watch)
@@ -68,7 +68,7 @@ class MediaEndpoint(LlmEndpoint):
         # Nothing can be said before the sound; the wait is bounded by the route's first-token timeout.
         await asyncio.wait((opening,))
 
-    def _stream_headers(self, job: Job, stream: OpenedStream) -> RawHeaders:
+    def _stream_headers(self, job: Job, stream: AnswerStream) -> RawHeaders:
         sound = any(name == _CONTENT_TYPE for name, _ in stream.headers)
         # What was asked for and what came may differ: some models know no events.
         job.request.wordless = sound

@@ -1,0 +1,128 @@
+"""Opens what answers are kept in, as the configuration says.
+
+With Redis, all instances share answers and hear each other through it; without, the workers of one machine
+do so through a file of their own beside the database, which nobody misses when it is lost.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Final, NamedTuple
+
+from adapters.crypto.entry_seal import AesGcmEntrySeal
+from adapters.memory.fast_answers import InMemoryFastAnswers
+from adapters.redis.answers import RedisAnswerStore
+from adapters.redis.cache_log import RedisCacheLog
+from adapters.redis.opening import open_redis
+from adapters.sql.answers import SqlAnswerStore
+from adapters.sql.cache_database import open_cache_database
+from adapters.sql.cache_log import SqlCacheLog
+from adapters.sql.thread import BlockingThread
+from adapters.wire.cache_reader import DialectCacheReader
+from adapters.wire.frames import DialectFrames
+from application.caching.answer_cache import AnswerCache
+from application.caching.beside import BesideCalls
+from application.caching.hearing import Hearing
+from application.caching.tiers import AnswerTiers
+from application.caching.write_behind import WriteBehind
+from application.ports.answer_store import AnswerStore, CacheLog
+from application.ports.entry_seal import EntrySeal
+from application.ports.system import Clock, IdFactory
+from domain.caching.invalidation import RuleBook
+from entrypoints.caching import Caching
+from entrypoints.settings import Settings
+
+CACHE_FILE: Final = "cache.db"
+SEAL_KEY_ID: Final = "1"
+
+
+class _Shared(NamedTuple):
+    """What instances share. No `store`: only the log, so that invalidations reach every worker."""
+
+    store: AnswerStore | None
+    log: CacheLog
+    upkeep: Callable[[], Awaitable[object]] | None
+
+
+class OpenedTiers(NamedTuple):
+    tiers: AnswerTiers
+    hearing: Hearing
+    write_behind: WriteBehind | None
+    store: AnswerStore | None
+    upkeep: Callable[[], Awaitable[object]] | None
+
+
+def open_tiers(stack: AsyncExitStack, settings: Settings, clock: Clock, ids: IdFactory) -> OpenedTiers:
+    """Nothing is connected to before the first use. Raises InvalidRequest for addresses that are none."""
+    cache = settings.cache
+    key = cache.seal_key() if cache.l2_encrypted else None
+    shared = _shared(
+        stack,
+        settings,
+        clock,
+        lambda: ids.next("epoch"),
+        None if key is None else AesGcmEntrySeal({SEAL_KEY_ID: key}),
+    )
+    hearing = Hearing(shared.log, clock, unheard_s=cache.unheard_s)
+    write_behind = None if shared.store is None else WriteBehind(shared.store, clock)
+    tiers = AnswerTiers(
+        InMemoryFastAnswers(cache.l1_bytes, clock),
+        shared.store,
+        hearing,
+        RuleBook(),
+        write_behind,
+        clock,
+        l2_timeout_s=cache.l2_timeout_s,
+    )
+    return OpenedTiers(tiers, hearing, write_behind, shared.store, shared.upkeep)
+
+
+def _shared(
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    new_epoch: Callable[[], str],
+    seal: EntrySeal | None,
+) -> _Shared:
+    cache, storage = settings.cache, settings.storage
+    redis = open_redis(
+        None if storage.redis_url is None else storage.redis_url.get_secret_value(),
+        storage.redis_cluster_urls,
+        connect_timeout_s=storage.redis_connect_timeout_s,
+        command_timeout_s=storage.redis_command_timeout_s,
+        binary=True,
+    )
+    if redis is not None:
+        stack.push_async_callback(redis.aclose)
+        answers = RedisAnswerStore(redis, clock, seal=seal) if cache.l2_enabled else None
+        return _Shared(answers, RedisCacheLog(redis, new_epoch), None)
+    thread = BlockingThread("interchange-cache")
+    stack.push_async_callback(thread.aclose)
+    database = open_cache_database(settings.data_dir / CACHE_FILE, thread)
+    stack.push_async_callback(database.aclose)
+    log = SqlCacheLog(database, new_epoch)
+    if not cache.l2_enabled:
+        return _Shared(None, log, None)
+    store = SqlAnswerStore(database, clock, seal=seal, bytes_max=cache.l2_bytes)
+    return _Shared(store, log, store.upkeep)
+
+
+def open_caching(
+    stack: AsyncExitStack, settings: Settings, *, clock: Clock, ids: IdFactory, chance: random.Random
+) -> Caching:
+    """Everything that answers again; `Caching.run` is for the lifespan. Raises InvalidRequest."""
+    opened = open_tiers(stack, settings, clock, ids)
+    beside = BesideCalls(clock, concurrency=settings.cache.shadow_concurrency)
+    cache = AnswerCache(
+        tiers=opened.tiers, reader=DialectCacheReader(), frames=DialectFrames(), clock=clock, similar=None
+    )
+    cache.beside = beside
+    return Caching(
+        cache=cache,
+        tiers=opened.tiers,
+        hearing=opened.hearing,
+        beside=beside,
+        store=opened.store,
+        write_behind=opened.write_behind,
+        upkeep=() if opened.upkeep is None else (opened.upkeep,),
+    )

@@ -1,6 +1,6 @@
 """How long the local model takes for a question: `python -m benchmarks.embeddings [--models DIR]`.
 
-Measured through the queue and the thread as the server uses them. Every text is new, so nothing is remembered.
+Measured through the queue and the thread as the server uses them. Every text is new: none is remembered.
 """
 
 import argparse
@@ -14,10 +14,11 @@ from adapters.embeddings.model_files import PRECISIONS
 from adapters.embeddings.opening import open_minilm
 from domain.errors import InterchangeError
 
-WORDS = (
+_TEXT = (
     "the network printer on floor seven does not answer when many people want to print large documents after "
     "lunch because its queue seems stuck again and nobody knows why that happens every week"
-).split()
+)
+WORDS = _TEXT.split()
 ROUNDS = 200
 
 

@@ -4,6 +4,7 @@
 tests that need it, or fails them where everything is required; one attempt a session.
 """
 
+import fcntl
 import functools
 import os
 from pathlib import Path
@@ -29,13 +30,19 @@ def models_directory() -> Path:
 def _installed(precision: str) -> str:
     """Why it cannot be used; empty: it can."""
     shelf = DiskModelShelf(models_directory())
+    models_directory().mkdir(parents=True, exist_ok=True)
+    lock = (models_directory() / "lock").open("w")
     try:
+        # One of the processes that share the tests installs it, the others wait.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         for model in shelf.models():
             if model.id.endswith(f"/{precision}") and model.installed and not model.problem:
                 return ""
         return shelf.install(precision, None).problem
     except InterchangeError as error:
         return error.message
+    finally:
+        lock.close()
 
 
 def installed_models(precision: str = "int8") -> Path:

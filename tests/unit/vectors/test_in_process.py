@@ -207,3 +207,15 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(InvalidRequest, match=r"pip install 'interchange\[semantic\]'"):
         numerics()
+
+
+async def test_many_equal_vectors_hide_no_others(index: InProcessVectorIndex) -> None:
+    vectors = directions(600)
+    equal = entries(np.repeat(vectors[:1], 1_200, axis=0), first=5_000)
+    others = entries(vectors)
+    await index.add([each for pair in zip(others, equal[::2], equal[1::2], strict=True) for each in pair])
+    await index.settled()
+
+    found = [await keys_near(index, vectors[number], limit=1) for number in range(1, 600, 3)]
+
+    assert sum(keys == [b"p%d" % number] for keys, number in zip(found, range(1, 600, 3), strict=True)) >= 196

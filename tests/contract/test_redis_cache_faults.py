@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -307,3 +308,24 @@ async def test_a_failover_of_a_cluster_is_another_epoch_and_survived_without_res
         await redis.aclose()
         await other.aclose()
         world.kill()
+
+
+async def test_the_rights_that_the_manual_names_are_enough(server: RedisServer, clock: SteppingClock) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    (rights,) = re.findall(r"`user interchange on >secret ([^`]*)`", manual)
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "interchange", "on", ">secret", *rights.split())
+    redis = RedisConnection([server.url.replace("//", "//interchange:secret@")], binary=True)
+    store, log = RedisAnswerStore(redis, clock), RedisCacheLog(redis, new_epoch, records_max=1)
+    answer = kept_answer(clock)
+    try:
+        await store.write([answer])
+        assert await store.read(answer.key) == answer
+        await store.erase([answer.key])
+        assert (await store.facts()).bytes_used
+        await log.append([record(1), record(2)])
+        assert [told for _, told in await all_of(log)] == [record(2)]
+        with pytest.raises(StoreUnavailable):
+            await redis.call("FLUSHALL")
+    finally:
+        await redis.aclose()

@@ -16,7 +16,7 @@ from adapters.vectors.partition import Partition
 from adapters.vectors.rows import NOBODY, ROW_OVERHEAD_BYTES, Rows
 from adapters.vectors.snapshots import SnapshotFacts, read_snapshot, write_snapshot
 from adapters.vectors.tending import Tending
-from adapters.vectors.worker import Worker
+from adapters.vectors.worker import CLOSE_TIMEOUT_S, Worker
 from application.ports.embedder import Vector
 from application.ports.vector_index import IndexedVector, IndexFacts, Neighbour, VectorIndex, VectorSnapshots
 from domain.caching.entry import Position
@@ -272,7 +272,7 @@ class InProcessVectorIndex(VectorIndex, VectorSnapshots):
 
     async def aclose(self) -> None:
         if self._saving:
-            await asyncio.wait(set(self._saving))
+            await asyncio.wait(set(self._saving), timeout=CLOSE_TIMEOUT_S)
         await self._tending.aclose()
         await self._worker.aclose()
         await self._files.aclose()

@@ -9,6 +9,7 @@ from domain.errors import StoreUnavailable
 
 Result = TypeVar("Result")
 WAITING_MAX: Final = 256
+CLOSE_TIMEOUT_S: Final = 30.0
 
 
 def _nothing() -> None:
@@ -63,10 +64,10 @@ class Worker:
             raise StoreUnavailable(f"{self._name} is too slow", retry_after_s=1.0) from None
 
     async def aclose(self) -> None:
-        """Waits for jobs that were taken, then ends the thread. Idempotent."""
+        """Waits for jobs that were taken, but not for a disk that stands still. Idempotent."""
         if self._closed:
             return
         self._closed = True
-        last = self._executor.submit(_nothing)
-        await asyncio.wrap_future(last)
-        self._executor.shutdown(wait=True)
+        last = asyncio.wrap_future(self._executor.submit(_nothing))
+        ended, _ = await asyncio.wait({last}, timeout=CLOSE_TIMEOUT_S)
+        self._executor.shutdown(wait=bool(ended))

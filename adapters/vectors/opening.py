@@ -1,0 +1,30 @@
+"""The best index that this installation can have in its process."""
+
+from typing import NamedTuple
+
+from adapters.vectors.in_process import BYTES_MAX, VECTORS_MAX, InProcessVectorIndex
+from adapters.vectors.plain import VECTORS_MAX as PLAIN_VECTORS_MAX
+from adapters.vectors.plain import PlainVectorIndex
+from application.ports.vector_index import VectorIndex, VectorSnapshots
+from domain.errors import InvalidRequest
+
+
+class OpenedIndex(NamedTuple):
+    """`snapshots` is the same index where it can keep itself on disk. `reason` says why it is only the plain
+    one; empty: it is not."""
+
+    index: VectorIndex
+    snapshots: VectorSnapshots | None
+    reason: str
+
+
+def open_in_process(
+    embedder_id: str, dimensions: int, *, vectors_max: int = VECTORS_MAX, bytes_max: int = BYTES_MAX
+) -> OpenedIndex:
+    """Opens nothing outside the process. Close it in the event loop that uses it."""
+    try:
+        index = InProcessVectorIndex(embedder_id, dimensions, vectors_max=vectors_max, bytes_max=bytes_max)
+    except InvalidRequest as error:
+        plain = PlainVectorIndex(embedder_id, dimensions, vectors_max=min(PLAIN_VECTORS_MAX, vectors_max))
+        return OpenedIndex(plain, None, error.message)
+    return OpenedIndex(index, index, "")

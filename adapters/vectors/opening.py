@@ -1,6 +1,6 @@
 """The best index that this installation can have in its process."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from adapters.vectors.in_process import BYTES_MAX, VECTORS_MAX, InProcessVectorIndex
 from adapters.vectors.plain import VECTORS_MAX as PLAIN_VECTORS_MAX
@@ -9,7 +9,8 @@ from application.ports.vector_index import VectorIndex, VectorSnapshots
 from domain.errors import InvalidRequest
 
 
-class OpenedIndex(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedIndex:
     """`snapshots` is the same index where it can keep itself on disk. `reason` says why it is only the plain
     one; empty: it is not."""
 
@@ -26,5 +27,5 @@ def open_in_process(
         index = InProcessVectorIndex(embedder_id, dimensions, vectors_max=vectors_max, bytes_max=bytes_max)
     except InvalidRequest as error:
         plain = PlainVectorIndex(embedder_id, dimensions, vectors_max=min(PLAIN_VECTORS_MAX, vectors_max))
-        return OpenedIndex(plain, None, error.message)
-    return OpenedIndex(index, index, "")
+        return OpenedIndex(index=plain, snapshots=None, reason=error.message)
+    return OpenedIndex(index=index, snapshots=index, reason="")

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
 from adapters.crypto.entry_seal import AesGcmEntrySeal
+from adapters.crypto.key_hash import installation_id
 from adapters.memory.fast_answers import InMemoryFastAnswers
 from adapters.redis.answers import RedisAnswerStore
 from adapters.redis.cache_log import RedisCacheLog
@@ -23,13 +24,19 @@ from adapters.wire.frames import DialectFrames
 from application.caching.answer_cache import AnswerCache
 from application.caching.beside import BesideCalls
 from application.caching.hearing import Hearing
+from application.caching.nearest import NearestQuestions
+from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
+from application.caching.verified_book import VerifiedBook
 from application.caching.write_behind import WriteBehind
 from application.ports.answer_store import AnswerStore, CacheLog
 from application.ports.entry_seal import EntrySeal
 from application.ports.system import Clock, IdFactory
 from domain.caching.invalidation import RuleBook
+from domain.caching.priors import prior_of
 from entrypoints.caching import Caching
+from entrypoints.containers import StoreContainer
+from entrypoints.questions_opening import open_questions
 from entrypoints.settings import Settings
 
 CACHE_FILE: Final = "cache.db"
@@ -52,7 +59,9 @@ class OpenedTiers(NamedTuple):
     upkeep: Callable[[], Awaitable[object]] | None
 
 
-def open_tiers(stack: AsyncExitStack, settings: Settings, clock: Clock, ids: IdFactory) -> OpenedTiers:
+def open_tiers(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, ids: IdFactory, installation: str
+) -> OpenedTiers:
     """Nothing is connected to before the first use. Raises InvalidRequest for addresses that are none."""
     cache = settings.cache
     key = cache.seal_key() if cache.l2_encrypted else None
@@ -62,6 +71,7 @@ def open_tiers(stack: AsyncExitStack, settings: Settings, clock: Clock, ids: IdF
         clock,
         lambda: ids.next("epoch"),
         None if key is None else AesGcmEntrySeal({SEAL_KEY_ID: key}),
+        installation,
     )
     hearing = Hearing(shared.log, clock, unheard_s=cache.unheard_s)
     write_behind = None if shared.store is None else WriteBehind(shared.store, clock)
@@ -83,6 +93,7 @@ def _shared(
     clock: Clock,
     new_epoch: Callable[[], str],
     seal: EntrySeal | None,
+    installation: str,
 ) -> _Shared:
     cache, storage = settings.cache, settings.storage
     redis = open_redis(
@@ -94,8 +105,10 @@ def _shared(
     )
     if redis is not None:
         stack.push_async_callback(redis.aclose)
-        answers = RedisAnswerStore(redis, clock, seal=seal) if cache.l2_enabled else None
-        return _Shared(answers, RedisCacheLog(redis, new_epoch), None)
+        answers = (
+            RedisAnswerStore(redis, clock, seal=seal, installation=installation) if cache.l2_enabled else None
+        )
+        return _Shared(answers, RedisCacheLog(redis, new_epoch, installation=installation), None)
     thread = BlockingThread("interchange-cache")
     stack.push_async_callback(thread.aclose)
     database = open_cache_database(settings.data_dir / CACHE_FILE, thread)
@@ -108,13 +121,41 @@ def _shared(
 
 
 def open_caching(
-    stack: AsyncExitStack, settings: Settings, *, clock: Clock, ids: IdFactory, chance: random.Random
+    stack: AsyncExitStack,
+    stores: StoreContainer,
+    settings: Settings,
+    *,
+    database_url: str,
+    peppers: dict[int, bytes],
 ) -> Caching:
-    """Everything that answers again; `Caching.run` is for the lifespan. Raises InvalidRequest."""
-    opened = open_tiers(stack, settings, clock, ids)
+    """Everything that answers again; `Caching.start` is for the lifespan. Raises InvalidRequest."""
+    clock = stores.clock()
+    # Several installations may use one Redis.
+    opened = open_tiers(stack, settings, clock, stores.ids(), installation_id(peppers))
     beside = BesideCalls(clock, concurrency=settings.cache.shadow_concurrency)
+    reader = DialectCacheReader()
+    questions = open_questions(stack, settings, clock, beside.spending, database_url)
+    nearest = NearestQuestions(
+        embedders=questions.embedders,
+        embedder_id=questions.embedder_id,
+        pairs=None,
+        index=questions.index,
+        book=VerifiedBook(prior_of(questions.embedder_id)),
+        tiers=opened.tiers,
+        reader=reader,
+        clock=clock,
+    )
+    similar = SimilarAnswers(
+        nearest,
+        judge=questions.judge,
+        hearing=opened.hearing,
+        beside=beside,
+        chance=random.Random(),  # noqa: S311 - which hits are audited
+        keepsakes=questions.keepsakes,
+        index_is_shared=questions.index_is_shared,
+    )
     cache = AnswerCache(
-        tiers=opened.tiers, reader=DialectCacheReader(), frames=DialectFrames(), clock=clock, similar=None
+        tiers=opened.tiers, reader=reader, frames=DialectFrames(), clock=clock, similar=similar
     )
     cache.beside = beside
     return Caching(
@@ -122,7 +163,11 @@ def open_caching(
         tiers=opened.tiers,
         hearing=opened.hearing,
         beside=beside,
+        similar=similar,
         store=opened.store,
         write_behind=opened.write_behind,
-        upkeep=() if opened.upkeep is None else (opened.upkeep,),
+        upkeep=(similar.upkeep,) if opened.upkeep is None else (opened.upkeep, similar.upkeep),
+        warm=questions.warm,
+        attach=questions.attach,
+        problems=questions.problems,
     )

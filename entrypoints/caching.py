@@ -1,6 +1,7 @@
 """Puts together what answers again, from ports alone, and runs what belongs to it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,8 +14,11 @@ from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
 from application.caching.write_behind import WriteBehind
 from application.ports.answer_store import AnswerStore
+from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.errors import StoreUnavailable
-from entrypoints.background import BackgroundTasks, every
+from entrypoints.background import BackgroundTasks, every, in_any_case
+
+log = logging.getLogger("interchange")
 
 LOOK_EVERY_S: Final = 1.0
 UPKEEP_EVERY_S: Final = 300.0
@@ -32,6 +36,10 @@ class Caching:
     similar: SimilarAnswers | None = None
     store: AnswerStore | None = None
     write_behind: WriteBehind | None = None
+    warm: Callable[[], Awaitable[None]] | None = None
+    attach: Callable[[AnswerLlmRequest], None]
+    """Hands over the way of requests, once there is one."""
+    problems: tuple[str, ...] = ()
     upkeep: tuple[Callable[[], Awaitable[object]], ...] = ()
     opened: bool = False
     _tasks: BackgroundTasks = field(default_factory=BackgroundTasks)
@@ -55,6 +63,10 @@ class Caching:
         self.opened = True
         if self.similar is not None:
             await self.similar.load()
+        for problem in self.problems:
+            log.warning("%s", problem)
+        if self.warm is not None:
+            await in_any_case(self.warm)
         try:
             await self.hearing.catch_up()
         except StoreUnavailable:

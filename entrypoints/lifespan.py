@@ -7,7 +7,6 @@ import asyncio
 import gc
 import json
 import logging
-import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -207,8 +206,9 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             stack.push_async_callback(redis.aclose)
         redis_status = RedisStatus(None if redis is None else redis.health)
         usage_log, money = _usage_and_money(stores, settings, writer_database, thread, redis, redis_status)
-        clock, ids = stores.clock(), stores.ids()
-        caching = open_caching(stack, settings, clock=clock, ids=ids, chance=random.Random())  # noqa: S311
+        caching = open_caching(
+            stack, stores, settings, database_url=database_url(settings), peppers=parts["peppers"]
+        )
         file_thread = BlockingThread("interchange-files")
         stack.push_async_callback(file_thread.aclose)
         container = Container(
@@ -220,7 +220,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             redis_status=redis_status,
             caching=caching,
         )
-        caching.beside.attach(container.answer_llm_request())
+        caching.attach(container.answer_llm_request())
         live = LiveConfiguration(
             sources, provided, store=container.route_store(), prepare=preparing(container, provided)
         )

@@ -75,6 +75,13 @@ def load_peppers(data_dir: Path, from_environment: str | None) -> dict[int, byte
     return parse_peppers(content.decode("ascii", "replace"), str(path))
 
 
+def installation_id(peppers: dict[int, bytes]) -> str:
+    """Names the installation that these belong to, without saying anything about them. It changes when the
+    oldest of them is taken out."""
+    oldest = peppers[min(peppers)]
+    return hashlib.blake2b(oldest, digest_size=8, person=b"installation").hexdigest()
+
+
 def parse_peppers(text: str, origin: str) -> dict[int, bytes]:
     """`1:<hex>` items separated by commas or lines. Raises InvalidRequest, which never shows the text."""
     peppers: dict[int, bytes] = {}

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple, Protocol
 
 from application.answer_stream import AnswerStream
 from application.cache_course import CacheCourse, Candidate
+from application.caching.daily_spending import DailySpending
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock
 from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
-from domain.money import NANO_PER_USD
 from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
@@ -25,9 +25,6 @@ from domain.tenancy.principal import Principal
 log = logging.getLogger("interchange")
 
 WAITING_MAX: Final = 256
-SUBJECTS_MAX: Final = 4096
-"""(tenant, route) pairs whose spending is remembered; more of them are not audited that day."""
-DAY_US: Final = 86_400 * 1_000_000
 REFRESH: Final = "refresh"
 AUDIT: Final = "audit"
 
@@ -71,8 +68,7 @@ class BesideCalls:
         """What waits or runs."""
         self._news = asyncio.Event()
         self._slots = asyncio.Semaphore(concurrency)
-        self._day = 0
-        self._spent: dict[tuple[str, str], int] = {}
+        self.spending = DailySpending(clock)
         self.counts: Counter[str] = Counter()
         """By `refresh` and `audit`: done, and why they were left out."""
 
@@ -92,15 +88,9 @@ class BesideCalls:
         if course is not None and self._affordable(job, course):
             self._want(_Wanted(AUDIT, course.key, job, candidate))
 
-    def spent_nano_usd(self, tenant_id: str, route: str) -> int:
-        """What audits cost today."""
-        return self._spent.get((tenant_id, route), 0) if self._day == self._today() else 0
-
     def _affordable(self, job: Job, course: CacheCourse) -> bool:
-        subject = job.principal.tenant_id, course.route.name
-        cap_nano = int(course.policy.shadow_usd_per_day * NANO_PER_USD)
-        room = subject in self._spent or len(self._spent) < SUBJECTS_MAX
-        if room and self.spent_nano_usd(*subject) < cap_nano:
+        tenant_id, route = job.principal.tenant_id, course.route.name
+        if self.spending.affords(tenant_id, route, course.policy.shadow_usd_per_day):
             return True
         self.counts[f"{AUDIT}: over its daily budget"] += 1
         return False
@@ -170,15 +160,5 @@ class BesideCalls:
         finally:
             pipeline.end(job, status=status, outcome=outcome, error_code=code)
             if wanted.why == AUDIT:
-                self._count(job)
+                self.spending.count(job.principal.tenant_id, job.plan.route.name, job.cost_nano_usd)
         return job
-
-    def _count(self, job: Job) -> None:
-        today = self._today()
-        if today != self._day:
-            self._day, self._spent = today, {}
-        subject = job.principal.tenant_id, job.plan.route.name
-        self._spent[subject] = self._spent.get(subject, 0) + (job.cost_nano_usd or 0)
-
-    def _today(self) -> int:
-        return int(self._clock.utc_now().timestamp() * 1e6) // DAY_US

@@ -49,20 +49,21 @@ class NearestQuestions:
         """Look-ups by what became of them, and what was left out of learning."""
         self._pairs = pairs
         self._reader = reader
-        self._only_asking = False
+        self.only_asking = False
+        """Whether questions are not counted as asked."""
 
     def aside(self) -> "NearestQuestions":
         """The same, with counts of its own: for whoever only asks what would be found."""
         other = copy(self)
         other.counts = Counter()
-        other._only_asking = True
+        other.only_asking = True
         return other
 
     async def nearest(self, job: Job, course: CacheCourse) -> Candidate | None:
         place = await self.placed(job, course)
         if place is None:
             return None
-        if not self._only_asking:
+        if not self.only_asking:
             self.book.looked((job.principal.tenant_id, course.route.name))
         now_us = self.now_us()
         found = await self.index.search(

@@ -152,8 +152,10 @@ class SimilarAnswers:
     ) -> None:
         """Learns whether the candidate's answer is worth as much as the fresh one."""
         compared = Comparison(
-            job.principal.tenant_id,
+            job.principal,
+            job.requirements,
             course.route.name,
+            course.policy.shadow_usd_per_day,
             fresh.question,
             candidate.kept.question,
             fresh.text,
@@ -169,7 +171,7 @@ class SimilarAnswers:
             return
         label = ToldLabel(
             self.nearest.embedder_id,
-            compared.tenant_id,
+            compared.asker.tenant_id,
             compared.route,
             candidate.features,
             same,

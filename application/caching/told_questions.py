@@ -1,9 +1,7 @@
 """What other instances tell of similar questions: their vectors, their labels, and what no longer counts."""
 
 import asyncio
-from array import array
 from collections import deque
-from operator import mul
 from typing import Final
 
 from application.caching.hearing import Hearing
@@ -13,6 +11,7 @@ from application.caching.similar_records import LABEL, VECTOR, ToldLabel, read_l
 from application.ports.vector_index import IndexedVector
 from domain.caching.entry import NOWHERE, Position
 from domain.caching.invalidation import InvalidationKind, read_radius
+from domain.caching.vectors import cosine
 from domain.errors import InvalidRequest
 
 GROUP_MAX: Final = 64
@@ -109,13 +108,3 @@ class ToldQuestions:
                 vector.tenant_id, Position(self._nearest.tiers.rules.since.epoch, heard)
             )
         )
-
-
-def cosine(one: bytes, other: bytes) -> float:
-    """Of two vectors of unit length and equal size; -1 where their sizes differ."""
-    left, right = array("f"), array("f")
-    left.frombytes(one)
-    right.frombytes(other)
-    if len(left) != len(right):
-        return -1.0
-    return float(sum(map(mul, left, right)))

@@ -80,7 +80,7 @@ class VerifiedBook:
     ) -> Judged:
         """Whether the answer to `kept` may be given to `new`."""
         new_reading, kept_reading = _read(new), _read(kept)
-        guarded = different_readings(new_reading, kept_reading)
+        guarded = "" if new == kept else different_readings(new_reading, kept_reading)
         features = lexical(new_reading, kept_reading, similarity, margin)
         if len(self._prior.means) > len(LEXICAL):
             try:

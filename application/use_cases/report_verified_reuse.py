@@ -89,6 +89,6 @@ class ReportVerifiedReuse:
             interval=rates.error_interval,
             labels=standing.model.labels,
             strictness=standing.model.strictness,
-            audits_nano_usd_today=self._beside.spent_nano_usd(tenant_id, name),
+            audits_nano_usd_today=self._beside.spending.spent_nano_usd(tenant_id, name),
             forecast=forecast,
         )

@@ -24,3 +24,13 @@ def unit_numbers(vector: bytes, dimensions: int) -> "array[float]":
     if not math.isfinite(length) or not length:
         raise StoreUnavailable("a vector has no direction")
     return array("f", [each / length for each in numbers])
+
+
+def cosine(one: bytes, other: bytes) -> float:
+    """Of two vectors of unit length and equal size; -1 where their sizes differ."""
+    left, right = array("f"), array("f")
+    left.frombytes(one)
+    right.frombytes(other)
+    if len(left) != len(right):
+        return -1.0
+    return float(sum(map(mul, left, right)))

@@ -21,7 +21,9 @@ THROUGH_THE_PIPELINE = {
     ("application/use_cases/answer_llm_request.py", "self._attempts.complete"),
     ("application/use_cases/answer_batch_line.py", "self._pipeline.complete"),
     ("entrypoints/http/llm.py", "pipeline.complete"),
+    ("application/use_cases/answer_llm_request.py", "self._cache.complete"),
     ("application/caching/gateway_embeddings.py", "pipeline.complete"),
+    ("application/caching/beside.py", "pipeline.complete"),
     # Of a kept answer to an idempotency key; nothing is sent.
     ("entrypoints/http/llm.py", "self._gate.book.complete"),
 }

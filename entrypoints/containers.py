@@ -43,10 +43,12 @@ from adapters.system.ids import TimeOrderedIds
 from adapters.tables.formats import KnownTableFormats
 from adapters.telemetry.metrics import PrometheusMetrics
 from adapters.wire.batch_lines import JsonLines
+from adapters.wire.cache_reader import DialectCacheReader
 from adapters.wire.conversation_tails import WireTails
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from adapters.wire.kept_responses import ResponsesReading
+from adapters.wire.warm_lines import JsonWarmLines
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
@@ -89,6 +91,7 @@ from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, Syn
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.retry_budget import RetryBudget
 from entrypoints.batching import BatchParts, make_batching
+from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
 from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.guarding import make_guarding
@@ -316,6 +319,18 @@ class Container(StoreContainer):
         DescribeOwnKey, StoreContainer.key_ring, StoreContainer.usage_query, StoreContainer.clock
     )
     explain_route = providers.Singleton(ExplainRoute, runtime, attempts, StoreContainer.clock, affinity)
+    cache_operations = providers.Singleton(
+        make_cache_operations,
+        caching=caching,
+        runtime=runtime,
+        pipeline=answer_llm_request,
+        explain_route=explain_route,
+        reader=reader,
+        cache_reader=providers.Singleton(DialectCacheReader),
+        lines=providers.Singleton(JsonWarmLines),
+        usage=StoreContainer.usage_query,
+        clock=StoreContainer.clock,
+    )
     list_models = providers.Singleton(ListModels, runtime)
     providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)
     steer_provider = providers.Singleton(SteerProvider, runtime, StoreContainer.clock)

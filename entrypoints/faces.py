@@ -24,8 +24,11 @@ from entrypoints.containers import Container
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.asgi import Endpoint
+from entrypoints.http.asked_about import AskedAbout
 from entrypoints.http.batches import batch_routes
 from entrypoints.http.budgets import budget_routes
+from entrypoints.http.cache import FIGURES, CacheRoutes, cache_routes
+from entrypoints.http.cache_objects import cache_health
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.configuration import configuration_routes
 from entrypoints.http.count_tokens import CountTokensEndpoint
@@ -87,7 +90,8 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     complete = CompleteEndpoint(gate)
     hot = _hot(container, gate, complete)
     gemini, below = gemini_faces(gate, container.list_models())
-    budgeting = _budgeting(container, live)
+    budgeting, caching = _budgeting(container, live), container.cache_operations()
+    asked_about = AskedAbout(container.reader(), complete, container.keep_answers())
     use_cases = AdminUseCases(
         door=Door(container.key_ring(), container.ids()),
         explain_route=container.explain_route(),
@@ -98,9 +102,8 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
         list_keys=container.list_keys(),
         revoke_key=container.revoke_key(),
         catalog=lambda: live.catalog,
-        reader=container.reader(),
-        complete_endpoint=complete,
-        keep_answers=container.keep_answers(),
+        asked_about=asked_about,
+        explain_cache=caching.explain,
     )
     batching = container.batching()
     sources = _health_sources(container, live, gate)
@@ -111,6 +114,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *model_routes(use_cases.door, container.list_models()),
             *stored_response_routes(use_cases.door, container.stored_responses()),
             *admin_routes(use_cases),
+            *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *stop_routes(use_cases.door, container.guarding().manage),
             *own_key_routes(use_cases.door, container.describe_own_key(), budgeting.report),
             *budget_routes(use_cases.door, budgeting.manage, budgeting.report, budgeting.charges),
@@ -131,6 +135,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
 
 def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate) -> HealthSources:
     batching, money, redis = container.batching(), container.money(), container.redis_status()
+    caching = container.cache_operations()
     return HealthSources(
         version=version(),
         profile=live.settings.profile,
@@ -147,9 +152,25 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *container.guarding().gauges(),
             *budget_gauges(money.watch, money.holds.refusals),
             *redis.gauges(),
+            *caching.gauges(),
         ),
         redis=lambda in_full: redis.page(in_full=in_full),
+        cache=lambda: cache_health(caching.manage.status()),
         ledger=lambda: ledger_health(money.watch, money.holds.book),
+    )
+
+
+def _cache_routes(container: Container, asked_about: AskedAbout) -> CacheRoutes:
+    made = container.cache_operations()
+    return CacheRoutes(
+        manage=made.manage,
+        explain=made.explain,
+        warm=made.warm,
+        verified=made.verified,
+        usage=made.usage,
+        prompt=made.prompt,
+        asked_about=asked_about,
+        may_see=may_see(container.key_ring(), FIGURES),
     )
 
 

@@ -45,6 +45,7 @@ from domain.errors import StoreUnavailable
 from entrypoints.api_routes import read_routes
 from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.cache_opening import open_caching
+from entrypoints.cache_operations import LOOK_EVERY_S as CACHE_LOOK_EVERY_S
 from entrypoints.containers import Container, StoreContainer
 from entrypoints.faces import make_faces
 from entrypoints.http.app import Faces
@@ -282,6 +283,7 @@ async def _start_tasks(
     tasks.start("affinity clean-up", lambda: every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
     tasks.start("discounts", lambda: every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
     tasks.start("batches", container.batching().watch.run)
+    tasks.start("cache figures", partial(every, CACHE_LOOK_EVERY_S, container.cache_operations().look))
     memory = container.answer_memory()
     stack.push_async_callback(in_any_case, memory.flush)
     tasks.start("kept answers", memory.run)

@@ -58,7 +58,6 @@ ADMIN_PATHS: dict[str, Any] = {
     "/ready": {
         "get": _operation("readReady", "Health", "The same as /health/ready", _READINESS, public=True)
     },
-    "/cache-status": _public("readCacheStatus", "What the cache does", "CacheStatus", "Per tier."),
     "/metrics": {
         "get": _operation(
             "readMetrics",

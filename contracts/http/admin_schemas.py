@@ -14,6 +14,7 @@ from contracts.http.words import (
     ref,
     text,
 )
+from domain.caching.effect import EFFECTS, HIT_COALESCED
 from domain.llm.capabilities import NAMES
 from domain.resilience.breaker import BreakerState
 from domain.resilience.key_pool import KeyState
@@ -72,7 +73,11 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
             "attempts_max": _COUNT,
             "estimated_input_tokens": _COUNT,
             "estimated_output_tokens": _COUNT,
-            "cache": text("State of the cache for this request."),
+            "cache": one_of(
+                [effect for effect in EFFECTS if effect != HIT_COALESCED],
+                "What the answer cache would do with the request.",
+            ),
+            "cache_reason": maybe(text("Why it takes no part.")),
             "affinity": maybe(one_of(["kept", "moved", "new"])),
             "affinity_reason": maybe(text("Why the conversation stays, moves or starts there.")),
             "refusal": maybe(
@@ -278,6 +283,10 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
                 },
                 optional=["latency_ms", "last_error"],
             ),
+            "cache": one_of(
+                ["off", "ok", "degraded"],
+                "`degraded`: its second tier is down or nothing is served from it; requests are answered.",
+            ),
             "in_flight": _COUNT,
             "budgets": obj({"in_force": _COUNT, "hard": _COUNT}),
             "warnings": array(text()),
@@ -285,12 +294,4 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
         optional=["budgets", "warnings"],
     ),
     "Alive": obj({"status": text(const="alive")}),
-    "CacheStatus": obj(
-        {
-            "mode": one_of(["off", "observe", "exact", "verified", "threshold"]),
-            "l1": obj({"enabled": boolean(), "entries": _COUNT, "hits": _COUNT, "misses": _COUNT}),
-            "l2": obj({"enabled": boolean()}),
-            "semantic": obj({"enabled": boolean()}),
-        }
-    ),
 }

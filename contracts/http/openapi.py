@@ -7,6 +7,8 @@ from contracts.http.admin_paths import ADMIN_PATHS
 from contracts.http.admin_schemas import ADMIN_SCHEMAS
 from contracts.http.batch_paths import BATCH_PATHS, BATCH_SCHEMAS
 from contracts.http.budget_paths import BUDGET_PATHS, BUDGET_SCHEMAS
+from contracts.http.cache_paths import CACHE_PATHS
+from contracts.http.cache_schemas import CACHE_SCHEMAS
 from contracts.http.call_paths import CALL_PATHS
 from contracts.http.call_schemas import CALL_SCHEMAS
 from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATION_SCHEMAS
@@ -36,6 +38,7 @@ _TAGS = {
     "Agents": "Stopping agents that run away.",
     "Catalogue": "What could be called, and for how much.",
     "Budgets": "What may be spent, by whom, in which time.",
+    "Cache": "Answers that are given again, and what no longer counts of them.",
     "Usage": "What was called, and for how much.",
     "Configuration": "What runs, and what of it may be changed here.",
     "Health": "How this instance is doing.",
@@ -64,6 +67,7 @@ def openapi_document() -> dict[str, Any]:
                 **USAGE_PATHS,
                 **STOP_PATHS,
                 **BUDGET_PATHS,
+                **CACHE_PATHS,
                 **CONFIGURATION_PATHS,
             },
             "components": {
@@ -79,6 +83,7 @@ def openapi_document() -> dict[str, Any]:
                     **USAGE_SCHEMAS,
                     **STOP_SCHEMAS,
                     **BUDGET_SCHEMAS,
+                    **CACHE_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,
                 },

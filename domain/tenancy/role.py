@@ -16,9 +16,10 @@ OWNER: Final = "owner"
 _CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"})
 _SEE: Final = frozenset(
     {"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read", "budgets.read"}
+    | {"cache.read"}
 )
 _OPERATE: Final = frozenset(
-    {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"}
+    {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"} | {"cache.write"}
 )
 _ADMINISTER: Final = frozenset({"keys.read", "keys.write", "catalog.write", "config.write"})
 

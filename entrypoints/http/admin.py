@@ -5,20 +5,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
-from application.ports.wire import (
-    OPENAI_CHAT,
-    OPENAI_COMPLETIONS,
-    OPENAI_EMBEDDINGS,
-    OPENAI_RESPONSES,
-    RequestReader,
-)
 from application.use_cases.create_budgeted_key import CreateBudgetedKey
+from application.use_cases.explain_cache import ExplainCache
 from application.use_cases.explain_route import ExplainRoute
-from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.catalog.offering import Catalog
@@ -27,11 +19,9 @@ from domain.llm.capabilities import parse_capability
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
 from entrypoints.budget_objects import KeyBudgetBody, terms_of
-from entrypoints.http.callers import read_headers, read_requirements, read_session
-from entrypoints.http.complete import CompleteEndpoint
+from entrypoints.http.asked_about import AskedAbout
 from entrypoints.http.explained import explanation_object
 from entrypoints.http.guard import Body, Created, Door, Handler, decode, guarded_routes, read_bounded
-from entrypoints.http.llm import LlmEndpoint
 from entrypoints.http.presentation import (
     key_object,
     offering_object,
@@ -39,13 +29,6 @@ from entrypoints.http.presentation import (
 )
 
 PAGE_MAX = 1000
-_DIALECT_BY_FIELD = {"input": OPENAI_EMBEDDINGS, "prompt": OPENAI_COMPLETIONS}
-"""What a body without messages is, for explanations."""
-_OF_RESPONSES = frozenset(
-    {"previous_response_id", "instructions", "store", "background", "stream", "max_output_tokens", "tools",
-     "tool_choice", "parallel_tool_calls", "reasoning", "text", "include", "truncation", "conversation"}
-)  # fmt: skip
-"""Fields of the Responses API that embeddings, which have an `input` too, do not have."""
 
 
 class AdminUseCases(NamedTuple):
@@ -60,9 +43,8 @@ class AdminUseCases(NamedTuple):
     list_keys: ListKeys
     revoke_key: RevokeKey
     catalog: Callable[[], Catalog]
-    reader: RequestReader
-    complete_endpoint: CompleteEndpoint
-    keep_answers: KeepAnswers
+    asked_about: AskedAbout
+    explain_cache: ExplainCache
 
 
 class NewKeyBody(Body):
@@ -115,33 +97,16 @@ class _Admin:
         self._use = use_cases
 
     async def explain(self, request: Request, by: Principal) -> Any:
-        body = await read_bounded(request)
-        call = read_headers(request.scope["headers"])
-        fields = decode(body, dict[str, msgspec.Raw])
-        params = LlmEndpoint.params
-        if "model_requirements" in fields:
-            params = self._use.complete_endpoint.params
-            asked, requirements, _ = self._use.complete_endpoint.read(call, body, by)
-        else:
-            dialect = OPENAI_CHAT
-            if "messages" not in fields:
-                dialect = next((d for name, d in _DIALECT_BY_FIELD.items() if name in fields), OPENAI_CHAT)
-                if dialect is OPENAI_EMBEDDINGS and not _OF_RESPONSES.isdisjoint(fields):
-                    dialect = OPENAI_RESPONSES
-                if dialect is OPENAI_CHAT:
-                    fields["messages"] = msgspec.Raw(b'[{"role":"user","content":""}]')
-                    body = msgspec.json.encode(fields)
-            asked = self._use.reader.read(dialect, body)
-            requirements = read_requirements(call.headers)
-            if dialect is OPENAI_RESPONSES:
-                await self._use.keep_answers.resolve(by, asked)
+        asked = await self._use.asked_about.read(request, by)
+        requirements = dataclasses.replace(asked.requirements)
+        session_id = asked.attribution.session_id
         try:
-            return explanation_object(
-                self._use.explain_route(by, asked, requirements, read_session(call.headers))
-            )
+            explained = self._use.explain_route(by, asked.request, asked.requirements, session_id)
+            cached = await self._use.explain_cache(by, asked.request, requirements, asked.attribution)
         except InterchangeError as error:
-            error.param = params.get(error.param or "", error.param)
+            error.param = asked.params.get(error.param or "", error.param)
             raise
+        return explanation_object(explained, cached)
 
     async def providers(self, request: Request, by: Principal) -> Any:
         return {

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from application.use_cases.explain_cache import CacheExplanation
 from domain.money import format_usd
 from domain.routing.explanation import CandidateExplanation, Explanation
 
 CANDIDATES_SHOWN_MAX = 2000
 
 
-def explanation_object(explanation: Explanation) -> dict[str, Any]:
+def explanation_object(explanation: Explanation, cached: CacheExplanation) -> dict[str, Any]:
     """Every candidate with its reason; money as text, exact."""
     refusal = explanation.refusal
     return {
@@ -17,7 +18,8 @@ def explanation_object(explanation: Explanation) -> dict[str, Any]:
         "attempts_max": explanation.attempts_max,
         "estimated_input_tokens": explanation.input_tokens,
         "estimated_output_tokens": explanation.output_tokens,
-        "cache": "off",
+        "cache": cached.effect,
+        "cache_reason": cached.why or None,
         "affinity": None if explanation.verdict is None else explanation.verdict.outcome,
         "affinity_reason": None if explanation.verdict is None else explanation.verdict.reason,
         "refusal": None if refusal is None else {"code": refusal.code, "message": refusal.message},

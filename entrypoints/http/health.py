@@ -38,11 +38,13 @@ class HealthSources(NamedTuple):
     """How the budget ledger is, as it was last seen."""
     redis: Callable[[bool], dict[str, Any]]
     """How Redis is; with figures and errors for those who may see them."""
+    cache: Callable[[], str]
+    """How the answer cache is: `ok`, `degraded` or `off`."""
     more_gauges: Callable[[], Iterable[Gauge]] = tuple
 
 
 def health_routes(sources: HealthSources) -> list[Route]:
-    """`/health`, `/health/live`, `/health/ready`, `/ready` and `/cache-status`."""
+    """`/health`, `/health/live`, `/health/ready` and `/ready`."""
 
     async def live(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -60,22 +62,11 @@ def health_routes(sources: HealthSources) -> list[Route]:
     async def health(request: Request) -> Response:
         return JSONResponse(_health(sources, in_full=sources.may_see(request)))
 
-    async def cache_status(request: Request) -> Response:
-        return JSONResponse(
-            {
-                "mode": "off",
-                "l1": {"enabled": False, "entries": 0, "hits": 0, "misses": 0},
-                "l2": {"enabled": False},
-                "semantic": {"enabled": False},
-            }
-        )
-
     return [
         Route("/health", health),
         Route("/health/live", live),
         Route("/health/ready", ready),
         Route("/ready", ready),
-        Route("/cache-status", cache_status),
     ]
 
 
@@ -88,7 +79,8 @@ def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
     ledger = sources.ledger()
     redis = sources.redis(in_full)
     states = (gateway.get("status"), ledger["status"], redis["status"])
-    degraded = not healthy or not usable or "down" in states
+    cache = sources.cache()
+    degraded = not healthy or not usable or "down" in states or cache == "degraded"
     public = {
         "status": "degraded" if degraded else "ok",
         "version": sources.version,
@@ -98,6 +90,7 @@ def _health(sources: HealthSources, *, in_full: bool) -> dict[str, Any]:
         "usage_log": "ok" if healthy else "buffering",
         "ledger": ledger["status"],
         "redis": redis,
+        "cache": cache,
         "in_flight": sources.pipeline.in_flight,
     }
     if not in_full:

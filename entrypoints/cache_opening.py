@@ -138,7 +138,6 @@ def open_caching(
     nearest = NearestQuestions(
         embedders=questions.embedders,
         embedder_id=questions.embedder_id,
-        pairs=None,
         index=questions.index,
         book=VerifiedBook(prior_of(questions.embedder_id)),
         tiers=opened.tiers,

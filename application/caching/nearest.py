@@ -11,7 +11,6 @@ from application.caching.tiers import AnswerTiers
 from application.caching.verified_book import VerifiedBook
 from application.job import Job
 from application.ports.cache_reader import CacheReader
-from application.ports.pair_reader import PairReader
 from application.ports.system import Clock
 from application.ports.vector_index import Neighbour, VectorIndex
 from domain.caching.entry import CachedAnswer, Freshness, freshness
@@ -32,7 +31,6 @@ class NearestQuestions:
         *,
         embedders: Embedders,
         embedder_id: str,
-        pairs: PairReader | None,
         index: VectorIndex,
         book: VerifiedBook,
         tiers: AnswerTiers,
@@ -47,7 +45,6 @@ class NearestQuestions:
         self.clock = clock
         self.counts: Counter[str] = Counter()
         """Look-ups by what became of them, and what was left out of learning."""
-        self._pairs = pairs
         self._reader = reader
         self.only_asking = False
         """Whether questions are not counted as asked."""
@@ -127,14 +124,13 @@ class NearestQuestions:
             similarity = neighbour.similarity
             if policy.mode is CacheMode.THRESHOLD:
                 return Candidate(entry, similarity, (), "", served=True)
-            reading = await self.book.judge(
+            reading = self.book.judge(
                 (tenant_id, course.route.name),
                 policy,
                 new=place.text,
                 kept=entry.question,
                 similarity=similarity,
                 margin=_margin(entry, similarity, found),
-                pairs=self._pairs,
             )
             serve = reading.serve and policy.mode is CacheMode.VERIFIED
             candidate = Candidate(

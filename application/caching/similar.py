@@ -111,14 +111,18 @@ class SimilarAnswers:
         while True:
             await news.wait()
             news.clear()
-            while self._waiting or self.told.waiting:
-                try:
-                    await self.told.work()
-                    if self._waiting:
-                        await self._learn(self._waiting.popleft())
-                except StoreUnavailable as error:
-                    self.nearest.counts["left out: unavailable"] += 1
-                    log.warning("similar questions: %s", error.message)
+            await self.work_off()
+
+    async def work_off(self) -> None:
+        """Everything that waits now; what fails is counted and left out."""
+        while self._waiting or self.told.waiting:
+            try:
+                await self.told.work()
+                if self._waiting:
+                    await self._learn(self._waiting.popleft())
+            except StoreUnavailable as error:
+                self.nearest.counts["left out: unavailable"] += 1
+                log.warning("similar questions: %s", error.message)
 
     async def _learn(self, one: _ToKeep) -> None:
         job, course, entry = one.job, one.course, one.entry

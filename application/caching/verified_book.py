@@ -8,15 +8,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from application.ports.keepsakes import Learned
-from application.ports.pair_reader import PairReader
 from domain.caching.guards import different_readings
 from domain.caching.observed_rates import ObservedRates
-from domain.caching.pair_features import LEXICAL, Features, aligned, lexical
+from domain.caching.pair_features import Features, lexical
 from domain.caching.policy import CachePolicy
 from domain.caching.prior import Prior
 from domain.caching.reading import Reading, read
 from domain.caching.verified import VerifiedModel
-from domain.errors import StoreUnavailable
 
 log = logging.getLogger("interchange")
 
@@ -67,7 +65,7 @@ class VerifiedBook:
     def subjects(self) -> Sequence[Subject]:
         return tuple(self._standings)
 
-    async def judge(
+    def judge(
         self,
         subject: Subject,
         policy: CachePolicy,
@@ -76,20 +74,11 @@ class VerifiedBook:
         kept: str,
         similarity: float,
         margin: float | None,
-        pairs: PairReader | None,
     ) -> Judged:
         """Whether the answer to `kept` may be given to `new`."""
         new_reading, kept_reading = _read(new), _read(kept)
         guarded = "" if new == kept else different_readings(new_reading, kept_reading)
         features = lexical(new_reading, kept_reading, similarity, margin)
-        if len(self._prior.means) > len(LEXICAL):
-            try:
-                found = [] if pairs is None else await pairs.align([(new, kept)])
-            except StoreUnavailable:
-                found = []
-            if not found:
-                return Judged((), guarded or "unread", serve=False)
-            features = (*features, *aligned(found[0], features))
         standing = self._standing(subject)
         standing.error_rate = policy.error_rate
         verdict = standing.model.decide(features, guarded, policy.error_rate)

@@ -64,9 +64,11 @@ class Heard:
 class CachingBench:
     """A pipeline with a cache over a bench; `ask` is a caller from its first to its last byte."""
 
-    def __init__(self, direct: Scripts, policy: CachePolicy = EXACT, **more: Any) -> None:
+    def __init__(
+        self, direct: Scripts, policy: CachePolicy = EXACT, *, tiers: Any = None, **more: Any
+    ) -> None:
         self.bench = Bench(direct, cache=policy, **more)
-        self.tiers: Any = OneTier()
+        self.tiers: Any = tiers or OneTier()
         self.log = InMemoryUsageLog(buffer_rows_max=1000)
         self.events: list[RequestEvent] = []
         self.frames = DialectFrames()

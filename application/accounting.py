@@ -41,7 +41,7 @@ def charged(
     """
     prices = target.offering.prices
     asked = "" if "service_tier" in job.dropped else job.request.service_tier
-    variant = billed_variant(prices, asked, usage.variant)
+    variant = billed_variant(prices, asked, usage.variant) if prices.variants else ""
     reserved = None if target.contract is None else target.contract.reserved
     if reserved is None or job.live is None or not carries(reserved, target.model) or not usage.total_tokens:
         return charge(prices, usage, variant, carried=False), variant

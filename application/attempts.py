@@ -7,9 +7,9 @@ cost whatever its end, and a permit is always given back, also when the caller l
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import NamedTuple, TypeVar, assert_never
+from typing import Any, NamedTuple, TypeVar, assert_never
 
 from application.accounting import note_attempt
 from application.attempt import (
@@ -91,7 +91,7 @@ class AttemptLoop:
         """Whether any way it may take carries a request of this dialect to the target now."""
         return self._ways.reachable(target, dialect, job)
 
-    async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
+    def complete(self, job: Job, live: LiveState) -> Coroutine[Any, Any, UpstreamAnswer]:
         """A whole answer.
 
         Raises:
@@ -100,11 +100,11 @@ class AttemptLoop:
             NoProviderAvailable: every planned target was closed meanwhile.
             DeadlineExceeded: the time ran out.
         """
-        return await self._run(job, live, self._complete_once)
+        return self._run(job, live, self._complete_once)
 
-    async def open(self, job: Job, live: LiveState) -> "OpenedStream":
+    def open(self, job: Job, live: LiveState) -> Coroutine[Any, Any, OpenedStream]:
         """A stream that has shown its first content (or is complete without any). Raises as `complete`."""
-        return await self._run(job, live, self._open_once)
+        return self._run(job, live, self._open_once)
 
     async def _run(
         self,
@@ -194,15 +194,17 @@ class AttemptLoop:
         holds = self._holds
         if holds is None or holds.book.empty:
             return attempt
+        target, state, permit, way, provider, started, last, key, *_ = attempt
         funded = False
         try:
-            request = request_of(job, attempt.target, attempt.credential)
-            hold, request = await holds.begin(job, attempt.target, attempt.credential, request, more_bytes)
+            request = request_of(job, target, key.id)
+            hold, request = await holds.begin(job, target, key.id, request, more_bytes)
             funded = True
         finally:
             if not funded:
-                attempt.key.settle(0)
-        return attempt._replace(hold=hold, request=request)
+                key.settle(0)
+        # `_replace` takes twice as long.
+        return Attempt(target, state, permit, way, provider, started, last, key, hold, request)
 
     def _as_everybody_was_told(self, job: Job, failure: Failure, attempt: Attempt) -> Failure:
         """The failure with the target's whole cool-down as Retry-After: another caller may have been told
@@ -267,7 +269,7 @@ class AttemptLoop:
         return Attempt(target, state, permit, way, self._ways.provider(way), now, last, key)
 
     async def _complete_once(self, job: Job, live: LiveState, attempt: Attempt) -> UpstreamAnswer:
-        target, state = attempt.target, attempt.state
+        target, state, key, via = attempt.target, attempt.state, attempt.key, attempt.way.value
         state.in_flight += 1
         outcome = "cancelled"
         try:
@@ -282,14 +284,15 @@ class AttemptLoop:
             ended = self._clock.monotonic()
             job.upstream_s += ended - attempt.started
             if outcome != "ok":
-                attempt.key.settle()
+                key.settle()
             if outcome == "cancelled":
                 note_attempt(
-                    job, target, via=attempt.way.value, outcome=outcome, started=attempt.started, ended=ended,
-                    usage=None, credential=attempt.credential, hold=attempt.hold,
+                    job, target, via=via, outcome=outcome, started=attempt.started, ended=ended,
+                    usage=None, credential=key.id, hold=attempt.hold,
                 )  # fmt: skip
-        attempt.key.settle(None if answer.usage is None else answer.usage.total_tokens)
-        attempt.key.answered(ended, answer.headroom)
+        if key.pool is not None:
+            key.settle(None if answer.usage is None else answer.usage.total_tokens)
+            key.answered(ended, answer.headroom)
         took_s = ended - attempt.started
         slow = state.breaker.policy.is_slow(took_s)
         state.breaker.record(attempt.permit, ok=True, now=ended, slow=slow)
@@ -299,8 +302,8 @@ class AttemptLoop:
         note_attempt(
             job,
             target,
-            via=attempt.way.value,
-            credential=attempt.credential,
+            via=via,
+            credential=key.id,
             outcome="ok",
             started=attempt.started,
             ended=ended,
@@ -309,8 +312,8 @@ class AttemptLoop:
             hold=attempt.hold,
         )
         job.answered_by = target
-        job.via = attempt.way.value
-        job.credential = attempt.credential
+        job.via = via
+        job.credential = key.id
         job.dropped = answer.dropped + not_sent(job, attempt)
         job.finish_reason = answer.finish_reason or ""
         return answer

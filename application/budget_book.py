@@ -51,6 +51,8 @@ class BudgetBook:
     def __init__(self, budgets: Iterable[Budget] = ()) -> None:
         self.budgets: tuple[Budget, ...] = ()
         self.generation = 0
+        self.empty = True
+        """Whether there is none at all. An attribute, because every attempt asks."""
         self.switches = False
         """Whether any budget moves requests to another route."""
         self._by_key: dict[tuple[str, str], tuple[Budget, ...]] = {}
@@ -63,15 +65,12 @@ class BudgetBook:
         if wanted == self.budgets:
             return False
         self.budgets = wanted
+        self.empty = not wanted
         self.generation += 1
         self.switches = any(budget.switch is not None for budget in wanted)
         self._by_key = {}
         self._known = OrderedDict()
         return True
-
-    @property
-    def empty(self) -> bool:
-        return not self.budgets
 
     def concerning(self, spender: Spender, now: datetime, now_us: int) -> Concerned:
         """The accounts an attempt of this spender concerns at `now`."""

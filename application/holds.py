@@ -25,6 +25,7 @@ from domain.budgets.posting import HoldOutcome, Posting, posting_text
 from domain.budgets.refusal import exceeded, unbounded
 from domain.budgets.scope import Spender
 from domain.budgets.token_bounds import KnownPrefix, Unbounded
+from domain.budgets.usual_bound import UsualBounds
 from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import BudgetExceeded, CostUnbounded, InterchangeError
 from domain.llm.request import LlmRequest, Operation
@@ -56,6 +57,7 @@ class BudgetHolds:
         self.leases = leases
         self._board = board
         self._clock = clock
+        self._bounds = UsualBounds()
         self.beyond_bound = 0
         """Bills that were higher than their bound: a wrong price or bound, worth an alarm."""
         self.refusals: dict[str, int] = {}
@@ -89,7 +91,7 @@ class BudgetHolds:
         hard = concerned.hard
         if not hard or job.paid_before:
             return self._uncounted(concerned), request
-        bound = worst_attempt_cost(request, target, more_bytes=more_bytes)
+        bound = self._bounds.worst(request, target, more_bytes)
         if isinstance(bound, Unbounded):
             self._refused(hard[0])
             raise unbounded(hard[0], f"{bound.reason}; {bound.remedy}", scope=self._scope(hard[0]))

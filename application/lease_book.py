@@ -81,7 +81,7 @@ class LeaseBook:
         """Holds the amount on every account from slices at hand, or on none. Never waits."""
         current = self._current(now)
         if current is not None and current.opened:
-            leases = [current.lease(account, now) for account in accounts]
+            leases = current.leases_of(accounts, now)
             if current.take(leases, amount, now):
                 return current, leases
         for index, until in self._down_until.items():

@@ -63,11 +63,19 @@ class Tenure:
 
     def lease(self, account: Account, now: float) -> Lease:
         """The lease of an account, made when there is none."""
-        self.accounts[account.account_id] = account
-        found = self.leases.get(account.account_id)
-        if found is None:
-            found = self.leases[account.account_id] = Lease(account.account_id, now)
-        return found
+        return self.leases_of((account,), now)[0]
+
+    def leases_of(self, accounts: Sequence[Account], now: float) -> list[Lease]:
+        """The leases of these accounts, made where there are none."""
+        leases = []
+        for account in accounts:
+            account_id = account.account_id
+            self.accounts[account_id] = account
+            found = self.leases.get(account_id)
+            if found is None:
+                found = self.leases[account_id] = Lease(account_id, now)
+            leases.append(found)
+        return leases
 
     def group(self, leased: tuple[str, ...], soft: tuple[str, ...]) -> HoldGroup:
         """One object for all holds on the same accounts."""
@@ -85,7 +93,8 @@ class Tenure:
             if amount > lease.free:
                 return False
         for lease in leases:
-            lease.take(amount, now)
+            lease.held += amount
+            lease.used_at = now
         self.unrecorded += 1
         return True
 

@@ -42,9 +42,11 @@ class Ways:
         dialect = job.request.dialect
         if job.callers_provider and job.callers_provider == target.provider:
             return Way.DIRECT if self._direct_reaches(target, dialect) else None
+        if self._gateway is None or target.via is Via.DIRECT:
+            return Way.DIRECT if self._direct_reaches(target, dialect) else None
         gateway_reaches = self._gateway_reaches(target, dialect)
         drops: tuple[str, ...] = ()
-        if gateway_reaches and self._gateway is not None:
+        if gateway_reaches:
             drops = self._gateway.would_drop(job.request, target)
         return choose_way(
             target.via,

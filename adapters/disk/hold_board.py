@@ -130,7 +130,8 @@ class DiskHoldBoard(HoldBoard):
         place = self._free[-1]
         body = PLACE.pack(held_nano_usd, number, len(text), text)
         # Whatever part of this a sudden death leaves does not match its checksum, and nothing was sent yet.
-        COMMITTED_PLACE.pack_into(self._mapping(), place * PLACE_SIZE_BYTES, checksum(body), body)
+        mapping = self._mapping() if self._map is None else self._map
+        COMMITTED_PLACE.pack_into(mapping, place * PLACE_SIZE_BYTES, checksum(body), body)
         self._free.pop()
         return place
 

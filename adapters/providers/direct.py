@@ -45,6 +45,8 @@ from domain.routing.target import Target, tagged
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
+_REMEMBERED_MAX: Final = 20_000
+"""Callers may ask for models by any name their provider may know: as many are remembered, then all anew."""
 _SAID_AS_RESPONSES: Final = frozenset({OPENAI_CHAT, OPENAI_COMPLETIONS})
 
 
@@ -72,6 +74,7 @@ class DirectProviders(LlmProvider):
         self._bases: dict[str, Base] = {}
         self._secrets: tuple[str, ...] = ()
         self._ways: dict[tuple[str, str, bool, str], _Way] = {}
+        self._offered: dict[tuple[str, str], tuple[Target, str | None]] = {}
         self._without_responses: set[str] = set()
         self._without: set[tuple[str, str]] = set()
         self.set_endpoints(endpoints)
@@ -93,9 +96,14 @@ class DirectProviders(LlmProvider):
         bases = {name: parse_base(endpoint.base_url) for name, endpoint in endpoints.items()}
         self._endpoints, self._bases = dict(endpoints), bases
         self._secrets = tuple(secret for endpoint in endpoints.values() for secret in endpoint.secrets)
-        self._ways = {}
         self._without_responses = set()
         self._without = set()
+        self._find_out_anew()
+
+    def _find_out_anew(self) -> None:
+        """What was worked out of endpoints and of what they lack holds no more."""
+        self._ways = {}
+        self._offered = {}
 
     def would_drop(self, request: LlmRequest, target: Target) -> tuple[str, ...]:
         """Nothing within a family; between families the fields the translation has no counterpart for."""
@@ -176,7 +184,7 @@ class DirectProviders(LlmProvider):
         ):
             return error
         self._without_responses.add(call.target.provider)
-        self._ways = {}
+        self._find_out_anew()
         return UpstreamFailed(replace(failure, at_gateway=True))
 
     def _not_there(self, call: UpstreamCall, dialect: str, failure: Failure) -> UpstreamFailed:
@@ -184,7 +192,7 @@ class DirectProviders(LlmProvider):
         target's chats have nothing to do with either, so nobody holds that against it."""
         if is_missing_path(failure):
             self._without.add((call.target.provider, dialect))
-            self._ways = {}
+            self._find_out_anew()
             return UpstreamFailed(replace(failure, at_gateway=True))
         if dialect == OPENAI_MODERATIONS:
             # Nothing in the catalogue tells models for moderation from others.
@@ -192,7 +200,21 @@ class DirectProviders(LlmProvider):
         return UpstreamFailed(failure)
 
     def _spoken(self, endpoint: ProviderEndpoint, dialect: str, target: Target) -> str | None:
-        """What this target is asked in for a caller's dialect; None when it offers nothing for it."""
+        """What this target is asked in for a caller's dialect; None when it offers nothing for it.
+
+        Remembered, because each request asks several times; a target that was compiled anew is asked about
+        anew.
+        """
+        known = self._offered.get((target.id, dialect))
+        if known is not None and known[0] is target:
+            return known[1]
+        spoken = self._find_spoken(endpoint, dialect, target)
+        if len(self._offered) >= _REMEMBERED_MAX:
+            self._offered.clear()
+        self._offered[target.id, dialect] = target, spoken
+        return spoken
+
+    def _find_spoken(self, endpoint: ProviderEndpoint, dialect: str, target: Target) -> str | None:
         site = Site(self._bases[target.provider].path, target.model)
         spoken = FAMILIES[endpoint.wire].spoken(site).get(dialect)
         if self._without and (target.provider, spoken) in self._without:
@@ -213,6 +235,8 @@ class DirectProviders(LlmProvider):
         key = (call.target.id, call.request.dialect, stream, call.credential)
         way = self._ways.get(key)
         if way is None:
+            if len(self._ways) >= _REMEMBERED_MAX:
+                self._ways.clear()
             way = self._ways[key] = self._find_way(call, stream)
         return way
 

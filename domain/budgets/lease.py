@@ -41,7 +41,9 @@ class AccountState(NamedTuple):
     @property
     def free_nano_usd(self) -> int:
         """What may still be granted; never negative."""
-        return max(0, self.limit_nano_usd - self.committed_nano_usd - self.leased_nano_usd)
+        # Each answer tells it: not by way of `committed_nano_usd`, which would be another call.
+        _, limit, spent, unresolved, leased = self
+        return max(0, limit - spent - unresolved - leased)
 
 
 def slice_to_grant(state: AccountState, need: int, want: int, holders: int) -> int:
@@ -122,7 +124,9 @@ class Lease:
         """Ends a hold with what it was charged: its bill, nothing, or all of it."""
         self.held -= held
         self.settled_total += charged
-        self._note(charged, now)
+        # Exponentially decayed dollars per second over about AHEAD_S.
+        self._rate = self._decayed(now) + charged / AHEAD_S
+        self._rate_at = now
 
     def give_back_all(self) -> int:
         """Marks everything not held as returned; how much that is."""
@@ -169,11 +173,6 @@ class Lease:
         """What the next seconds will consume at the present rate, including what is held at a time."""
         return int(self._decayed(now) * AHEAD_S) + self.held
 
-    def _note(self, charged: int, now: float) -> None:
-        # Exponentially decayed dollars per second over about AHEAD_S.
-        self._rate = self._decayed(now) + charged / AHEAD_S
-        self._rate_at = now
-
     def _decayed(self, now: float) -> float:
-        passed = max(0.0, now - self._rate_at)
-        return self._rate / (1.0 + passed / AHEAD_S) ** 2
+        passed = now - self._rate_at
+        return self._rate / (1.0 + passed / AHEAD_S) ** 2 if passed > 0.0 else self._rate

@@ -6,6 +6,7 @@ the row for the first time posts it, in the same transaction.
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -97,7 +98,7 @@ def read_posting(attempt_id: str, text: str) -> Posting:
     outcome, charged, held, cost, holder, payer, leased, soft = parts
     return Posting(
         attempt_id,
-        HoldOutcome(outcome),
+        _OUTCOMES.get(outcome) or HoldOutcome(outcome),
         int(charged),
         int(held),
         int(cost),
@@ -108,5 +109,9 @@ def read_posting(attempt_id: str, text: str) -> Posting:
     )
 
 
+_OUTCOMES: Final = {outcome.value: outcome for outcome in HoldOutcome}
+
+
+@lru_cache(maxsize=1024)
 def _ids(text: str) -> tuple[str, ...]:
     return () if text == "-" else tuple(text.split(","))

@@ -105,7 +105,7 @@ def input_tokens_max(
 ) -> InputBound | Unbounded:
     """The input, pictures included. `more_bytes` are added to the body for this attempt alone."""
     contents = request.contents
-    overhead = _overhead(request, target)
+    overhead = overhead_tokens(request, target)
     window = None if request.operation in _VECTORS else window_tokens(request, target)
     images = 0
     if contents.images:
@@ -127,13 +127,11 @@ def input_tokens_max(
         counted = known_prefix.tokens + known_prefix.rest_bytes * _growth(request) + more_bytes + overhead
         if counted < text:
             text, made_by = counted, KNOWN_PREFIX
-    if window is None:
+    if window is None or text + images <= window:
         return InputBound(text + images, images, made_by)
     if counts_beyond_window(target.offering.model):
         return InputBound(min(text, window) + images, images, WINDOW if window < text else made_by)
-    if window < text + images:
-        return InputBound(window, min(images, window), WINDOW)
-    return InputBound(text + images, images, made_by)
+    return InputBound(window, min(images, window), WINDOW)
 
 
 def _whole_window(target: Target, window: int | None, what: str) -> InputBound | Unbounded:
@@ -170,7 +168,8 @@ def _growth(request: LlmRequest) -> int:
     return 1 if unicodedata.is_normalized("NFC", text) else NFC_GROWTH_MAX
 
 
-def _overhead(request: LlmRequest, target: Target) -> int:
+def overhead_tokens(request: LlmRequest, target: Target) -> int:
+    """What the provider may put around the prompt."""
     if request.operation in _VECTORS:
         prefixed = request.fields & _PREFIXED
         return OVERHEAD_TOKENS + (request.body.count(b'"') // 2 * _PREFIX_TOKENS_MAX if prefixed else 0)

@@ -128,27 +128,28 @@ def _units_max(request: LlmRequest, prices: PriceTable) -> int | None:
 def _dearest(request: LlmRequest, target: Target, into: InputBound, out: int) -> int | None:
     """Nano-dollars times a million over all tables that may apply; None when a price is not known."""
     prices = target.offering.prices
-    text_buckets, out_buckets = _buckets(request, target)
+    text_buckets, out_buckets = buckets_of(request, target)
     dearest = 0
-    for table in _tables(request, prices):
+    for table in tables_that_apply(request, prices):
         reachable = [table.base]
         reachable += [tier.rates for tier in table.tiers if into.tokens > tier.above_input_tokens]
         for rates in reachable:
             if (rates.input is None and into.tokens > 0) or (rates.output is None and out > 0):
                 return None
-            text_rate = _rate(rates, text_buckets)
+            text_rate = dearest_rate(rates, text_buckets)
             image_rate = max(text_rate, rates.input_image or 0)
             cost = (into.tokens - into.image_tokens) * text_rate + into.image_tokens * image_rate
-            cost += out * _rate(rates, out_buckets)
+            cost += out * dearest_rate(rates, out_buckets)
             dearest = max(dearest, cost)
     return dearest
 
 
-def _rate(rates: Rates, buckets: tuple[str, ...]) -> int:
+def dearest_rate(rates: Rates, buckets: tuple[str, ...]) -> int:
+    """The dearest that is known of these buckets."""
     return max([getattr(rates, name) or 0 for name in buckets])
 
 
-def _tables(request: LlmRequest, prices: PriceTable) -> list[PriceTable | Variant]:
+def tables_that_apply(request: LlmRequest, prices: PriceTable) -> list[PriceTable | Variant]:
     """The usual prices, those asked for, and those that the account's own default tier may bring."""
     if not prices.variants:
         return [prices]
@@ -161,7 +162,7 @@ def _tables(request: LlmRequest, prices: PriceTable) -> list[PriceTable | Varian
     return tables
 
 
-def _buckets(request: LlmRequest, target: Target) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def buckets_of(request: LlmRequest, target: Target) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The buckets that text of this request, and its answer, may be billed in."""
     contents = request.contents
     reads = ["input", "cached_read"]

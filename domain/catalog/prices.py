@@ -152,8 +152,12 @@ def _nano_usd_times_mtok(
         + usage.input_image_tokens
     )
     special_out = usage.reasoning_tokens + usage.output_audio_tokens + usage.output_image_tokens
-    total: int | None = _times(usage.input_tokens - special_in, rates.input)
-    total = _plus(total, _times(usage.output_tokens - special_out, rates.output))
+    read, wrote = usage.input_tokens - special_in, usage.output_tokens - special_out
+    total: int | None
+    if (read > 0 and rates.input is None) or (wrote > 0 and rates.output is None):
+        total = None
+    else:
+        total = max(0, read) * (rates.input or 0) + max(0, wrote) * (rates.output or 0)
     if special_in and total is not None:
         total = _plus(total, _special_input(rates, usage))
     if special_out and total is not None:

@@ -24,6 +24,9 @@ class Operation(Enum):
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
 
+    # There is one member of each kind; `Enum` would hash their names, in Python, for each look into a set.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:

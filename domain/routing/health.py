@@ -161,7 +161,9 @@ class HealthWindow:
 
     def held_for_s(self, now: float) -> float:
         """How long an unavailable provider is still left alone; 0 when it may be tried."""
-        if self.failures_in_a_row(now) < self.policy.unavailable_consecutive_failures:
+        if not self._consecutive or (
+            self.failures_in_a_row(now) < self.policy.unavailable_consecutive_failures
+        ):
             return 0.0
         return max(0.0, self._last_failed_at + self.policy.unavailable_hold_s - now)
 

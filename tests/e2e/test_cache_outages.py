@@ -1,0 +1,190 @@
+"""What callers of three servers notice while the Redis that keeps their answers is away: nothing but misses.
+
+Every request has a timeout of its own, so that one which waited for Redis would fail.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import pytest
+
+from tests.e2e.cache_world import PATIENCE_S, ThreeServers, three_servers
+from tests.faults.proxy import Fault
+from tests.faults.proxy_thread import ProxyThread
+from tests.redis_world import RedisClusterWorld, RedisServer, required_server
+
+HEARD_WITHIN_S: Final = 1.0
+ROUNDS: Final = 5
+LOG: Final = "ic:{cache:}:log"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(required_server(), tmp_path / "redis")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def servers(redis: RedisServer, tmp_path: Path) -> Iterator[ThreeServers]:
+    with three_servers(tmp_path, REDIS_URL=redis.url) as running:
+        yield running
+
+
+def kept_everywhere(servers: ThreeServers, text: str, **more: Any) -> None:
+    """Every server has the answer at hand."""
+    for place in range(3):
+        servers.ask(place, text, **more)
+        assert servers.ask(place, text, **more).outcome == "hit-l1"
+
+
+def mixed(round_name: str) -> list[str]:
+    """Thirty requests: new ones, and some that are asked by several at once."""
+    return [f"{round_name} {number % 20}" for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked"),
+    [
+        ({"kind": "tag", "value": "docs"}, {}),
+        ({"kind": "namespace", "value": "mine"}, {"cache_namespace": "mine"}),
+        ({"kind": "tenant"}, {}),
+    ],
+    ids=["tag", "namespace", "tenant"],
+)
+def test_what_is_invalidated_on_one_server_leaves_all_three_within_a_second(
+    servers: ThreeServers, wanted: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    servers.until_shared()
+    took_s = []
+    for number in range(ROUNDS):
+        old, new = f"version {number} of it", f"version {number + 1} of it"
+        servers.provider_says(old)
+        kept_everywhere(servers, "which version?", **asked)
+        kept_everywhere(servers, "which version?", model="other")
+        servers.provider_says(new)
+        took_s.append(_until_all_say(servers, new, number, wanted, asked))
+        for place in (0, 1, 2) * 3:
+            assert new in servers.ask(place, "which version?", **asked).text, "what was out came back"
+            if wanted["kind"] != "tenant":
+                other = servers.ask(place, "which version?", model="other")
+                assert other.outcome.startswith("hit-"), "what was not meant is out as well"
+    assert median(took_s) <= HEARD_WITHIN_S, f"heard by all after {took_s} s"
+
+
+def _until_all_say(
+    servers: ThreeServers, new: str, number: int, wanted: dict[str, Any], asked: dict[str, Any]
+) -> float:
+    """Seconds from the answer to the invalidation until no server served the old one any more."""
+    told = servers.invalidate(number % 3, **wanted)
+    assert told.status_code == 200, told.text
+    began = time.monotonic()
+    assert new in servers.ask(number % 3, "which version?", **asked).text, "it is in force where it was said"
+    while time.monotonic() - began < PATIENCE_S:
+        if all(new in servers.ask(place, "which version?", **asked).text for place in range(3)):
+            return time.monotonic() - began
+    pytest.fail(f"an old answer is served {PATIENCE_S} s after its invalidation")
+
+
+def test_a_stopped_redis_costs_hits_alone_and_they_come_back_when_it_is_back_empty(
+    servers: ThreeServers, redis: RedisServer
+) -> None:
+    servers.until_shared()
+    kept_everywhere(servers, "at hand")
+    redis.kill()
+
+    during = servers.ask_many(mixed("during"))
+    assert {each.outcome for each in during} <= {"miss", "hit-l1", "hit-coalesced"}
+    assert [servers.ask(place, "at hand").outcome for place in range(3)] == ["hit-l1"] * 3
+    refused = servers.invalidate(0, kind="tag", value="docs")
+    assert refused.status_code == 503, "nobody may believe that all have heard of it"
+
+    redis.start()
+    servers.ask_many(mixed("after"))
+    for sender in range(3):
+        servers.until_shared(sender)
+    servers.provider_says("something else")
+    assert servers.invalidate(0, kind="tenant").status_code == 200
+    assert "something else" in servers.ask(0, "at hand").text
+
+
+def test_a_redis_that_is_away_when_servers_start_is_taken_up_when_it_comes(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    redis.kill()
+    with three_servers(tmp_path, REDIS_URL=redis.url) as servers:
+        servers.ask_many(mixed("without"))
+        assert servers.ask(0, "once").outcome == "miss"
+        redis.start()
+        servers.until_shared()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(latency_s=2.0), Fault(black_hole=True), Fault(refuse=True)],
+    ids=["slow", "mute", "refusing"],
+)
+def test_a_redis_that_is_slow_mute_or_refuses_delays_no_caller(
+    redis: RedisServer, tmp_path: Path, fault: Fault
+) -> None:
+    with (
+        ProxyThread(redis.port) as proxy,
+        three_servers(tmp_path, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0") as servers,
+    ):
+        servers.until_shared()
+        kept_everywhere(servers, "at hand")
+        proxy.become(fault)
+        if fault.refuse:
+            proxy.reset_all()
+
+        for number in range(3):
+            servers.ask_many(mixed(f"during {number}"))
+        assert [servers.ask(place, "at hand").outcome for place in range(3)] == ["hit-l1"] * 3
+        assert servers.invalidate(0, kind="tag", value="docs").status_code in (200, 503)
+
+        proxy.become(Fault())
+        proxy.reset_all()
+        servers.until_shared()
+
+
+def test_connections_that_break_again_and_again_reach_no_caller(redis: RedisServer, tmp_path: Path) -> None:
+    with (
+        ProxyThread(redis.port) as proxy,
+        three_servers(tmp_path, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0") as servers,
+    ):
+        servers.until_shared()
+        for number in range(6):
+            proxy.become(Fault(reset_after_bytes=40 * number) if number % 2 else Fault())
+            proxy.reset_all()
+            servers.ask_many(mixed(f"broken {number}"))
+        proxy.become(Fault())
+        proxy.reset_all()
+        servers.until_shared()
+
+
+def test_when_a_master_of_the_cluster_dies_no_caller_sees_it_and_hits_come_back(tmp_path: Path) -> None:
+    cluster = RedisClusterWorld(required_server(), tmp_path / "cluster")
+    try:
+        with three_servers(tmp_path, REDIS_CLUSTER_URLS=",".join(cluster.urls)) as servers:
+            servers.until_shared()
+            kept_everywhere(servers, "at hand")
+            cluster.master_of(LOG).kill()
+
+            servers.ask_many(mixed("failing over"))
+            for sender in range(3):
+                servers.until_shared(sender)
+            servers.provider_says("something else")
+            _until_said(servers)
+            _until_all_say(servers, "something else", 1, {"kind": "tenant"}, {})
+    finally:
+        cluster.kill()
+
+
+def _until_said(servers: ThreeServers) -> None:
+    """The log may have gone to another node a moment ago."""
+    give_up = time.monotonic() + PATIENCE_S
+    while (told := servers.invalidate(0, kind="tenant")).status_code != 200:
+        assert told.status_code == 503 and time.monotonic() < give_up, told.text

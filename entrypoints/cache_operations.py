@@ -44,6 +44,14 @@ class CacheOperations:
     caching: Caching
     seen: _Seen = field(default_factory=_Seen)
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What an operator should see to, in words; nothing while nothing is to be cached."""
+        if not self.caching.opened:
+            return ()
+        store = None if self.seen.figures is None else self.seen.figures.store
+        return (*self.caching.problems, *(() if store is None else store.problems))
+
     async def look(self) -> None:
         """Asks the second tier and the index how they are, for `gauges`, which must not wait."""
         if self.caching.opened:

@@ -144,7 +144,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
         providers=container.providers_status(),
         metrics=container.metrics(),
         gateway=lambda: gateway_status(container),
-        warnings=lambda: [*live.warnings(), *money.follow.problems],
+        warnings=lambda: [*live.warnings(), *money.follow.problems, *caching.problems],
         reload_status=lambda: live.status,
         may_see=may_see(container.key_ring(), "providers.read"),
         more_gauges=lambda: (

@@ -37,6 +37,8 @@ class ApiClient:
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url.rstrip("/")
+        self.timeout_s = TIMEOUT_S
+        """For one call."""
         self._key = key
 
     @property
@@ -48,10 +50,10 @@ class ApiClient:
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """The answer's JSON.
+        """The answer's JSON. Bytes are sent as they are.
 
         Raises:
             click.ClickException: nobody answers there, or the answer is an error; the message says which.
@@ -66,17 +68,17 @@ class ApiClient:
         return answer
 
     def _exchange(
-        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+        self, method: str, path: str, body: Mapping[str, Any] | bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, str]:
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         try:
-            connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+            connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
             try:
                 connection.request(
                     method,
                     parts.path + path,
-                    body=None if body is None else json.dumps(body),
+                    body=body if body is None or isinstance(body, bytes) else json.dumps(body),
                     headers={
                         "authorization": f"Bearer {self._key}",
                         "content-type": "application/json",

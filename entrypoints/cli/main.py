@@ -24,6 +24,9 @@ COMMANDS = {
     "reconcile": LazyCommand(
         "entrypoints.cli.offline", "reconcile", "Compare a provider's invoice with what was recorded."
     ),
+    "cache": LazyCommand(
+        "entrypoints.cli.cache", "cache", "Answers that are given again: why, and until when."
+    ),
     "stop": LazyCommand("entrypoints.cli.stop", "stop", "Stop an agent, see who is stopped, let it go on."),
     "connect": LazyCommand(
         "entrypoints.cli.connect", "connect", "Point Claude Code, Codex or Cursor at this server."

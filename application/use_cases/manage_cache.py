@@ -135,8 +135,10 @@ class ManageCache:
 
     async def figures(self) -> CacheFigures:
         """Of everybody together, so for whoever runs the installation. Bounded in time, never raises."""
-        store, index = await asyncio.gather(self._tiers.store_facts(), self._index_facts())
         counted = self._counted()
+        store = index = None
+        if counted.opened:
+            store, index = await asyncio.gather(self._tiers.store_facts(), self._index_facts())
         similar = {} if self._nearest is None else dict(self._nearest.counts)
         return CacheFigures(self._tiers.facts(), store, index, counted.outcomes, similar, counted.beside)
 

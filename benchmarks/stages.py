@@ -43,6 +43,8 @@ TIMED = (
     ("entrypoints.http.llm", "LlmEndpoint", "read", "read"),
     ("adapters.wire.heads", "DialectReader", "read", "read"),
     ("application.use_cases.answer_llm_request", "AnswerLlmRequest", "begin", "admit"),
+    ("application.caching.answer_cache", "AnswerCache", "look", "cache"),
+    ("application.caching.answer_cache", "AnswerCache", "complete", "cache"),
     ("application.use_cases.answer_llm_request", "", "complete_requirements", "plan"),
     ("application.use_cases.answer_llm_request", "", "make_plan", "plan"),
     ("application.attempts", "AttemptLoop", "_run", "attempt loop"),
@@ -199,6 +201,7 @@ async def measure(mock: str | None, requests: int, folder: Path) -> dict[str, An
         bodies = {
             "unary": chat_body(f"bench/{MODEL}", 1024),
             "stream": chat_body(f"bench/{MODEL}", 1024, stream=True),
+            "hit": chat_body("kept", 1024),
         }
         _set_send(_instant_send)
         for kind, body in bodies.items():
@@ -265,8 +268,7 @@ def _environment(mock: str, folder: Path) -> dict[str, str]:
         f"providers:\n  bench:\n    kind: openai\n    base_url: {mock}/v1\n    api_key: {PROVIDER_KEY}\n"
         f"    via: direct\n    models:\n      {MODEL}: {{input_usd_per_mtok: {INPUT_USD_PER_MTOK}, "
         f"output_usd_per_mtok: {OUTPUT_USD_PER_MTOK}, capabilities: [text, streaming]}}\n"
-        + "\n".join(BUDGETS)
-        + "\n"
+        f"routes:\n  kept: {{targets: [bench/{MODEL}], cache: {{mode: exact}}}}\n" + "\n".join(BUDGETS) + "\n"
     )
     return {
         "INTERCHANGE_CONFIG": str(config),

@@ -1,6 +1,5 @@
 """Puts together what answers again, from ports alone, and runs what belongs to it."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from application.caching.write_behind import WriteBehind
 from application.ports.answer_store import AnswerStore
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.errors import StoreUnavailable
+from domain.routing.table import RoutingTable
 from entrypoints.background import BackgroundTasks, every, in_any_case
 
 log = logging.getLogger("interchange")
@@ -42,31 +42,28 @@ class Caching:
     problems: tuple[str, ...] = ()
     upkeep: tuple[Callable[[], Awaitable[object]], ...] = ()
     opened: bool = False
+    compares: bool = False
+    """Whether some route looks for similar questions."""
     _tasks: BackgroundTasks = field(default_factory=BackgroundTasks)
 
-    async def start(self, tasks: BackgroundTasks, wanted: Callable[[], bool]) -> None:
-        """Opens everything now if something is to be kept, or as soon as it is."""
-        if wanted():
-            await self.open()
-        tasks.start("cache", lambda: self.run(wanted))
+    async def start(self, tasks: BackgroundTasks, in_use: Callable[[], RoutingTable]) -> None:
+        """Opens now what the routes in use need, and the rest as soon as they do."""
+        await self.look(in_use())
+        tasks.start("cache", lambda: every(LOOK_EVERY_S, lambda: self.look(in_use())))
 
-    async def run(self, wanted: Callable[[], bool]) -> None:
-        """Waits until something is to be kept, then opens everything for as long as the process lives."""
-        while not wanted():  # noqa: ASYNC110 - nobody tells when a route changes
-            await asyncio.sleep(LOOK_EVERY_S)
-        if not self.opened:
-            await self.open()
-        await asyncio.Event().wait()
+    async def look(self, table: RoutingTable) -> None:
+        """Opens what a route needs that was not needed before."""
+        if table.keeps_answers and not self.opened:
+            self.opened = True
+            await self._open()
+        if table.compares_questions and not self.compares:
+            self.compares = True
+            await self._compare()
 
-    async def open(self) -> None:
+    async def _open(self) -> None:
         """Hears what was said so far, and begins to listen. A log that is away is waited for beside."""
-        self.opened = True
         if self.similar is not None:
             await self.similar.load()
-        for problem in self.problems:
-            log.warning("%s", problem)
-        if self.warm is not None:
-            await in_any_case(self.warm)
         try:
             await self.hearing.catch_up()
         except StoreUnavailable:
@@ -79,6 +76,13 @@ class Caching:
             self._tasks.start("similar questions", self.similar.run)
         for work in self.upkeep:
             self._tasks.start("cache upkeep", partial(every, UPKEEP_EVERY_S, work))
+
+    async def _compare(self) -> None:
+        """Loads the model, beside requests: until it is there, similar questions are not found."""
+        for problem in self.problems:
+            log.warning("%s", problem)
+        if self.warm is not None:
+            await in_any_case(self.warm)
 
     async def aclose(self) -> None:
         """Ends what is shared, tells and writes what waits, then closes everything."""

@@ -244,7 +244,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
         await _start_tasks(stack, tasks, container, live, usage_log, money)
         faces = make_faces(container, live)
-        await caching.start(tasks, lambda: container.runtime().snapshot[0].keeps_answers)
+        await caching.start(tasks, lambda: container.runtime().snapshot[0])
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
         # What was built so far lives as long as the process: leave it out of every later collection.
         gc.collect()

@@ -84,6 +84,7 @@ class RoutingTable:
         "by_id",
         "by_quality",
         "cache_by_default",
+        "compares_questions",
         "compliant",
         "context",
         "context_unknown",
@@ -126,6 +127,7 @@ class RoutingTable:
         policies = (cache, *(route.cache for route in self.routes.values()))
         self.keeps_answers = any(each.mode is not CacheMode.OFF for each in policies)
         """Whether any route does."""
+        self.compares_questions = any(each.mode.looks_for_similar for each in policies)
         self.default_route = default_route
         if default_route is not None:
             try:

@@ -25,6 +25,7 @@ from domain.errors import InvalidRequest, StoreUnavailable
 
 log = logging.getLogger("interchange")
 
+FACTS_WITHIN_S: Final = 2.0
 MARK_EVERY_S: Final = 86_400.0
 FORGOTTEN_AFTER_S: Final = TTL_S_MAX + 2 * 86_400.0
 """Nothing asked before can still be kept anywhere, however long it was on its way."""
@@ -211,7 +212,7 @@ class AnswerTiers:
         if self._store is None:
             return None
         try:
-            async with asyncio.timeout(self._l2_timeout_s):
+            async with asyncio.timeout(FACTS_WITHIN_S):
                 return await self._store.facts()
         except (TimeoutError, StoreUnavailable):
             return None

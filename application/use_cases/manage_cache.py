@@ -29,6 +29,8 @@ READ: Final = "cache.read"
 WRITE: Final = "cache.write"
 HEARD_BY_ALL_WITHIN_S: Final = 1.0
 """Every instance reads the log twice a second or more often."""
+HEARD_LATE_S: Final = 5.0
+"""A log that was not read for so long is broken, not busy."""
 EMBED_WITHIN_S: Final = 5.0
 LOOK_WITHIN_S: Final = 5.0
 TEXT_CHARS_MAX: Final = 20_000
@@ -45,6 +47,8 @@ class CacheStatus(NamedTuple):
     suspended: bool
     opened: bool
     """Whether anything was to be cached since this process began."""
+    heard_ago_s: float = 0.0
+    """Since the log between instances was last known to its end."""
 
     @property
     def caches(self) -> bool:
@@ -53,7 +57,8 @@ class CacheStatus(NamedTuple):
     @property
     def degraded(self) -> bool:
         """Whether something that is wanted does not work; requests are answered all the same."""
-        return self.caches and self.opened and (self.suspended or self.l2 == "down")
+        deaf = self.suspended or self.heard_ago_s > HEARD_LATE_S
+        return self.caches and self.opened and (deaf or self.l2 == "down")
 
 
 class CacheFigures(NamedTuple):
@@ -120,6 +125,7 @@ class ManageCache:
         self._nearest = nearest
         self._clock = clock
         self._counted = counted
+        self._store_answers = True
 
     def status(self) -> CacheStatus:
         """Never waits."""
@@ -129,9 +135,11 @@ class ManageCache:
             if route.cache.mode is not CacheMode.OFF:
                 routes[route.cache.mode] = routes.get(route.cache.mode, 0) + 1
         facts = self._tiers.facts()
-        l2 = "none" if not self._tiers.has_second else "down" if facts.l2_down else "up"
+        down = facts.l2_down or not self._store_answers
+        l2 = "none" if not self._tiers.has_second else "down" if down else "up"
         opened = self._counted().opened
-        return CacheStatus(routes, table.cache_by_default.mode, l2, facts.suspended and opened, opened)
+        default, suspended = table.cache_by_default.mode, facts.suspended and opened
+        return CacheStatus(routes, default, l2, suspended, opened, facts.heard_ago_s if opened else 0.0)
 
     async def figures(self) -> CacheFigures:
         """Of everybody together, so for whoever runs the installation. Bounded in time, never raises."""
@@ -139,6 +147,7 @@ class ManageCache:
         store = index = None
         if counted.opened:
             store, index = await asyncio.gather(self._tiers.store_facts(), self._index_facts())
+            self._store_answers = store is not None
         similar = {} if self._nearest is None else dict(self._nearest.counts)
         return CacheFigures(self._tiers.facts(), store, index, counted.outcomes, similar, counted.beside)
 

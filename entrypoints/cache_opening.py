@@ -40,6 +40,7 @@ from entrypoints.questions_opening import open_questions
 from entrypoints.settings import Settings
 
 CACHE_FILE: Final = "cache.db"
+QUESTIONS_FILE: Final = "questions.db"
 SEAL_KEY_ID: Final = "1"
 
 
@@ -48,12 +49,15 @@ class _Shared(NamedTuple):
 
     store: AnswerStore | None
     log: CacheLog
+    questions: CacheLog
+    """Vectors and labels: many, and no harm done when the oldest are gone. Invalidations have their own."""
     upkeep: Callable[[], Awaitable[object]] | None
 
 
 class OpenedTiers(NamedTuple):
     tiers: AnswerTiers
     hearing: Hearing
+    questions: Hearing
     write_behind: WriteBehind | None
     store: AnswerStore | None
     upkeep: Callable[[], Awaitable[object]] | None
@@ -84,7 +88,8 @@ def open_tiers(
         clock,
         l2_timeout_s=cache.l2_timeout_s,
     )
-    return OpenedTiers(tiers, hearing, write_behind, shared.store, shared.upkeep)
+    questions = Hearing(shared.questions, clock)
+    return OpenedTiers(tiers, hearing, questions, write_behind, shared.store, shared.upkeep)
 
 
 def _shared(
@@ -108,16 +113,21 @@ def _shared(
         answers = (
             RedisAnswerStore(redis, clock, seal=seal, installation=installation) if cache.l2_enabled else None
         )
-        return _Shared(answers, RedisCacheLog(redis, new_epoch, installation=installation), None)
+        rules = RedisCacheLog(redis, new_epoch, installation=installation)
+        questions = RedisCacheLog(redis, new_epoch, installation=installation, name="questions")
+        return _Shared(answers, rules, questions, None)
     thread = BlockingThread("interchange-cache")
     stack.push_async_callback(thread.aclose)
     database = open_cache_database(settings.data_dir / CACHE_FILE, thread)
     stack.push_async_callback(database.aclose)
     log = SqlCacheLog(database, new_epoch)
+    apart = open_cache_database(settings.data_dir / QUESTIONS_FILE, thread)
+    stack.push_async_callback(apart.aclose)
+    told = SqlCacheLog(apart, new_epoch)
     if not cache.l2_enabled:
-        return _Shared(None, log, None)
+        return _Shared(None, log, told, None)
     store = SqlAnswerStore(database, clock, seal=seal, bytes_max=cache.l2_bytes)
-    return _Shared(store, log, store.upkeep)
+    return _Shared(store, log, told, store.upkeep)
 
 
 def open_caching(
@@ -147,7 +157,8 @@ def open_caching(
     similar = SimilarAnswers(
         nearest,
         judge=questions.judge,
-        hearing=opened.hearing,
+        hearing=opened.questions,
+        invalidations=opened.hearing,
         beside=beside,
         chance=random.Random(),  # noqa: S311 - which hits are audited
         keepsakes=questions.keepsakes,
@@ -161,11 +172,12 @@ def open_caching(
         cache=cache,
         tiers=opened.tiers,
         hearing=opened.hearing,
+        questions=opened.questions,
         beside=beside,
         similar=similar,
         store=opened.store,
         write_behind=opened.write_behind,
-        upkeep=(similar.upkeep,) if opened.upkeep is None else (opened.upkeep, similar.upkeep),
+        upkeep=() if opened.upkeep is None else (opened.upkeep,),
         warm=questions.warm,
         attach=questions.attach,
         problems=questions.problems,

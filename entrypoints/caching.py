@@ -32,6 +32,9 @@ class Caching:
     cache: AnswerCache
     tiers: AnswerTiers
     hearing: Hearing
+    """Of invalidations."""
+    questions: Hearing
+    """Of vectors and labels."""
     beside: BesideCalls
     similar: SimilarAnswers | None = None
     store: AnswerStore | None = None
@@ -62,8 +65,6 @@ class Caching:
 
     async def _open(self) -> None:
         """Hears what was said so far, and begins to listen. A log that is away is waited for beside."""
-        if self.similar is not None:
-            await self.similar.load()
         try:
             await self.hearing.catch_up()
         except StoreUnavailable:
@@ -72,8 +73,6 @@ class Caching:
         if self.write_behind is not None:
             self._tasks.start("cache writes", self.write_behind.run)
         self._tasks.start("calls beside requests", self.beside.run)
-        if self.similar is not None:
-            self._tasks.start("similar questions", self.similar.run)
         for work in self.upkeep:
             self._tasks.start("cache upkeep", partial(every, UPKEEP_EVERY_S, work))
 
@@ -83,6 +82,11 @@ class Caching:
             log.warning("%s", problem)
         if self.warm is not None:
             await in_any_case(self.warm)
+        if self.similar is not None:
+            await self.similar.load()
+            self._tasks.start("log of questions", self.questions.run)
+            self._tasks.start("similar questions", self.similar.run)
+            self._tasks.start("upkeep of questions", partial(every, UPKEEP_EVERY_S, self.similar.upkeep))
 
     async def aclose(self) -> None:
         """Ends what is shared, tells and writes what waits, then closes everything."""
@@ -90,8 +94,10 @@ class Caching:
         await self._tasks.aclose()
         if self.opened:
             await self.hearing.flush(FLUSH_WITHIN_S)
-            if self.write_behind is not None:
-                await self.write_behind.flush(FLUSH_WITHIN_S)
+        if self.compares:
+            await self.questions.flush(FLUSH_WITHIN_S)
+        if self.opened and self.write_behind is not None:
+            await self.write_behind.flush(FLUSH_WITHIN_S)
         if self.similar is not None:
             await self.similar.aclose()
         await self.tiers.aclose()

@@ -116,7 +116,8 @@ class RedisCacheLog(CacheLog):
     """On a connection opened with `binary`, which is not its own to close.
 
     `new_name` makes texts that no one else ever makes: of epochs, and of groups of records, so that a call
-    which a broken connection repeats appends once. `installation` as for the answers.
+    which a broken connection repeats appends once. `installation` as for the answers; `name` tells
+    several logs of one installation apart.
     """
 
     def __init__(
@@ -127,12 +128,13 @@ class RedisCacheLog(CacheLog):
         records_max: int = RECORDS_MAX,
         bytes_max: int = BYTES_MAX,
         installation: str = "",
+        name: str = "log",
     ) -> None:
         self._redis = redis
         self._new_name = new_name
         self._records_max = records_max
         self._bytes_max = bytes_max
-        self._log = f"ic:{{cache:{installation}}}:log"
+        self._log = f"ic:{{cache:{installation}}}:{name}"
         self._state = f"{self._log}:state"
 
     async def append(self, records: Sequence[LogRecord]) -> Position:

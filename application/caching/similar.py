@@ -50,14 +50,17 @@ class SimilarAnswers:
         *,
         judge: AnswerJudge,
         hearing: Hearing,
+        invalidations: Hearing,
         beside: BesideCalls,
         chance: random.Random,
         keepsakes: Keepsakes | None = None,
         index_is_shared: bool = False,
         find_timeout_s: float = FIND_TIMEOUT_S,
     ) -> None:
+        """`hearing` is of the log of questions, `invalidations` of that of rules, which must not be crowded
+        out by it."""
         self.nearest = nearest
-        self.told = ToldQuestions(nearest, hearing, index_is_shared=index_is_shared)
+        self.told = ToldQuestions(nearest, hearing, invalidations, index_is_shared=index_is_shared)
         self._judge = judge
         self._hearing = hearing
         self._beside = beside

@@ -22,7 +22,14 @@ WAITING_MAX: Final = 400_000
 class ToldQuestions:
     """Takes what is heard at once, and carries it out in `work`. What this instance told itself is known."""
 
-    def __init__(self, nearest: NearestQuestions, hearing: Hearing, *, index_is_shared: bool = False) -> None:
+    def __init__(
+        self,
+        nearest: NearestQuestions,
+        hearing: Hearing,
+        invalidations: Hearing,
+        *,
+        index_is_shared: bool = False,
+    ) -> None:
         """`index_is_shared`: what others keep in it is there already."""
         self._index_is_shared = index_is_shared
         self.news = asyncio.Event()
@@ -34,7 +41,7 @@ class ToldQuestions:
         """(position, tenant, radius) of invalidations to be carried out."""
         hearing.on(VECTOR, self._hear_vector)
         hearing.on(LABEL, self._hear_label)
-        hearing.on(INVALIDATE, self._hear_rule)
+        invalidations.on(INVALIDATE, self._hear_rule)
 
     @property
     def waiting(self) -> int:

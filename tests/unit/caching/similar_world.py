@@ -53,10 +53,11 @@ class Shared:
     clock: Clock
     store: InMemoryAnswerStore
     log: InMemoryCacheLog
+    questions: InMemoryCacheLog
 
 
 def shared(clock: Clock) -> Shared:
-    return Shared(clock, InMemoryAnswerStore(clock), InMemoryCacheLog())
+    return Shared(clock, InMemoryAnswerStore(clock), InMemoryCacheLog(), InMemoryCacheLog())
 
 
 class SimilarBench(CachingBench):
@@ -69,6 +70,7 @@ class SimilarBench(CachingBench):
         clock = self.bench.clock
         self.common = common or shared(clock)
         self.hearing = Hearing(self.common.log, clock)
+        self.questions = Hearing(self.common.questions, clock)
         self.writes = WriteBehind(self.common.store, clock)
         self.tiers = AnswerTiers(
             InMemoryFastAnswers(BYTES_MAX, clock),
@@ -94,7 +96,8 @@ class SimilarBench(CachingBench):
         self.similar = SimilarAnswers(
             self.nearest,
             judge=JudgeChain([WordsJudge()]),
-            hearing=self.hearing,
+            hearing=self.questions,
+            invalidations=self.hearing,
             beside=self.beside,
             chance=random.Random(3),
         )
@@ -103,11 +106,13 @@ class SimilarBench(CachingBench):
     async def start(self) -> None:
         """Hears what there is."""
         await self.hearing.catch_up()
+        await self.questions.catch_up()
 
     async def tick(self) -> None:
         """What waits is kept, told, heard and compared."""
         for _ in range(3):
             await self.similar.work_off()
-            await self.hearing.flush(1.0)
+            await self.questions.flush(1.0)
             await self.writes.flush(1.0)
             await self.hearing.catch_up()
+            await self.questions.catch_up()

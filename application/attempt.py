@@ -53,7 +53,7 @@ class Attempt(NamedTuple):
 
 def not_sent(job: Job, attempt: Attempt) -> tuple[str, ...]:
     """Names of what only another account could have read, and this attempt therefore left out."""
-    return left_out(job.request, attempt.target, attempt.credential)
+    return left_out(job.request, attempt.target, attempt.key.id)
 
 
 def request_of(job: Job, target: Target, credential: str) -> LlmRequest:
@@ -77,7 +77,7 @@ def upstream_call(
     whole, so an attempt that others may follow gets only a share of the time.
     """
     timeouts, now = job.plan.route.timeouts, attempt.started
-    target, credential = attempt.target, attempt.credential
+    target, credential = attempt.target, attempt.key.id
     request = attempt.request or request_of(job, target, credential)
     job.max_tokens_set = request.forced_max_output_tokens
     return UpstreamCall(

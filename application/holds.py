@@ -321,12 +321,11 @@ class BudgetHolds:
             return
         tenant = job.principal.tenant_id
         # What several tenants have left together is told to none of them.
-        rests = [
-            lease.state.free_nano_usd + max(0, lease.free)
-            for account, lease in zip(hold.concerned.hard, hold.leases, strict=False)
-            if lease.state is not None and account.tenant_id == tenant
-        ]
-        job.budget_left_nano_usd = min(rests, default=None)
+        least: int | None = None
+        for account, lease in zip(hold.concerned.hard, hold.leases, strict=False):
+            if account.tenant_id == tenant and (rest := lease.rest) is not None:
+                least = rest if least is None or rest < least else least
+        job.budget_left_nano_usd = least
 
 
 def charge_in_background(job: Job) -> Posting | None:

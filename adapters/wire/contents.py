@@ -115,7 +115,7 @@ def contents_of(dialect: str, body: bytes, fields: frozenset[str]) -> Contents:
     dialect's reader took: what cannot be read counts as of unknown size."""
     usual_tier = "service_tier" in fields and _insists_on_usual_tier(body)
     read = _READERS.get(dialect)
-    if read is None or not (read in _ALWAYS or _may_hold_more(body) or fields & _SPECIAL_FIELDS):
+    if read is None or not (read in _ALWAYS or _may_hold_more(body) or fields & SPECIAL_FIELDS):
         return _USUAL_TIER if usual_tier else PLAIN
     tally = Tally()
     try:
@@ -322,4 +322,5 @@ _READERS: Final[dict[str, _Reader]] = {
     OPENAI_IMAGE_EDITS: _edits,
 }
 _ALWAYS: Final[frozenset[_Reader]] = frozenset({_gemini, _gemini_vectors, _edits, _responses})
-_SPECIAL_FIELDS: Final = frozenset((*_OUTSIDE_FIELDS, *_PROVIDERS_FIELDS, "prediction", "context_management"))
+SPECIAL_FIELDS: Final = frozenset((*_OUTSIDE_FIELDS, *_PROVIDERS_FIELDS, "prediction", "context_management"))
+"""Top-level fields that may say more than the conversation shows."""

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from adapters.wire import gemini_head, media_heads
-from adapters.wire.contents import contents_of
+from adapters.wire.contents import SPECIAL_FIELDS, contents_of
 from adapters.wire.conversations import fingerprint
 from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_needs
 from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
@@ -54,6 +54,8 @@ class _Typed(Struct):
 class _Message(Struct):
     role: str
     content: Raw = _JSON_NULL
+    audio: Raw = _JSON_NULL
+    """Of a chat: the id of sound that was answered earlier."""
 
 
 _Messages = Annotated[list[_Message], Meta(min_length=1)]
@@ -152,7 +154,7 @@ class DialectReader(RequestReader):
             request = reader(body, fields)
             if len(body) >= LOOKED_INTO_FROM_BYTES:
                 request.media_bytes, request.media_parts = inline_media(body)
-            found = contents_of(dialect, body, fields)
+            found = PLAIN if reader is _read_chat else contents_of(dialect, body, fields)
             if found is not PLAIN:
                 request.contents = found._replace(repeated_bytes=request.contents.repeated_bytes)
         except msgspec.ValidationError as error:
@@ -193,6 +195,8 @@ def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
     if head.stream:
         needs |= _STREAMING
     choices = head.n or 1
+    texts = not head.tools and head.service_tier is None and fields.isdisjoint(SPECIAL_FIELDS)
+    texts = texts and all(map(_is_text, head.messages))
     extra = tools or schema or thinking or speaks or head.logprobs or head.web_search_options != _JSON_NULL
     return LlmRequest(
         operation=Operation.CHAT,
@@ -207,6 +211,8 @@ def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
         needs=capabilities(needs),
         fields=fields,
         service_tier=_tier(head.service_tier),
+        # Only where there may be more than texts is the body looked through, which large ones take long for.
+        contents=PLAIN if texts else contents_of(OPENAI_CHAT, body, fields),
         plain_text=choices == 1 and not extra,
     )
 
@@ -318,6 +324,11 @@ def _content_needs(messages: list[_Message]) -> int:
             except msgspec.ValidationError as error:
                 raise invalid(error, f"messages[{place}].content") from None
     return needs
+
+
+def _is_text(message: _Message) -> bool:
+    """Whether a chat's message holds nothing but a text, or nothing at all."""
+    return message.audio is _JSON_NULL and memoryview(message.content)[0] != BRACKET_ARRAY
 
 
 def _thinks(thinking: _Typed | None) -> bool:

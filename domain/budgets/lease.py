@@ -108,6 +108,13 @@ class Lease:
         return self.granted_total - self.returned_total - self.settled_total - self.held
 
     @property
+    def rest(self) -> int | None:
+        """What is left of the account beside what others hold, as far as the ledger told; None: it told
+        nothing."""
+        state = self.state
+        return None if state is None else state.free_nano_usd + max(0, self.free)
+
+    @property
     def outstanding(self) -> int:
         """What the ledger counts as leased to this process, once everything posted is in it."""
         return self.granted_total - self.returned_total - self.posted_total

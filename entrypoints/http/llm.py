@@ -174,8 +174,7 @@ class LlmEndpoint:
 
     def unary_body(self, job: Job, answer: UpstreamAnswer) -> tuple[str, bytes]:
         """Content type and body of a whole answer."""
-        cost = job.cost_nano_usd
-        if cost is None or not shows_cost_in_usage(job):
+        if not shows_cost_in_usage(job) or (cost := job.cost_nano_usd) is None:
             return answer.content_type, answer.body
         return answer.content_type, self._gate.frames.with_cost(
             job.request.dialect, answer.body, usd_float(cost)

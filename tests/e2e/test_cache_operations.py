@@ -44,10 +44,8 @@ def documented(answer: httpx.Response) -> None:
 
 @pytest.fixture
 def client(caching: Stack) -> Iterator[httpx.Client]:
-    headers = {"authorization": f"Bearer {caching.key}"}
-    with httpx.Client(
-        base_url=caching.url, headers=headers, timeout=20, event_hooks={"response": [documented]}
-    ) as http:
+    with caching.client() as http:
+        http.event_hooks = {"response": [documented]}
         yield http
 
 
@@ -56,12 +54,8 @@ def other(caching: Stack) -> Iterator[httpx.Client]:
     """Tenant B's owner."""
     with caching.client() as owner:
         key = new_key(owner, tenant_id="b", role="owner")["key"]
-    with httpx.Client(
-        base_url=caching.url,
-        headers={"authorization": f"Bearer {key}"},
-        timeout=20,
-        event_hooks={"response": [documented]},
-    ) as http:
+    with with_key(caching, key) as http:
+        http.event_hooks = {"response": [documented]}
         yield http
 
 
@@ -88,6 +82,7 @@ def invalidate(client: httpx.Client, **wanted: Any) -> httpx.Response:
 
 
 def calls(stack: Stack) -> int:
+    """How many requests the simulated provider got."""
     return simulate(stack, lambda: len(stack.simulator.requests))
 
 
@@ -115,7 +110,6 @@ def test_an_explanation_says_what_then_happens_and_sends_nothing(
     caching: Stack, client: httpx.Client
 ) -> None:
     before = calls(caching)
-
     first = explained(client, "explained?")
     assert (first["cache"], first["l1"], first["reason"]) == ("miss", None, None)
     assert calls(caching) == before
@@ -376,8 +370,7 @@ def test_prompt_caches_and_measured_reuse_are_reported(client: httpx.Client) -> 
     assert client.get(f"{API}/prompt", params={"group": "x"}).status_code == 400
     eventually(lambda: bool(client.get(f"{API}/verified").json()["routes"]))
     (route,) = client.get(f"{API}/verified").json()["routes"]
-    assert route["route"] == "watched" and route["mode"] == "observe" and route["error_rate_high"] == 1.0
-    assert route["forecast"]["exact_hits"] >= 0
+    assert route["route"] == "watched" and route["mode"] == "observe" and route["forecast"]
 
 
 def test_metrics_tell_of_the_cache(client: httpx.Client) -> None:

@@ -44,7 +44,7 @@ def charged(
     variant = billed_variant(prices, asked, usage.variant) if prices.variants else ""
     reserved = None if target.contract is None else target.contract.reserved
     if reserved is None or job.live is None or not carries(reserved, target.model) or not usage.total_tokens:
-        return charge(prices, usage, variant, carried=False), variant
+        return bill(prices, usage, variant=variant or None), variant
     meter = job.live.targets[target.index].provider.reserved
     room = meter.claim(reserved, usage.total_tokens, now) if claim else meter.room(reserved, now)
     return charge(prices, usage, variant, carried=room), RESERVED if room else variant
@@ -123,7 +123,7 @@ def note_attempt(
 
 def _bill_is_told(job: Job, usage: Usage | None) -> bool:
     """Whether the provider said what it bills; of an answer made in the background it says so at its end."""
-    return usage is not None and (usage.total_tokens > 0 or not job.request.background)
+    return usage is not None and (not job.request.background or usage.total_tokens > 0)
 
 
 def _counts_nothing(request: LlmRequest, usage: Usage | None) -> bool:

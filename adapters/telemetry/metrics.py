@@ -11,6 +11,7 @@ from adapters.telemetry.cache_metrics import CacheMetrics
 from adapters.telemetry.series import Counter, Histogram, head, labels_text
 from application.ports.telemetry import Gauge, Metrics
 from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.caching.effect import NO_CACHE
 from domain.money import NANO_PER_USD
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
@@ -58,7 +59,8 @@ class PrometheusMetrics(Metrics):
         self._overhead.observe((), max(0, event.duration_us - event.upstream_us) / 1e6)
         if event.first_token_us is not None:
             self._first_token.observe((event.route,), event.first_token_us / 1e6)
-        self._caches.observe(event)
+        if event.cache != NO_CACHE:
+            self._caches.observe(event)
         if event.fallbacks:
             self._fallbacks.add((event.route,))
         for attempt in event.attempts:

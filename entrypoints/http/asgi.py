@@ -69,7 +69,8 @@ async def _read_plain(receive: Receive, size_bytes_max: int) -> bytes:
 
 async def _first_message(receive: Receive) -> Message:
     """What `asyncio.timeout` would do, at two thirds of its price: every request passes here."""
-    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task(loop)
     assert task is not None
     late = False
 
@@ -78,7 +79,7 @@ async def _first_message(receive: Receive) -> Message:
         late = True
         task.cancel()
 
-    timer = asyncio.get_running_loop().call_later(BODY_IDLE_TIMEOUT_S, give_up)
+    timer = loop.call_later(BODY_IDLE_TIMEOUT_S, give_up)
     try:
         return await receive()
     except asyncio.CancelledError:

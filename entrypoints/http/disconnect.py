@@ -27,7 +27,7 @@ class DisconnectWatch:
         self.halted: InterchangeError | None = None
         self._over = False
         self._receive = receive
-        self._target = asyncio.current_task()
+        self._target = asyncio.current_task(loop)
         self._watcher: asyncio.Task[None] | None = None
         self._handle = loop.call_later(NOTICE_AFTER_S, self._start)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from application.job import Job
 from application.ports.cache_reader import CacheReader
-from domain.caching.key import Partition, answer_key, demands_digest, namespace_of, who_shares
+from domain.caching.key import WHOLE, Partition, answer_key, demands_digest, namespace_of, who_shares
 from domain.caching.question import too_hot, why_never_cached
 from domain.routing.table import Members
 
@@ -30,7 +30,7 @@ def filed(job: Job, members: Members, reader: CacheReader, policy_version: str) 
         return "nobody_named"
     if too_hot(asked, policy):
         return "temperature"
-    form = "whole" if not request.stream else "usage" if request.include_usage else "streamed"
+    form = WHOLE if not request.stream else "usage" if request.include_usage else "streamed"
     partition = Partition(
         job.principal.tenant_id,
         who,

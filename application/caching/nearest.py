@@ -15,7 +15,7 @@ from application.ports.system import Clock
 from application.ports.vector_index import Neighbour, VectorIndex
 from domain.caching.entry import CachedAnswer, Freshness, freshness
 from domain.caching.guards import why_not_similar
-from domain.caching.key import question_partition
+from domain.caching.key import WHOLE, Partition, question_partition
 from domain.caching.policy import CacheMode
 from domain.caching.verified import candidate_similarity
 
@@ -105,7 +105,7 @@ class NearestQuestions:
     async def _entry(self, neighbour: Neighbour, course: CacheCourse, now_us: int) -> CachedAnswer | None:
         """The neighbour's answer, if it is there, still counts, and is fresh."""
         entry = self.tiers.at_hand(neighbour.key) or await self.tiers.fetch(neighbour.key)
-        if entry is None or not entry.question:
+        if entry is None or not entry.question or not _within_walls(entry, course.partition):
             return None
         state = freshness(entry, now_us, stale_s=0.0, stale_if_error_s=0.0, age_max_s=course.wish.ttl_s)
         return entry if state is Freshness.FRESH else None
@@ -122,8 +122,6 @@ class NearestQuestions:
         first: Candidate | None = None
         for neighbour, entry in found:
             similarity = neighbour.similarity
-            if policy.mode is CacheMode.THRESHOLD:
-                return Candidate(entry, similarity, (), "", served=True)
             reading = self.book.judge(
                 (tenant_id, course.route.name),
                 policy,
@@ -131,7 +129,12 @@ class NearestQuestions:
                 kept=entry.question,
                 similarity=similarity,
                 margin=_margin(entry, similarity, found),
+                only_asking=self.only_asking,
             )
+            if policy.mode is CacheMode.THRESHOLD:
+                # Served whatever was read; it was read so that audits can say how often that is wrong.
+                served = Candidate(entry, similarity, reading.features, reading.guarded, served=True)
+                return served._replace(would_serve=True, p_low=reading.p_low, reason="similarity")
             serve = reading.serve and policy.mode is CacheMode.VERIFIED
             candidate = Candidate(
                 entry,
@@ -154,6 +157,17 @@ class NearestQuestions:
 
     def now_us(self) -> int:
         return int(self.clock.utc_now().timestamp() * 1e6)
+
+
+def _within_walls(entry: CachedAnswer, wall: Partition) -> bool:
+    """What an index says about whom a key belongs to came from outside, where nothing seals it."""
+    return (
+        entry.tenant_id == wall.tenant_id
+        and entry.route == wall.route
+        and entry.namespace == wall.namespace
+        and entry.dialect == wall.dialect
+        and entry.streamed == (wall.form != WHOLE)
+    )
 
 
 def _margin(

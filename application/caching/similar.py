@@ -175,6 +175,8 @@ class SimilarAnswers:
             same = None
         if same is None:
             self.nearest.counts["left out: nobody could judge"] += 1
+            if candidate.would_serve:
+                self.nearest.book.unjudged((compared.asker.tenant_id, compared.route))
             return
         label = ToldLabel(
             self.nearest.embedder_id,

@@ -1,6 +1,7 @@
 """What instances tell each other of similar questions, as bytes."""
 
 import json
+import math
 import struct
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -12,6 +13,9 @@ VECTOR: Final = "vector"
 LABEL: Final = "label"
 _HEAD: Final = struct.Struct("<BHHHIqq")
 _FORM: Final = 1
+FEATURES_MAX: Final = 256
+FEATURE_MAX: Final = 1e6
+"""Of a pair; whatever is beyond was never measured, and would spoil what was learned."""
 
 
 class ToldVector(NamedTuple):
@@ -73,8 +77,21 @@ def read_label(data: bytes) -> ToldLabel:
     try:
         form, embedder_id, tenant_id, route, features, same, served = json.loads(data)
         numbers = tuple(float(number) for number in features)
-        if form != _FORM or not all(isinstance(text, str) for text in (embedder_id, tenant_id, route)):
-            raise InvalidRequest("not a label of this version")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise InvalidRequest("not a label of this version") from None
-    return ToldLabel(embedder_id, tenant_id, route, numbers, bool(same), bool(served))
+    told = ToldLabel(embedder_id, tenant_id, route, numbers, same, served)
+    if form != _FORM or not _plausible(told):
+        raise InvalidRequest("not a label of this version")
+    return told
+
+
+def _plausible(told: ToldLabel) -> bool:
+    """What others wrote is not believed blindly: one number that is none would end all learning."""
+    texts = (told.embedder_id, told.tenant_id, told.route)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and isinstance(told.same, bool)
+        and isinstance(told.served, bool)
+        and len(told.features) <= FEATURES_MAX
+        and all(math.isfinite(number) and abs(number) <= FEATURE_MAX for number in told.features)
+    )

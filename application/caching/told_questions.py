@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from application.caching.hearing import Hearing
@@ -12,7 +13,7 @@ from application.ports.vector_index import IndexedVector
 from domain.caching.entry import NOWHERE, Position
 from domain.caching.invalidation import InvalidationKind, read_radius
 from domain.caching.vectors import cosine
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, StoreUnavailable
 
 GROUP_MAX: Final = 64
 WAITING_MAX: Final = 400_000
@@ -36,7 +37,7 @@ class ToldQuestions:
         self.taken_up = NOWHERE
         """Labels up to here are known from an earlier process."""
         self._nearest = nearest
-        self._vectors: deque[IndexedVector] = deque()
+        self._vectors: deque[IndexedVector] = deque(maxlen=WAITING_MAX)
         self._radii: deque[tuple[Position, str, str]] = deque()
         """(position, tenant, radius) of invalidations to be carried out."""
         hearing.on(VECTOR, self._hear_vector)
@@ -53,7 +54,18 @@ class ToldQuestions:
             await self._take_out(*self._radii.popleft())
         if self._vectors:
             group = [self._vectors.popleft() for _ in range(min(GROUP_MAX, len(self._vectors)))]
+            await self._add(group)
+
+    async def _add(self, group: Sequence[IndexedVector]) -> None:
+        """One that is no vector costs none of the others."""
+        try:
             await self._nearest.index.add(group)
+        except StoreUnavailable:
+            for each in group:
+                try:
+                    await self._nearest.index.add([each])
+                except StoreUnavailable:
+                    self._nearest.counts["unreadable"] += 1
 
     def learn(self, label: ToldLabel) -> None:
         """Takes one comparison into account."""
@@ -92,7 +104,13 @@ class ToldQuestions:
             rule = read_rule(data, position.number)
         except InvalidRequest:
             return  # the tiers take it for a rule about everything
-        if rule.kind is InvalidationKind.RADIUS:
+        if rule.kind is not InvalidationKind.RADIUS:
+            return
+        try:
+            read_radius(rule.value)
+        except InvalidRequest:
+            self._nearest.counts["unreadable"] += 1  # the tiers take it for a rule about the whole tenant
+        else:
             self._radii.append((position, rule.tenant_id, rule.value))
             self.news.set()
 

@@ -11,7 +11,7 @@ from application.ports.keepsakes import Learned
 from domain.caching.guards import different_readings
 from domain.caching.observed_rates import ObservedRates
 from domain.caching.pair_features import Features, lexical
-from domain.caching.policy import CachePolicy
+from domain.caching.policy import CacheMode, CachePolicy
 from domain.caching.prior import Prior
 from domain.caching.reading import Reading, read
 from domain.caching.verified import VerifiedModel
@@ -21,7 +21,7 @@ log = logging.getLogger("interchange")
 SUBJECTS_MAX: Final = 4_096
 """Models kept; the one that was used longest ago goes, and its route begins from the prior again."""
 READINGS_KEPT: Final = 8_192
-_RATES: Final = 7
+_RATES: Final = 9
 """Numbers of a subject beside its model's."""
 
 Subject = tuple[str, str]
@@ -42,11 +42,14 @@ class Judged(NamedTuple):
 @dataclass(slots=True)
 class Standing:
     """Of one tenant's route. `rates` are hits on similar questions, real ones or those `observe` would have
-    served; `exact_hits` and `saved_nano_usd` are forecasts of `observe` alone."""
+    served, since the rule by which answers are served is what it is; `exact_hits` and `saved_nano_usd` are
+    forecasts of `observe` alone."""
 
     model: VerifiedModel
     rates: ObservedRates = field(default_factory=ObservedRates)
     error_rate: float = 0.01
+    likeness: float = 0.0
+    """The similarity that alone decides in mode `threshold`; 0: the model does."""
     exact_hits: int = 0
     saved_nano_usd: int = 0
 
@@ -74,14 +77,18 @@ class VerifiedBook:
         kept: str,
         similarity: float,
         margin: float | None,
+        only_asking: bool = False,
     ) -> Judged:
-        """Whether the answer to `kept` may be given to `new`."""
+        """Whether the answer to `kept` may be given to `new`. `only_asking`: nothing is changed by it."""
         new_reading, kept_reading = _read(new), _read(kept)
         guarded = "" if new == kept else different_readings(new_reading, kept_reading)
         features = lexical(new_reading, kept_reading, similarity, margin)
-        standing = self._standing(subject)
-        standing.error_rate = policy.error_rate
-        verdict = standing.model.decide(features, guarded, policy.error_rate)
+        if only_asking:
+            standing = self._standings.get(subject) or Standing(VerifiedModel(self._prior))
+        else:
+            standing = self._standing(subject)
+            _apply(policy, standing)
+        verdict = standing.model.decide(features, guarded, policy.error_rate, only_asking=only_asking)
         return Judged(features, guarded, verdict.serve, verdict.p_low, verdict.reason)
 
     def looked(self, subject: Subject) -> None:
@@ -104,9 +111,15 @@ class VerifiedBook:
     def learn(self, subject: Subject, features: Features, *, same: bool, audit: bool) -> None:
         """Takes one comparison into account. `audit`: its pair was a hit, or would have been one."""
         standing = self._standing(subject)
-        standing.model.learn(features, same=same, audit=audit, error_rate=standing.error_rate)
+        # What likeness alone served says nothing about what the model would have.
+        measures = audit and not standing.likeness
+        standing.model.learn(features, same=same, audit=measures, error_rate=standing.error_rate)
         if audit:
             standing.rates.note_audit(same=same)
+
+    def unjudged(self, subject: Subject) -> None:
+        """Counts an audited hit of which nobody could say whether it was right."""
+        self._standing(subject).rates.note_unjudged()
 
     def learned(self) -> list[Learned]:
         """Everything, as numbers."""
@@ -116,6 +129,7 @@ class VerifiedBook:
                 route,
                 (
                     each.error_rate,
+                    each.likeness,
                     float(each.exact_hits),
                     float(each.saved_nano_usd),
                     *map(float, each.rates.as_numbers()),
@@ -129,11 +143,12 @@ class VerifiedBook:
         """Goes on from what an earlier process learned; what another version wrote is left out."""
         for tenant_id, route, numbers in learned[:SUBJECTS_MAX]:
             try:
-                error_rate, exact_hits, saved = numbers[:3]
+                error_rate, likeness, exact_hits, saved = numbers[:4]
                 self._standings[tenant_id, route] = Standing(
                     VerifiedModel.from_numbers(self._prior, numbers[_RATES:]),
-                    ObservedRates.from_numbers(numbers[3:_RATES]),
+                    ObservedRates.from_numbers(numbers[4:_RATES]),
                     error_rate,
+                    likeness,
                     int(exact_hits),
                     int(saved),
                 )
@@ -149,6 +164,15 @@ class VerifiedBook:
         else:
             self._standings.move_to_end(subject)
         return found
+
+
+def _apply(policy: CachePolicy, standing: Standing) -> None:
+    """Under another rule, the errors that were measured say nothing any more."""
+    likeness = policy.similarity_threshold if policy.mode is CacheMode.THRESHOLD else 0.0
+    if (policy.error_rate, likeness) != (standing.error_rate, standing.likeness):
+        if standing.rates.hits or standing.rates.audited:
+            standing.rates = ObservedRates(looked_for=1)
+        standing.error_rate, standing.likeness = policy.error_rate, likeness
 
 
 @lru_cache(maxsize=READINGS_KEPT)

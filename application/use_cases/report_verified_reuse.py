@@ -24,16 +24,18 @@ class ReuseForecast(NamedTuple):
 
 class RouteReuse(NamedTuple):
     """One route of one tenant. `error_rate` is what its operator accepts, as a share of hits on similar
-    questions; `measured` is the share among `audited` ones, None: none was. `interval` holds the true share
-    95 times of 100. `strictness` is what measured errors cost in log-odds. `mode` None: the route is gone."""
+    questions, None: mode `threshold` keeps to none; `measured` is the share among `audited` ones, None: none was.
+    `interval` holds the true share 95 times of 100, as far as those `unjudged` were wrong no more often.
+    `strictness` is what measured errors cost in log-odds. `mode` None: the route is gone."""
 
     route: str
     mode: CacheMode | None
-    error_rate: float
+    error_rate: float | None
     looked_for: int
     hits: int
     audited: int
     wrong: int
+    unjudged: int
     measured: float | None
     interval: Interval
     labels: int
@@ -80,11 +82,12 @@ class ReportVerifiedReuse:
         return RouteReuse(
             route=name,
             mode=mode,
-            error_rate=error_rate,
+            error_rate=None if mode is CacheMode.THRESHOLD else error_rate,
             looked_for=rates.looked_for,
             hits=rates.hits,
             audited=rates.audited,
             wrong=rates.wrong,
+            unjudged=rates.unjudged,
             measured=rates.error_rate,
             interval=rates.error_interval,
             labels=standing.model.labels,

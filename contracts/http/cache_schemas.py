@@ -284,11 +284,14 @@ CACHE_SCHEMAS: dict[str, Schema] = {
                     {
                         "route": text(),
                         "mode": maybe(_MODE),
-                        "error_rate_accepted": _SHARE,
+                        "error_rate_accepted": maybe(_SHARE),
                         "looked_for": _COUNT,
                         "hits": integer("On similar questions; in `observe`, those it would have served."),
                         "audited": integer("Hits that were asked again and compared.", minimum=0),
                         "wrong": _COUNT,
+                        "unjudged": integer(
+                            "Asked again, but nobody could say; not in the measured error.", minimum=0
+                        ),
                         "error_rate_measured": maybe(_SHARE),
                         "error_rate_low": _SHARE,
                         "error_rate_high": {

@@ -163,6 +163,9 @@ class RuleBook:
             return
         if not rule.tenant_id:
             rules = self._everybody
+            if rule.kind is InvalidationKind.RADIUS:
+                # Vectors are looked through for one tenant only.
+                rule = InvalidationRule(InvalidationKind.EVERYTHING, "", "", rule.position)
         elif (known := self._tenants.get(rule.tenant_id)) is not None:
             rules = known
         else:
@@ -187,6 +190,13 @@ class RuleBook:
             return False
         everybody = self._everybody
         return everybody.latest <= number or not everybody.forbid(answer)
+
+    def quiet_since(self, tenant_id: str, heard: Position) -> bool:
+        """Whether no rule about a tenant was heard after a position, whatever it names."""
+        if heard.epoch != self._epoch or heard.number < self._floor:
+            return False
+        rules = self._tenants.get(tenant_id)
+        return self._everybody.latest <= heard.number and (rules is None or rules.latest <= heard.number)
 
     def radii(self, tenant_id: str, after: Position) -> Iterator[Radius]:
         """Near which vectors a tenant's questions asked at a position are no longer to be answered."""

@@ -12,6 +12,8 @@ from domain.tenancy.principal import Principal
 KEY_BYTES: Final = 32
 SCHEMA: Final = b"interchange-answers-1"
 """Part of every key: entries written under other rules are never found."""
+WHOLE: Final = "whole"
+"""The form of an answer that is no stream."""
 
 
 class Partition(NamedTuple):

@@ -8,12 +8,14 @@ from domain.caching.intervals import Interval, exact_interval
 @dataclass(slots=True, kw_only=True)
 class ObservedRates:
     """In `observe`, `hits` are what would have been served; else what was. `audited` of them were asked again
-    and compared, `wrong` of those were not worth the same."""
+    and compared, `wrong` of those were not worth the same. `unjudged` were asked again, too, but nobody could
+    say: were they wrong more often than others, the measured error is too low."""
 
     looked_for: int = 0
     hits: int = 0
     audited: int = 0
     wrong: int = 0
+    unjudged: int = 0
 
     def note_question(self) -> None:
         self.looked_for += 1
@@ -24,6 +26,9 @@ class ObservedRates:
     def note_audit(self, *, same: bool) -> None:
         self.audited += 1
         self.wrong += not same
+
+    def note_unjudged(self) -> None:
+        self.unjudged += 1
 
     @property
     def hit_ratio(self) -> float | None:
@@ -41,12 +46,12 @@ class ObservedRates:
         return exact_interval(self.wrong, self.audited)
 
     def as_numbers(self) -> tuple[float, ...]:
-        return (self.looked_for, self.hits, self.audited, self.wrong)
+        return (self.looked_for, self.hits, self.audited, self.wrong, self.unjudged)
 
     @classmethod
     def from_numbers(cls, numbers: tuple[float, ...]) -> "ObservedRates":
         """Raises ValueError for what `as_numbers` never gave."""
-        if len(numbers) != 4 or any(number < 0 for number in numbers):
-            raise ValueError("four counts are wanted")
-        looked_for, hits, audited, wrong = map(int, numbers)
-        return cls(looked_for=looked_for, hits=hits, audited=audited, wrong=wrong)
+        if len(numbers) != 5 or any(number < 0 for number in numbers):
+            raise ValueError("five counts are wanted")
+        looked_for, hits, audited, wrong, unjudged = map(int, numbers)
+        return cls(looked_for=looked_for, hits=hits, audited=audited, wrong=wrong, unjudged=unjudged)

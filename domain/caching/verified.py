@@ -95,8 +95,11 @@ class VerifiedModel:
 
     # Deciding
 
-    def decide(self, features: Features, guarded: str, error_rate: float) -> Verdict:
-        """`guarded` is why a guard forbids it; `error_rate` what the route accepts per hit, as a share."""
+    def decide(
+        self, features: Features, guarded: str, error_rate: float, *, only_asking: bool = False
+    ) -> Verdict:
+        """`guarded` is why a guard forbids it; `error_rate` what the route accepts per hit, as a share.
+        `only_asking`: nothing hangs on it, so it does not count as seen."""
         if guarded:
             return Verdict(False, 0.0, 0.0, guarded)
         if len(features) != len(self._prior.means):
@@ -108,7 +111,8 @@ class VerifiedModel:
         p_low = _sigmoid(mean - LOWER_BOUND_Z * spread - self.strictness)
         risk = 1.0 - p_low
         limit = self._limit(error_rate)
-        self._see(risk)
+        if not only_asking:
+            self._see(risk)
         if risk <= limit:
             return Verdict(True, p, p_low, "sure")
         return Verdict(False, p, p_low, "unsure" if 1.0 - p > limit else "unproven")

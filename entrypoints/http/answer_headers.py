@@ -5,6 +5,7 @@ from functools import lru_cache
 from application.affinity import explain_outcome
 from application.cache_course import CacheCourse
 from application.job import Job
+from domain.caching.effect import HIT_SEMANTIC
 from domain.money import format_usd
 from entrypoints.http.asgi import RawHeaders
 
@@ -43,13 +44,16 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
 
 
 def _kept_headers(job: Job, course: CacheCourse) -> RawHeaders:
-    """Where the answer is kept, how old it is, and how similar the question was that it was given to."""
+    """Where the answer is kept, how old it is, and, of an answer to a similar question, how similar that was
+    and by which rule it was served: `threshold` keeps to no rate of errors."""
     headers: RawHeaders = [(b"x-interchange-cache-key", course.key.hex().encode())]
     if course.hit is not None:
         age_s = max(0, job.started_at_us - course.hit.made_at_us) // 1_000_000
         headers.append((b"x-interchange-cache-age", b"%d" % age_s))
-        if job.similarity is not None:
-            headers.append((b"x-interchange-cache-similarity", b"%.3f" % job.similarity))
+        if job.cache == HIT_SEMANTIC:
+            headers.append((b"x-interchange-cache-mode", course.policy.mode.value.encode()))
+            if job.similarity is not None:
+                headers.append((b"x-interchange-cache-similarity", b"%.3f" % job.similarity))
     return headers
 
 

@@ -229,6 +229,7 @@ def reuse_object(one: RouteReuse) -> dict[str, Any]:
         "hits": one.hits,
         "audited": one.audited,
         "wrong": one.wrong,
+        "unjudged": one.unjudged,
         "error_rate_measured": one.measured,
         "error_rate_low": one.interval.low,
         "error_rate_high": one.interval.high,

@@ -45,8 +45,8 @@ def test_rates_count_what_was_looked_for_served_and_audited() -> None:
 
 
 def test_rates_survive_as_numbers() -> None:
-    rates = ObservedRates(looked_for=9, hits=5, audited=3, wrong=1)
+    rates = ObservedRates(looked_for=9, hits=5, audited=3, wrong=1, unjudged=2)
     assert ObservedRates.from_numbers(rates.as_numbers()) == rates
-    for wrong in ((1.0, 2.0), (1.0, 1.0, 1.0, -1.0)):
+    for wrong in ((1.0, 2.0), (1.0, 1.0, 1.0, 1.0, -1.0)):
         with pytest.raises(ValueError, match="counts"):
             ObservedRates.from_numbers(wrong)

@@ -199,13 +199,13 @@ class AnswerCache:
         """A call that is ready and did not fail: a running one, or else this request's own. Leave it."""
         shares = course.reads and course.policy.coalesce and course.wish.ttl_s is None
         for joins in range(JOINS_MAX + 1):
-            call = self._running.get(course.key) if shares and joins < JOINS_MAX else None
-            if call is None or not call.joinable:
+            call = self._joinable(job, course) if shares and joins < JOINS_MAX else None
+            if call is None:
                 return await self._lead(job, course, work, shared=shares)
             call.join(job)
             usable = False
             try:
-                await self._until_ready(job, call)
+                await call.until_ready(job, self._clock)
                 if isinstance(call.error, UpstreamError):
                     raise UpstreamError(call.error.failure, attempts=0)
                 # What else kept the other from an answer, such as its budget, need not keep this one.
@@ -218,6 +218,16 @@ class AnswerCache:
             if usable:
                 return call
         raise AssertionError("the last call is this request's own")
+
+    def _joinable(self, job: Job, course: CacheCourse) -> SharedCall | None:
+        """The running call of this key, unless it was asked before something was invalidated."""
+        call = self._running.get(course.key)
+        if call is None or not call.joinable:
+            return None
+        if self.tiers.quiet_since(job.principal.tenant_id, call.course.heard):
+            return call
+        self._no_longer(call)
+        return None
 
     async def _lead(
         self,
@@ -243,16 +253,6 @@ class AnswerCache:
             if not ready:
                 call.leave(job)
         return call
-
-    async def _until_ready(self, job: Job, call: SharedCall) -> None:
-        if call.ready.is_set():
-            return
-        now = self._clock.monotonic()
-        try:
-            async with asyncio.timeout(job.deadline.remaining_s(now)):
-                await call.ready.wait()
-        except TimeoutError:
-            raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s") from None
 
     async def _ask(self, call: SharedCall, ask: Ask) -> None:
         """The work of a whole answer: finds or fetches it, and keeps what it fetched."""

@@ -13,8 +13,9 @@ from application.cache_course import CacheCourse
 from application.caching.tape import Tape
 from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer
+from application.ports.system import Clock
 from domain.caching.entry import CachedAnswer
-from domain.errors import InterchangeError, StoreUnavailable, StreamCut
+from domain.errors import DeadlineExceeded, InterchangeError, StoreUnavailable, StreamCut
 
 _STOPPING: Final = "the server is stopping"
 
@@ -111,6 +112,17 @@ class SharedCall:
     def join(self, job: Job) -> None:
         """This request waits for it now; `leave` in any case."""
         self._places[id(job)] = 0
+
+    async def until_ready(self, job: Job, clock: Clock) -> None:
+        """Waits until it has something to give. Raises DeadlineExceeded: not in this request's time."""
+        if self.ready.is_set():
+            return
+        try:
+            async with asyncio.timeout(job.deadline.remaining_s(clock.monotonic())):
+                await self.ready.wait()
+        except TimeoutError:
+            waited_s = clock.monotonic() - job.started
+            raise DeadlineExceeded(f"no answer within {waited_s:.0f} s") from None
 
     def leave(self, job: Job) -> None:
         """This request waits no more; the last one ends the call. Idempotent."""

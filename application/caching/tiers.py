@@ -115,6 +115,10 @@ class AnswerTiers:
     def rules(self) -> RuleBook:
         return self._rules
 
+    def quiet_since(self, tenant_id: str, heard: Position) -> bool:
+        """Whether nothing was invalidated for a tenant since somebody had heard so far."""
+        return self._rules.quiet_since(tenant_id, heard)
+
     def at_hand(self, key: bytes) -> CachedAnswer | None:
         """From the first tier, whatever its freshness but never past `kept_until_us`. Never waits."""
         answer = self._fast.get(key)

@@ -44,6 +44,9 @@ class OneTier:
     def at_hand(self, key: bytes) -> CachedAnswer | None:
         return self.entries.get(key)
 
+    def quiet_since(self, _tenant_id: str, heard: Position) -> bool:
+        return heard == self.heard
+
     async def fetch(self, key: bytes) -> CachedAnswer | None:
         return None if self.store is None else await self.store.read(key)
 

@@ -72,9 +72,10 @@ def show(answer: Any) -> None:
     candidates: list[dict[str, Any]] = answer["candidates"]
     candidates.sort(key=lambda c: (c["rank"] is None, c["rank"] or 0))
     kept = sum(1 for candidate in candidates if candidate["kept"])
+    cached = f"{answer['cache']} ({why})" if (why := answer.get("cache_reason")) else answer["cache"]
     console.print(
         f"route {answer['route']}, strategy {answer['strategy']}: {kept} of {answer['candidates_total']} "
-        f"candidates kept, the first {answer['attempts_max']} would be tried; cache {answer['cache']}",
+        f"candidates kept, the first {answer['attempts_max']} would be tried; cache {cached}",
         highlight=False,
         markup=False,
     )

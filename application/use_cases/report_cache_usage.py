@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from application.ports.system import Clock
-from application.ports.usage_query import UsageDimension, UsageFilter, UsageOrder, UsageQuery
+from application.ports.usage_query import UsageDimension, UsageFilter, UsageOrder, UsageQuery, UsageTotals
 from application.use_cases.report_usage import within_border
 from domain.tenancy.principal import Principal
 
@@ -60,10 +60,7 @@ class ReportCacheUsage:
             within_border(by, where), _BY, limit=LINES_MAX + 1, order=UsageOrder.REQUESTS
         )
         shown = rows[:LINES_MAX]
-        lines = tuple(
-            CacheUsageLine(*row.key, row.requests, row.saved_nano_usd, row.unpriced_hits, row.cost_nano_usd)
-            for row in shown
-        )
+        lines = tuple(map(_line, shown))
         return CacheUsage(
             from_us=from_us,
             to_us=to_us,
@@ -73,6 +70,13 @@ class ReportCacheUsage:
             saved_nano_usd=sum(row.saved_nano_usd for row in shown),
             complete=len(rows) <= LINES_MAX,
         )
+
+
+def _line(row: UsageTotals) -> CacheUsageLine:
+    route, effect = row.key
+    return CacheUsageLine(
+        route, effect, row.requests, row.saved_nano_usd, row.unpriced_hits, row.cost_nano_usd
+    )
 
 
 def _us(moment: datetime) -> int:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from adapters.crypto.entry_seal import AesGcmEntrySeal
 from adapters.crypto.key_hash import installation_id
+from adapters.crypto.sealed_cache_log import SealedCacheLog
 from adapters.memory.fast_answers import InMemoryFastAnswers
 from adapters.redis.answers import RedisAnswerStore
 from adapters.redis.cache_log import RedisCacheLog
@@ -115,19 +116,23 @@ def _shared(
         )
         rules = RedisCacheLog(redis, new_epoch, installation=installation)
         questions = RedisCacheLog(redis, new_epoch, installation=installation, name="questions")
-        return _Shared(answers, rules, questions, None)
+        return _Shared(answers, _sealed(rules, seal), _sealed(questions, seal), None)
     thread = BlockingThread("interchange-cache")
     stack.push_async_callback(thread.aclose)
     database = open_cache_database(settings.data_dir / CACHE_FILE, thread)
     stack.push_async_callback(database.aclose)
-    log = SqlCacheLog(database, new_epoch)
+    log = _sealed(SqlCacheLog(database, new_epoch), seal)
     apart = open_cache_database(settings.data_dir / QUESTIONS_FILE, thread)
     stack.push_async_callback(apart.aclose)
-    told = SqlCacheLog(apart, new_epoch)
+    told = _sealed(SqlCacheLog(apart, new_epoch), seal)
     if not cache.l2_enabled:
         return _Shared(None, log, told, None)
     store = SqlAnswerStore(database, clock, seal=seal, bytes_max=cache.l2_bytes)
     return _Shared(store, log, told, store.upkeep)
+
+
+def _sealed(log: CacheLog, seal: EntrySeal | None) -> CacheLog:
+    return log if seal is None else SealedCacheLog(log, seal)
 
 
 def open_caching(

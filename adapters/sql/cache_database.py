@@ -81,7 +81,7 @@ class CacheDatabase(SqlDatabase):
     def _preparing(self) -> Iterator[None]:
         """One process at a time. Raises StoreUnavailable, at once where another one is at it."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._path.with_name(f"{self._path.name}.lock").open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield
@@ -150,6 +150,8 @@ def _format_of(path: Path) -> int | None:
 
 def _make(path: Path) -> None:
     _remove(path)
+    # SQLite gives the files beside it the same mode; nobody else is to read what was asked and answered.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with contextlib.closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)) as connection:
         # Before anything else is in the file: space that is given up can then leave it bit by bit.
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")

@@ -85,7 +85,8 @@ def write_snapshot(
         StoreUnavailable: the disk refuses; the snapshot before it still counts.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        # A vector tells much of its question.
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (directory / _LOCK).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +100,7 @@ def write_snapshot(
 
 def _write(directory: Path, facts: SnapshotFacts, rows: Rows, partitions: Sequence[Partition]) -> None:
     folder = directory / f"v{secrets.token_hex(8)}"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     try:
         count = _write_files(folder, rows, partitions)
         manifest = _Manifest(

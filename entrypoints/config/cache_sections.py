@@ -121,7 +121,10 @@ class CacheDefaults(Section):
         default=0.25, gt=0, le=5, description="A slower second tier counts as a miss."
     )
     l2_encrypted: bool = Field(
-        default=False, description="Whether it holds answers under AES-256-GCM; takes `l2_key`."
+        default=False,
+        description="Whether answers there, and what instances tell each other about them, are under "
+        "AES-256-GCM; takes `l2_key`. Vectors in `pgvector` or `redis` are not, nor are those that the "
+        "in-process index saves in the data directory, and a vector tells much of its question.",
     )
     l2_key: SecretStr | None = Field(
         default=None,

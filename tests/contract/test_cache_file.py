@@ -281,3 +281,16 @@ async def test_an_older_copy_of_the_file_put_back_is_another_epoch(
     assert page.lost
     assert page.position.epoch != last.epoch
     assert (await two.log.read(last, 10)).lost
+
+
+async def test_nobody_else_on_the_machine_reads_what_was_asked_and_answered(
+    tmp_path: Path, one: Process, clock: SteppingClock
+) -> None:
+    before = os.umask(0)
+    try:
+        await one.store.write([kept_answer(clock)])
+        await one.log.append([record(1)])
+    finally:
+        os.umask(before)
+    kept = [each for each in os.listdir(tmp_path) if not each.endswith(".lock")]
+    assert len(kept) == 3 and {os.stat(tmp_path / each).st_mode & 0o777 for each in kept} == {0o600}

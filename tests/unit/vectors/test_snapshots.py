@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,14 @@ async def test_saving_goes_on_when_its_caller_leaves(tmp_path: Path) -> None:
 
     _, heard = await loaded(tmp_path)
     assert heard == HEARD
+
+
+async def test_nobody_else_on_the_machine_reads_a_snapshot(tmp_path: Path) -> None:
+    index = await filled()
+    before = os.umask(0)
+    try:
+        assert await index.save(tmp_path / "vectors", HEARD)
+    finally:
+        os.umask(before)
+    places = [tmp_path / "vectors", *(each for each in (tmp_path / "vectors").iterdir() if each.is_dir())]
+    assert {each.stat().st_mode & 0o777 for each in places} == {0o700}

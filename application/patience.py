@@ -30,7 +30,7 @@ class Patience:
         Raises:
             TimeoutError: it took longer; it was cancelled then.
         """
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None, "only tasks can wait"
         self._ends_at = self._loop.time() + limit_s
         self._before = task.cancelling()

@@ -224,10 +224,11 @@ class OpenedStream:
         for event in block.events:
             if type(event) is Delta:
                 self._sent_chars += len(event.text)
-                if event.kind in _NEVER_CONTINUED:
+                if event.kind is ContentKind.TEXT:
+                    if self._may_continue():
+                        self._sent.append(event.text)
+                elif event.kind in _NEVER_CONTINUED:
                     self._continuable = False
-                elif event.kind is ContentKind.TEXT and self._may_continue():
-                    self._sent.append(event.text)
 
     def _may_continue(self) -> bool:
         return self._continuable and self._sent_chars <= CONTINUABLE_CHARS_MAX

@@ -83,6 +83,7 @@ class StreamMachine:
     __slots__ = (
         "_texts",
         "committed",
+        "complete",
         "content_chars",
         "failure",
         "finish_reason",
@@ -93,6 +94,8 @@ class StreamMachine:
 
     def __init__(self, *, keep_text: bool = False) -> None:
         self.phase = Phase.WAITING
+        self.complete = False
+        """Whether it is finished, which nothing ends. An attribute, because every block of a stream asks."""
         self.committed = False
         self.finish_reason: str | None = None
         self.terminated = False
@@ -117,13 +120,13 @@ class StreamMachine:
             self.usage = event.usage  # type: ignore[union-attr]
         elif kind is Finished:
             if self.phase is not Phase.INTERRUPTED:
-                self.phase = Phase.FINISHED
+                self.phase, self.complete = Phase.FINISHED, True
                 self.finish_reason = event.reason  # type: ignore[union-attr]
         elif kind is Terminated:
             self.terminated = True
             # An end marker alone completes only a stream that said something: an empty one is a cut.
             if self.phase is Phase.STREAMING:
-                self.phase = Phase.FINISHED
+                self.phase, self.complete = Phase.FINISHED, True
         elif kind is Faulted and self.phase is not Phase.FINISHED:
             self.phase = Phase.INTERRUPTED
             self.failure = event.failure  # type: ignore[union-attr]
@@ -138,10 +141,6 @@ class StreamMachine:
     def may_fail_over(self) -> bool:
         """True while nothing a caller would miss has arrived."""
         return not self.committed and self.phase is not Phase.FINISHED
-
-    @property
-    def complete(self) -> bool:
-        return self.phase is Phase.FINISHED
 
     @property
     def text(self) -> str:

@@ -87,12 +87,16 @@ class SimilarAnswers:
         course.candidate = candidate
         if not candidate.served:
             return None
+        self.served(job, course, candidate)
+        return candidate.kept
+
+    def served(self, job: Job, course: CacheCourse, candidate: Candidate) -> None:
+        """Counts a hit, which may be audited."""
         job.similarity = candidate.similarity
         self.nearest.counts["served"] += 1
         self.nearest.book.served((job.principal.tenant_id, course.route.name))
         if self._chance.random() < course.policy.audit_share:
             self._beside.audit(job, candidate)
-        return candidate.kept
 
     # Beside requests
 
@@ -136,7 +140,9 @@ class SimilarAnswers:
         if place is None:
             return
         vector = IndexedVector(place.partition, entry.key, place.vector, entry.kept_until_us, entry.tenant_id)
-        if not self.told.forgotten(vector, entry.heard.number):
+        if self.told.forgotten(vector, entry.heard.number):
+            await self.told.take_out(entry)
+        else:
             await self.nearest.index.add([vector])
             told = ToldVector(self.nearest.embedder_id, vector, entry.heard.number)
             self._hearing.tell(VECTOR, vector_data(told))

@@ -7,11 +7,11 @@ from typing import Final
 
 from application.caching.hearing import Hearing
 from application.caching.nearest import NearestQuestions
-from application.caching.rule_format import INVALIDATE, read_rule
+from application.caching.rule_format import INVALIDATE, read_rule, rule_data
 from application.caching.similar_records import LABEL, VECTOR, ToldLabel, read_label, read_vector
 from application.ports.vector_index import IndexedVector
-from domain.caching.entry import NOWHERE, Position
-from domain.caching.invalidation import InvalidationKind, read_radius
+from domain.caching.entry import NOWHERE, CachedAnswer, Position
+from domain.caching.invalidation import InvalidationKind, InvalidationRule, read_radius
 from domain.caching.vectors import cosine
 from domain.errors import InvalidRequest, StoreUnavailable
 
@@ -33,6 +33,7 @@ class ToldQuestions:
     ) -> None:
         """`index_is_shared`: what others keep in it is there already."""
         self._index_is_shared = index_is_shared
+        self._invalidations = invalidations
         self.news = asyncio.Event()
         self.taken_up = NOWHERE
         """Labels up to here are known from an earlier process."""
@@ -123,6 +124,15 @@ class ToldQuestions:
         await self._nearest.tiers.forbid(tenant_id, keys, position)
         await self._nearest.index.remove(keys)
         self._nearest.counts["taken out by radius"] += len(keys)
+
+    async def take_out(self, entry: CachedAnswer) -> None:
+        """An answer that was on its way when a radius around its question was invalidated: nobody's search
+        for that radius found it, so all are told its key."""
+        tiers = self._nearest.tiers
+        await tiers.forbid(entry.tenant_id, [entry.key], tiers.heard)
+        rule = InvalidationRule(InvalidationKind.ENTRY, entry.tenant_id, entry.key.hex())
+        self._invalidations.tell(INVALIDATE, rule_data(rule))
+        self._nearest.counts["taken out by radius"] += 1
 
     def forgotten(self, vector: IndexedVector, heard: int) -> bool:
         """Whether an invalidation by radius that its asker had not heard of covers it."""

@@ -12,6 +12,7 @@ COMPOSITION_ROOT = {
     "entrypoints/lifespan.py",
     "entrypoints/cache_opening.py",
     "entrypoints/provider_endpoints.py",
+    "entrypoints/questions_opening.py",
 }
 CLOCKS = {
     ("datetime", "now"),

@@ -24,6 +24,7 @@ THROUGH_THE_PIPELINE = {
     ("application/use_cases/answer_llm_request.py", "self._cache.complete"),
     ("application/caching/gateway_embeddings.py", "pipeline.complete"),
     ("application/caching/beside.py", "pipeline.complete"),
+    ("application/caching/judges.py", "pipeline.complete"),
     ("application/use_cases/warm_cache.py", "pipeline.complete"),
     # Of a kept answer to an idempotency key; nothing is sent.
     ("entrypoints/http/llm.py", "self._gate.book.complete"),

@@ -144,7 +144,7 @@ def test_check_prints_every_problem_on_stderr_and_fails(run: type[Runner], tmp_p
 
 def test_check_says_ok_and_warns(run: type[Runner], tmp_path: Path) -> None:
     (tmp_path / "i.yaml").write_text(
-        "routes: {r: {targets: [p/m], cache: {mode: exact}}}\n"
+        "routes: {r: {targets: [p/m], cache: {mode: threshold}}}\n"
         "providers: {p: {kind: openai, base_url: 'http://127.0.0.1:9/v1', models: {m: {}}}}\n"
     )
 

@@ -7,7 +7,7 @@ from application.credentials import ONLY_ONE, Credential, blamed
 from application.hold import Hold
 from application.job import Job
 from application.ports.llm import CALLER, LlmProvider, UpstreamCall
-from domain.budgets.output_limit import as_limited
+from domain.budgets.output_limit import as_limited, limited_further
 from domain.llm.failures import BreakerVote, Failure, FailureKind
 from domain.llm.request import LlmRequest
 from domain.resilience.breaker import Permit
@@ -80,6 +80,7 @@ def upstream_call(
     target, credential = attempt.target, attempt.key.id
     request = attempt.request or request_of(job, target, credential)
     job.max_tokens_set = request.forced_max_output_tokens
+    job.cut_to_budget = limited_further(request, job.request, job.plan.route, target)
     return UpstreamCall(
         request,
         target,

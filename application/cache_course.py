@@ -74,6 +74,8 @@ class CacheCourse:
     """The nearest similar question, whose answer was not served."""
     unkept: str = ""
     """Why its answer was not kept, in one word."""
+    alone: bool = False
+    """Whether it shares no running call: for whoever writes down by itself what it sends."""
     shared: Ending | None = None
     """The call it leads."""
     beside: str = ""

@@ -57,6 +57,8 @@ class Job:
     """What is left of the tightest hard budget it concerns, as far as this instance knows."""
     max_tokens_set: int | None = None
     """The limit on the answer that a route or a budget put in, where the caller had none or a larger one."""
+    cut_to_budget: bool = False
+    """Whether that limit is lower than the caller and the route set it, because a budget affords no more."""
     switched_by: str = ""
     """The budget that put it on another route than was asked for."""
     skipped: int = 0

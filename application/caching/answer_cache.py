@@ -5,20 +5,22 @@ A failure of anything here is a miss. What is served was allowed by every wall o
 everything this instance has heard was invalidated.
 """
 
-import asyncio
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from application.answer_stream import AnswerStream
 from application.cache_course import CacheCourse
 from application.caching.filing import filed
+from application.caching.joining import saved_by, takes_after
 from application.caching.keeping import Given, given_answer, given_stream, kept
 from application.caching.replay import ReplayedStream, replayed_answer, retelling
 from application.caching.shared_call import SharedCall, SharedReader
+from application.caching.shared_calls import SharedCalls, shares
 from application.caching.similar import SimilarAnswers
-from application.caching.tape import Tape
+from application.caching.tape import Tape, again
 from application.caching.tiers import AnswerTiers
 from application.job import Job
 from application.ports.cache_reader import CacheReader
@@ -40,10 +42,7 @@ from domain.caching.policy import CacheMode
 from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
 from domain.routing.table import Members, RoutingTable
 
-JOINS_MAX: Final = 2
-"""Running calls a request waits for one after the other, before it makes its own."""
-CLOSE_WITHIN_S: Final = 5.0
-
+log = logging.getLogger("interchange")
 
 Fetched = TypeVar("Fetched")
 Ask = Callable[[], Awaitable[UpstreamAnswer]]
@@ -77,8 +76,11 @@ class AnswerCache:
         self._frames = frames
         self._clock = clock
         self._policy_version = policy_version
-        self._running: dict[bytes, SharedCall] = {}
-        self._calls: set[SharedCall] = set()
+        self.shared = SharedCalls(
+            clock,
+            quiet_since=lambda tenant_id, heard: self.tiers.quiet_since(tenant_id, heard),
+            serve=self._serve_too,
+        )
         self.outcomes: Counter[str] = Counter()
         """How often each outcome happened, and under `not kept: …` why answers were not kept."""
 
@@ -89,10 +91,20 @@ class AnswerCache:
 
         `job.course.hit` is set then. Never waits, never raises.
         """
+        if members.route.cache.mode is CacheMode.OFF:
+            return
+        try:
+            self._look(job, members, table, beside)
+        except Exception:
+            # A defect in what only saves money must refuse nobody.
+            log.exception("the cache could not look at a request")
+            self.outcomes["failed"] += 1
+            if job.course is None:
+                job.cache = BYPASS
+
+    def _look(self, job: Job, members: Members, table: RoutingTable, beside: str) -> None:
         route = members.route
         policy = route.cache
-        if policy.mode is CacheMode.OFF:
-            return
         place = filed(job, members, self._reader, self._policy_version)
         if isinstance(place, str):
             job.cache = BYPASS
@@ -169,8 +181,13 @@ class AnswerCache:
         """A whole answer, kept or fresh. Raises as `ask` does."""
         course = job.course
         assert course is not None
-        if course.hit is None:
-            call = await self._call(job, course, lambda call: self._ask(call, ask))
+        if course.hit is None and not shares(course):
+            # In the caller's own task: when it is cancelled, everything has been noted by the time it ends.
+            answer = await self._answer(job, course, ask)
+            if answer is not None:
+                return answer
+        elif course.hit is None:
+            call = await self.shared.call(job, course, lambda call: self._ask(call, ask))
             call.leave(job)
             if call.answer is not None:
                 return call.answer if call.job is job else self._joined(job, call, call.answer)
@@ -182,7 +199,7 @@ class AnswerCache:
         course = job.course
         assert course is not None
         if course.hit is None:
-            call = await self._call(job, course, lambda call: self._open(call, opening))
+            call = await self.shared.call(job, course, lambda call: self._open(call, opening))
             if call.tape is not None:
                 return self._reader_of(job, call)
             call.leave(job)
@@ -190,82 +207,24 @@ class AnswerCache:
         job.first_token_s = self._clock.monotonic() - job.started
         return ReplayedStream(course.hit, self._frames, job)
 
-    async def _call(
-        self,
-        job: Job,
-        course: CacheCourse,
-        work: Callable[[SharedCall], Coroutine[Any, Any, None]],
-    ) -> SharedCall:
-        """A call that is ready and did not fail: a running one, or else this request's own. Leave it."""
-        shares = course.reads and course.policy.coalesce and course.wish.ttl_s is None
-        for joins in range(JOINS_MAX + 1):
-            call = self._joinable(job, course) if shares and joins < JOINS_MAX else None
-            if call is None:
-                return await self._lead(job, course, work, shared=shares)
-            call.join(job)
-            usable = False
-            try:
-                await call.until_ready(job, self._clock)
-                if isinstance(call.error, UpstreamError):
-                    raise UpstreamError(call.error.failure, attempts=0)
-                # What else kept the other from an answer, such as its budget, need not keep this one.
-                usable = call.error is None and (
-                    call.hit is None or self._serve(job, course, call.hit, call.tier)
-                )
-            finally:
-                if not usable:
-                    call.leave(job)
-            if usable:
-                return call
-        raise AssertionError("the last call is this request's own")
-
-    def _joinable(self, job: Job, course: CacheCourse) -> SharedCall | None:
-        """The running call of this key, unless it was asked before something was invalidated."""
-        call = self._running.get(course.key)
-        if call is None or not call.joinable:
-            return None
-        if self.tiers.quiet_since(job.principal.tenant_id, call.course.heard):
-            return call
-        self._no_longer(call)
-        return None
-
-    async def _lead(
-        self,
-        job: Job,
-        course: CacheCourse,
-        work: Callable[[SharedCall], Coroutine[Any, Any, None]],
-        *,
-        shared: bool,
-    ) -> SharedCall:
-        call = course.shared = SharedCall(job, course)
-        if shared:
-            self._running.setdefault(course.key, call)
-        self._calls.add(call)
-        call.join(job)
-        call.start(work(call), self._calls.discard)
-        ready = False
-        try:
-            await call.ready.wait()  # the attempt loop keeps the deadline
-            if call.error is not None:
-                raise call.error
-            ready = True
-        finally:
-            if not ready:
-                call.leave(job)
-        return call
-
     async def _ask(self, call: SharedCall, ask: Ask) -> None:
         """The work of a whole answer: finds or fetches it, and keeps what it fetched."""
         job, course = call.job, call.course
         try:
-            if not await self._found(job, course):
-                call.answer = await self._fresh(job, course, ask)
-                if call.answer is not None:
-                    self._keep(job, course, given_answer(self._reader, job, call.answer))
+            call.answer = await self._answer(job, course, ask)
         finally:
-            self._no_longer(call)
+            self.shared.no_longer(call)
         call.hit, call.tier = course.hit, job.cache
         call.ready.set()
+
+    async def _answer(self, job: Job, course: CacheCourse, ask: Ask) -> UpstreamAnswer | None:
+        """A fresh answer, kept; None: something kept was found and put into the course."""
+        if await self._found(job, course):
+            return None
+        answer = await self._fresh(job, course, ask)
+        if answer is not None:
+            self._keep(job, course, partial(given_answer, self._reader, job, answer))
+        return answer
 
     async def _open(self, call: SharedCall, opening: Open) -> None:
         """The work of a stream: finds it, or records it for all who wait."""
@@ -279,13 +238,13 @@ class AnswerCache:
                 call.ready.set()
                 await self._record(stream, call.tape)
                 if call.tape.whole:
-                    self._keep(job, course, given_stream(call.tape.blocks))
+                    self._keep(job, course, partial(given_stream, call.tape.blocks))
                 else:
                     self._not_kept(course, "too_large")
         finally:
             if stream is not None:
                 stream.close()
-            self._no_longer(call)
+            self.shared.no_longer(call)
         if call.tape is not None:
             call.tape.end()
         else:
@@ -303,6 +262,15 @@ class AnswerCache:
         """Whether the second tier or a similar question answers it."""
         if not course.reads:
             return False
+        try:
+            return await self._look_further(job, course)
+        except Exception:
+            # As above: nobody goes without an answer because of it.
+            log.exception("the cache could not look further for an answer")
+            self.outcomes["failed"] += 1
+            return False
+
+    async def _look_further(self, job: Job, course: CacheCourse) -> bool:
         kept_there = await self.tiers.fetch(course.key)
         if kept_there is not None and self._consider(job, course, kept_there, HIT_L2):
             return True
@@ -317,14 +285,26 @@ class AnswerCache:
         """What a provider answers; None: nobody can, and an answer past its time stands in."""
         try:
             if course.unplanned is not None:
-                raise course.unplanned
+                raise again(course.unplanned)
             return await fetch()
         except (UpstreamError, NoProviderAvailable, DeadlineExceeded):
-            if course.stand_in is None or not self._serve(job, course, course.stand_in, HIT_STALE):
+            stand_in = course.stand_in
+            # Much may have been invalidated while providers were tried.
+            if stand_in is None or not self.tiers.still_counts(stand_in):
+                raise
+            if not self._serve(job, course, stand_in, HIT_STALE):
                 raise
             return None
 
-    def _keep(self, job: Job, course: CacheCourse, given: Given) -> None:
+    def _keep(self, job: Job, course: CacheCourse, give: Callable[[], Given]) -> None:
+        """Never raises: an answer that was paid for is given, whatever becomes of keeping it."""
+        try:
+            self._try_to_keep(job, course, give())
+        except Exception:
+            log.exception("an answer could not be kept")
+            self._not_kept(course, "failed")
+
+    def _try_to_keep(self, job: Job, course: CacheCourse, given: Given) -> None:
         if job.cache in (MISS, BYPASS):
             self.outcomes[job.cache] += 1
         if not course.question:
@@ -346,50 +326,37 @@ class AnswerCache:
     # Those who wait for somebody else's call
 
     def _joined(self, job: Job, call: SharedCall, answer: UpstreamAnswer) -> UpstreamAnswer:
-        self._as_the_leader(job, call)
-        self._saved(job, call)
+        takes_after(job, call)
+        self.outcomes[HIT_COALESCED] += 1
+        saved_by(job, call)
         return answer._replace(headers=(), usage=None)
 
     def _reader_of(self, job: Job, call: SharedCall) -> SharedReader:
         if call.job is job:
             return SharedReader(call, job)
-        self._as_the_leader(job, call)
+        takes_after(job, call)
+        self.outcomes[HIT_COALESCED] += 1
         job.first_token_s = self._clock.monotonic() - job.started
         return SharedReader(
-            call, job, retold=partial(retelling, self._frames, job), at_end=partial(self._saved, job, call)
+            call,
+            job,
+            retold=partial(retelling, self._frames, job),
+            at_end=partial(saved_by, job, call),
+            clock=self._clock,
         )
 
-    def _as_the_leader(self, job: Job, call: SharedCall) -> None:
-        leader = call.job
-        job.answered_by, job.via, job.dropped = leader.answered_by, leader.via, leader.dropped
-        job.cache = HIT_COALESCED
-        self.outcomes[HIT_COALESCED] += 1
-
-    @staticmethod
-    def _saved(job: Job, call: SharedCall) -> None:
-        job.finish_reason = call.job.finish_reason
-        job.saved_nano_usd = call.job.cost_nano_usd
-        job.reused_tokens = (
-            sum(attempt.input_tokens for attempt in call.job.attempts),
-            sum(attempt.output_tokens for attempt in call.job.attempts),
-        )
-
-    def _no_longer(self, call: SharedCall) -> None:
-        if self._running.get(call.course.key) is call:
-            del self._running[call.course.key]
+    def _serve_too(self, job: Job, call: SharedCall, kept: CachedAnswer) -> bool:
+        """Serves what another one found."""
+        course = job.course
+        if course is None or not self._serve(job, course, kept, call.tier):
+            return False
+        if call.tier == HIT_SEMANTIC and self.similar is not None and call.course.candidate is not None:
+            self.similar.served(job, course, call.course.candidate)
+        return True
 
     def _now_us(self) -> int:
         return int(self._clock.utc_now().timestamp() * 1e6)
 
     async def aclose(self) -> None:
         """Ends whatever still runs, so that it is settled and recorded."""
-        tasks = [call.task for call in self._calls if call.task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
-
-
-def _anew(error: UpstreamError) -> UpstreamError:
-    """The same failure for one who made no attempt."""
-    return UpstreamError(error.failure, attempts=0)
+        await self.shared.aclose()

@@ -6,16 +6,19 @@ recorded when both are over, its caller's wait and its call.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from application.cache_course import CacheCourse
-from application.caching.tape import Tape
+from application.caching.tape import Tape, again
 from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer
 from application.ports.system import Clock
 from domain.caching.entry import CachedAnswer
 from domain.errors import DeadlineExceeded, InterchangeError, StoreUnavailable, StreamCut
+
+log = logging.getLogger("interchange")
 
 _STOPPING: Final = "the server is stopping"
 
@@ -24,6 +27,7 @@ class SharedCall:
     """Exactly one of `answer`, `hit`, `tape` and `error` is set when `ready` is."""
 
     __slots__ = (
+        "_ending",
         "_later",
         "_places",
         "answer",
@@ -54,11 +58,14 @@ class SharedCall:
         self._places: dict[int, int] = {}
         """How far each request that waits has read, by the id of its job."""
         self._later: Callable[[], None] | None = None
+        self._ending = False
+        """Whether its last caller has left, though it may take a while to end."""
 
     @property
     def joinable(self) -> bool:
         """Whether a further request would get the whole of it."""
-        return not self.settled and self.error is None and (self.tape is None or self.tape.whole)
+        over = self.settled or self._ending or self.error is not None
+        return not over and (self.tape is None or self.tape.whole)
 
     def start(self, work: Coroutine[Any, Any, None], over: "Callable[[SharedCall], None]") -> None:
         """Runs the call; `work` sets what it found. `over` is told when nothing of it runs any more."""
@@ -66,8 +73,12 @@ class SharedCall:
 
         def done(_task: "asyncio.Task[None]") -> None:
             work.close()  # a task cancelled before its first step never ran it
+            if not self.ready.is_set():
+                self._fail(StoreUnavailable(_STOPPING))
             self.settle()
             over(self)
+            # Each knows the other, and no request leaves anything behind that only a collector frees.
+            self.course.shared = None
 
         self.task.add_done_callback(done)
 
@@ -80,19 +91,17 @@ class SharedCall:
             # Nobody waits any more, or the process ends; whoever still does is told.
             self._fail(StoreUnavailable(_STOPPING) if self.tape is None else StreamCut(_STOPPING))
             raise
-        except BaseException as error:
-            # A defect: the request that leads raises it where everybody can see it; nobody waits for ever.
-            broken = StoreUnavailable("the call failed inside Interchange")
-            broken.__cause__ = error
-            self._fail(broken)
-            raise
+        except Exception:
+            # A defect; nobody waits for ever because of it.
+            log.exception("a call that requests share failed")
+            self._fail(StoreUnavailable("the call failed inside Interchange"))
         finally:
             self.settle()
 
     def _fail(self, error: InterchangeError) -> None:
-        self.error = error
+        self.error = again(error)
         if self.tape is not None:
-            self.tape.end(error)
+            self.tape.end(self.error)
         self.ready.set()
 
     def settle(self) -> None:
@@ -117,9 +126,12 @@ class SharedCall:
         """Waits until it has something to give. Raises DeadlineExceeded: not in this request's time."""
         if self.ready.is_set():
             return
+        began = clock.monotonic()
         try:
-            async with asyncio.timeout(job.deadline.remaining_s(clock.monotonic())):
+            async with asyncio.timeout(job.deadline.remaining_s(began)):
                 await self.ready.wait()
+            if self.hit is None:
+                job.upstream_s += clock.monotonic() - began  # for a provider, though another asked it
         except TimeoutError:
             waited_s = clock.monotonic() - job.started
             raise DeadlineExceeded(f"no answer within {waited_s:.0f} s") from None
@@ -128,12 +140,13 @@ class SharedCall:
         """This request waits no more; the last one ends the call. Idempotent."""
         self._places.pop(id(job), None)
         if not self._places and not self.settled and self.task is not None:
+            self._ending = True
             self.task.cancel()
 
     def read(self, job: Job, place: int) -> None:
         """This request is about to read that block of the tape."""
         self._places[id(job)] = place
-        if self.tape is not None and not self.tape.whole:
+        if self.tape is not None and not self.tape.whole and self._places:
             self.tape.release(min(self._places.values()))
 
 
@@ -141,10 +154,10 @@ class SharedReader:
     """A running stream as one of its readers sees it; an `OpenedStream` to whoever relays it.
 
     `retold` is how a reader who pays nothing gets a block that tells a cost, `at_end` is called after the
-    last one.
+    last one. With a `clock`, its waits for blocks count as waits for a provider.
     """
 
-    __slots__ = ("_at_end", "_call", "_job", "_place", "_retold", "_tape", "headers")
+    __slots__ = ("_at_end", "_call", "_clock", "_job", "_place", "_retold", "_tape", "headers")
 
     def __init__(
         self,
@@ -153,16 +166,21 @@ class SharedReader:
         *,
         retold: Callable[[Block], Block] | None = None,
         at_end: Callable[[], None] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         assert call.tape is not None
         self._call, self._tape, self._job, self._retold, self._at_end = call, call.tape, job, retold, at_end
+        self._clock = clock
         self._place = 0
         self.headers = call.tape.headers
 
     async def next_block(self) -> Block | None:
-        """Raises StreamCut: the answer broke and cannot be finished."""
+        """Raises StreamCut: the answer broke and cannot be finished, or this reader was far too slow."""
         self._call.read(self._job, self._place)
+        began = 0.0 if self._clock is None else self._clock.monotonic()
         block = await self._tape.read(self._place)
+        if self._clock is not None:
+            self._job.upstream_s += self._clock.monotonic() - began
         if block is None:
             if self._at_end is not None:
                 self._at_end()

@@ -4,10 +4,12 @@ import asyncio
 from typing import Final
 
 from application.ports.llm import Block
-from domain.errors import InterchangeError
+from domain.errors import InterchangeError, StreamCut
 
 AHEAD_MAX: Final = 256
 """Blocks the stream may be ahead of its fastest reader, before it is read no further."""
+BEHIND_BYTES_MAX: Final = 8 * 1024 * 1024
+"""How far its slowest reader may be behind, where it is too large to be kept; who is farther loses it."""
 
 
 class Tape:
@@ -19,6 +21,8 @@ class Tape:
     __slots__ = (
         "_blocks",
         "_furthest",
+        "_held_bytes",
+        "_kept_from",
         "_news",
         "_room",
         "bytes_max",
@@ -36,6 +40,9 @@ class Tape:
         self.error: InterchangeError | None = None
         self._blocks: list[Block | None] = []
         self._furthest = 0
+        self._kept_from = 0
+        """The place of the first block that is still there."""
+        self._held_bytes = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
 
@@ -51,7 +58,11 @@ class Tape:
 
     def add(self, block: Block) -> None:
         self.size_bytes += len(block.raw)
+        self._held_bytes += len(block.raw)
         self._blocks.append(block)
+        if not self.whole:
+            while self._held_bytes > BEHIND_BYTES_MAX and self._kept_from < self._furthest:
+                self._drop_first()
         self._tell()
 
     def end(self, error: InterchangeError | None = None) -> None:
@@ -71,15 +82,17 @@ class Tape:
 
         Raises:
             InterchangeError: what broke the stream.
+            StreamCut: the reader is so far behind that the block is gone.
         """
         while place >= len(self._blocks):
             if self.over:
                 if self.error is not None:
-                    raise self.error
+                    raise again(self.error)
                 return None
             await self._news.wait()
         block = self._blocks[place]
-        assert block is not None, "readers only go forward, and nobody begins on a tape that is not whole"
+        if block is None:
+            raise StreamCut("the answer was read too slowly to be kept for so long")
         if place >= self._furthest:
             self._furthest = place + 1
             self._room.set()
@@ -87,12 +100,24 @@ class Tape:
 
     def release(self, place: int) -> None:
         """What stands before a place is read by nobody any more; room is made where that is needed."""
-        if self.whole:
-            return
-        while place > 0 and self._blocks[place - 1] is not None:
-            place -= 1
-            self._blocks[place] = None
+        if not self.whole:
+            while self._kept_from < place:
+                self._drop_first()
+
+    def _drop_first(self) -> None:
+        block = self._blocks[self._kept_from]
+        self._held_bytes -= 0 if block is None else len(block.raw)
+        self._blocks[self._kept_from] = None
+        self._kept_from += 1
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def again(error: InterchangeError) -> InterchangeError:
+    """The same error for another who raises it: one that is raised twice, or kept by what its trace leads to,
+    would keep everything alive that it ever passed."""
+    fresh = type(error).__new__(type(error), *error.args)
+    fresh.__dict__.update(error.__dict__)
+    return fresh

@@ -119,6 +119,10 @@ class AnswerTiers:
         """Whether nothing was invalidated for a tenant since somebody had heard so far."""
         return self._rules.quiet_since(tenant_id, heard)
 
+    def still_counts(self, answer: CachedAnswer) -> bool:
+        """Whether an answer that was found earlier may be served now."""
+        return not self._hearing.suspended and self._rules.allows(answer)
+
     def at_hand(self, key: bytes) -> CachedAnswer | None:
         """From the first tier, whatever its freshness but never past `kept_until_us`. Never waits."""
         answer = self._fast.get(key)

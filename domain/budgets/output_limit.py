@@ -35,6 +35,14 @@ def as_limited(request: LlmRequest, route: Route, target: Target) -> LlmRequest:
     return with_max_output(request, limit if most is None else min(limit, most))
 
 
+def limited_further(sent: LlmRequest, asked: LlmRequest, route: Route, target: Target) -> bool:
+    """Whether what is sent has a lower limit than its caller and the route set: what a budget affords."""
+    return (
+        sent.forced_max_output_tokens is not None
+        and sent.forced_max_output_tokens != as_limited(asked, route, target).forced_max_output_tokens
+    )
+
+
 def may_clamp(request: LlmRequest, target: Target) -> bool:
     """Whether a shorter answer is still an answer: never with tools, a schema or thinking, which would break
     off in the middle of what they are for."""

@@ -47,6 +47,9 @@ class OneTier:
     def quiet_since(self, _tenant_id: str, heard: Position) -> bool:
         return heard == self.heard
 
+    def still_counts(self, answer: CachedAnswer) -> bool:
+        return answer.heard == self.heard
+
     async def fetch(self, key: bytes) -> CachedAnswer | None:
         return None if self.store is None else await self.store.read(key)
 
@@ -149,5 +152,5 @@ class CachingBench:
     async def settled(self) -> None:
         """Lets everything that runs come to its end."""
         await asyncio.sleep(60)
-        assert self.pipeline.in_flight == 0 and not self.cache._running and not self.cache._calls
+        assert self.pipeline.in_flight == 0 and not self.cache.shared.running and not self.cache.shared.calls
         self.bench.assert_nothing_left()

@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from application.accounting import shows_cost_in_usage
 from application.job import Job
+from application.ports.llm import UpstreamAnswer
+from application.ports.wire import FrameWriter
 from domain.batch.line import BatchLine
 from domain.batch.progress import carried_charge, charge_of
 from domain.budgets.posting import Posting, written
 from domain.errors import InterchangeError
+from domain.money import usd_float
 
 POSTPONED_MIN_S: Final = 0.2
 POSTPONED_MAX_S: Final = 30.0
@@ -59,3 +63,26 @@ def postponed_s(error: InterchangeError) -> float:
     """How long a line waits that nobody could take."""
     wait_s = error.retry_after_s if error.retry_after_s is not None else 1.0
     return min(max(wait_s, POSTPONED_MIN_S), POSTPONED_MAX_S)
+
+
+def unasked(job: Job) -> InterchangeError | None:
+    """What is sent for a line is told by its batch's journal, so it shares no call with others; why nobody
+    could be asked for it, None: it is kept, or somebody can."""
+    course = job.course
+    if course is None:
+        return None
+    course.alone = True
+    return None if course.hit is not None else course.unplanned
+
+
+def is_kept(job: Job) -> bool:
+    """Whether its answer is there, so that nothing is sent."""
+    return job.course is not None and job.course.hit is not None
+
+
+def with_cost(frames: FrameWriter, job: Job, answer: UpstreamAnswer) -> bytes:
+    """The answer's body, with its cost where the route shows it."""
+    cost = job.cost_nano_usd
+    if cost is None or not shows_cost_in_usage(job):
+        return answer.body
+    return frames.with_cost(job.request.dialect, answer.body, usd_float(cost))

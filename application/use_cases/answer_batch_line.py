@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from application.accounting import shows_cost_in_usage
-from application.batch_course import Course, Next, carried_by_repeat, postponed_s
+from application.batch_course import Course, Next, carried_by_repeat, is_kept, postponed_s, unasked, with_cost
 from application.batch_lines import DIALECT_BY_ENDPOINT
 from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters, BatchRun
@@ -19,7 +18,6 @@ from application.hold import Hold
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
 from application.late_money import LateMoney
-from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter, RequestReader
 from application.use_cases.answer_llm_request import AnswerLlmRequest
@@ -56,8 +54,8 @@ from domain.errors import (
     Unauthenticated,
     UpstreamError,
 )
+from domain.llm.cache_wish import CacheWish
 from domain.llm.request import LlmRequest
-from domain.money import usd_float
 from domain.routing.live import LiveState
 from domain.routing.prompt_marking import with_prompt_marks
 from domain.routing.requirements import Requirements
@@ -177,6 +175,8 @@ class AnswerBatchLine:
             course.number += 1
         try:
             request = self._read(run, line)
+            if course.key:
+                request.cache_wish = CacheWish(no_store=True)  # only its provider can resolve the doubt
             job, live = await self._begin(run, line, request)
         except Unauthenticated as error:
             run.end(StopReason.KEY_REVOKED, BatchProblem(StopReason.KEY_REVOKED.value, error.message))
@@ -189,13 +189,16 @@ class AnswerBatchLine:
         bound: int | None = None
         held = False
         try:
+            if is_kept(job):
+                job.request_id = request_id(run.batch.batch_id, line.number, course.number)
+                return await self._send(run, course, job, live)  # nothing is, so nothing is reserved for it
             target = self._choose(job, course)
             bound = line_bound(with_prompt_marks(request, job.plan.route, target), target)
             held = await run.reserve(line.number, bound)
             if not held:
                 return None
             self._prepare(run, course, job, target, bound)
-            return await self._send(run, course, job, live, target)
+            return await self._send(run, course, job, live)
         finally:
             # What was not recorded by now is told by the journal: an intent without an end.
             self._pipeline.abandon(job)
@@ -213,7 +216,12 @@ class AnswerBatchLine:
             workflow_id=run.batch.batch_id,
             client_request_id=line.custom_id[:256],
         )
-        return self._pipeline.begin(principal, request, Requirements(), attribution)
+        job, live = self._pipeline.begin(principal, request, Requirements(), attribution)
+        nobody = unasked(job)
+        if nobody is not None:
+            self._pipeline.abandon(job)
+            raise nobody
+        return job, live
 
     def _choose(self, job: Job, course: Course) -> Target:
         """The one in doubt again; else the best of the plan that has not failed this line yet."""
@@ -239,14 +247,12 @@ class AnswerBatchLine:
         job.deadline = Deadline(self._clock.monotonic() + route.timeouts.total_s)
         run.write(Intent(line.number, course.number, key, target.id, bound))
 
-    async def _send(
-        self, run: BatchRun, course: Course, job: Job, live: LiveState, target: Target
-    ) -> Next | None:
+    async def _send(self, run: BatchRun, course: Course, job: Job, live: LiveState) -> Next | None:
         try:
             answer = await self._pipeline.complete(job, live)
         except UpstreamError as error:
             run.budget_has_room()
-            return await self._failed(run, course, job, target, error)
+            return await self._failed(run, course, job, job.plan.targets[0], error)
         except BudgetExceeded as error:
             return await self._without_room(run, course, job, error)
         except (NoProviderAvailable, DeadlineExceeded, StoreUnavailable) as error:
@@ -258,7 +264,7 @@ class AnswerBatchLine:
             return None
         run.budget_has_room()
         run.pace.answered()
-        body = self._with_cost(job, answer)
+        body = with_cost(self._frames, job, answer)
         job.response_bytes = len(body)
         ended = self._ended(run, course, final=True, ok=True)._replace(status=200, answer=body)
         await self._record(run, job, ended, status=200, outcome="ok")
@@ -388,9 +394,3 @@ class AnswerBatchLine:
         return ended._replace(
             status=status, answer=body if final else None, code=error.code, message=error.message
         )
-
-    def _with_cost(self, job: Job, answer: UpstreamAnswer) -> bytes:
-        cost = job.cost_nano_usd
-        if cost is None or not shows_cost_in_usage(job):
-            return answer.body
-        return self._frames.with_cost(job.request.dialect, answer.body, usd_float(cost))

@@ -156,6 +156,9 @@ class AnswerLlmRequest:
                 error = self._offers.explained(refused, request, self._targets(job, table))
             self.end(job, status=0, outcome="refused", error_code=error.code)
             raise error from None
+        except BaseException:
+            self.abandon(job)  # a defect must not take a slot for ever
+            raise
         timeouts = route.timeouts
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
         job.plan_s = clock.monotonic() - started
@@ -170,7 +173,7 @@ class AnswerLlmRequest:
             except NoProviderAvailable as error:
                 if not course.reads:
                     raise
-                course.unplanned = error
+                course.unplanned = error.with_traceback(None)
                 if self._offers is not None:
                     course.unplanned = self._offers.explained(error, job.request, self._targets(job, table))
         job.plan = Plan(route, (), (), "", 0)
@@ -317,7 +320,8 @@ class AnswerLlmRequest:
     def abandon(self, job: Job) -> None:
         """Gives the slot back without a record: for whoever keeps a durable note of what was begun, from
         which it is recorded later. Idempotent."""
-        if not job.recorded:
+        shared = None if job.course is None else job.course.shared
+        if not job.recorded and not (shared is not None and shared.end_later(lambda: self.abandon(job))):
             job.recorded = True
             self.in_flight -= 1
             if self._holds is not None:

@@ -42,6 +42,7 @@ from domain.batch.progress import TryEnded, request_id
 from domain.batch.settings import BatchMode
 from domain.batch.spending import line_bound
 from domain.errors import BudgetExceeded, InterchangeError, InvalidRequest
+from domain.llm.cache_wish import CacheWish
 from domain.llm.failures import Failure, FailureKind, classify
 from domain.llm.request import LlmRequest
 from domain.llm.usage import NO_USAGE, Usage
@@ -162,6 +163,7 @@ class RunProviderBatch:
             if request.home is not None or request.body != line.body:
                 # The document is made of the lines as they stand.
                 raise InvalidRequest("it refers to an answer that is kept somewhere", param="input")
+            request.cache_wish = CacheWish(no_store=True)  # the provider answers, whatever is kept here
             job, _ = self._pipeline.begin(principal, request, Requirements(), Attribution())
             self._pipeline.abandon(job)
         except InterchangeError as error:

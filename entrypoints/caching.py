@@ -92,6 +92,7 @@ class Caching:
         """Ends what is shared, tells and writes what waits, then closes everything."""
         await self.cache.aclose()
         await self._tasks.aclose()
+        await self.cache.aclose()  # calls beside requests left some behind as they ended
         if self.opened:
             await self.hearing.flush(FLUSH_WITHIN_S)
         if self.compares:

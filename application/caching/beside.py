@@ -25,6 +25,10 @@ from domain.tenancy.principal import Principal
 log = logging.getLogger("interchange")
 
 WAITING_MAX: Final = 256
+WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Bodies of requests that wait; they outlive their requests."""
+WAITED_MAX_S: Final = 60.0
+"""What waited longer is left out: its caller may have been stopped or its key revoked meanwhile."""
 REFRESH: Final = "refresh"
 AUDIT: Final = "audit"
 
@@ -55,6 +59,7 @@ class _Wanted(NamedTuple):
     key: bytes
     job: Job
     candidate: Candidate | None
+    since_s: float
 
 
 class BesideCalls:
@@ -64,6 +69,7 @@ class BesideCalls:
         self._clock = clock
         self._pipeline: Pipeline | None = None
         self._waiting: deque[_Wanted] = deque()
+        self._waiting_bytes = 0
         self._known: set[tuple[str, bytes]] = set()
         """What waits or runs."""
         self._news = asyncio.Event()
@@ -80,13 +86,13 @@ class BesideCalls:
         """Asks again what a stale answer was served for."""
         course = job.course
         if course is not None:
-            self._want(_Wanted(REFRESH, course.key, job, None))
+            self._want(REFRESH, course.key, job, None)
 
     def audit(self, job: Job, candidate: Candidate) -> None:
         """Asks what was answered with the answer to a similar question, as far as the route pays for it."""
         course = job.course
         if course is not None and self._affordable(job, course):
-            self._want(_Wanted(AUDIT, course.key, job, candidate))
+            self._want(AUDIT, course.key, job, candidate)
 
     def _affordable(self, job: Job, course: CacheCourse) -> bool:
         tenant_id, route = job.principal.tenant_id, course.route.name
@@ -95,15 +101,16 @@ class BesideCalls:
         self.counts[f"{AUDIT}: over its daily budget"] += 1
         return False
 
-    def _want(self, wanted: _Wanted) -> None:
-        known = wanted.why, wanted.key
-        if self._pipeline is None or known in self._known:
+    def _want(self, why: str, key: bytes, job: Job, candidate: Candidate | None) -> None:
+        if self._pipeline is None or (why, key) in self._known:
             return
-        if len(self._waiting) >= WAITING_MAX:
-            self.counts[f"{wanted.why}: too many wait"] += 1
+        size_bytes = job.request.size_bytes
+        if len(self._waiting) >= WAITING_MAX or self._waiting_bytes + size_bytes > WAITING_BYTES_MAX:
+            self.counts[f"{why}: too many wait"] += 1
             return
-        self._known.add(known)
-        self._waiting.append(wanted)
+        self._known.add((why, key))
+        self._waiting.append(_Wanted(why, key, job, candidate, self._clock.monotonic()))
+        self._waiting_bytes += size_bytes
         self._news.set()
 
     async def run(self) -> None:
@@ -114,10 +121,14 @@ class BesideCalls:
                     self._news.clear()
                     await self._news.wait()
                 await self._slots.acquire()
-                group.create_task(self._one(self._waiting.popleft()))
+                wanted = self._waiting.popleft()
+                self._waiting_bytes -= wanted.job.request.size_bytes
+                group.create_task(self._one(wanted))
 
     async def _one(self, wanted: _Wanted) -> None:
         try:
+            if not self._still_wanted(wanted):
+                return
             await self._ask(wanted)
             self.counts[f"{wanted.why}: done"] += 1
         except InterchangeError as error:
@@ -129,6 +140,14 @@ class BesideCalls:
         finally:
             self._known.discard((wanted.why, wanted.key))
             self._slots.release()
+
+    def _still_wanted(self, wanted: _Wanted) -> bool:
+        if self._clock.monotonic() - wanted.since_s > WAITED_MAX_S:
+            self.counts[f"{wanted.why}: waited too long"] += 1
+            return False
+        # What ran while it waited may have used up the day's allowance.
+        course = wanted.job.course
+        return wanted.why != AUDIT or (course is not None and self._affordable(wanted.job, course))
 
     async def _ask(self, wanted: _Wanted) -> Job:
         pipeline, first = self._pipeline, wanted.job

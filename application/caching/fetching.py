@@ -135,7 +135,12 @@ class Fetching:
         if self.down:
             log.info("the second tier answers again")
         self._failures_in_a_row = 0
-        served = self._arrived(found) if found is not None and found.key == key else None
+        served: CachedAnswer | None = None
+        try:
+            served = self._arrived(found) if found is not None and found.key == key else None
+        except Exception:
+            # Whoever waits has nobody else to end its wait.
+            log.exception("what the second tier gave could not be taken")
         self.found += served is not None
         self.missed += served is None
         self._end(key, answer, served)

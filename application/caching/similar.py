@@ -28,6 +28,8 @@ log = logging.getLogger("interchange")
 
 FIND_TIMEOUT_S: Final = 0.25
 WAITING_MAX: Final = 4096
+WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Requests and answers that wait to be learned from."""
 JUDGE_TIMEOUT_S: Final = 30.0
 
 
@@ -39,6 +41,10 @@ class _ToKeep(NamedTuple):
     entry: CachedAnswer
     candidate: Candidate | None
     watched: bool
+
+    @property
+    def size_bytes(self) -> int:
+        return self.job.request.size_bytes + self.entry.size_bytes
 
 
 class SimilarAnswers:
@@ -68,6 +74,7 @@ class SimilarAnswers:
         self._keepsakes = keepsakes
         self._find_timeout_s = find_timeout_s
         self._waiting: deque[_ToKeep] = deque()
+        self._waiting_bytes = 0
 
     # In the way of a request
 
@@ -106,10 +113,12 @@ class SimilarAnswers:
         if not entry.text:
             return
         watched = course.policy.mode is CacheMode.OBSERVE and not course.beside
-        if len(self._waiting) >= WAITING_MAX:
+        one = _ToKeep(job, course, entry, course.candidate, watched)
+        if len(self._waiting) >= WAITING_MAX or self._waiting_bytes + one.size_bytes > WAITING_BYTES_MAX:
             self.nearest.counts["left out: too many wait"] += 1
             return
-        self._waiting.append(_ToKeep(job, course, entry, course.candidate, watched))
+        self._waiting.append(one)
+        self._waiting_bytes += one.size_bytes
         self.told.news.set()
 
     async def run(self) -> None:
@@ -126,7 +135,9 @@ class SimilarAnswers:
             try:
                 await self.told.work()
                 if self._waiting:
-                    await self._learn(self._waiting.popleft())
+                    one = self._waiting.popleft()
+                    self._waiting_bytes -= one.size_bytes
+                    await self._learn(one)
             except StoreUnavailable as error:
                 self.nearest.counts["left out: unavailable"] += 1
                 log.warning("similar questions: %s", error.message)

@@ -113,8 +113,8 @@ class KeepAnswers:
     def remember(self, job: Job, seen: SeenAnswer) -> None:
         """Knows the answer from now on. Never waits."""
         target, request = job.answered_by, job.request
-        if target is None or not seen.id:
-            return
+        if target is None or not seen.id or (job.course is not None and job.course.hit is not None):
+            return  # of an answer that is given again, everything was noted when it was made
         native = answers_natively(target)
         own_s = own_retention_s(job)
         now_us = self._memory.now_us()

@@ -11,9 +11,15 @@ _BYTES: Final = 16
 def route_version(route: Route) -> str:
     """Changes with whatever of a route could change an answer: who may give it, and under which limits.
 
-    Prices, timeouts and budgets do not; what the route does with answers afterwards does not either.
+    Prices, timeouts and budgets do not; what the route does with answers afterwards does not either, but for
+    where it tells their cost: streams are kept with the place for it.
     """
-    parts = [route.strategy, repr(route.max_output_tokens), repr(route.answers_kept_s is not None)]
+    parts = [
+        route.strategy,
+        repr(route.max_output_tokens),
+        repr(route.answers_kept_s is not None),
+        route.usage_cost.value,
+    ]
     for member in route.targets:
         target = route.stand_ins.get(member.target.index, member.target)
         offering = target.offering

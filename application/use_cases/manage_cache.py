@@ -1,6 +1,7 @@
 """The answer cache for its operators: how it is, what is kept, and what no longer counts."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from math import isfinite
 from typing import Final, NamedTuple
@@ -15,18 +16,27 @@ from application.ports.vector_index import IndexFacts
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import NO_PLAN
 from domain.caching.entry import CachedAnswer, Position
-from domain.caching.invalidation import InvalidationKind, InvalidationRule, Radius, radius_value
+from domain.caching.invalidation import (
+    InvalidationKind,
+    InvalidationRule,
+    Radius,
+    check_name,
+    radius_value,
+)
 from domain.caching.key import KEY_BYTES
-from domain.caching.policy import CacheMode
-from domain.errors import Forbidden, InvalidRequest, NotFound, StoreUnavailable
+from domain.caching.policy import CacheMode, CacheScope
+from domain.errors import Forbidden, InvalidRequest, NotFound, StoreUnavailable, UnknownModel
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.requirements import Requirements
 from domain.tenancy.key_rules import check_tenant
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
 
+log = logging.getLogger("interchange")
+
 READ: Final = "cache.read"
 WRITE: Final = "cache.write"
+CALL: Final = "llm.call"
 HEARD_BY_ALL_WITHIN_S: Final = 1.0
 """Every instance reads the log twice a second or more often."""
 HEARD_LATE_S: Final = 5.0
@@ -34,6 +44,8 @@ HEARD_LATE_S: Final = 5.0
 EMBED_WITHIN_S: Final = 5.0
 LOOK_WITHIN_S: Final = 5.0
 TEXT_CHARS_MAX: Final = 20_000
+_SHOWN: Final = frozenset(InvalidationKind) - {InvalidationKind.PROMPT, InvalidationKind.RADIUS}
+"""Kinds whose values may stand in a log: the others hold words of prompts."""
 
 
 class CacheStatus(NamedTuple):
@@ -170,6 +182,31 @@ class ManageCache:
         tiers = tuple(name for name, one in (("l1", found.l1), ("l2", found.l2)) if one is not None)
         return KeptEntry(answer, tiers)
 
+    def check_words(self, by: Principal, answer: CachedAnswer) -> None:
+        """Whether somebody who may see that an answer is kept may also read what was asked and answered.
+
+        Raises Forbidden: it may not call models, or not this one, so it could not have got the answer by
+        asking; or its route keeps the answers of each user or key apart, and only those who may put answers
+        there read them all.
+        """
+        if by.may(WRITE):
+            return
+        if not by.may(CALL):
+            raise Forbidden(f"reading kept questions and answers takes {CALL} or {WRITE}", param="body")
+        table, _ = self._runtime.snapshot
+        target = table.by_id.get(answer.target_id)
+        try:
+            route = table.resolve(answer.route)
+        except UnknownModel:
+            route = None  # nobody knows any more whose it was
+        if route is None or target is None or route.cache.scope is not CacheScope.TENANT:
+            raise Forbidden(
+                f"answers of route {answer.route} are not for all of the tenant; reading them takes {WRITE}",
+                param="body",
+            )
+        if by.allowed_models is not None and not table.allowed(by.allowed_models, route) >> target.index & 1:
+            raise Forbidden(f"this key may not call {target.id}, so not read its answers", param="body")
+
     async def invalidate(self, by: Principal, wanted: WantedInvalidation) -> Invalidated:
         """Nothing it names is served from here on when this returns.
 
@@ -178,6 +215,10 @@ class ManageCache:
         """
         rule, matched = await self._rule(by, wanted)
         position = await self._tiers.invalidate(rule)
+        shown = rule.value if rule.kind in _SHOWN else "…"
+        log.info(
+            "answers of tenant %r taken out by %s: %s %r", rule.tenant_id, by.key_id, rule.kind.value, shown
+        )
         return Invalidated(rule._replace(position=position.number), position, HEARD_BY_ALL_WITHIN_S, matched)
 
     async def _rule(self, by: Principal, wanted: WantedInvalidation) -> tuple[InvalidationRule, int | None]:
@@ -189,6 +230,8 @@ class ManageCache:
         tenant_id = by.tenant_id if wanted.tenant_id is None else wanted.tenant_id
         check_tenant(by, tenant_id, WRITE)
         if kind is InvalidationKind.EVERYTHING:
+            if wanted.tenant_id is not None:
+                raise InvalidRequest("everything is not one tenant's; use kind tenant", param="tenant_id")
             if not by.may("tenants.manage"):
                 raise Forbidden("only those who manage tenants may invalidate everything (tenants.manage)")
             return InvalidationRule(kind, "", wanted.value), None
@@ -197,6 +240,7 @@ class ManageCache:
         if kind is not InvalidationKind.RADIUS:
             if wanted.text or wanted.similarity is not None:
                 raise InvalidRequest("text and similarity are for kind radius", param="text")
+            check_name(kind, wanted.value)
             return InvalidationRule(kind, tenant_id, wanted.value), None
         if wanted.value:
             raise InvalidRequest("value: a radius takes text and similarity instead", param="value")

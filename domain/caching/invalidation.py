@@ -1,6 +1,7 @@
 """What no longer counts. Rules are positions in what all instances hear, so no clocks are compared: an answer
 is allowed only if whoever asked for it had already heard every rule that matches it."""
 
+import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ VALUE_CHARS_MAX: Final = 512
 RADIUS_CHARS_MAX: Final = 40_000
 """Enough for 4,096 numbers of four bytes, in hex, and the similarity before them."""
 _LOOKED_AT_CHARS: Final = 4_096
+_SIGNS: Final = "letters, digits and . _ : / -"
 
 
 class InvalidationKind(Enum):
@@ -35,6 +37,20 @@ class InvalidationKind(Enum):
     EVERYTHING = "everything"
     RADIUS = "radius"
     """Questions near a vector (`radius_value`); whoever has the vectors applies it."""
+
+
+_FORMS: Final = {
+    InvalidationKind.ENTRY: (re.compile(r"[0-9A-Fa-f]{64}"), "a key is 64 hexadecimal digits"),
+    InvalidationKind.TAG: (re.compile(r"[A-Za-z0-9._:/-]{1,64}"), f"a tag is 1-64 {_SIGNS}, one at a time"),
+    InvalidationKind.MODEL: (
+        re.compile(r"[^*/]+/[^*]+|[^*]*\*"),
+        "a model is provider/model as answers name them, or begins so and ends in *",
+    ),
+    InvalidationKind.NAMESPACE: (
+        re.compile(r"[A-Za-z0-9._:/-]{0,128}\*?"),
+        f"a namespace is 1-128 {_SIGNS}, or begins so and ends in *",
+    ),
+}
 
 
 class InvalidationRule(NamedTuple):
@@ -94,6 +110,14 @@ def check_rule(rule: InvalidationRule) -> None:
         raise InvalidRequest("value: only spaces", param="value")
     if kind is InvalidationKind.RADIUS:
         read_radius(value)
+
+
+def check_name(kind: InvalidationKind, value: str) -> None:
+    """Raises InvalidRequest for a name that no answer can have, so that nobody believes something was taken
+    out because of a slip. Stricter than `check_rule`, which also reads what other versions wrote."""
+    form = _FORMS.get(kind)
+    if value and form is not None and form[0].fullmatch(value) is None:
+        raise InvalidRequest(f"value: {form[1]}", param="value")
 
 
 def matches(rule: InvalidationRule, answer: CachedAnswer) -> bool:

@@ -132,6 +132,12 @@ def invalidate(
         f"invalidated: {what}{matched}; in force here, and with every other instance within "
         f"{answer['heard_by_all_within_s']:g} s"
     )
+    if answer["matched"] == 0:
+        click.echo(
+            "No question near this text is known. Where a route only answers equal requests (`exact`), "
+            "questions are not compared: take theirs out with --prompt, --tag or --route.",
+            err=True,
+        )
 
 
 def _invalidation(asked: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from domain.caching.invalidation import (
     InvalidationRule,
     Radius,
     RuleBook,
+    check_name,
     check_rule,
     matches,
     radius_value,
@@ -247,6 +248,39 @@ class TestChecking:
             check_rule(wrong)
 
         assert refused.value.param in ("value", "kind", "tenant_id")
+
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [
+            (InvalidationKind.ENTRY, "abcd"),
+            (InvalidationKind.TAG, "a b"),
+            (InvalidationKind.TAG, "a,b"),
+            (InvalidationKind.TAG, "faq*"),
+            (InvalidationKind.MODEL, "gpt-4o"),
+            (InvalidationKind.MODEL, "openai/*-mini"),
+            (InvalidationKind.NAMESPACE, "*v1*"),
+        ],
+    )
+    def test_a_name_that_no_answer_can_have_is_refused(self, kind: InvalidationKind, value: str) -> None:
+        with pytest.raises(InvalidRequest) as refused:
+            check_name(kind, value)
+
+        assert refused.value.param == "value"
+
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [
+            (InvalidationKind.ENTRY, KEYS[0].hex()),
+            (InvalidationKind.TAG, "team/faq:2026"),
+            (InvalidationKind.MODEL, "bedrock/arn:aws:x/y"),
+            (InvalidationKind.MODEL, "openai*"),
+            (InvalidationKind.NAMESPACE, "*"),
+            (InvalidationKind.ROUTE, "any thing"),
+            (InvalidationKind.PROMPT, "What * is"),
+        ],
+    )
+    def test_a_name_that_an_answer_can_have_is_taken(self, kind: InvalidationKind, value: str) -> None:
+        check_name(kind, value)
 
     @given(rules())
     def test_rules_come_back_from_the_log_as_they_were(self, one: InvalidationRule) -> None:

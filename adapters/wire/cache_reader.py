@@ -8,7 +8,7 @@ from adapters.wire.canonical import Incomparable, decoded, encoded, number_of
 from adapters.wire.canonical_bodies import Json, one_form
 from adapters.wire.last_questions import last_question
 from application.ports.cache_reader import CacheReader
-from application.ports.wire import GEMINI_GENERATE
+from application.ports.wire import GEMINI_GENERATE, OPENAI_CHAT
 from domain.caching.key import KEY_BYTES
 from domain.caching.question import Asked, Question
 from domain.llm.request import LlmRequest
@@ -16,10 +16,26 @@ from domain.llm.request import LlmRequest
 BODY_BYTES_MAX: Final = 1024 * 1024
 """Larger bodies are not compared: that would hold up everybody else for milliseconds."""
 
-_VENDOR_PREFIXES: Final = ("anthropic-", "openai-")
+_VENDOR_PREFIXES: Final = (
+    "anthropic-",
+    "openai-",
+    "x-goog-",
+    "x-dashscope-",
+    "x-openrouter-",
+    "extra-parameters",
+    "azureml-",
+)
+"""Of headers that are forwarded and that some provider reads as part of what is asked."""
 _BETAS: Final = frozenset({"anthropic-beta", "openai-beta"})
 """Lists in which neither order nor repetition counts."""
-_NEUTRAL: Final = frozenset({"anthropic-dangerous-direct-browser-access"})
+_NEUTRAL: Final = frozenset(
+    {
+        "anthropic-dangerous-direct-browser-access",
+        "x-goog-api-client",
+        "x-goog-request-id",
+        "x-goog-request-params",
+    }
+)
 """What says from where is asked, not what."""
 _VERSION: Final = ("anthropic-version", "2023-06-01")
 """The one version there is, which is also what a caller gets who names none."""
@@ -60,12 +76,17 @@ def _form_of(request: LlmRequest) -> Json | None:
     if len(request.body) > BODY_BYTES_MAX or request.continues is not None or request.previous_response_id:
         return None
     body = decoded(request.body)
-    if type(body) is not dict:
+    if type(body) is not dict or _wants_it_stored(request.dialect, body):
         return None
     try:
         return one_form(request.dialect, body)
     except LookupError:
         return None
+
+
+def _wants_it_stored(dialect: str, body: Json) -> bool:
+    """Whether whoever asks wants to find this very answer at the provider later, where a kept one is not."""
+    return dialect == OPENAI_CHAT and body.get("store") not in (None, False)
 
 
 def _digest(request: LlmRequest, kind: bytes, body: Json) -> bytes:

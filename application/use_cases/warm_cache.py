@@ -1,6 +1,7 @@
 """Filling the answer cache before anybody asks: from requests, or from answers that were logged."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
@@ -29,7 +30,11 @@ from domain.routing.target import Route, Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
 
+log = logging.getLogger("interchange")
+
 PERMISSION: Final = "cache.write"
+LOGGED: Final = "warmed"
+"""How an answer came that no provider gave just now, in place of `direct` or `portkey`: hits say so."""
 LINES_MAX: Final = 1_000
 CONCURRENCY_MAX: Final = 16
 WITHIN_S: Final = 600.0
@@ -172,7 +177,9 @@ class WarmCache:
         slots = asyncio.Semaphore(concurrency)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._in_turn(run, slots, *line)) for line in numbered]
-        return WarmReport(tuple(task.result() for task in tasks), run.spent_nano_usd)
+        report = WarmReport(tuple(task.result() for task in tasks), run.spent_nano_usd)
+        log.info("%d answers of tenant %s put there by %s", report.count("kept"), by.tenant_id, by.key_id)
+        return report
 
     async def _in_turn(self, run: _Run, slots: asyncio.Semaphore, number: int, raw: bytes) -> Warmed:
         async with slots:
@@ -340,6 +347,7 @@ class WarmCache:
             heard=course.heard,
             text=text,
             question=course.question,
+            via=LOGGED,
         )
 
     def _course(self, wanted: _Wanted) -> CacheCourse:

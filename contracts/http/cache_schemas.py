@@ -45,6 +45,7 @@ _ANSWER: dict[str, Schema] = {
     "target": text(),
     "provider": text(),
     "model": text(),
+    "via": text("`direct`, `portkey`, or `warmed`: no provider gave it, it was put there as logged."),
     "simulated": boolean(),
     "finish_reason": text(),
     "input_tokens": _COUNT,
@@ -243,7 +244,9 @@ CACHE_SCHEMAS: dict[str, Schema] = {
                         "candidate": maybe(
                             obj(
                                 {
-                                    "question": text(),
+                                    "question": maybe(
+                                        text("Null for keys that may neither ask nor write to the cache.")
+                                    ),
                                     "similarity": number(),
                                     "guarded": maybe(text("The guard that takes them for different ones.")),
                                     "p_low": maybe(

@@ -97,9 +97,9 @@ def _print_similar(similar: Shown) -> None:
     verdict = "would be served" if candidate["would_serve"] else f"not served ({similar['reason']})"
     sure = "" if candidate["p_low"] is None else f", right with at least {candidate['p_low']:.2%}"
     guarded = f", guard {candidate['guarded']}" if candidate["guarded"] else ""
+    question = "(not shown to this key)" if candidate["question"] is None else plain(candidate["question"])
     click.echo(
-        f"similar question: {plain(candidate['question'])!r}, similarity {candidate['similarity']:.3f}"
-        f"{sure}{guarded}: {verdict}"
+        f"similar question: {question!r}, similarity {candidate['similarity']:.3f}{sure}{guarded}: {verdict}"
     )
 
 

@@ -110,6 +110,8 @@ class _Cache:
         if wanted not in ("0", "1"):
             raise InvalidRequest("body must be 0 or 1", param="body")
         found = await self._use.manage.entry(by, request.path_params["key"])
+        if wanted == "1":
+            self._use.manage.check_words(by, found.answer)
         return entry_object(found, with_body=wanted == "1")
 
     async def drop(self, request: Request, by: Principal) -> Any:
@@ -127,9 +129,9 @@ class _Cache:
     async def explain(self, request: Request, by: Principal) -> Any:
         asked = await self._use.asked_about.read(request, by)
         try:
-            return cache_explanation_object(
-                await self._use.explain(by, asked.request, asked.requirements, asked.attribution)
-            )
+            explained = await self._use.explain(by, asked.request, asked.requirements, asked.attribution)
+            # Whoever may ask would get the answer to that question, too.
+            return cache_explanation_object(explained, with_words=by.may("llm.call") or by.may("cache.write"))
         except InterchangeError as error:
             error.param = asked.params.get(error.param or "", error.param)
             raise

@@ -119,6 +119,7 @@ def _answer(answer: CachedAnswer) -> dict[str, Any]:
         "target": answer.target_id,
         "provider": answer.provider,
         "model": answer.model,
+        "via": answer.via,
         "simulated": answer.simulated,
         "finish_reason": answer.finish_reason,
         "input_tokens": answer.input_tokens,
@@ -145,8 +146,8 @@ def invalidated_object(done: Invalidated) -> dict[str, Any]:
     }
 
 
-def cache_explanation_object(explained: CacheExplanation) -> dict[str, Any]:
-    """What the cache would do, and from what."""
+def cache_explanation_object(explained: CacheExplanation, *, with_words: bool) -> dict[str, Any]:
+    """What the cache would do, and from what. `with_words`: also how a similar question was put."""
     policy, partition = explained.policy, explained.partition
     return {
         "route": explained.route,
@@ -167,7 +168,7 @@ def cache_explanation_object(explained: CacheExplanation) -> dict[str, Any]:
         "l1": _there(explained.l1),
         "l2": _there(explained.l2),
         "l2_down": explained.l2_down,
-        "similar": None if explained.similar is None else _similar(explained.similar),
+        "similar": None if explained.similar is None else _similar(explained.similar, with_words=with_words),
     }  # fmt: skip
 
 
@@ -182,14 +183,14 @@ def _there(there: KeptThere | None) -> dict[str, Any] | None:
     }
 
 
-def _similar(found: SimilarFound) -> dict[str, Any]:
+def _similar(found: SimilarFound, *, with_words: bool) -> dict[str, Any]:
     candidate = found.candidate
     if candidate is None:
         return {"reason": found.why or None, "candidate": None}
     return {
         "reason": found.why or None,
         "candidate": {
-            "question": candidate.kept.question,
+            "question": candidate.kept.question if with_words else None,
             "similarity": candidate.similarity,
             "guarded": candidate.guarded or None,
             "p_low": candidate.p_low,

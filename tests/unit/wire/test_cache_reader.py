@@ -88,7 +88,7 @@ def test_a_limit_of_ours_is_part_of_what_is_asked() -> None:
     [
         (CHAT, {"stream": True}),
         (CHAT, {"stream": False, "stream_options": {"include_usage": True}}),
-        (CHAT, {"user": "u", "safety_identifier": "s", "metadata": {"a": "b"}, "store": True}),
+        (CHAT, {"user": "u", "safety_identifier": "s", "metadata": {"a": "b"}, "store": False}),
         (CHAT, {"prompt_cache_key": "k", "prompt_cache_retention": "24h"}),
         (CHAT, {"n": 1}),
         (CHAT, {"n": 1.0, "stop": None, "temperature": None, "tools": None}),
@@ -286,6 +286,24 @@ def test_vendor_headers_that_may_change_an_answer_are_part_of_what_is_asked() ->
     assert headers(("openai-beta", "a")) != headers(("anthropic-beta", "a"))
     assert headers(("anthropic-version", "2023-01-01")) != plain
     assert headers(("anthropic-beta", "a,b")) == headers(("anthropic-beta", " b"), ("anthropic-beta", "a, a"))
+
+
+def test_headers_of_other_vendors_that_change_answers_are_too() -> None:
+    plain = headers()
+    for pair in (
+        ("x-goog-user-location", "de"),
+        ("x-dashscope-datainspection", "enable"),
+        ("x-openrouter-experimental", "1"),
+        ("extra-parameters", "drop"),
+        ("azureml-model-deployment", "blue"),
+    ):
+        assert headers(pair) != plain
+    assert headers(("x-goog-api-client", "gl-python/3"), ("x-goog-request-id", "7")) == plain
+
+
+def test_a_chat_that_its_provider_shall_store_is_never_answered_from_the_cache() -> None:
+    for store in (True, "yes", 1):
+        assert READER.asked(request(CHAT, {"messages": HELLO, "store": store})) is None
 
 
 def test_headers_of_clients_and_the_usual_version_make_no_difference() -> None:

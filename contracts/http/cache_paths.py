@@ -95,7 +95,7 @@ CACHE_PATHS: dict[str, Any] = {
             ),
             "requestBody": {
                 "required": True,
-                "content": {"application/jsonl": {"schema": text("One JSON object per line.")}},
+                "content": {"application/jsonl": {"schema": ref("CacheWarmLines")}},
             },
         }
     },

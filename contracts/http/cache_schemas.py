@@ -280,6 +280,12 @@ CACHE_SCHEMAS: dict[str, Schema] = {
             ),
         }
     ),
+    "CacheWarmLines": {
+        **text("One JSON object per line."),
+        "examples": [
+            '{"model": "faq", "messages": [{"role": "user", "content": "What is your return policy?"}]}\n'
+        ],
+    },
     "VerifiedReuse": obj(
         {
             "routes": array(

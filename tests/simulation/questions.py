@@ -80,7 +80,7 @@ class MeaningJudge(AnswerJudge):
 
 def bold_prior(embedder_id: str) -> Prior:
     """Takes questions with the same words of weight for the same, from the first request on."""
-    weights = {"bias": 8.0, "substituted": -9.0, "distance": -2.0}
+    weights = {"bias": -3.0, "same_content": 11.0}
     return Prior(
         embedder=embedder_id,
         means=(0.0,) * len(LEXICAL),

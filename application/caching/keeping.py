@@ -64,6 +64,8 @@ def kept(job: Job, course: CacheCourse, given: Given, now_us: int) -> CachedAnsw
     if why := why_not_kept(outcome, policy):
         return why
     attempt = job.attempts[-1]
+    if job.cut_to_budget and attempt.output_tokens >= (job.max_tokens_set or 0):
+        return "truncated_or_filtered"  # whatever its server calls that end
     expires_at_us = now_us + int(lifetime_s(policy, course.wish) * 1e6)
     return CachedAnswer(
         key=course.key,

@@ -2,7 +2,9 @@
 
 An epoch is one master's reign over one stream. A failover, a restart or an emptied server begins another,
 because what the last master had acknowledged may be missing: nothing that was asked before it can be
-trusted to know all invalidations. Within an epoch numbers have no gaps but the trimmed beginning.
+trusted to know all invalidations. So does whatever somebody else writes over its keys: what cannot be read
+cannot be trusted either, and must not keep everybody from the log for ever. Within an epoch numbers have no
+gaps but the trimmed beginning.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,28 +29,37 @@ _KNOWN: Final = """
 local log, state, new_epoch = KEYS[1], KEYS[2], ARGV[1]
 local function text(n) return string.format('%.0f', n) end
 local function number(id) return tonumber(string.match(id, '^%d+')) end
-local function size(kind, data) return #kind + #data + OVERHEAD end
+local function size(kind, data) return #(kind or '') + #(data or '') + OVERHEAD end
 local reign = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
-local known = redis.call('HMGET', state, 'epoch', 'reign', 'tail', 'gone', 'bytes')
-local epoch, tail, gone, bytes
+local function wrong(answer)
+  if answer.err and not string.find(answer.err, 'WRONGTYPE') then error(answer.err) end
+  return answer.err
+end
+local known = redis.pcall('HMGET', state, 'epoch', 'reign', 'tail', 'gone', 'bytes')
+if wrong(known) then known = {} end
+local epoch, tail, gone, bytes = known[1], tonumber(known[3]), tonumber(known[4]), tonumber(known[5])
 local function begin()
-  redis.call('UNLINK', log)
+  redis.call('UNLINK', log, state)
   epoch, tail, gone, bytes = new_epoch, 0, 0, 0
   redis.call('HSET', state, 'epoch', epoch, 'reign', reign, 'tail', '0', 'gone', '0', 'bytes', '0')
 end
-if not known[1] or known[2] ~= reign then
+local function sound()
+  if not epoch or known[2] ~= reign or not (tail and gone and bytes) then return false end
+  if not (gone >= 0 and tail >= gone and bytes >= 0) then return false end
+  local last = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)
+  if wrong(last) then return false end
+  return #last == 0 or (last[1][1] == text(tail) .. '-0' and redis.call('XLEN', log) == tail - gone)
+end
+if not sound() then
   begin()
-else
-  epoch, tail, gone, bytes = known[1], tonumber(known[3]), tonumber(known[4]), tonumber(known[5])
-  if gone < tail and redis.call('EXISTS', log) == 0 then
-    gone, bytes = tail, 0
-    redis.call('HSET', state, 'gone', text(gone), 'bytes', '0')
-  end
+elseif gone < tail and redis.call('XLEN', log) == 0 then
+  gone, bytes = tail, 0
+  redis.call('HSET', state, 'gone', text(gone), 'bytes', '0')
 end
 """.replace("OVERHEAD", str(RECORD_OVERHEAD_BYTES))
 
 _APPEND: Final = Script(
-    "interchange-cache-log-append-1",
+    "interchange-cache-log-append-2",
     _KNOWN
     + """
 local records_max, bytes_max = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -81,7 +92,7 @@ return {epoch, tail}
 )
 
 _READ: Final = Script(
-    "interchange-cache-log-read-1",
+    "interchange-cache-log-read-2",
     _KNOWN
     + """
 local after_epoch, reached = ARGV[2], tonumber(ARGV[3])
@@ -101,7 +112,7 @@ while reached < tail and #found < limit and taken < page_bytes do
   end
   for _, record in ipairs(some) do
     reached = number(record[1])
-    local kind, data = record[2][2], record[2][4]
+    local kind, data = record[2][2] or '', record[2][4] or ''
     found[#found + 1] = {reached, kind, data}
     taken = taken + size(kind, data)
     if taken >= page_bytes then break end
@@ -148,7 +159,7 @@ class RedisCacheLog(CacheLog):
     async def read(self, after: Position, limit: int) -> LogPage:
         arguments = (after.epoch, after.number, limit, PAGE_BYTES)
         epoch, reached, lost, found = await self._run(_READ, arguments, (self._state,))
-        records = [(number, LogRecord(kind.decode(), data)) for number, kind, data in found]
+        records = [(number, LogRecord(kind.decode("utf-8", "replace"), data)) for number, kind, data in found]
         return LogPage(records, Position(epoch.decode(), reached), bool(lost))
 
     async def _run(self, script: Script, arguments: Command, more_keys: tuple[str, ...]) -> Any:

@@ -28,8 +28,10 @@ WARM_LABELS: Final = 100
 WARM_SEEN: Final = 100.0
 RISK_MAX: Final = 5.0
 """Times the accepted rate: what one hit may risk at most."""
-MEAN_SHARE: Final = 0.5
-"""Of the accepted rate: what hits may risk on average."""
+MEAN_SHARE: Final = 0.8
+MEAN_SHARE_MIN: Final = 0.4
+"""Of the accepted rate: what hits may risk on average. The fewer hits there are, the more of the rate is left
+to chance, so that what is measured over them stays below it."""
 STRICTER: Final = 0.5
 """Log-odds that one wrong audited hit costs."""
 STRICTNESS_MAX: Final = 6.0
@@ -128,7 +130,7 @@ class VerifiedModel:
             count += self._risk_counts[number]
             total += self._risk_sums[number]
             edge = math.exp(-_BIN_WIDTH * number)
-            if edge > RISK_MAX * error_rate or (count and total / count > MEAN_SHARE * error_rate):
+            if edge > RISK_MAX * error_rate or (count and total > count * _mean_allowed(error_rate, count)):
                 break
             limit = max(limit, edge)
         return limit
@@ -226,6 +228,11 @@ class VerifiedModel:
         model._covariance, rest = rest[: size * size], rest[size * size :]
         model._risk_counts, model._risk_sums = rest[:_BINS], rest[_BINS:]
         return model
+
+
+def _mean_allowed(error_rate: float, hits: float) -> float:
+    share = MEAN_SHARE - 1.0 / math.sqrt(error_rate * hits)
+    return max(MEAN_SHARE_MIN, share) * error_rate
 
 
 def _sigmoid(score: float) -> float:

@@ -37,7 +37,7 @@ def some_features(chance: random.Random) -> Features:
 
 
 class Run:
-    """Feeds a model with pairs as the product does: what is not served is labelled at once, hits by chance."""
+    """Feeds a model with pairs as the product does: what is not served is labelled, hits by chance."""
 
     def __init__(
         self,

@@ -159,8 +159,11 @@ class BesideCalls:
             replace(first.attribution),
             beside=wanted.why,
         )
-        if job.course is not None:
-            job.course.candidate = wanted.candidate
+        if job.course is None:
+            # The route has changed, and would keep nothing that is paid for now.
+            pipeline.end(job, status=0, outcome="cancelled")
+            return job
+        job.course.candidate = wanted.candidate
         status, outcome, code = 0, "cancelled", ""
         try:
             if job.request.stream:

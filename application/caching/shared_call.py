@@ -172,7 +172,7 @@ class SharedReader:
         self._call, self._tape, self._job, self._retold, self._at_end = call, call.tape, job, retold, at_end
         self._clock = clock
         self._place = 0
-        self.headers = call.tape.headers
+        self.headers = call.tape.headers if call.job is job else ()  # they are about one caller's call
 
     async def next_block(self) -> Block | None:
         """Raises StreamCut: the answer broke and cannot be finished, or this reader was far too slow."""

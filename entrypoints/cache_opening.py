@@ -33,6 +33,7 @@ from application.caching.write_behind import WriteBehind
 from application.ports.answer_store import AnswerStore, CacheLog
 from application.ports.entry_seal import EntrySeal
 from application.ports.system import Clock, IdFactory
+from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.caching.invalidation import RuleBook
 from domain.caching.priors import prior_of
 from entrypoints.caching import Caching
@@ -173,6 +174,11 @@ def open_caching(
         tiers=opened.tiers, reader=reader, frames=DialectFrames(), clock=clock, similar=similar
     )
     cache.beside = beside
+
+    def attach(pipeline: AnswerLlmRequest) -> None:
+        beside.attach(pipeline)
+        questions.attach(pipeline)
+
     return Caching(
         cache=cache,
         tiers=opened.tiers,
@@ -184,6 +190,6 @@ def open_caching(
         write_behind=opened.write_behind,
         upkeep=() if opened.upkeep is None else (opened.upkeep,),
         warm=questions.warm,
-        attach=questions.attach,
+        attach=attach,
         problems=questions.problems,
     )

@@ -1,7 +1,7 @@
 """Reading the second tier in the way of requests: bounded in time whatever the store does, never an error.
 
-Identical reads that run at once are one. A store that fails three times in a row is asked by one request a
-second, until it answers in time again.
+Identical reads that run at once are one. A store that fails three times in a row is asked once a second, by a
+request or, where none comes, for nobody, until it answers in time again.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Final
 from application.ports.answer_store import AnswerStore
 from application.ports.system import Clock
 from domain.caching.entry import CachedAnswer
+from domain.caching.key import KEY_BYTES
 from domain.errors import StoreUnavailable
 
 log = logging.getLogger("interchange")
@@ -21,10 +22,13 @@ FAILURES_MAX: Final = 3
 ASKED_AGAIN_AFTER_S: Final = 1.0
 RUNNING_MAX: Final = 256
 """Reads at once, those included that were given up and have not ended; beyond, it is a miss."""
+_NOBODYS: Final = bytes(KEY_BYTES)
+"""A key without an answer, to see whether the store answers."""
 
 
 class Fetching:
-    """Counters are plain attributes; each read ends in exactly one of found, missed, slow, failed."""
+    """Counters are plain attributes; each read for somebody ends in exactly one of found, missed,
+    slow, failed."""
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Fetching:
         self._tasks: set[asyncio.Task[CachedAnswer | None]] = set()
         self._failures_in_a_row = 0
         self._asked_again_at_s = 0.0
+        self._look_again_timer: asyncio.TimerHandle | None = None
         self.found = 0
         self.missed = 0
         self.slow = 0
@@ -69,6 +74,8 @@ class Fetching:
 
     async def aclose(self) -> None:
         """Ends what runs; whoever waits gets a miss."""
+        if self._look_again_timer is not None:
+            self._look_again_timer.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -141,8 +148,9 @@ class Fetching:
         except Exception:
             # Whoever waits has nobody else to end its wait.
             log.exception("what the second tier gave could not be taken")
-        self.found += served is not None
-        self.missed += served is None
+        if key != _NOBODYS:
+            self.found += served is not None
+            self.missed += served is None
         self._end(key, answer, served)
 
     def _end(
@@ -157,3 +165,18 @@ class Fetching:
         if self._failures_in_a_row == FAILURES_MAX:
             self._asked_again_at_s = self._clock.monotonic() + ASKED_AGAIN_AFTER_S
             log.warning("the second tier of kept answers is not asked for now: %s", why)
+        if self.down and self._look_again_timer is None:
+            self._look_again_later()
+
+    def _look_again_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._look_again_timer = loop.call_later(ASKED_AGAIN_AFTER_S, self._look_again)
+
+    def _look_again(self) -> None:
+        """Without it, a server that nobody asks would call a store down that came back long ago."""
+        self._look_again_timer = None
+        if not self.down:
+            return
+        if _NOBODYS not in self._running and self._may_ask():
+            self._begin(_NOBODYS)
+        self._look_again_later()

@@ -15,15 +15,13 @@ from tests.unit.application.upstreams import virtually
 from tests.unit.caching.caching_world import EXACT, CachingBench
 
 A = "alpha/m"
+SAID_A = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 
 
 @pytest.mark.parametrize(
     ("frames", "text"),
     [
-        (
-            b'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: {"choices":[{"delta":{"content":"b"}}]}\n\n',
-            "ab",
-        ),
+        (SAID_A + SAID_A.replace(b'"a"', b'"b"'), "ab"),
         (b'data: {"choices":[{"delta":{"refusal":"no"}}]}\n\ndata: {"choices":[],"usage":{}}\n\n', "no"),
         (b'data: {"choices":[{"delta":{"content":null,"tool_calls":[{}]}}]}\n\n', ""),
         (b": keep-alive\n\ndata: [DONE]\n\n", ""),

@@ -111,8 +111,7 @@ def shared_gauges(store: StoreFacts | None, vectors: IndexFacts | None) -> Itera
 
 def reuse_gauges(reuse: Sequence[tuple[str, RouteReuse]]) -> Iterable[Gauge]:
     """How often answers to similar questions were right, where that was measured."""
-    shown = sorted(reuse, key=lambda each: -each[1].audited)[:ROUTES_SHOWN_MAX]
-    labelled = [((("tenant", tenant), ("route", one.route)), one) for tenant, one in shown]
+    labelled = [((("tenant", tenant), ("route", one.route)), one) for tenant, one in reuse]
     yield Gauge(
         "interchange_cache_similar_labels",
         "Comparisons of answers that were learned from.",
@@ -120,13 +119,18 @@ def reuse_gauges(reuse: Sequence[tuple[str, RouteReuse]]) -> Iterable[Gauge]:
     )
     yield Gauge(
         "interchange_cache_similar_error",
-        "Share of audited hits on similar questions whose answer was wrong.",
+        "Share of audited hits on similar questions whose answer was wrong, of those that could be judged.",
         tuple((labels, one.measured) for labels, one in labelled if one.measured is not None),
     )
     yield Gauge(
         "interchange_cache_similar_error_upper",
         "Its upper bound, right 97.5 times of 100.",
         tuple((labels, one.interval.high) for labels, one in labelled if one.audited),
+    )
+    yield Gauge(
+        "interchange_cache_similar_unjudged",
+        "Audited hits of which nobody could say whether they were right.",
+        tuple((labels, one.unjudged) for labels, one in labelled),
     )
     yield Gauge(
         "interchange_cache_audit_cost_usd_today",

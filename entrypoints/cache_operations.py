@@ -19,7 +19,7 @@ from application.use_cases.report_cache_usage import ReportCacheUsage
 from application.use_cases.report_prompt_caching import ReportPromptCaching
 from application.use_cases.report_verified_reuse import ReportVerifiedReuse
 from application.use_cases.warm_cache import WarmCache
-from entrypoints.cache_gauges import reuse_gauges, shared_gauges, tier_gauges
+from entrypoints.cache_gauges import ROUTES_SHOWN_MAX, reuse_gauges, shared_gauges, tier_gauges
 from entrypoints.caching import Caching
 
 LOOK_EVERY_S: Final = 15.0
@@ -65,7 +65,7 @@ class CacheOperations:
         if self.seen.figures is not None:
             yield from shared_gauges(self.seen.figures.store, self.seen.figures.vectors)
         if self.verified is not None:
-            yield from reuse_gauges(self.verified.all())
+            yield from reuse_gauges(self.verified.most_audited(ROUTES_SHOWN_MAX))
 
 
 def make_cache_operations(

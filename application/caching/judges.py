@@ -14,7 +14,7 @@ from application.ports.cache_reader import CacheReader
 from application.ports.embedder import Embedder
 from application.ports.llm import UpstreamAnswer
 from application.ports.wire import OPENAI_CHAT, RequestReader
-from domain.caching.answers_alike import alike_in_meaning, alike_in_words
+from domain.caching.answers_alike import CHARS_MAX, alike_in_meaning, alike_in_words
 from domain.caching.vectors import cosine
 from domain.errors import InterchangeError, StoreUnavailable
 from domain.llm.cache_wish import CacheWish
@@ -66,6 +66,8 @@ class MeaningJudge(AnswerJudge):
 
     async def same(self, compared: Comparison) -> bool | None:
         texts = [compared.fresh, compared.kept]
+        if max(map(len, texts)) > CHARS_MAX:
+            return None
         if any(self._embedder.count_tokens(text) > self._embedder.tokens_max for text in texts):
             return None
         one, other = await self._embedder.embed(texts)

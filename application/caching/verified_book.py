@@ -68,6 +68,9 @@ class VerifiedBook:
     def subjects(self) -> Sequence[Subject]:
         return tuple(self._standings)
 
+    def standings(self) -> Sequence[tuple[Subject, Standing]]:
+        return tuple(self._standings.items())
+
     def judge(
         self,
         subject: Subject,
@@ -88,7 +91,8 @@ class VerifiedBook:
         else:
             standing = self._standing(subject)
             _apply(policy, standing)
-        verdict = standing.model.decide(features, guarded, policy.error_rate, only_asking=only_asking)
+        aside = only_asking or policy.mode is CacheMode.THRESHOLD
+        verdict = standing.model.decide(features, guarded, policy.error_rate, only_asking=aside)
         return Judged(features, guarded, verdict.serve, verdict.p_low, verdict.reason)
 
     def looked(self, subject: Subject) -> None:

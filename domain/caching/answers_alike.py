@@ -6,12 +6,14 @@ from typing import Final
 
 from domain.caching.reading import read
 
-_MARKS: Final = re.compile(r"[*_`#>~|\\\"'“”‘’«»()\[\]{}.,;:!?…–—-]+")
+_MARKS: Final = re.compile(r"[*_`#>~|\\\"'“”‘’«»()\[\]{}.,;:!?…–—-]+")  # noqa: RUF001
 _SPACES: Final = re.compile(r"\s+")
 _OPENINGS: Final = re.compile(
     r"^(?:(?:sure|certainly|of course|absolutely|great question|good question|yes sure|okay|ok|well|"
     r"the answer is|answer|here is|here s|here are)\s+)+"
 )
+CHARS_MAX: Final = 20_000
+"""Of an answer; longer ones are compared letter by letter."""
 SHORT_WORDS: Final = 6
 """Answers up to this length are their facts: when they differ, they say something else."""
 FAR: Final = 0.55
@@ -27,7 +29,11 @@ def plain_answer(text: str) -> str:
 
 
 def alike_in_words(fresh: str, kept: str) -> bool | None:
-    """None: the words alone do not tell."""
+    """None: the words alone do not tell, or are too many to be looked at beside requests."""
+    if fresh == kept:
+        return True
+    if max(len(fresh), len(kept)) > CHARS_MAX:
+        return None
     one, other = plain_answer(fresh), plain_answer(kept)
     if one == other:
         return True

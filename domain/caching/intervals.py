@@ -1,6 +1,7 @@
 """How far a share seen in a sample may lie from the true one."""
 
 import math
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 CONFIDENCE: Final = 0.95
@@ -13,6 +14,7 @@ class Interval(NamedTuple):
     high: float
 
 
+@lru_cache(maxsize=8_192)
 def exact_interval(events: float, trials: float, *, confidence: float = CONFIDENCE) -> Interval:
     """Clopper and Pearson's: holds the true share at least as often as `confidence` says. Nothing tried: all
     is possible."""

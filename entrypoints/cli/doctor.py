@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import click
 
@@ -22,6 +22,8 @@ from entrypoints.jobs.ports import owner_of, port_is_free, reachable_host
 
 FREE_DISK_BYTES_MIN: Final = 200 * 1024 * 1024
 OPEN_FILES_PER_REQUEST: Final = 2
+_PARTS: Final = ("portkey", "usage_log", "ledger", "redis", "cache")
+"""Of `/health`, in the words that it has for them."""
 
 Verdict = Literal["ok", "note", "fail"]
 
@@ -229,7 +231,22 @@ def _running(url: str) -> Finding:
     except click.ClickException as error:
         return Finding("server", "fail", error.message)
     status = str(health.get("status", "unknown")) if isinstance(health, dict) else "unknown"
-    return Finding("server", "ok" if status in ("ok", "healthy") else "note", f"{url}: {status}")
+    if status in ("ok", "healthy"):
+        return Finding("server", "ok", f"{url}: {status}")
+    ill = ", ".join(sorted(_unwell(health))) if isinstance(health, dict) else ""
+    return Finding("server", "note", f"{url}: {status}" + (f" ({ill})" if ill else ""))
+
+
+def _unwell(health: dict[str, Any]) -> Iterator[str]:
+    """Which parts of an answer of `/health` say that they are not as they should be."""
+    for name in _PARTS:
+        part = health.get(name)
+        state = part.get("status") if isinstance(part, dict) else part
+        if state in ("down", "degraded", "buffering"):
+            yield f"{name} {state}"
+    providers = health.get("providers")
+    if isinstance(providers, dict) and providers.get("usable") == 0:
+        yield "no provider usable"
 
 
 def _print(found: list[Finding]) -> None:

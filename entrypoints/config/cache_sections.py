@@ -103,9 +103,16 @@ class CacheDefaults(Section):
     mode: ModeName = Field(
         default=CacheMode.OFF, description="Of routes that name none, models asked for by name included."
     )
-    ttl_s: CacheSeconds = TTL_S_DEFAULT
-    similarity_threshold: Share = 0.9
-    error_rate: ErrorRate = 0.01
+    ttl_s: CacheSeconds = Field(
+        default=TTL_S_DEFAULT, description="How long an answer is fresh, where a route says nothing else."
+    )
+    similarity_threshold: Share = Field(
+        default=0.9,
+        description="Cosine from which a question is a candidate; in mode `threshold` it alone decides.",
+    )
+    error_rate: ErrorRate = Field(
+        default=0.01, description="Accepted share of wrong answers among hits on similar questions."
+    )
     l1_bytes: int = Field(
         default=256 * MIB, ge=MIB, le=2**40, description="Memory for answers, of each worker process."
     )

@@ -313,7 +313,8 @@ def test_doctor_reports_a_readable_key_and_a_dead_server(run: type[Runner], tmp_
 def test_doctor_names_who_holds_the_port_and_asks_a_running_server(
     run: type[Runner], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with fake_server({"/health": (200, {"status": "degraded"})}) as server:
+    health = {"status": "degraded", "redis": {"status": "down"}, "cache": "degraded", "ledger": "unused"}
+    with fake_server({"/health": (200, health)}) as server:
         monkeypatch.setenv("PORT", server.url.rpartition(":")[2])
         held = findings(run("doctor", "--json"))["server"]
         (tmp_path / ".interchange").mkdir()
@@ -321,7 +322,7 @@ def test_doctor_names_who_holds_the_port_and_asks_a_running_server(
         asked = findings(run("doctor", "--json"))["server"]
 
     assert held[0] == "fail" and f"process {os.getpid()}" in held[1]
-    assert asked == ("note", f"{server.url}: degraded")
+    assert asked == ("note", f"{server.url}: degraded (cache degraded, redis down)")
 
 
 def test_doctor_stops_at_a_broken_configuration(run: type[Runner], tmp_path: Path) -> None:

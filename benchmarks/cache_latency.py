@@ -156,10 +156,10 @@ async def similar(chosen: argparse.Namespace) -> list[list[str]]:
     embedder = open_local(chosen.models)[0]
     short = [text for text in texts_of(Path(chosen.data)) if embedder.count_tokens(text) <= TOKENS_MAX - 2]
     rows = []
-    for part in (parts[0], parts[1], max(parts[6:], key=lambda each: each.size)):
+    for place, part in enumerate((parts[0], parts[1], max(parts[6:], key=lambda each: each.size))):
         took_s = []
         for number, text in enumerate(short[-QUERIES:]):
-            asked = f"{text} {part.first % 7}{number % 9}"  # new to the embedder
+            asked = f"{text} {place}{number % 9}"  # new to the embedder
             begun = time.perf_counter()
             (vector,) = await embedder.embed([asked])
             await index.search(part.name, vector, limit=4, similarity_min=0.75, now_us=NOW_US)

@@ -81,10 +81,10 @@ def print_explanation(answer: Shown) -> None:
             down = tier == "l2" and answer["l2_down"]
             click.echo(f"{tier}: {'does not answer' if down else 'nothing'}")
         else:
-            click.echo(
-                f"{tier}: {there['state']}, {there['age_s']:.0f} s old, fresh for "
-                f"{there['fresh_for_s']:.0f} s more, from {plain(there['target'])}"
-            )
+            left_s = there["fresh_for_s"]
+            fresh = f"fresh for {left_s:.0f} s more" if left_s > 0 else f"not fresh since {-left_s:.0f} s"
+            state, age_s = there["state"], there["age_s"]
+            click.echo(f"{tier}: {state}, {age_s:.0f} s old, {fresh}, from {plain(there['target'])}")
     if answer["similar"] is not None:
         _print_similar(answer["similar"])
 

@@ -1,7 +1,8 @@
 """The body of any calling route, read for whoever explains what would become of it."""
 
+import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -29,9 +30,13 @@ _DIALECT_BY_FIELD = {"input": OPENAI_EMBEDDINGS, "prompt": OPENAI_COMPLETIONS}
 """What a body without messages is, for explanations."""
 _OF_RESPONSES = frozenset(
     {"previous_response_id", "instructions", "store", "background", "stream", "max_output_tokens", "tools",
-     "tool_choice", "parallel_tool_calls", "reasoning", "text", "include", "truncation", "conversation"}
+     "tool_choice", "parallel_tool_calls", "reasoning", "text", "include", "truncation", "conversation",
+     "temperature", "top_p", "metadata", "service_tier", "max_tool_calls", "top_logprobs", "prompt_cache_key",
+     "safety_identifier"}
 )  # fmt: skip
 """Fields of the Responses API that embeddings, which have an `input` too, do not have."""
+_OBJECTS: Final = re.compile(rb"\s*\[\s*\{")
+"""How an `input` of messages begins; texts to embed are no objects."""
 
 
 class Asked(NamedTuple):
@@ -65,7 +70,7 @@ class AskedAbout:
         else:
             wishes = read_requirements(call.headers), read_attribution(call.headers)
             asked = Asked(
-                self._reader.read(*_dialect(fields, call.headers, body)), *wishes, params=LlmEndpoint.params
+                self._reader.read(*dialect_of(fields, call.headers, body)), *wishes, params=LlmEndpoint.params
             )
             asked.request.headers = call.vendor_headers
             if asked.request.dialect == OPENAI_RESPONSES:
@@ -74,11 +79,14 @@ class AskedAbout:
         return asked
 
 
-def _dialect(fields: dict[str, msgspec.Raw], headers: dict[bytes, bytes], body: bytes) -> tuple[str, bytes]:
+def dialect_of(fields: dict[str, msgspec.Raw], headers: dict[bytes, bytes], body: bytes) -> tuple[str, bytes]:
+    """What a body is in which dialect, with a short chat put in where it names a model only."""
     if "messages" in fields:
         return ANTHROPIC_MESSAGES if b"anthropic-version" in headers else OPENAI_CHAT, body
     dialect = next((d for name, d in _DIALECT_BY_FIELD.items() if name in fields), OPENAI_CHAT)
-    if dialect is OPENAI_EMBEDDINGS and not _OF_RESPONSES.isdisjoint(fields):
+    if dialect is OPENAI_EMBEDDINGS and (
+        not _OF_RESPONSES.isdisjoint(fields) or _OBJECTS.match(bytes(fields["input"]))
+    ):
         return OPENAI_RESPONSES, body
     if dialect is OPENAI_CHAT:
         fields["messages"] = msgspec.Raw(b'[{"role":"user","content":""}]')

@@ -101,7 +101,7 @@ def test_an_explanation_is_read_aloud(run: type[Runner]) -> None:
     assert server.asked[0].headers["x-interchange-user-id"] == "u1"
     assert server.asked[0].headers["x-interchange-cache-namespace"] == "v2"
     assert "there is: hit-semantic" in result.out and "l1: nothing" in result.out
-    assert "l2: stale, 70 s old" in result.out
+    assert "l2: stale, 70 s old, not fresh since 10 s" in result.out
     assert "similarity 0.930, right with at least 99.10%: would be served" in result.out
     assert "\x1b" not in result.out
 
@@ -147,6 +147,17 @@ def test_an_invalidation_says_what_it_names(
 
     assert server.asked[0].body == body
     assert "invalidated: tag faq; in force here, and with every other instance within 1 s" in result.out
+
+
+def test_a_radius_that_took_out_nothing_says_so(run: type[Runner]) -> None:
+    answer = {**INVALIDATED, "kind": "radius", "value": "", "matched": 0}
+    with fake_server({f"{PATH}/invalidate": (200, answer)}) as server:
+        result = run(
+            "cache", "invalidate", "--near", "x", "--similarity", "1", "--url", server.url, "--key", "k"
+        )
+
+    assert "invalidated: radius (0 known questions)" in result.out
+    assert "No question near this text is known." in result.err
 
 
 @pytest.mark.parametrize(

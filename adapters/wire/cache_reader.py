@@ -41,10 +41,37 @@ _VERSION: Final = ("anthropic-version", "2023-06-01")
 """The one version there is, which is also what a caller gets who names none."""
 
 
+REMEMBERED_MAX: Final = 8_192
+"""Bodies seen lately, by their digest: whoever asks the same again mostly does so in the same bytes."""
+
+
 class DialectCacheReader(CacheReader):
-    """Reads every dialect whose answers may be kept. Stateless; one serves everybody."""
+    """Reads every dialect whose answers may be kept. One serves everybody, in one thread."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[object, ...], Asked | None] = {}
 
     def asked(self, request: LlmRequest) -> Asked | None:
+        if request.continues is not None or request.previous_response_id:
+            return None
+        # Everything that is read below; no text is remembered, and nobody learns what others asked.
+        seen = (
+            blake2b(request.body, digest_size=KEY_BYTES).digest(),
+            request.dialect,
+            request.model,
+            request.forced_max_output_tokens,
+            request.headers,
+        )
+        if seen in self._seen:
+            return self._seen[seen]
+        asked = self._asked(request)
+        if len(self._seen) >= REMEMBERED_MAX:
+            self._seen.clear()
+        self._seen[seen] = asked
+        return asked
+
+    @staticmethod
+    def _asked(request: LlmRequest) -> Asked | None:
         try:
             body = _form_of(request)
             return (

@@ -13,6 +13,7 @@ from application.answer_stream import AnswerStream
 from application.attempts import AttemptLoop
 from application.cache_course import CacheCourse
 from application.caching.answer_cache import AnswerCache
+from application.caching.replay import replayed_answer
 from application.credentials import admit_own
 from application.guards import AgentGuards
 from application.holds import BudgetHolds
@@ -260,6 +261,12 @@ class AnswerLlmRequest:
                 "usage can no longer be recorded (disk full or database down for too long)",
                 retry_after_s=RETRY_WHEN_FULL_S,
             )
+
+    @staticmethod
+    def kept(job: Job) -> UpstreamAnswer | None:
+        """The whole answer of a request that was answered already when it began."""
+        hit = None if job.course is None else job.course.hit
+        return None if hit is None else replayed_answer(hit)
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
         """A whole answer. Raises UpstreamError, NoProviderAvailable or DeadlineExceeded."""

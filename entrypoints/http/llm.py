@@ -209,21 +209,16 @@ class LlmEndpoint:
         self, job: Job, live: LiveState, receive: Receive, send: Send, claimed: Claimed | None
     ) -> None:
         pipeline = self._gate.pipeline
+        kept = pipeline.kept(job)
+        if kept is not None:
+            await self._again(job, kept, send, claimed)
+            return
         watch = DisconnectWatch(receive)
         job.halt = watch.halt
         try:
             answer = await pipeline.complete(job, live)
             watch.stop()
-            content_type, body = self.unary_body(job, answer)
-            job.response_bytes = len(body)
-            pipeline.end(job, status=200, outcome="ok")
-            headers = answer_headers(job, self._gate.clock.monotonic())
-            headers.append((b"content-type", content_type.encode("latin-1")))
-            headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-            if claimed is not None:
-                answered = Answer(200, tuple(headers), body)
-                self._gate.book.complete(claimed, answered, now=self._gate.clock.monotonic())
-            await respond(send, 200, headers, body)
+            await self._give(job, answer, send, claimed)
         except InterchangeError as error:
             watch.stop()
             await self._refuse(job, error, send)
@@ -238,6 +233,27 @@ class LlmEndpoint:
             if claimed is not None:
                 self._gate.book.release(claimed)
             pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+
+    async def _again(self, job: Job, kept: UpstreamAnswer, send: Send, claimed: Claimed | None) -> None:
+        """Answers what was answered when it began: there is nothing to wait for, and nothing to end."""
+        try:
+            await self._give(job, kept, send, claimed)
+        finally:
+            if claimed is not None:
+                self._gate.book.release(claimed)
+            self._gate.pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+
+    async def _give(self, job: Job, answer: UpstreamAnswer, send: Send, claimed: Claimed | None) -> None:
+        content_type, body = self.unary_body(job, answer)
+        job.response_bytes = len(body)
+        self._gate.pipeline.end(job, status=200, outcome="ok")
+        now = self._gate.clock.monotonic()
+        headers = answer_headers(job, now)
+        headers.append((b"content-type", content_type.encode("latin-1")))
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        if claimed is not None:
+            self._gate.book.complete(claimed, Answer(200, tuple(headers), body), now=now)
+        await respond(send, 200, headers, body)
 
     async def _refuse(self, job: Job, error: InterchangeError, send: Send) -> None:
         status, headers, body = render_error(error, self._dialect, job.request_id)

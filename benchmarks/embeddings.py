@@ -47,14 +47,6 @@ async def _measure(embedder: MiniLm) -> None:
             for n in range(ROUNDS // count)
         ]
         _tell(embedder.id, f"{count} texts at once", [await _timed(embedder, texts) for texts in batches])
-    aligned = []
-    for n in range(ROUNDS):
-        new, kept = (f"how do I {verb} printer {n} on floor seven" for verb in ("repair", "replace"))
-        await embedder.embed([new])
-        start = time.perf_counter()
-        await embedder.align([(new, kept)])
-        aligned.append(time.perf_counter() - start)
-    _tell(embedder.id, "pair, kept one unread", aligned)
     await embedder.aclose()
 
 

@@ -18,7 +18,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def convert(safetensors: bytes, vocabulary: list[str], precision: str, directory: Path) -> None:
-    """Writes the engine's files and the plain word vectors into an existing directory.
+    """Writes the engine's files into an existing directory.
 
     int8: each row of every weight has a scale of its own; activations are scaled while computing, each row
     by itself.
@@ -28,11 +28,9 @@ def convert(safetensors: bytes, vocabulary: list[str], precision: str, directory
     spec.register_vocabulary(vocabulary)
     spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = "[UNK]", "[CLS]", "[SEP]"
     spec.config.layer_norm_epsilon = 1e-12
-    words = weights["embeddings.word_embeddings.weight"].astype(np.float16)
     spec.validate()
     spec.optimize(quantization="int8" if precision == "int8" else None)
     spec.save(str(directory))
-    (directory / "words.f16").write_bytes(words.tobytes())
 
 
 def converter_name() -> str:

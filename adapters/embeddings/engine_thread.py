@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from adapters.embeddings.model import Model
 from adapters.embeddings.model_files import ModelNotUsable
-from adapters.embeddings.state import Model, ReadText, State
-from domain.caching.alignment import Alignment
+from application.ports.embedder import Vector
 from domain.errors import StoreUnavailable
 
 BATCH_TEXTS_MAX: Final = 16
@@ -23,8 +23,8 @@ LOAD_AGAIN_S: Final = 30.0
 class EngineThread:
     """Belongs to one event loop. Whoever stops waiting disturbs nobody who waits for the same text."""
 
-    def __init__(self, load: Callable[[], Model], done: Callable[[bytes, "State"], None]) -> None:
-        """`done` is told every state, on the event loop, before whoever waits for it."""
+    def __init__(self, load: Callable[[], Model], done: Callable[[bytes, Vector], None]) -> None:
+        """`done` is told every vector, on the event loop, before whoever waits for it."""
         self._load = load
         self._done = done
         self._model: Model | None = None
@@ -32,26 +32,15 @@ class EngineThread:
         self._refused_until = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         self._waiting: OrderedDict[bytes, Sequence[int]] = OrderedDict()
-        self._futures: dict[bytes, asyncio.Future[State | str]] = {}
+        self._futures: dict[bytes, asyncio.Future[Vector | str]] = {}
         self._busy = False
         self._closed = False
 
-    async def states(self, wanted: dict[bytes, Sequence[int]]) -> "dict[bytes, State]":
+    async def vectors(self, wanted: dict[bytes, Sequence[int]]) -> dict[bytes, Vector]:
         """One for each key. Raises StoreUnavailable: it cannot be loaded, or is too busy."""
         futures = {key: self._submitted(key, ids) for key, ids in wanted.items()}
         await self._settled(futures.values())
-        return {key: _state(future.result()) for key, future in futures.items()}
-
-    async def align(self, pairs: Sequence[tuple[ReadText, ReadText]]) -> list[Alignment]:
-        """Raises StoreUnavailable."""
-        loop = asyncio.get_running_loop()
-        self._check(loop)
-        future = loop.run_in_executor(self._thread, self._aligned, pairs)
-        await self._settled([future])
-        error = future.exception()
-        if error is not None:
-            raise StoreUnavailable(f"the embedding model failed: {error}") from error
-        return future.result()
+        return {key: _vector(future.result()) for key, future in futures.items()}
 
     def close(self) -> None:
         """Whoever waits is told that it is over; what computes now is not waited for. Idempotent."""
@@ -60,7 +49,7 @@ class EngineThread:
         self._tell(tuple(self._futures), _CLOSED)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _submitted(self, key: bytes, ids: Sequence[int]) -> "asyncio.Future[State | str]":
+    def _submitted(self, key: bytes, ids: Sequence[int]) -> asyncio.Future[Vector | str]:
         loop = asyncio.get_running_loop()
         self._check(loop)
         future = self._futures.get(key)
@@ -82,9 +71,7 @@ class EngineThread:
             raise StoreUnavailable(self._refusal)
 
     @staticmethod
-    async def _settled(
-        futures: "Collection[asyncio.Future[State | str]] | list[asyncio.Future[list[Alignment]]]",
-    ) -> None:
+    async def _settled(futures: Collection[asyncio.Future[Vector | str]]) -> None:
         """Waits without ever cancelling what others wait for, too."""
         if futures:
             _, pending = await asyncio.wait(futures, timeout=WAIT_MAX_S)
@@ -105,14 +92,14 @@ class EngineThread:
         computing.add_done_callback(lambda done: self._finished(loop, tuple(batch), done))
 
     def _finished(
-        self, loop: asyncio.AbstractEventLoop, keys: tuple[bytes, ...], done: "asyncio.Future[list[State]]"
+        self, loop: asyncio.AbstractEventLoop, keys: tuple[bytes, ...], done: asyncio.Future[list[Vector]]
     ) -> None:
         error = _CLOSED if done.cancelled() else done.exception()
         if error is None:
             self._refusal = ""
-            for key, state in zip(keys, done.result(), strict=True):
-                self._done(key, state)
-                self._tell((key,), state)
+            for key, vector in zip(keys, done.result(), strict=True):
+                self._done(key, vector)
+                self._tell((key,), vector)
         else:
             reason = str(error)
             if isinstance(error, ModelNotUsable):
@@ -122,7 +109,7 @@ class EngineThread:
             self._tell(keys, f"the embedding model failed: {reason}")
         self._next(loop)
 
-    def _tell(self, keys: tuple[bytes, ...], outcome: "State | str") -> None:
+    def _tell(self, keys: tuple[bytes, ...], outcome: Vector | str) -> None:
         for key in keys:
             future = self._futures.pop(key, None)
             if future is not None and not future.done():
@@ -133,17 +120,14 @@ class EngineThread:
             self._model = self._load()
         return self._model
 
-    def _computed(self, texts: Sequence[Sequence[int]]) -> "list[State]":
+    def _computed(self, texts: Sequence[Sequence[int]]) -> list[Vector]:
         return self._loaded().compute(texts)
-
-    def _aligned(self, pairs: Sequence[tuple[ReadText, ReadText]]) -> list[Alignment]:
-        return self._loaded().align(pairs)
 
 
 _CLOSED: Final = "the embedding model is closed"
 
 
-def _state(outcome: "State | str") -> "State":
+def _vector(outcome: Vector | str) -> Vector:
     if isinstance(outcome, str):
         raise StoreUnavailable(outcome)
     return outcome

@@ -1,4 +1,4 @@
-"""The local embedder, and the local reader of pairs: MiniLM in a thread beside the event loop.
+"""The local embedder: MiniLM in a thread beside the event loop.
 
 Texts that the model reads alike (case, accents, white space) are one text. A text with a word that the model
 has no pieces for, such as an emoji, counts as too long: it would look like any other such text.
@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from adapters.embeddings.engine_thread import EngineThread
+from adapters.embeddings.model import Model
 from adapters.embeddings.model_files import MODEL
-from adapters.embeddings.state import Model, ReadText, State
 from adapters.embeddings.wordpiece import Reading, WordPieces
 from application.ports.embedder import Embedder, Vector
-from application.ports.pair_reader import PairReader
-from domain.caching.alignment import Alignment
 from domain.errors import StoreUnavailable
 
 TOKENS_MAX: Final = 128
@@ -24,11 +22,9 @@ CHARS_MAX: Final = 8_192
 """Longer texts are too long without being read."""
 VECTORS_KEPT: Final = 8_192
 """Recent texts whose vector is remembered: about 2 KB each."""
-PIECES_KEPT: Final = 32_768
-"""Pieces of recent texts whose meaning is remembered for comparisons: 768 bytes each."""
 
 
-class MiniLm(Embedder, PairReader):
+class MiniLm(Embedder):
     """Belongs to one event loop. The model is loaded in its thread, by `warm` or with the first text."""
 
     dimensions = 384
@@ -37,7 +33,7 @@ class MiniLm(Embedder, PairReader):
     def __init__(self, pieces: Iterable[str], load: Callable[[], Model], *, precision: str) -> None:
         self.id = f"{MODEL}/{precision}"
         self._pieces = WordPieces(pieces)
-        self._recent = _RecentStates()
+        self._recent = _RecentVectors()
         self._engine = EngineThread(load, self._recent.keep)
 
     async def warm(self) -> None:
@@ -50,14 +46,13 @@ class MiniLm(Embedder, PairReader):
         vectors: dict[bytes, Vector] = {}
         missing: dict[bytes, Sequence[int]] = {}
         for text, key in keys.items():
-            vector = self._recent.vector(key)
+            vector = self._recent.get(key)
             if vector is None:
                 missing[key] = readings[text].ids
             else:
                 vectors[key] = vector
         if missing:
-            for key, state in (await self._engine.states(missing)).items():
-                vectors[key] = state.vector
+            vectors |= await self._engine.vectors(missing)
         return [vectors[keys[text]] for text in texts]
 
     def count_tokens(self, text: str) -> int:
@@ -65,27 +60,6 @@ class MiniLm(Embedder, PairReader):
             return TOKENS_MAX + 1
         reading = self._pieces.read(text)
         return TOKENS_MAX + 1 if reading.unknown else len(reading.ids)
-
-    async def align(self, pairs: Sequence[tuple[str, str]]) -> list[Alignment]:
-        if not pairs:
-            return []
-        readings = {text: self._read(text) for pair in pairs for text in pair}
-        states: dict[bytes, State] = {}
-        missing: dict[bytes, Sequence[int]] = {}
-        for reading in readings.values():
-            key = _key(reading)
-            state = self._recent.whole(key)
-            if state is None:
-                missing[key] = reading.ids
-            else:
-                states[key] = state
-        if missing:
-            states |= await self._engine.states(missing)
-
-        def read(text: str) -> ReadText:
-            return readings[text], states[_key(readings[text])]
-
-        return await self._engine.align([(read(new), read(kept)) for new, kept in pairs])
 
     async def aclose(self) -> None:
         self._engine.close()
@@ -102,33 +76,19 @@ def _key(reading: Reading) -> bytes:
     return array("H", reading.ids).tobytes()
 
 
-class _RecentStates:
-    """Bounded by texts and, for what is large, by pieces; the least recently used leave."""
+class _RecentVectors:
+    """Bounded; the least recently used leave."""
 
     def __init__(self) -> None:
         self._vectors: OrderedDict[bytes, Vector] = OrderedDict()
-        self._whole: OrderedDict[bytes, State] = OrderedDict()
-        self._pieces = 0
 
-    def keep(self, key: bytes, state: "State") -> None:
-        self._vectors[key] = state.vector
+    def keep(self, key: bytes, vector: Vector) -> None:
+        self._vectors[key] = vector
         if len(self._vectors) > VECTORS_KEPT:
             self._vectors.popitem(last=False)
-        if key not in self._whole:
-            self._pieces += len(state.pieces)
-        self._whole[key] = state
-        while self._pieces > PIECES_KEPT:
-            _, gone = self._whole.popitem(last=False)
-            self._pieces -= len(gone.pieces)
 
-    def vector(self, key: bytes) -> Vector | None:
+    def get(self, key: bytes) -> Vector | None:
         found = self._vectors.get(key)
         if found is not None:
             self._vectors.move_to_end(key)
-        return found
-
-    def whole(self, key: bytes) -> "State | None":
-        found = self._whole.get(key)
-        if found is not None:
-            self._whole.move_to_end(key)
         return found

@@ -12,7 +12,6 @@ CONVERTER: Final = 1
 MANIFEST: Final = "manifest.json"
 ENGINE_FILES: Final = ("config.json", "model.bin", "vocabulary.json")
 PIECES_FILE: Final = "vocab.txt"
-WORDS_FILE: Final = "words.f16"
 SOURCE_SHA256: Final = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
@@ -30,7 +29,6 @@ class ModelFiles:
     """One precision of the model in its directory. Opens nothing until it is asked."""
 
     engine_files = ENGINE_FILES
-    words_file = WORDS_FILE
 
     def __init__(self, models: Path, precision: str) -> None:
         self.directory = models / MODEL / precision
@@ -56,7 +54,7 @@ class ModelFiles:
         manifest = self.manifest()
         if manifest is None:
             raise ModelNotUsable(f"there is no model in {self.directory}")
-        return {name: self._verified(name, manifest) for name in (*ENGINE_FILES, PIECES_FILE, WORDS_FILE)}
+        return {name: self._verified(name, manifest) for name in (*ENGINE_FILES, PIECES_FILE)}
 
     def pieces(self) -> list[str]:
         """The model's vocabulary, in the order of its numbers. Raises ModelNotUsable."""

@@ -5,9 +5,9 @@ from typing import Final
 
 from adapters.embeddings.hashing import HashingEmbedder
 from adapters.embeddings.minilm import MiniLm
+from adapters.embeddings.model import Model
 from adapters.embeddings.model_files import MODEL, PRECISIONS, ModelFiles, ModelNotUsable
 from adapters.embeddings.shelf import missing_packages
-from adapters.embeddings.state import Model
 from domain.errors import InvalidRequest
 
 INSTALL_COMMAND: Final = "interchange models install"
@@ -27,7 +27,7 @@ def open_minilm(models: Path, precision: str) -> MiniLm:
         command = INSTALL_COMMAND + ("" if precision == PRECISIONS[0] else f" --precision {precision}")
         raise InvalidRequest(f"{error}; run: {command}") from None
 
-    def load() -> "Model":
+    def load() -> Model:
         from adapters.embeddings.engine import Engine
 
         return Engine(files)

@@ -18,7 +18,6 @@ from adapters.embeddings.model_files import (
     PIECES_FILE,
     PRECISIONS,
     SOURCE_SHA256,
-    WORDS_FILE,
     ModelFiles,
     ModelNotUsable,
 )
@@ -96,7 +95,7 @@ class DiskModelShelf(ModelShelf):
         convert(weights["model.safetensors"], vocabulary, precision, directory)
         (directory / PIECES_FILE).write_bytes(weights[PIECES_FILE])
         hashes = {}
-        for name in (*ENGINE_FILES, PIECES_FILE, WORDS_FILE):
+        for name in (*ENGINE_FILES, PIECES_FILE):
             with (directory / name).open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())

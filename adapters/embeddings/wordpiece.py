@@ -19,12 +19,10 @@ _WORDS_KEPT: Final = 20_000
 
 
 class Reading(NamedTuple):
-    """A text as the model sees it. `ids` begin and end with the marks of a text; `spans` say for each of
-    `words` which ids it is, first and one past the last. `unknown`: words without any piece."""
+    """A text as the model sees it. `ids` begin and end with the marks of a text. `unknown`: words without any
+    piece."""
 
     ids: tuple[int, ...]
-    words: tuple[str, ...]
-    spans: tuple[tuple[int, int], ...]
     unknown: int
 
 
@@ -40,12 +38,9 @@ class WordPieces:
     def read(self, text: str) -> Reading:
         """All of it; whoever calls bounds the text."""
         ids = [self._first]
-        words = _words(text)
-        spans = []
         unknown = 0
         known = self._ids
-        for word in words:
-            start = len(ids)
+        for word in _words(text):
             number = known.get(word)
             if number is not None and len(word) <= _WORD_CHARS_MAX:
                 ids.append(number)
@@ -53,9 +48,8 @@ class WordPieces:
                 pieces = self._pieces(word)
                 unknown += pieces[0] == self._missing
                 ids += pieces
-            spans.append((start, len(ids)))
         ids.append(self._last)
-        return Reading(tuple(ids), tuple(words), tuple(spans), unknown)
+        return Reading(tuple(ids), unknown)
 
     def _pieces(self, word: str) -> tuple[int, ...]:
         found = self._split.get(word)

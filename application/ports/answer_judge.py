@@ -8,9 +8,11 @@ from domain.tenancy.principal import Principal
 
 
 class Comparison(NamedTuple):
-    """A fresh answer to `question`, and the kept answer to `kept_question` that might have been served. `asker`
-    is who asked, with what it demands of whoever sees its texts, and `usd_per_day` what its route may spend on
-    such questions."""
+    """A fresh answer to `question`, and the kept answer to `kept_question` that might have been served.
+
+    `asker` is who asked, with what it demands of whoever sees its texts, and `usd_per_day` what its route may
+    spend on such questions.
+    """
 
     asker: Principal
     demands: Requirements

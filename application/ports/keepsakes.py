@@ -21,8 +21,10 @@ class Learned(NamedTuple):
 class Keepsakes(Protocol):
     @abstractmethod
     async def load(self) -> tuple[Position, Sequence[Learned]] | None:
-        """What was saved last, with how far its process had heard; vectors go to the index itself. None: there
-        is nothing, or nothing that can be used."""
+        """What was saved last, with how far its process had heard; vectors go to the index itself.
+
+        None: there is nothing, or nothing that can be used.
+        """
         ...
 
     @abstractmethod

@@ -7,7 +7,6 @@ shipped prior: change them only together with `domain.caching.prior`.
 from itertools import pairwise
 from typing import Final
 
-from domain.caching.alignment import Alignment
 from domain.caching.reading import Reading
 
 Features = tuple[float, ...]
@@ -18,11 +17,6 @@ LEXICAL: Final = (
     "name_missing", "name_shared", "asking_same", "asking_one", "tense", "voice", "sentences", "length",
     "length_ratio", "moved_words", "number_shared", "negated", "short",
 )  # fmt: skip
-ALIGNED: Final = (
-    "lowest_new", "lowest_kept", "lowest", "second_lowest", "mean", "weak", "doubtful", "swap", "swap_plain",
-    "moved", "swapped_alike",
-)  # fmt: skip
-NAMES: Final = LEXICAL + ALIGNED
 MARGIN_MAX: Final = 0.3
 LONE_MARGIN: Final = 0.1
 """Taken for the margin where there is no other candidate."""
@@ -73,28 +67,6 @@ def lexical(new: Reading, kept: Reading, similarity: float, margin: float | None
         float(new.negations > 0),
         float(min(len(here), len(there)) <= 1),
     )
-
-
-def aligned(alignment: Alignment, plain: Features) -> Features:
-    """The row beside `lexical`, where the embedder can read words in their sentences."""
-    new, kept = alignment.new, alignment.kept
-    substituted = plain[_SUBSTITUTED]
-    return (
-        1.0 - new.lowest,
-        1.0 - kept.lowest,
-        1.0 - min(new.lowest, kept.lowest),
-        1.0 - min(new.second_lowest, kept.second_lowest),
-        4.0 * min(0.5, 1.0 - min(new.mean, kept.mean)),
-        min(4, new.weak + kept.weak) / 2,
-        min(6, new.doubtful + kept.doubtful) / 3,
-        alignment.swap,
-        alignment.swap_plain,
-        2.0 * min(1.0, alignment.moved),
-        substituted * alignment.swap_plain,
-    )
-
-
-_SUBSTITUTED: Final = LEXICAL.index("substituted")
 
 
 def _letters(new: Reading, kept: Reading) -> float:

@@ -4,20 +4,13 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NamedTuple
 
 import pytest
 
 from adapters.embeddings import engine_thread
 from adapters.embeddings.engine_thread import BATCH_TEXTS_MAX, QUEUE_MAX, EngineThread
 from adapters.embeddings.model_files import ModelNotUsable
-from domain.caching.alignment import Alignment
 from domain.errors import StoreUnavailable
-
-
-class _State(NamedTuple):
-    vector: bytes
-    pieces: Any = None
 
 
 class ScriptedModel:
@@ -29,16 +22,13 @@ class ScriptedModel:
         self.batches: list[int] = []
         self.failure: Exception | None = None
 
-    def compute(self, texts: Sequence[Sequence[int]]) -> list[Any]:
+    def compute(self, texts: Sequence[Sequence[int]]) -> list[bytes]:
         self.batches.append(len(texts))
         self.entered.set()
         assert self.gate.wait(10)
         if self.failure is not None:
             raise self.failure
-        return [_State(bytes(ids)) for ids in texts]
-
-    def align(self, pairs: Sequence[Any]) -> list[Alignment]:
-        raise RuntimeError("cannot align")
+        return [bytes(ids) for ids in texts]
 
 
 @pytest.fixture
@@ -50,7 +40,7 @@ async def model() -> AsyncIterator[ScriptedModel]:
 
 @pytest.fixture
 async def thread(model: ScriptedModel) -> AsyncIterator[EngineThread]:
-    thread = EngineThread(lambda: model, lambda key, state: None)
+    thread = EngineThread(lambda: model, lambda key, vector: None)
     yield thread
     model.gate.set()
     thread.close()
@@ -67,9 +57,9 @@ def wanted(first: int, count: int) -> dict[bytes, Sequence[int]]:
 async def test_what_waits_is_computed_together_in_bounded_batches(
     model: ScriptedModel, thread: EngineThread
 ) -> None:
-    one = asyncio.ensure_future(thread.states(wanted(0, 1)))
+    one = asyncio.ensure_future(thread.vectors(wanted(0, 1)))
     await entered(model)
-    rest = [asyncio.ensure_future(thread.states(wanted(number, 1))) for number in range(1, 21)]
+    rest = [asyncio.ensure_future(thread.vectors(wanted(number, 1))) for number in range(1, 21)]
     await asyncio.sleep(0)
     model.gate.set()
     await asyncio.gather(one, *rest)
@@ -78,18 +68,18 @@ async def test_what_waits_is_computed_together_in_bounded_batches(
 
 async def test_equal_texts_that_wait_are_computed_once(model: ScriptedModel, thread: EngineThread) -> None:
     model.gate.set()
-    answers = await asyncio.gather(*(thread.states(wanted(7, 2)) for _ in range(5)))
+    answers = await asyncio.gather(*(thread.vectors(wanted(7, 2)) for _ in range(5)))
     assert sum(model.batches) == 2
     assert all(answer == answers[0] for answer in answers)
 
 
 async def test_beyond_its_queue_it_refuses_at_once(model: ScriptedModel, thread: EngineThread) -> None:
-    running = asyncio.ensure_future(thread.states(wanted(0, 1)))
+    running = asyncio.ensure_future(thread.vectors(wanted(0, 1)))
     await entered(model)
-    waiting = asyncio.ensure_future(thread.states(wanted(1, QUEUE_MAX)))
+    waiting = asyncio.ensure_future(thread.vectors(wanted(1, QUEUE_MAX)))
     await asyncio.sleep(0)
     with pytest.raises(StoreUnavailable, match="wait for the embedding model"):
-        await thread.states(wanted(QUEUE_MAX + 1, 1))
+        await thread.vectors(wanted(QUEUE_MAX + 1, 1))
     model.gate.set()
     assert len(await running) + len(await waiting) == QUEUE_MAX + 1
 
@@ -97,8 +87,8 @@ async def test_beyond_its_queue_it_refuses_at_once(model: ScriptedModel, thread:
 async def test_who_leaves_does_not_take_the_text_from_others(
     model: ScriptedModel, thread: EngineThread
 ) -> None:
-    leaving = asyncio.ensure_future(thread.states(wanted(0, 1)))
-    staying = asyncio.ensure_future(thread.states(wanted(0, 1)))
+    leaving = asyncio.ensure_future(thread.vectors(wanted(0, 1)))
+    staying = asyncio.ensure_future(thread.vectors(wanted(0, 1)))
     await entered(model)
     leaving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -113,9 +103,9 @@ async def test_a_failed_batch_fails_who_waited_for_it_and_nobody_after(
     model.failure = RuntimeError("out of memory")
     model.gate.set()
     with pytest.raises(StoreUnavailable, match="out of memory"):
-        await thread.states(wanted(0, 1))
+        await thread.vectors(wanted(0, 1))
     model.failure = None
-    assert await thread.states(wanted(0, 1))
+    assert await thread.vectors(wanted(0, 1))
 
 
 async def test_a_model_that_cannot_be_loaded_is_tried_again_later_only(
@@ -130,24 +120,24 @@ async def test_a_model_that_cannot_be_loaded_is_tried_again_later_only(
         return model
 
     model.gate.set()
-    thread = EngineThread(load, lambda key, state: None)
+    thread = EngineThread(load, lambda key, vector: None)
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="the file is gone"):
-            await thread.states(wanted(0, 1))
+            await thread.vectors(wanted(0, 1))
     assert len(tries) == 1
     _pass(thread, engine_thread.LOAD_AGAIN_S)
-    assert await thread.states(wanted(0, 1))
+    assert await thread.vectors(wanted(0, 1))
     thread.close()
 
 
 async def test_closing_tells_whoever_waits(model: ScriptedModel, thread: EngineThread) -> None:
-    waiting = asyncio.ensure_future(thread.states(wanted(0, 3)))
+    waiting = asyncio.ensure_future(thread.vectors(wanted(0, 3)))
     await entered(model)
     thread.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await waiting
     with pytest.raises(StoreUnavailable, match="closed"):
-        await thread.states(wanted(5, 1))
+        await thread.vectors(wanted(5, 1))
 
 
 async def test_a_model_that_hangs_is_not_waited_for_for_ever(
@@ -155,20 +145,15 @@ async def test_a_model_that_hangs_is_not_waited_for_for_ever(
 ) -> None:
     monkeypatch.setattr(engine_thread, "WAIT_MAX_S", 0.02)
     with pytest.raises(StoreUnavailable, match="did not answer"):
-        await thread.states(wanted(0, 1))
+        await thread.vectors(wanted(0, 1))
 
 
-async def test_an_alignment_that_fails_is_a_refusal(model: ScriptedModel, thread: EngineThread) -> None:
-    with pytest.raises(StoreUnavailable, match="cannot align"):
-        await thread.align([])
-
-
-async def test_states_are_told_before_they_are_answered(model: ScriptedModel) -> None:
+async def test_vectors_are_told_before_they_are_answered(model: ScriptedModel) -> None:
     told: list[bytes] = []
-    keep: Callable[[bytes, Any], None] = lambda key, state: told.append(key)  # noqa: E731
+    keep: Callable[[bytes, bytes], None] = lambda key, vector: told.append(key)  # noqa: E731
     thread = EngineThread(lambda: model, keep)
     model.gate.set()
-    assert list(await thread.states(wanted(0, 2))) == told
+    assert list(await thread.vectors(wanted(0, 2))) == told
     thread.close()
 
 

@@ -40,14 +40,6 @@ def test_texts_of_many_scripts_are_read_as_the_published_tokenizer_reads_them(
     assert list(pieces.read(text).ids) == ids
 
 
-def test_every_word_knows_its_pieces(pieces: WordPieces) -> None:
-    reading = pieces.read("Crème brûlée, unbelievably good")
-    assert reading.words == ("creme", "brulee", ",", "unbelievably", "good")
-    assert reading.spans[0][0] == 1
-    assert reading.spans[-1][1] == len(reading.ids) - 1
-    assert all(first < end for first, end in reading.spans)
-
-
 async def test_fp32_is_the_published_model(fp32: MiniLm) -> None:
     vectors = await fp32.embed([text for text, _ in VECTORS])
     for vector, (_, expected) in zip(vectors, VECTORS, strict=True):
@@ -69,32 +61,3 @@ async def test_a_text_with_words_the_model_does_not_know_counts_as_too_long(int8
     assert int8.count_tokens("I ❤ NY") > int8.tokens_max
     with pytest.raises(StoreUnavailable, match="others"):
         await int8.embed(["I ❤ NY"])
-
-
-async def test_one_changed_word_is_found_by_alignment_where_the_cosine_is_high(int8: MiniLm) -> None:
-    pairs = [
-        ("How do I reset my password?", "how can I reset the password"),
-        ("How can I become more active?", "How can I become less active?"),
-        ("Is Paris bigger than Rome?", "Is Rome bigger than Paris?"),
-        ("How do I cook rice?", "How do I cook brown rice?"),
-    ]
-    same, antonym, swapped, narrower = await int8.align(pairs)
-    assert same.new.lowest > 0.9
-    assert antonym.new.lowest < 0.8
-    assert antonym.swap_plain < 0.6
-    assert swapped.moved > same.moved
-    assert narrower.kept.words == narrower.new.words + 1
-    assert narrower.kept.lowest < narrower.new.lowest
-
-
-async def test_texts_without_telling_words_are_aligned_by_all_they_have(int8: MiniLm) -> None:
-    marks, little = await int8.align([("?!", "How do I cook?"), ("what is it", "what is this")])
-    assert marks.new.words == 0
-    assert (marks.swap, marks.kept.mean) == (1.0, 0.0)
-    assert little.new.words > 0
-    assert await int8.align([]) == []
-
-
-async def test_a_pair_that_is_too_long_is_refused(int8: MiniLm) -> None:
-    with pytest.raises(StoreUnavailable):
-        await int8.align([("short", "long " * 200)])

@@ -16,7 +16,7 @@ from adapters.embeddings.shelf import DiskModelShelf
 from adapters.embeddings.weights import fetch_weights
 from domain.errors import InvalidRequest, StoreUnavailable
 
-FILES = ("config.json", "model.bin", "vocabulary.json", "vocab.txt", "words.f16")
+FILES = ("config.json", "model.bin", "vocabulary.json", "vocab.txt")
 
 
 def installed(models: Path, precision: str = "int8") -> ModelFiles:
@@ -50,7 +50,7 @@ def test_a_file_that_was_changed_is_found(tmp_path: Path) -> None:
 
 def test_a_file_that_is_gone_is_found(tmp_path: Path) -> None:
     files = installed(tmp_path)
-    (files.directory / "words.f16").unlink()
+    (files.directory / "vocabulary.json").unlink()
     assert "cannot be read" in DiskModelShelf(tmp_path).models()[0].problem
 
 

@@ -12,6 +12,7 @@ from domain.catalog.names import ModelNames
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.routing.target import Route, RouteTarget, Target
+from entrypoints.config.cache_findings import unknown_embedder
 from entrypoints.config.cache_sections import cache_policy
 from entrypoints.config.guard_sections import route_policy
 from entrypoints.config.price_sections import price_contract
@@ -63,7 +64,7 @@ class Provision:
     cache: CachePolicy = OFF
     """Of routes nobody declared: models asked for by name."""
     warnings: tuple[str, ...] = ()
-    """What of the API's routes cannot be used now."""
+    """What of the API's routes cannot be used now, and an embedder that nobody is."""
 
 
 def provision(
@@ -112,12 +113,16 @@ def provision(
     routes |= _routes(settings, api_routes or {}, by_id, warnings)
     if AUTO_ROUTE not in routes and targets:
         routes[AUTO_ROUTE] = _auto(settings, targets)
+    general = cache_policy(settings.cache)
+    policies = [general, *(route.cache for route in routes.values())]
+    if unknown := unknown_embedder(settings.cache.embedder, providers, policies):
+        warnings.append(unknown)
     return Provision(
         providers=providers,
         targets=tuple(targets),
         routes=routes,
         default_route=AUTO_ROUTE if AUTO_ROUTE in routes else None,
-        cache=cache_policy(settings.cache),
+        cache=general,
         warnings=tuple(warnings),
     )
 

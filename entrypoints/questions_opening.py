@@ -103,7 +103,10 @@ def _local(settings: Settings, problems: list[str]) -> MiniLm | HashingEmbedder 
     if cache.embedder == "auto":
         embedder, reason = open_local(models, cache.precision)
         if reason:
-            problems.append(f"similar questions: {reason}")
+            problems.append(
+                "similar questions: hashed words are used instead, and find only other word orders and small "
+                f"edits; {reason}"
+            )
         return embedder
     if cache.embedder == "minilm":
         return open_minilm(models, cache.precision)

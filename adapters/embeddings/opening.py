@@ -7,7 +7,7 @@ from adapters.embeddings.hashing import HashingEmbedder
 from adapters.embeddings.minilm import MiniLm
 from adapters.embeddings.model import Model
 from adapters.embeddings.model_files import MODEL, PRECISIONS, ModelFiles, ModelNotUsable
-from adapters.embeddings.shelf import missing_packages
+from adapters.embeddings.shelf import EXTRA_COMMAND, missing_packages
 from domain.errors import InvalidRequest
 
 INSTALL_COMMAND: Final = "interchange models install"
@@ -28,8 +28,10 @@ def open_minilm(models: Path, precision: str) -> MiniLm:
         raise InvalidRequest(f"{error}; run: {command}") from None
 
     def load() -> Model:
-        from adapters.embeddings.engine import Engine
-
+        try:
+            from adapters.embeddings.engine import Engine
+        except ImportError as error:
+            raise ModelNotUsable(f"{error}; run: {EXTRA_COMMAND}") from None
         return Engine(files)
 
     return MiniLm(pieces, load, precision=precision)

@@ -1,12 +1,12 @@
 """Installs, lists and removes the local model. What it needs is imported when a model is installed."""
 
 import hashlib
-import importlib
 import json
 import os
 import shutil
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -31,12 +31,7 @@ RUN_BY: Final = ("numpy", "ctranslate2")
 
 def missing_packages() -> str:
     """What the local model needs and is not installed, with the command that installs it; empty: nothing."""
-    missing = []
-    for name in RUN_BY:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            missing.append(name)
+    missing = [name for name in RUN_BY if find_spec(name) is None]
     if not missing:
         return ""
     verb = "is" if len(missing) == 1 else "are"

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from adapters.vectors.deferred import DeferredVectorIndex
+from adapters.vectors.extra import missing_package
 from adapters.vectors.in_process import BYTES_MAX, VECTORS_MAX, InProcessVectorIndex
 from adapters.vectors.plain import VECTORS_MAX as PLAIN_VECTORS_MAX
 from adapters.vectors.plain import PlainVectorIndex
 from application.ports.vector_index import VectorIndex, VectorSnapshots
-from domain.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,17 @@ class OpenedIndex:
 def open_in_process(
     embedder_id: str, dimensions: int, *, vectors_max: int = VECTORS_MAX, bytes_max: int = BYTES_MAX
 ) -> OpenedIndex:
-    """Opens nothing outside the process. Close it in the event loop that uses it."""
-    try:
-        index = InProcessVectorIndex(embedder_id, dimensions, vectors_max=vectors_max, bytes_max=bytes_max)
-    except InvalidRequest as error:
+    """Opens nothing outside the process, and imports nothing large before the first use.
+
+    Close it in the event loop that uses it.
+    """
+    reason = missing_package()
+    if reason:
         plain = PlainVectorIndex(embedder_id, dimensions, vectors_max=min(PLAIN_VECTORS_MAX, vectors_max))
-        return OpenedIndex(index=plain, snapshots=None, reason=error.message)
+        return OpenedIndex(index=plain, snapshots=None, reason=reason)
+
+    def make() -> InProcessVectorIndex:
+        return InProcessVectorIndex(embedder_id, dimensions, vectors_max=vectors_max, bytes_max=bytes_max)
+
+    index = DeferredVectorIndex(make)
     return OpenedIndex(index=index, snapshots=index, reason="")

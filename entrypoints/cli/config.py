@@ -27,12 +27,13 @@ def check(config_path: str | None, as_json: bool, strict: bool) -> None:
         return
     loaded = load_or_exit(config_path)
     tell_warnings(loaded)
-    provision_or_exit(loaded)
+    planned = provision_or_exit(loaded)
     settings = loaded.settings
     where = loaded.config_file or "no file: defaults and environment"
     click.echo(f"ok: {where} ({len(settings.providers)} providers, {len(settings.routes)} routes)")
-    if strict and loaded.warnings:
-        raise click.ClickException(f"{len(loaded.warnings)} warnings, and --strict was given")
+    count = len(loaded.warnings) + len(planned.warnings)
+    if strict and count:
+        raise click.ClickException(f"{count} warnings, and --strict was given")
 
 
 def _check_as_json(config_path: str | None, strict: bool) -> None:
@@ -49,7 +50,10 @@ def _check_as_json(config_path: str | None, strict: bool) -> None:
     try:
         loaded = load_settings(os.environ, config_path=config_path)
         warnings = loaded.warnings
-        planned_provision(loaded)
+        planned = planned_provision(loaded).warnings
+        warnings += tuple(
+            ConfigProblem(origin=str(loaded.config_file or ""), path="", message=text) for text in planned
+        )
     except ConfigError as error:
         errors = error.problems
     except ProvisioningError as error:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -31,8 +31,15 @@ def load_or_exit(config_path: str | None, flags: Mapping[str, Any] | None = None
         raise click.ClickException(f"the configuration has {count} error{'s' if count > 1 else ''}") from None
 
 
-def provision_or_exit(loaded: LoadedSettings) -> tuple[str, ...]:
-    """The providers a server would have; what cannot be built ends the command like any other mistake."""
+class Planned(NamedTuple):
+    """The providers a server would have, and what its catalogue and its stores let it warn of."""
+
+    providers: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def provision_or_exit(loaded: LoadedSettings) -> Planned:
+    """Warnings are told on stderr; what cannot be built ends the command like any other mistake."""
     from entrypoints.main import planned_provision
     from entrypoints.provisioning import ProvisioningError
 
@@ -43,7 +50,10 @@ def provision_or_exit(loaded: LoadedSettings) -> tuple[str, ...]:
             click.echo(f"error: {problem}", err=True)
         count = len(error.problems)
         raise click.ClickException(f"the configuration has {count} error{'s' if count > 1 else ''}") from None
-    return tuple(name for name, provider in provided.providers.items() if not provider.simulated)
+    for warning in provided.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    named = tuple(name for name, provider in provided.providers.items() if not provider.simulated)
+    return Planned(named, provided.warnings)
 
 
 def tell_warnings(loaded: LoadedSettings) -> None:

@@ -181,6 +181,8 @@ def _stores(loaded: LoadedSettings) -> Iterator[Finding]:
         yield Finding("database", "fail", error.message, "restore a backup, or move the file away")
     else:
         yield Finding("providers", "ok", ", ".join(provided.providers) or "none yet")
+        for warning in provided.warnings:
+            yield Finding("configuration", "note", warning)
 
 
 def _open_files(loaded: LoadedSettings) -> Finding:

@@ -36,7 +36,7 @@ def serve(
     flags = flags_of(host=host, port=port, workers=workers, no_simulator=no_simulator, no_portkey=no_portkey)
     loaded = load_or_exit(config_path, flags)
     tell_warnings(loaded)
-    providers = provision_or_exit(loaded)
+    providers = provision_or_exit(loaded).providers
     options = ServeOptions(loaded=loaded, version=version(), flags=flags, providers=providers)
     if exit_with_parent:
         end_with_parent(os.getppid(), grace_s=loaded.settings.server.drain_timeout_s + 30.0)

@@ -1,6 +1,6 @@
 """What is wrong, risky or without effect about caching, each told at the key that says it."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from domain.caching.policy import TTL_S_MAX, CacheMode, CachePolicy, CacheScope
@@ -43,6 +43,22 @@ def cache_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding((*path, "entry_bytes_max"), "larger than all of `cache.l1_bytes`")
     if any(policy.mode.looks_for_similar for policy in (general, *policies.values())):
         yield from _similar(settings)
+
+
+def unknown_embedder(embedder: str, providers: Container[str], policies: Iterable[CachePolicy]) -> str:
+    """What to say when questions are to be compared by a provider that a server would not have; else nothing.
+
+    Apart from the rest, as only the catalogue knows which providers a key in the environment activates.
+    """
+    provider = embedder.partition("/")[0]
+    if embedder in LOCAL_EMBEDDERS or provider in providers:
+        return ""
+    if not any(policy.mode.looks_for_similar for policy in policies):
+        return ""
+    return (
+        f"cache.embedder: provider {provider!r} is neither declared under `providers` nor activated by a key "
+        "in the environment, so no similar questions are looked for"
+    )
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:
@@ -111,20 +127,17 @@ def _without_effect(path: ConfigPath, own: CacheSettings, policy: CachePolicy) -
 
 def _similar(settings: Settings) -> Iterator[Finding]:
     cache = settings.cache
-    if cache.embedder in LOCAL_EMBEDDERS:
-        if cache.embedder != HASHING and not _installed(settings):
-            yield Finding(
-                ("cache", "embedder"),
-                "the MiniLM model is not installed, so "
-                + (
-                    "only questions of nearly the same words are found"
-                    if cache.embedder == "auto"
-                    else "no similar questions are looked for"
-                )
-                + "; `interchange models install` fetches it",
+    if cache.embedder in LOCAL_EMBEDDERS and cache.embedder != HASHING and not _installed(settings):
+        yield Finding(
+            ("cache", "embedder"),
+            f"the MiniLM model is not installed in {cache.precision}, so "
+            + (
+                "only questions of nearly the same words are found"
+                if cache.embedder == "auto"
+                else "no similar questions are looked for"
             )
-    elif (provider := cache.embedder.partition("/")[0]) not in settings.providers and settings.providers:
-        yield Finding(("cache", "embedder"), f"provider {provider!r} is not declared under `providers`")
+            + "; `interchange models install` fetches it",
+        )
     for place, judge in enumerate(cache.judge):
         if judge not in BUILT_IN_JUDGES and judge not in settings.routes:
             yield Finding(
@@ -135,4 +148,4 @@ def _similar(settings: Settings) -> Iterator[Finding]:
 
 def _installed(settings: Settings) -> bool:
     folder = settings.cache.models_dir or settings.data_dir / "models"
-    return (folder / MINILM_FOLDER).is_dir()
+    return (folder / MINILM_FOLDER / settings.cache.precision).is_dir()

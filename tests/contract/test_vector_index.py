@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.vectors.deferred import DeferredVectorIndex
 from adapters.vectors.in_process import InProcessVectorIndex
 from adapters.vectors.plain import PlainVectorIndex
 from adapters.vectors.tending import Tending
@@ -15,6 +16,16 @@ class TestInProcessVectorIndex(VectorIndexContract):
     @pytest.fixture
     async def index(self) -> AsyncIterator[VectorIndex]:
         index = InProcessVectorIndex("test", DIMENSIONS, vectors_max=1_000)
+        yield index
+        await index.aclose()
+
+
+class TestDeferredVectorIndex(VectorIndexContract):
+    """The same, made when it is first used."""
+
+    @pytest.fixture
+    async def index(self) -> AsyncIterator[VectorIndex]:
+        index = DeferredVectorIndex(lambda: InProcessVectorIndex("test", DIMENSIONS, vectors_max=1_000))
         yield index
         await index.aclose()
 

@@ -156,6 +156,18 @@ def test_check_says_ok_and_warns(run: type[Runner], tmp_path: Path) -> None:
     assert strict.status == 1
 
 
+def test_check_warns_of_an_embedder_that_no_provider_is_there_for(run: type[Runner], tmp_path: Path) -> None:
+    (tmp_path / "i.yaml").write_text("cache: {mode: observe, embedder: acme/embed, embedder_dimensions: 8}\n")
+
+    plain = run("config", "check", "--config", "i.yaml")
+    strict = run("config", "check", "--config", "i.yaml", "--strict")
+    told = run("config", "check", "--config", "i.yaml", "--json")
+
+    assert plain.status == 0 and "warning: cache.embedder: provider 'acme' is neither" in plain.err
+    assert strict.status == 1 and "1 warnings" in strict.err
+    assert json.loads(told.out)["warnings"][0]["message"].startswith("cache.embedder: provider 'acme'")
+
+
 def test_check_speaks_json(run: type[Runner], tmp_path: Path) -> None:
     (tmp_path / "i.yaml").write_text("a: 1")
 

@@ -142,11 +142,14 @@ def test_a_missing_model_is_told_with_the_command_that_fetches_it(
     text = route("{mode: observe}", f"{{embedder: {embedder}}}")
 
     (problem,) = told(tmp_path, text)
-    (tmp_path / "models" / "minilm-l6-v2").mkdir(parents=True)
+    (tmp_path / "models" / "minilm-l6-v2" / "fp32").mkdir(parents=True)
+    (still,) = told(tmp_path, text)
+    (tmp_path / "models" / "minilm-l6-v2" / "int8").mkdir()
 
     assert problem.startswith("cache.embedder: ")
     assert consequence in problem
     assert "interchange models install" in problem
+    assert "not installed in int8" in still
     assert told(tmp_path, text) == []
 
 
@@ -190,12 +193,12 @@ def test_an_index_needs_its_store(tmp_path: Path) -> None:
     assert told(tmp_path, route("{}", "{vector_index: redis}"), REDIS_URL="redis://127.0.0.1") == []
 
 
-def test_judges_and_embedders_that_nobody_knows_are_told(tmp_path: Path) -> None:
-    general = "{mode: verified, embedder: nobody/embed, judge: [normalised, r, jury]}"
+def test_judges_that_nobody_knows_are_told(tmp_path: Path) -> None:
+    general = "{mode: verified, embedder: p/embed, judge: [normalised, r, jury]}"
 
     found = told(tmp_path, route("{}", general))
 
-    assert [problem.partition(":")[0] for problem in found] == ["cache.embedder", "cache.judge[2]"]
+    assert [problem.partition(":")[0] for problem in found] == ["cache.judge[2]"]
 
 
 def test_policies_are_taken_over_while_requests_run_and_stores_are_not(tmp_path: Path) -> None:

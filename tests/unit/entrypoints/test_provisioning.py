@@ -176,3 +176,25 @@ def test_caching_holds_for_declared_routes_the_automatic_one_and_models_by_name(
         "small": CacheMode.EXACT,
     }
     assert {routes.resolve(name).cache.ttl_s for name in modes} == {60}
+
+
+EMBEDDED_BY = "cache: {{embedder: {model}, mode: {mode}}}\nproviders: {{p: {{kind: openai, base_url: 'http://127.0.0.1:1'}}}}"
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "environ", "told"),
+    [
+        ("openai/text-embedding-3-small", "observe", {}, True),
+        ("openai/text-embedding-3-small", "observe", {"OPENAI_API_KEY": "k"}, False),
+        ("openai/text-embedding-3-small", "exact", {}, False),
+        ("p/embed", "verified", {}, False),
+        ("sim-openai/embed", "verified", {}, True),
+        ("hashing", "verified", {}, False),
+    ],
+)
+def test_an_embedder_that_no_provider_is_there_for_is_told(
+    tmp_path: Path, model: str, mode: str, environ: dict[str, str], told: bool
+) -> None:
+    provided = made(tmp_path, EMBEDDED_BY.format(model=model, mode=mode), **environ)
+
+    assert [text.startswith("cache.embedder: provider") for text in provided.warnings] == [True] * told

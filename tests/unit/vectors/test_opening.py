@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from adapters.vectors.in_process import InProcessVectorIndex
+from adapters.vectors.deferred import DeferredVectorIndex
 from adapters.vectors.opening import open_in_process
 from adapters.vectors.plain import PlainVectorIndex
 
@@ -12,7 +12,7 @@ from adapters.vectors.plain import PlainVectorIndex
 async def test_with_the_extra_it_is_the_large_one_and_keeps_itself() -> None:
     opened = open_in_process("test", 8, vectors_max=100)
 
-    assert isinstance(opened.index, InProcessVectorIndex)
+    assert isinstance(opened.index, DeferredVectorIndex)
     assert opened.snapshots is opened.index and not opened.reason
     await opened.index.aclose()
 

@@ -29,6 +29,8 @@ from domain.caching.policy import CachePolicy
 from domain.caching.prior import ONLINE, Prior
 from domain.caching.reading import read
 
+LEARNED_WITH = "fp32"
+"""Precision of the vectors."""
 SIMILARITY_MIN = 0.70
 CLEAN = 0.9
 UNITS = 12
@@ -193,7 +195,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data")
-    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--precision", default=LEARNED_WITH)
     parser.add_argument(
         "--half", type=int, choices=(0, 1), help="learn from one half only, to test on the other"
     )

@@ -152,8 +152,10 @@ class CacheDefaults(Section):
         "(finds other word orders and small edits only), a `provider/model` for embeddings, which costs "
         "money and time per question, or `auto`: MiniLM where it is installed, else hashing.",
     )
-    precision: Annotated[Literal["fp32", "int8"], Word] = Field(
-        default="fp32", description="Of MiniLM. Questions embedded in another one are not compared."
+    precision: Annotated[Literal["int8", "fp32"], Word] = Field(
+        default="int8",
+        description="Of MiniLM: `int8` takes a third of the time and half of the memory and finds a little "
+        "less; `fp32` is as the model was published. Questions embedded in another one are not compared.",
     )
     embedder_dimensions: int | None = Field(
         default=None,

@@ -45,8 +45,14 @@ def test_what_cannot_be_used_is_said_and_removed(data: Path) -> None:
 
 
 def test_the_configuration_says_where_and_which(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "interchange.yaml").write_text(f"cache: {{models_dir: {tmp_path}/shelf, precision: int8}}\n")
-    ModelFiles(tmp_path / "shelf", "int8").directory.mkdir(parents=True)
+    (tmp_path / "interchange.yaml").write_text(f"cache: {{models_dir: {tmp_path}/shelf, precision: fp32}}\n")
+    ModelFiles(tmp_path / "shelf", "fp32").directory.mkdir(parents=True)
+    assert "removed the fp32 model" in models("remove").output
+
+
+def test_int8_is_meant_where_nobody_says_otherwise(data: Path) -> None:
+    ModelFiles(data / "models", "int8").directory.mkdir(parents=True)
+    ModelFiles(data / "models", "fp32").directory.mkdir(parents=True)
     assert "removed the int8 model" in models("remove").output
 
 

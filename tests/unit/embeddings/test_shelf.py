@@ -170,7 +170,8 @@ def test_without_the_extra_commands_say_what_to_run(tmp_path: Path, monkeypatch:
 def test_without_a_model_hashing_takes_its_place_and_says_why(tmp_path: Path) -> None:
     embedder, reason = open_local(tmp_path, "fp32")
     assert embedder.id.startswith("hashing")
-    assert "interchange models install --precision fp32" in reason
+    assert reason.endswith("run: interchange models install --precision fp32")
+    assert open_local(tmp_path)[1].endswith("run: interchange models install")
 
 
 def test_the_published_hash_is_pinned() -> None:

@@ -18,8 +18,8 @@ OpenShelf = Callable[[str | None], tuple[ModelShelf, str]]
 _precision_option = click.option(
     "--precision",
     metavar="int8|fp32",
-    help="int8 is three times as fast and half as large, fp32 as exact as the published model. Default: "
-    "`cache.precision` of the configuration.",
+    help="int8 is three times as fast and a quarter of the size, fp32 as the model was published. Default: "
+    "`cache.precision` of the configuration, which is int8 unless set.",
 )
 
 

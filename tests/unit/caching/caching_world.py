@@ -74,7 +74,8 @@ class CachingBench:
         self, direct: Scripts, policy: CachePolicy = EXACT, *, tiers: Any = None, **more: Any
     ) -> None:
         self.bench = Bench(direct, cache=policy, **more)
-        self.tiers: Any = OneTier() if tiers is None else tiers
+        one: Any = OneTier()
+        self.tiers: Any = one if tiers is None else tiers
         self.log = InMemoryUsageLog(buffer_rows_max=1000)
         self.events: list[RequestEvent] = []
         self.frames = DialectFrames()

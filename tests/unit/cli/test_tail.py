@@ -47,7 +47,7 @@ class Pages(ApiClient):
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         self.asked.append(path)

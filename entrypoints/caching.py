@@ -48,6 +48,7 @@ class Caching:
     compares: bool = False
     """Whether some route looks for similar questions."""
     _tasks: BackgroundTasks = field(default_factory=BackgroundTasks)
+    _closed: bool = False
 
     async def start(self, tasks: BackgroundTasks, in_use: Callable[[], RoutingTable]) -> None:
         """Opens now what the routes in use need, and the rest as soon as they do."""
@@ -55,7 +56,9 @@ class Caching:
         tasks.start("cache", lambda: every(LOOK_EVERY_S, lambda: self.look(in_use())))
 
     async def look(self, table: RoutingTable) -> None:
-        """Opens what a route needs that was not needed before."""
+        """Opens what a route needs that was not needed before; nothing once it was closed."""
+        if self._closed:
+            return
         if table.keeps_answers and not self.opened:
             self.opened = True
             await self._open()
@@ -90,6 +93,7 @@ class Caching:
 
     async def aclose(self) -> None:
         """Ends what is shared, tells and writes what waits, then closes everything."""
+        self._closed = True
         await self.cache.aclose()
         await self._tasks.aclose()
         await self.cache.aclose()  # calls beside requests left some behind as they ended

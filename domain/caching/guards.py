@@ -173,12 +173,15 @@ def _names_differ(new: Reading, kept: Reading) -> str:
 
 
 def _unmentioned(one: Reading, other: Reading) -> bool:
-    words, names = set(other.words), other.names
+    words, names, own = set(other.words), other.names, set(one.words)
+    # What both say in the same word is spoken for: Norwegians in both do not make up for Norway.
+    free = [name for name in names if name not in one.names]
+    kinds = kinds_of(word for word in other.words if word not in own)
     return any(
         name not in names
         and stem(name) not in words
-        and not any(_same_name(name, each) for each in names)
-        and kinds_of((stem(name),)).isdisjoint(other.kinds)
+        and not any(_same_name(name, each) for each in free)
+        and kinds_of((stem(name),)).isdisjoint(kinds)
         for name in one.names
     )
 

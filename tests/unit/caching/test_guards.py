@@ -27,6 +27,11 @@ DIFFERENT = [
     ("opposite", "Is it legal to fish here?", "Is it illegal to fish here?"),
     ("opposite", "How do I become happy?", "How do I become unhappy?"),
     ("name", "Is Anna Berg a good lawyer?", "Is Maria Berg a good lawyer?"),
+    (
+        "name",
+        "Which shops are in Norway? Do Norwegian buyers like them?",
+        "Which shops are in Serbia? Do Norwegian buyers like them?",
+    ),
     ("role", "Did Anna hire Maria?", "Did Maria hire Anna?"),
     ("role", "Did the dog bite the man?", "Was the dog bitten by the man?"),
     ("role", "Do cats chase mice?", "Do mice chase cats?"),

@@ -42,7 +42,7 @@ CACHE_PATHS: dict[str, Any] = {
             "Never serve an answer again",
             {
                 "200": json_answer(ref("CacheInvalidated"), "Whether or not it was kept."),
-                **admin_errors(400, 503),
+                **admin_errors(400, 404, 503),
             },
             parameters=[_KEY, _TENANT],
         ),

@@ -49,19 +49,23 @@ class DialectCacheReader(CacheReader):
     """Reads every dialect whose answers may be kept. One serves everybody, in one thread."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[object, ...], Asked | None] = {}
+        self._seen: dict[bytes, Asked | None] = {}
 
     def asked(self, request: LlmRequest) -> Asked | None:
-        if request.continues is not None or request.previous_response_id:
+        if len(request.body) > BODY_BYTES_MAX:
             return None
-        # Everything that is read below; no text is remembered, and nobody learns what others asked.
-        seen = (
-            blake2b(request.body, digest_size=KEY_BYTES).digest(),
+        # Of everything that is read below: no text is remembered, and nobody learns what others asked.
+        beside = (
             request.dialect,
             request.model,
             request.forced_max_output_tokens,
+            request.continues is not None or bool(request.previous_response_id),
             request.headers,
+            len(request.body),
         )
+        hashed = blake2b(repr(beside).encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES)
+        hashed.update(request.body)
+        seen = hashed.digest()
         if seen in self._seen:
             return self._seen[seen]
         asked = self._asked(request)

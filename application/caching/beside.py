@@ -8,19 +8,14 @@ import asyncio
 import logging
 from collections import Counter, deque
 from dataclasses import replace
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from application.answer_stream import AnswerStream
 from application.cache_course import CacheCourse, Candidate
 from application.caching.daily_spending import DailySpending
-from application.job import Attribution, Job
-from application.ports.llm import UpstreamAnswer
+from application.caching.pipeline import Pipeline
+from application.job import Job
 from application.ports.system import Clock
 from domain.errors import InterchangeError
-from domain.llm.request import LlmRequest
-from domain.routing.live import LiveState
-from domain.routing.requirements import Requirements
-from domain.tenancy.principal import Principal
 
 log = logging.getLogger("interchange")
 
@@ -31,27 +26,6 @@ WAITED_MAX_S: Final = 60.0
 """What waited longer is left out: its caller may have been stopped or its key revoked meanwhile."""
 REFRESH: Final = "refresh"
 AUDIT: Final = "audit"
-
-
-class Pipeline(Protocol):
-    """The way of requests, as `AnswerLlmRequest` offers it."""
-
-    def begin(
-        self,
-        principal: Principal,
-        request: LlmRequest,
-        requirements: Requirements,
-        attribution: Attribution,
-        *,
-        request_id: str | None = None,
-        beside: str = "",
-    ) -> tuple[Job, LiveState]: ...
-
-    async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer: ...
-
-    async def open(self, job: Job, live: LiveState) -> AnswerStream: ...
-
-    def end(self, job: Job, *, status: int, outcome: str, error_code: str = "") -> None: ...
 
 
 class _Wanted(NamedTuple):

@@ -10,37 +10,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from application.job import Attribution, Job
+from application.caching.pipeline import Pipeline
+from application.job import Job
 from application.ports.embedder import Embedder
 from application.ports.embedding_wire import EmbeddingWire
-from application.ports.llm import UpstreamAnswer
 from application.ports.wire import OPENAI_EMBEDDINGS, RequestReader
 from domain.errors import InterchangeError, StoreUnavailable
-from domain.llm.request import LlmRequest
-from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
-from domain.tenancy.principal import Principal
 
 RUNNING_MAX: Final = 32
 TIMEOUT_S: Final = 2.0
 
 AskForVectors = Callable[[Sequence[str]], Awaitable[list[list[float]]]]
-
-
-class Pipeline(Protocol):
-    """What is needed of the way of requests (`AnswerLlmRequest`)."""
-
-    def begin(
-        self,
-        principal: Principal,
-        request: LlmRequest,
-        requirements: Requirements,
-        attribution: Attribution,
-    ) -> tuple[Job, LiveState]: ...
-
-    async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer: ...
-
-    def end(self, job: Job, *, status: int, outcome: str, error_code: str = "") -> None: ...
 
 
 class Embedders(Protocol):

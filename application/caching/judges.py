@@ -5,23 +5,21 @@ All of them work beside requests. Texts go nowhere their asker's demands do not 
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from application.caching.daily_spending import DailySpending
-from application.job import Attribution, Job
+from application.caching.pipeline import Pipeline
+from application.job import Attribution
 from application.ports.answer_judge import AnswerJudge, Comparison
 from application.ports.cache_reader import CacheReader
 from application.ports.embedder import Embedder
-from application.ports.llm import UpstreamAnswer
 from application.ports.wire import OPENAI_CHAT, RequestReader
 from domain.caching.answers_alike import CHARS_MAX, alike_in_meaning, alike_in_words
 from domain.caching.vectors import cosine
 from domain.errors import InterchangeError, StoreUnavailable
 from domain.llm.cache_wish import CacheWish
 from domain.llm.request import LlmRequest
-from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
-from domain.tenancy.principal import Principal
 
 TEXT_CHARS_MAX: Final = 6_000
 """Of each text a model is shown; longer answers are not judged by one."""
@@ -72,22 +70,6 @@ class MeaningJudge(AnswerJudge):
             return None
         one, other = await self._embedder.embed(texts)
         return alike_in_meaning(compared.fresh, compared.kept, cosine(one, other))
-
-
-class Pipeline(Protocol):
-    """What is needed of the way of requests (`AnswerLlmRequest`)."""
-
-    def begin(
-        self,
-        principal: Principal,
-        request: LlmRequest,
-        requirements: Requirements,
-        attribution: Attribution,
-    ) -> tuple[Job, LiveState]: ...
-
-    async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer: ...
-
-    def end(self, job: Job, *, status: int, outcome: str, error_code: str = "") -> None: ...
 
 
 class AskedJudge(AnswerJudge):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from application.cache_course import CacheCourse
-from application.caching.beside import REFRESH, Pipeline
+from application.caching.beside import REFRESH
 from application.caching.filing import Filed, filed
+from application.caching.pipeline import Pipeline
 from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
 from application.job import Attribution, Job

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from application.cache_course import CacheCourse
 from application.hold import Hold
+from application.protection import Protection
 from domain.analytics.event import AttemptEvent
 from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
@@ -12,7 +13,7 @@ from domain.routing.conversation import Conversation
 from domain.routing.live import LiveState
 from domain.routing.plan import Plan
 from domain.routing.requirements import Requirements
-from domain.routing.target import Target
+from domain.routing.target import Route, Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
 
@@ -85,6 +86,10 @@ class Job:
     """Which conversation this continues, where that was asked: only when there was a choice of targets."""
     live: LiveState | None = None
     """The live state the plan was made with."""
+    route: Route | None = None
+    """Where it goes, as soon as that is known."""
+    protections: list[Protection] = field(default_factory=list)
+    """What is still to be done with its answer by those who looked at the request, in their order."""
     course: CacheCourse | None = None
     """What the cache knows of it; None: it takes no part."""
     cache: str = "off"

@@ -37,7 +37,7 @@ from entrypoints.settings import load_settings
 # (module, owner within it or "", name, stage)
 TIMED = (
     ("entrypoints.http.llm", "", "read_headers", "authenticate"),
-    ("entrypoints.http.llm", "", "credential", "authenticate"),
+    ("entrypoints.http.entrance", "Entrance", "admit", "authenticate"),
     ("application.key_ring", "KeyRing", "authenticate", "authenticate"),
     ("entrypoints.http.llm", "", "read_body", "read"),
     ("entrypoints.http.llm", "LlmEndpoint", "read", "read"),
@@ -45,7 +45,7 @@ TIMED = (
     ("application.use_cases.answer_llm_request", "AnswerLlmRequest", "begin", "admit"),
     ("application.caching.answer_cache", "AnswerCache", "look", "cache"),
     ("application.caching.answer_cache", "AnswerCache", "complete", "cache"),
-    ("application.use_cases.answer_llm_request", "", "complete_requirements", "plan"),
+    ("application.demands", "", "complete_requirements", "plan"),
     ("application.use_cases.answer_llm_request", "", "make_plan", "plan"),
     ("application.attempts", "AttemptLoop", "_run", "attempt loop"),
     ("application.attempts", "AttemptLoop", "_complete_once", "attempt loop"),

@@ -58,6 +58,7 @@ from application.ports.catalog import CatalogSource
 from application.ports.http import HttpTransport
 from application.ports.model_shelf import ModelShelf
 from application.ports.usage import UsageLog
+from application.tenant_book import TenantBook
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.apply_discounts import ApplyDiscounts
 from application.use_cases.catalog_queries import (
@@ -95,6 +96,7 @@ from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
 from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.guarding import make_guarding
+from entrypoints.http.entrance import Entrance
 from entrypoints.money import Money
 from entrypoints.provider_endpoints import (
     direct_endpoints,
@@ -168,6 +170,8 @@ class StoreContainer(containers.DeclarativeContainer):
     outbox = providers.Singleton(SqlOutbox, database)
 
     key_ring = providers.Singleton(KeyRing, key_store, key_hasher, clock)
+    tenant_book = providers.Singleton(TenantBook)
+    entrance = providers.Singleton(Entrance, key_ring, tenant_book)
     bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)
     create_key = providers.Singleton(CreateKey, key_store, key_hasher, clock, key_ring.provided.refresh)
     list_keys = providers.Singleton(ListKeys, key_store)

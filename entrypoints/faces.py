@@ -56,7 +56,7 @@ from entrypoints.version import version
 
 def _gate(container: Container, settings: Settings) -> LlmGate:
     return LlmGate(
-        key_ring=container.key_ring(),
+        entrance=container.entrance(),
         reader=container.reader(),
         frames=container.frames(),
         pipeline=container.answer_llm_request(),
@@ -93,7 +93,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     budgeting, caching = _budgeting(container, live), container.cache_operations()
     asked_about = AskedAbout(container.reader(), complete, container.keep_answers())
     use_cases = AdminUseCases(
-        door=Door(container.key_ring(), container.ids()),
+        door=Door(container.entrance(), container.ids()),
         explain_route=container.explain_route(),
         providers_status=container.providers_status(),
         steer_provider=container.steer_provider(),
@@ -146,7 +146,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
         gateway=lambda: gateway_status(container),
         warnings=lambda: [*live.warnings(), *money.follow.problems, *caching.problems],
         reload_status=lambda: live.status,
-        may_see=may_see(container.key_ring(), "providers.read"),
+        may_see=may_see(container.entrance(), "providers.read"),
         more_gauges=lambda: (
             *batching.watch.gauges(),
             *container.guarding().gauges(),
@@ -170,7 +170,7 @@ def _cache_routes(container: Container, asked_about: AskedAbout) -> CacheRoutes:
         usage=made.usage,
         prompt=made.prompt,
         asked_about=asked_about,
-        may_see=may_see(container.key_ring(), FIGURES),
+        may_see=may_see(container.entrance(), FIGURES),
     )
 
 

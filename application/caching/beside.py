@@ -126,7 +126,7 @@ class BesideCalls:
     async def _ask(self, wanted: _Wanted) -> Job:
         pipeline, first = self._pipeline, wanted.job
         assert pipeline is not None
-        job, live = pipeline.begin(
+        job, live = await pipeline.begin(
             first.principal,
             replace(first.request),
             replace(first.requirements),

@@ -95,7 +95,7 @@ class GatewayEmbeddings(Embedders):
     async def _asked(self, pipeline: Pipeline, first: Job, texts: Sequence[str]) -> list[list[float]]:
         request = self._reader.read(OPENAI_EMBEDDINGS, self._wire.body(self._model, texts))
         demands = first.requirements
-        job, live = pipeline.begin(
+        job, live = await pipeline.begin(
             first.principal,
             request,
             Requirements(

@@ -120,7 +120,7 @@ class AskedJudge(AnswerJudge):
 
     async def _ask(self, pipeline: Pipeline, compared: Comparison, request: LlmRequest) -> str:
         demands = compared.demands
-        job, live = pipeline.begin(
+        job, live = await pipeline.begin(
             compared.asker,
             request,
             Requirements(

@@ -14,7 +14,7 @@ from domain.tenancy.principal import Principal
 class Pipeline(Protocol):
     """The way of requests, as `AnswerLlmRequest` offers it."""
 
-    def begin(
+    async def begin(
         self,
         principal: Principal,
         request: LlmRequest,

@@ -216,7 +216,7 @@ class AnswerBatchLine:
             workflow_id=run.batch.batch_id,
             client_request_id=line.custom_id[:256],
         )
-        job, live = self._pipeline.begin(principal, request, Requirements(), attribution)
+        job, live = await self._pipeline.begin(principal, request, Requirements(), attribution)
         nobody = unasked(job)
         if nobody is not None:
             self._pipeline.abandon(job)

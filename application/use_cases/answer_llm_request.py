@@ -1,11 +1,12 @@
 """The one way every LLM request takes, whatever its dialect, unary or streamed.
 
-admit → cache → plan → attempt(s) → settle → record. (Authentication comes before, at the key ring.) Each
-request that was authenticated leaves exactly one event, whatever happens to it.
+admit → limit → inspect → cache → plan → attempt(s) → settle → record. (Authentication comes before, at the
+entrance.) Each request that was authenticated leaves exactly one event, whatever happens to it.
 """
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from application.affinity import AffinityBook, explain_outcome
@@ -15,20 +16,22 @@ from application.cache_course import CacheCourse
 from application.caching.answer_cache import AnswerCache
 from application.caching.replay import replayed_answer
 from application.credentials import admit_own
+from application.demands import complete_requirements
 from application.guards import AgentGuards
 from application.holds import BudgetHolds
+from application.inspection import Inspector
 from application.job import Attribution, Job
 from application.offers import Offers
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.usage import UsageLog
+from application.rate_limits import RateLimits
 from application.request_event import event_of
 from application.runtime import Runtime
 from domain.analytics.event import RequestEvent
 from domain.caching.policy import CacheMode
 from domain.errors import Forbidden, InterchangeError, NoProviderAvailable, Overloaded, StoreUnavailable
-from domain.llm.capabilities import NO_CAPABILITY
-from domain.llm.request import LlmRequest, Operation
+from domain.llm.request import LlmRequest
 from domain.routing.conversation import Conversation
 from domain.routing.keeping import demand_keeper, plan_with_home
 from domain.routing.live import LiveState
@@ -40,31 +43,8 @@ from domain.routing.target import Passthrough, Route, Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
 
-OUTPUT_TOKENS_TYPICAL = 512
-"""Assumed answer length for ranking and price ceilings when the caller sets no maximum."""
 RETRY_WHEN_FULL_S = 1.0
-_BOUND_BY_WINDOW = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.COUNT_TOKENS})
-
-
-def complete_requirements(
-    requirements: Requirements, request: LlmRequest, principal: Principal
-) -> Requirements:
-    """Adds to the caller's demands what the body shows and what the key allows."""
-    # Flag arithmetic is slow, and most callers demand nothing beyond what their body shows.
-    if requirements.capabilities is NO_CAPABILITY:
-        requirements.capabilities = request.needs
-    else:
-        requirements.capabilities |= request.needs
-    requirements.input_tokens = request.input_tokens_typical
-    if request.operation not in _BOUND_BY_WINDOW:
-        # Many inputs, each with a window of its own, or sound and pictures: the provider judges them, and no
-        # text is generated.
-        requirements.window_tokens = requirements.output_tokens = 0
-    else:
-        requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
-    requirements.allowed_models = principal.allowed_models
-    requirements.native_for = request.native_only
-    return requirements
+CALLER_LEFT_STATUS = 499
 
 
 class AnswerLlmRequest:
@@ -89,6 +69,8 @@ class AnswerLlmRequest:
         holds: BudgetHolds | None = None,
         guards: AgentGuards | None = None,
         cache: AnswerCache | None = None,
+        limits: RateLimits | None = None,
+        inspectors: Sequence[Inspector] = (),
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
@@ -102,10 +84,12 @@ class AnswerLlmRequest:
         self._holds = holds
         self._guards = guards
         self._cache = cache
+        self._limits = limits
+        self._inspectors = tuple(inspectors)
         self.slots_max = slots_max
         self.in_flight = 0
 
-    def begin(
+    async def begin(
         self,
         principal: Principal,
         request: LlmRequest,
@@ -117,11 +101,13 @@ class AnswerLlmRequest:
     ) -> tuple[Job, LiveState]:
         """Admits and plans, or finds it answered already; takes a slot that `end` gives back.
 
+        Waits only for rate limits that are used up here and for whoever has to look at the request first.
         `beside` says why it runs beside callers' requests (`CacheCourse.beside`); empty: a caller asks.
 
         Raises:
             Forbidden, Overloaded, StoreUnavailable, UnknownModel, AgentStopped, InvalidRequirements,
-            ResidencyViolation, NoProviderAvailable: no slot is kept then, and the refusal is recorded.
+            ResidencyViolation, RateLimited, NoProviderAvailable, and what inspectors refuse with: no slot is
+            kept then, and the refusal is recorded.
         """
         clock = self._clock
         started = clock.monotonic()
@@ -139,8 +125,13 @@ class AnswerLlmRequest:
         )
         self.in_flight += 1
         try:
-            route = self._admitted(job, table)
+            route = job.route = self._admitted(job, table)
             job.live = live
+            if self._limits is not None and (room := self._limits.admit(job, route)) is not None:
+                await room
+            for inspector in self._inspectors:
+                if (seen := inspector.request(job, route)) is not None:
+                    await seen
             if request.own_credential is not None or route.passthrough is not Passthrough.OFF:
                 job.callers_provider = admit_own(request, route)
                 job.own_only = route.passthrough is Passthrough.ONLY
@@ -157,6 +148,9 @@ class AnswerLlmRequest:
                 error = self._offers.explained(refused, request, self._targets(job, table))
             self.end(job, status=0, outcome="refused", error_code=error.code)
             raise error from None
+        except asyncio.CancelledError:
+            self.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+            raise
         except BaseException:
             self.abandon(job)  # a defect must not take a slot for ever
             raise
@@ -266,24 +260,39 @@ class AnswerLlmRequest:
     def kept(job: Job) -> UpstreamAnswer | None:
         """The whole answer of a request that was answered already when it began."""
         hit = None if job.course is None else job.course.hit
-        return None if hit is None else replayed_answer(hit)
+        return None if hit is None else _delivered(job, replayed_answer(hit))
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
-        """A whole answer. Raises UpstreamError, NoProviderAvailable or DeadlineExceeded."""
+        """A whole answer. Raises UpstreamError, NoProviderAvailable, DeadlineExceeded, or what those who
+        looked at the request make of the answer."""
         if job.course is None or self._cache is None:
-            return await self._attempts.complete(job, live)
-        return await self._cache.complete(job, partial(self._attempts.complete, job, live))
+            answer = await self._complete(job, live)
+        else:
+            answer = await self._cache.complete(job, partial(self._complete, job, live))
+        return _delivered(job, answer) if job.protections else answer
 
     async def open(self, job: Job, live: LiveState) -> AnswerStream:
         """A committed stream; close it before `end`. Raises as `complete`."""
         if job.course is None or self._cache is None:
-            return await self._open(job, live)
-        return await self._cache.open(job, partial(self._open, job, live))
+            stream = await self._open(job, live)
+        else:
+            stream = await self._cache.open(job, partial(self._open, job, live))
+        for protection in reversed(job.protections):
+            stream = protection.deliver_stream(stream)
+        return stream
+
+    async def _complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
+        answer = await self._attempts.complete(job, live)
+        for protection in job.protections:
+            answer = await protection.answer(answer)
+        return answer
 
     async def _open(self, job: Job, live: LiveState) -> AnswerStream:
-        stream = await self._attempts.open(job, live)
+        stream: AnswerStream = await self._attempts.open(job, live)
         if self._holds is not None and job.holds:
             self._holds.tell_left(job)
+        for protection in job.protections:
+            stream = protection.stream(stream)
         return stream
 
     def end(
@@ -322,6 +331,8 @@ class AnswerLlmRequest:
                 self._holds.recorded(job)
             if self._guards is not None:
                 self._guards.ended(job, event)
+            if self._limits is not None:
+                self._limits.ended(job, event)
             self._observe(event)
 
     def abandon(self, job: Job) -> None:
@@ -335,6 +346,8 @@ class AnswerLlmRequest:
                 self._holds.abandoned(job)
             if self._guards is not None:
                 self._guards.left(job)
+            if self._limits is not None:
+                self._limits.left(job)
 
     def record(
         self,
@@ -348,6 +361,12 @@ class AnswerLlmRequest:
         """Records what took no slot: something a request of long ago left to be settled. Idempotent."""
         self.in_flight += 1
         self.end(job, status=status, outcome=outcome, error_code=error_code, first=first)
+
+
+def _delivered(job: Job, answer: UpstreamAnswer) -> UpstreamAnswer:
+    for protection in reversed(job.protections):
+        answer = protection.deliver(answer)
+    return answer
 
 
 NO_PLAN = Plan(Route(name="", targets=()), (), (), "", 0)

@@ -8,11 +8,12 @@ from application.caching.filing import Filed, filed
 from application.caching.gateway_embeddings import GatewayEmbeddings
 from application.caching.nearest import NearestQuestions
 from application.caching.tiers import AnswerTiers, Inspected
+from application.demands import complete_requirements
 from application.job import Attribution, Job
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import NO_PLAN, complete_requirements
+from application.use_cases.answer_llm_request import NO_PLAN
 from domain.caching.effect import BYPASS, HIT_L1, HIT_L2, HIT_SEMANTIC, HIT_STALE, MISS, NO_CACHE, OBSERVE
 from domain.caching.entry import CachedAnswer, Freshness, freshness
 from domain.caching.key import Partition

@@ -2,9 +2,9 @@
 
 from application.affinity import AffinityBook
 from application.attempts import AttemptLoop
+from application.demands import complete_requirements
 from application.ports.system import Clock
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import complete_requirements
 from domain.budgets.output_limit import as_limited
 from domain.budgets.worst_case import Bound, worst_attempt_cost
 from domain.errors import Forbidden

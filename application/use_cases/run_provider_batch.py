@@ -164,7 +164,7 @@ class RunProviderBatch:
                 # The document is made of the lines as they stand.
                 raise InvalidRequest("it refers to an answer that is kept somewhere", param="input")
             request.cache_wish = CacheWish(no_store=True)  # the provider answers, whatever is kept here
-            job, _ = self._pipeline.begin(principal, request, Requirements(), Attribution())
+            job, _ = await self._pipeline.begin(principal, request, Requirements(), Attribution())
             self._pipeline.abandon(job)
         except InterchangeError as error:
             raise NotPossible(BatchProblem(NOT_POSSIBLE, error.message, line.number, error.param)) from None

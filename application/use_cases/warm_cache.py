@@ -12,13 +12,14 @@ from application.caching.filing import Filed, filed
 from application.caching.pipeline import Pipeline
 from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
+from application.demands import complete_requirements
 from application.job import Attribution, Job
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.ports.warm_lines import WarmLine, WarmLines
 from application.ports.wire import RequestReader
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import NO_PLAN, complete_requirements
+from application.use_cases.answer_llm_request import NO_PLAN
 from application.use_cases.explain_route import ExplainRoute
 from domain.caching.entry import CachedAnswer
 from domain.caching.policy import CacheMode, lifetime_s
@@ -261,7 +262,7 @@ class WarmCache:
         """Raises _Left, with what it cost, when nobody answered."""
         pipeline = self._pipeline
         try:
-            job, live = pipeline.begin(
+            job, live = await pipeline.begin(
                 run.by, wanted.request, wanted.requirements, replace(run.attribution), beside=REFRESH
             )
         except InterchangeError as error:

@@ -60,4 +60,5 @@ def local_operator() -> Principal:
         key_name="local operator",
         role=OWNER,
         permissions=permissions_of(OWNER, OPERATOR_TENANT),
+        kind="local",
     )

@@ -1,6 +1,6 @@
 """`/cache-status` and `/api/v1/cache`: how kept answers are, what is kept, and what no longer counts."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -50,7 +50,7 @@ class CacheRoutes(NamedTuple):
     usage: ReportCacheUsage
     prompt: ReportPromptCaching
     asked_about: AskedAbout
-    may_see: Callable[[Request], bool]
+    may_see: Callable[[Request], Awaitable[bool]]
 
 
 class InvalidationBody(Body):
@@ -90,7 +90,7 @@ class _Cache:
 
     async def public(self, request: Request) -> Response:
         shown = status_object(self._use.manage.status())
-        if self._use.may_see(request):
+        if await self._use.may_see(request):
             shown["process"] = figures_object(await self._use.manage.figures())
         return JSONResponse(shown, headers={"cache-control": "no-store"})
 

@@ -21,7 +21,7 @@ from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from entrypoints.http.app import Below
 from entrypoints.http.asgi import JSON, Endpoint, RawHeaders, Receive, Scope, Send, drain, respond
-from entrypoints.http.callers import CREDENTIAL_HEADERS, Call, credential, read_headers
+from entrypoints.http.callers import CREDENTIAL_HEADERS, Call, read_headers
 from entrypoints.http.errors import render_error
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 
@@ -187,7 +187,7 @@ class GeminiModels:
         request_id = self._gate.ids.next("req")
         try:
             call = read_headers(scope["headers"])
-            principal = self._gate.key_ring.authenticate(credential(call.headers))
+            principal = await self._gate.entrance.admit(scope, call.headers)
             if not principal.may("models.read"):
                 raise Forbidden(f"the role {principal.role!r} may not do this (needs models.read)")
             named = _below_models(scope["path"])

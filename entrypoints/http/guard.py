@@ -9,13 +9,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from application.key_ring import KeyRing
 from application.ports.system import IdFactory
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
 from domain.errors import Forbidden, InterchangeError, InvalidRequest, RequestTooLarge
 from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import drain
-from entrypoints.http.callers import credential
+from entrypoints.http.entrance import Entrance
 from entrypoints.http.errors import render_error
 from entrypoints.http.permissions import ANY_KEY, PUBLIC, ROUTE_PERMISSIONS
 
@@ -29,7 +28,7 @@ AnyBody = TypeVar("AnyBody")
 class Door(NamedTuple):
     """What admits a caller."""
 
-    key_ring: KeyRing
+    entrance: Entrance
     ids: IdFactory
 
 
@@ -70,7 +69,7 @@ def guarded(door: Door, handler: Handler, permission: str) -> Callable[[Request]
         try:
             principal = ANYBODY
             if permission != PUBLIC:
-                principal = door.key_ring.authenticate(credential(headers))
+                principal = await door.entrance.admit(request.scope, headers)
                 if permission != ANY_KEY and not principal.may(permission):
                     raise Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
             admitted = True
@@ -95,14 +94,12 @@ def guarded(door: Door, handler: Handler, permission: str) -> Callable[[Request]
     return endpoint
 
 
-def may_see(key_ring: KeyRing, permission: str) -> Callable[[Request], bool]:
-    """Whether a caller of a public page holds a key with this permission; no key is no error there."""
+def may_see(entrance: Entrance, permission: str) -> Callable[[Request], Awaitable[bool]]:
+    """Whether a caller of a public page has this permission; being nobody is no error there."""
 
-    def allowed(request: Request) -> bool:
-        try:
-            return key_ring.authenticate(credential(dict(request.scope["headers"]))).may(permission)
-        except InterchangeError:
-            return False
+    async def allowed(request: Request) -> bool:
+        principal = await entrance.known(request.scope)
+        return principal is not None and principal.may(permission)
 
     return allowed
 

@@ -1,6 +1,6 @@
 """Health, readiness and metrics: what is true now, without asking any provider anything."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -32,7 +32,7 @@ class HealthSources(NamedTuple):
     gateway: Callable[[], dict[str, Any]]
     warnings: Callable[[], list[str]]
     reload_status: Callable[[], ReloadStatus]
-    may_see: Callable[[Request], bool]
+    may_see: Callable[[Request], Awaitable[bool]]
     """Whether the caller of a page may see names and addresses: a key with `providers.read`."""
     ledger: Callable[[], dict[str, Any]]
     """How the budget ledger is, as it was last seen."""
@@ -60,7 +60,7 @@ def health_routes(sources: HealthSources) -> list[Route]:
         return JSONResponse(body, 200 if usable and accepting else 503)
 
     async def health(request: Request) -> Response:
-        return JSONResponse(_health(sources, in_full=sources.may_see(request)))
+        return JSONResponse(_health(sources, in_full=await sources.may_see(request)))
 
     return [
         Route("/health", health),

@@ -10,7 +10,6 @@ from typing import ClassVar, NamedTuple
 from application.accounting import shows_cost_in_usage
 from application.answer_stream import AnswerStream
 from application.job import Attribution, Job
-from application.key_ring import KeyRing
 from application.ports.llm import Block, UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.wire import FrameWriter, RequestReader
@@ -29,13 +28,13 @@ from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, 
 from entrypoints.http.cache_wishes import read_cache_wish
 from entrypoints.http.callers import (
     Call,
-    credential,
     own_credential,
     read_attribution,
     read_headers,
     read_requirements,
 )
 from entrypoints.http.disconnect import DisconnectWatch
+from entrypoints.http.entrance import Entrance
 from entrypoints.http.errors import render_error, status_of
 from entrypoints.http.idempotency import REPLAYED
 from entrypoints.http.large_bodies import LargeBodies
@@ -51,7 +50,7 @@ EVENT_STREAM: RawHeaders = [
 class LlmGate(NamedTuple):
     """What every LLM endpoint works with."""
 
-    key_ring: KeyRing
+    entrance: Entrance
     reader: RequestReader
     frames: FrameWriter
     pipeline: AnswerLlmRequest
@@ -108,7 +107,7 @@ class LlmEndpoint:
         body = b""
         unread = True
         try:
-            principal = gate.key_ring.authenticate(credential(call.headers))
+            principal = await gate.entrance.admit(scope, call.headers)
             unread = False
             body = await read_body(receive, call.headers, gate.body_bytes_max)
             request, requirements, attribution = self.read(call, body, principal)
@@ -124,7 +123,7 @@ class LlmEndpoint:
                     return
                 claimed = standing
             await self.prepare(principal, request)
-            job, live = gate.pipeline.begin(
+            job, live = await gate.pipeline.begin(
                 principal, request, requirements, attribution, request_id=request_id
             )
         except CallerLeft:
@@ -141,6 +140,10 @@ class LlmEndpoint:
                 error.param = self.params.get(error.param, error.param)
             await respond(send, *self.refusal(error, body, request_id))
             return
+        except BaseException:
+            if claimed is not None:
+                gate.book.release(claimed)
+            raise
         task = asyncio.current_task()
         assert task is not None, "endpoints run in tasks"
         gate.running.add(task)

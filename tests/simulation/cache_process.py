@@ -78,7 +78,7 @@ class RememberingPipeline:
         self._pipeline = pipeline
         self._jobs = jobs
 
-    def begin(
+    async def begin(
         self,
         principal: Principal,
         request: LlmRequest,
@@ -88,7 +88,7 @@ class RememberingPipeline:
         request_id: str | None = None,
         beside: str = "",
     ) -> tuple[Job, LiveState]:
-        job, live = self._pipeline.begin(
+        job, live = await self._pipeline.begin(
             principal, request, requirements, attribution, request_id=request_id, beside=beside
         )
         self._jobs[job.request_id] = job
@@ -283,7 +283,7 @@ class CacheProcess:
         asker.began_s, asker.heard = self._world.now, self.tiers.heard
         pipeline = self.pipeline
         try:
-            job, live = pipeline.begin(caller(asker.tenant_id), request, Requirements(), Attribution())
+            job, live = await pipeline.begin(caller(asker.tenant_id), request, Requirements(), Attribution())
         except InterchangeError as refused:
             asker.outcome, asker.told = refused.code, refused.message
             return

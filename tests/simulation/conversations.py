@@ -178,7 +178,7 @@ class _World:
         request = self._reader.read(OPENAI_CHAT, body)
         pipeline = self._pipeline
         try:
-            job, live = pipeline.begin(
+            job, live = await pipeline.begin(
                 local_operator(), request, Requirements(), Attribution(), request_id=request_id
             )
         except InterchangeError:

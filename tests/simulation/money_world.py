@@ -187,7 +187,7 @@ class Process:
         who = Attribution(agent_id=spender.agent, session_id=spender.session)
         pipeline = self.pipeline
         try:
-            job, live = pipeline.begin(
+            job, live = await pipeline.begin(
                 PRINCIPAL, request, Requirements(), who, request_id=f"req_{spender.number}"
             )
         except InterchangeError as refused:

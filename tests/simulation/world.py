@@ -258,7 +258,7 @@ class World:
         request = DialectReader().read(OPENAI_CHAT, json.dumps(body).encode())
         request_id = f"req_{caller.number}"
         try:
-            job, live = pipeline.begin(
+            job, live = await pipeline.begin(
                 PRINCIPAL, request, Requirements(), Attribution(), request_id=request_id
             )
         except InterchangeError:

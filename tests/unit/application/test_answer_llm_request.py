@@ -17,6 +17,7 @@ from domain.llm.usage import Usage
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import local_operator
+from tests.unit.application.at_once import at_once
 from tests.unit.application.upstreams import OK, Bench, refused, virtually
 
 A, B = "alpha/m", "beta/m"
@@ -43,7 +44,9 @@ class Pipeline:
     def begin(self, principal: Principal | None = None, *, model: str = "auto") -> Job:
         request = self.bench.job().request
         request.model = model
-        job, _ = self.answer.begin(principal or local_operator(), request, Requirements(), Attribution())
+        job, _ = at_once(
+            self.answer.begin(principal or local_operator(), request, Requirements(), Attribution())
+        )
         return job
 
 

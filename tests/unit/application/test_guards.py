@@ -28,6 +28,7 @@ from domain.guards.spend_rate import SpendRateRule, SpendScope
 from domain.guards.stop import NewStop, StopCause, StopSubject
 from domain.routing.requirements import Requirements
 from domain.tenancy.role import local_operator
+from tests.unit.application.at_once import at_once
 from tests.unit.application.upstreams import OK, Bench, virtually
 
 A = "alpha/m"
@@ -70,7 +71,7 @@ class World:
         request = self.bench.job().request
         request.model = "auto"
         request.body = json.dumps({"model": "auto", "messages": conversation(calls)}).encode()
-        job, _ = self.pipeline.begin(local_operator(), request, Requirements(), Attribution(**who))
+        job, _ = at_once(self.pipeline.begin(local_operator(), request, Requirements(), Attribution(**who)))
         return job
 
     def spend(self, nano_usd: int, **who: str) -> None:

@@ -28,6 +28,7 @@ from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import local_operator
+from tests.unit.application.at_once import at_once
 from tests.unit.application.upstreams import Bench, Scripts, texts_in
 
 EXACT = CachePolicy(mode=CacheMode.EXACT)
@@ -115,8 +116,10 @@ class CachingBench:
     ) -> tuple[Job, LiveState]:
         request = self.request(prompt, **fields)
         request.cache_wish = wish or CacheWish()
-        return self.pipeline.begin(
-            principal or local_operator(), request, demands or Requirements(), Attribution(**(who or {}))
+        return at_once(
+            self.pipeline.begin(
+                principal or local_operator(), request, demands or Requirements(), Attribution(**(who or {}))
+            )
         )
 
     async def ask(self, prompt: str = "hi", heard: Heard | None = None, **more: Any) -> Heard:

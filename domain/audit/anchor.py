@@ -1,0 +1,41 @@
+"""What stands for entries that were removed because they were old enough.
+
+An anchor says, signed, how far each chain was cut and what the hash of the last removed entry was. Nothing
+else may be missing from a trail.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from domain.audit.chain import ChainHead
+
+
+class Anchor(NamedTuple):
+    """The entries of a tenant up to `seq` were removed; the last one's hash was `hash`. `note` is signed."""
+
+    tenant_id: str
+    seq: int
+    hash: bytes
+    note: str
+
+
+def anchor_text(origin: str, at_us: int, before_us: int, cuts: Mapping[str, ChainHead]) -> str:
+    """What is signed: who removed entries written before `before_us`, when, and where each chain was cut."""
+    lines = (cut_line(tenant, cut.seq, cut.hash) for tenant, cut in sorted(cuts.items()))
+    return f"{origin}\nremoved at {at_us} what was written before {before_us}\n" + "".join(lines)
+
+
+def cut_line(tenant_id: str, seq: int, hashed: bytes) -> str:
+    """How one chain's cut stands in the text."""
+    return f"cut {tenant_id} {seq} {hashed.hex()}\n"
+
+
+def covers(text: str, anchor: Anchor) -> bool:
+    """Whether the signed text is about this cut."""
+    return cut_line(anchor.tenant_id, anchor.seq, anchor.hash) in text.splitlines(keepends=True)[2:]
+
+
+def anchor_id(note: str) -> str:
+    """Short name of a note, for entries that speak of it."""
+    return hashlib.sha256(note.encode()).hexdigest()[:16]

@@ -169,6 +169,18 @@ class StoreUnavailable(InterchangeError):
     code = "store_unavailable"
 
 
+class VaultLocked(InterchangeError):
+    """Credentials cannot be sealed or opened: a key is not there, or whoever holds it does not answer."""
+
+    code = "vault_locked"
+
+
+class CredentialDamaged(InterchangeError):
+    """A stored credential, or the list of them, is not what was stored. Nothing of it is used."""
+
+    code = "credential_damaged"
+
+
 class NoProviderAvailable(InterchangeError):
     """Candidates exist, but none can be used now; `retry_after_s` is the earliest reopening."""
 
@@ -193,6 +205,12 @@ class UpstreamError(InterchangeError):
         self.code = f"upstream_{failure.kind.value}"  # type: ignore[misc]
         self.failure = failure
         self.attempts = attempts
+
+
+class EgressRefused(InterchangeError):
+    """An address that this installation, or the tenant, allows no connections to; nothing was sent."""
+
+    code = "egress_refused"
 
 
 class StreamCut(InterchangeError):

@@ -17,6 +17,7 @@ from adapters.http.proxy import OutboundProxy
 from adapters.http.request_head import check_endpoint, refused, request_head
 from adapters.http.tls import TlsContexts, TlsPolicy
 from application.ports.http import (
+    Endpoint,
     HttpRequest,
     HttpResponse,
     HttpTransport,
@@ -124,7 +125,7 @@ class AiohttpTransport(HttpTransport):
         endpoint = request.endpoint
         check_endpoint(endpoint)
         request_head(request, endpoint.authority, bytes_max=self._limits.request_head_bytes_max)
-        self._judge_literal(endpoint.host, endpoint.port)
+        self._judge_literal(endpoint)
         loop = asyncio.get_running_loop()
         total_deadline = loop.time() + request.total_timeout_s
         session = self._session
@@ -159,7 +160,7 @@ class AiohttpTransport(HttpTransport):
         progress: SimpleNamespace,
     ) -> aiohttp.ClientResponse:
         endpoint = request.endpoint
-        proxy = self._proxy
+        proxy = self._proxy_for(endpoint)
         try:
             async with asyncio.timeout_at(total_deadline) as timeout:
                 progress.timeout = timeout
@@ -196,7 +197,7 @@ class AiohttpTransport(HttpTransport):
             headers.append(("accept-encoding", "identity"))
         if request.source is not None:
             headers.append(("content-length", str(request.source.size_bytes)))
-        proxy = self._proxy
+        proxy = self._proxy_for(request.endpoint)
         if proxy is not None and proxy.authorization is not None and request.endpoint.scheme == "http":
             headers.append(("proxy-authorization", proxy.authorization))
         return headers
@@ -211,8 +212,7 @@ class AiohttpTransport(HttpTransport):
             limit_per_host=limits.connections_per_endpoint_max,
             keepalive_timeout=limits.idle_timeout_s,
             use_dns_cache=False,
-            # With a proxy the only name resolved here is the proxy's own, which the operator chose.
-            resolver=_GuardedResolver(self._allow if self._proxy is None else None),
+            resolver=_GuardedResolver(self._allow, self._proxy),
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -226,14 +226,18 @@ class AiohttpTransport(HttpTransport):
             max_headers=limits.response_headers_max,
         )
 
-    def _judge_literal(self, host: str, port: int) -> None:
+    def _proxy_for(self, endpoint: Endpoint) -> OutboundProxy | None:
+        return self._proxy if self._proxy is not None and self._proxy.serves(endpoint) else None
+
+    def _judge_literal(self, endpoint: Endpoint) -> None:
         """aiohttp asks no resolver about IP literals, so they are judged before."""
         if self._allow is None:
             return
+        host, port = endpoint.host, endpoint.port
         try:
             ip = str(ipaddress.ip_address(host)).partition("%")[0]
         except ValueError:
-            if self._proxy is None:
+            if self._proxy_for(endpoint) is None:
                 return
             ip = ""
         if not self._allow(host, ip, port):
@@ -243,16 +247,18 @@ class AiohttpTransport(HttpTransport):
 class _GuardedResolver(AbstractResolver):
     """Drops addresses the egress rule does not allow; none left is a refusal."""
 
-    def __init__(self, allow: EgressRule | None) -> None:
+    def __init__(self, allow: EgressRule | None, proxy: OutboundProxy | None) -> None:
         self._resolver = ThreadedResolver()
         self._allow = allow
+        # The proxy's own name is the operator's choice.
+        self._proxy = None if proxy is None else (proxy.host, proxy.port)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         results = await self._resolver.resolve(host, port, family)
         allow = self._allow
-        if allow is None:
+        if allow is None or (host, port) == self._proxy:
             return results
         permitted = [each for each in results if allow(host, each["host"].partition("%")[0], port)]
         if results and not permitted:

@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import Final
 
@@ -21,6 +22,9 @@ from application.ports.http import Endpoint, TransportFailed, TransportStage
 
 _ADDRESSES_TRIED_MAX: Final = 6
 
+CertificateSeen = Callable[[str, str], None]
+"""Told the host and the end of its certificate, as TLS libraries write it (`Jan  5 09:34:43 2030 GMT`)."""
+
 
 class Dialer:
     """Opens one connection at a time; holds no connections."""
@@ -33,12 +37,14 @@ class Dialer:
         tls: TlsContexts,
         allow: EgressRule | None,
         proxy: OutboundProxy | None,
+        on_certificate: CertificateSeen | None = None,
     ) -> None:
         self._loop = loop
         self._limits = limits
         self._tls = tls
         self._allow = allow
         self._proxy = proxy
+        self._on_certificate = on_certificate
 
     async def dial(self, endpoint: Endpoint, timeout_s: float) -> Connection:
         """An open connection, TLS included. Cancelling closes whatever was opened so far.
@@ -48,7 +54,7 @@ class Dialer:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                if self._proxy is not None:
+                if self._proxy is not None and self._proxy.serves(endpoint):
                     return await self._through_proxy(endpoint, self._proxy, self._loop.time() + timeout_s)
                 addresses = await self._addresses(endpoint.host, endpoint.port)
                 addresses = self._permitted(endpoint, addresses)
@@ -103,13 +109,15 @@ class Dialer:
             share_s = (give_up_at - self._loop.time()) / (len(addresses) - position)
             try:
                 async with asyncio.timeout(share_s):
-                    _, connection = await self._loop.create_connection(
+                    transport, connection = await self._loop.create_connection(
                         lambda: Connection(self._loop, self._limits),
                         address,
                         endpoint.port,
                         ssl=context,
                         server_hostname=endpoint.host if context is not None else None,
                     )
+                    if context is not None:
+                        self._note_certificate(endpoint.host, transport)
                     return connection
             except OSError as error:  # TimeoutError and ssl.SSLError among them
                 last = error
@@ -134,10 +142,18 @@ class Dialer:
             if secured is None:
                 raise ConnectionResetError("the proxy closed the connection")
             connection.connection_made(secured)
+            self._note_certificate(endpoint.host, secured)
             return connection
         except BaseException:
             transport.abort()
             raise
+
+    def _note_certificate(self, host: str, transport: asyncio.BaseTransport) -> None:
+        if self._on_certificate is None:
+            return
+        certificate = transport.get_extra_info("peercert")
+        if certificate and (ends := certificate.get("notAfter")):
+            self._on_certificate(host, ends)
 
     def _judge_unresolved(self, endpoint: Endpoint) -> None:
         """The proxy resolves names; addresses, however spelled, we can still judge ourselves."""

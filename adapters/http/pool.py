@@ -20,7 +20,7 @@ Dial = Callable[[], Awaitable[Connection]]
 class EndpointPool(ConnectionOwner[Connection]):
     """Not shared between loops. `emptied` is called when nothing is open and nobody waits."""
 
-    __slots__ = ("_closed", "_emptied", "_idle", "_limits", "_live", "_loop", "_waiters", "open")
+    __slots__ = ("_closed", "_emptied", "_idle", "_limits", "_live", "_loop", "_retired", "_waiters", "open")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class EndpointPool(ConnectionOwner[Connection]):
         self._live: set[Connection] = set()
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
+        self._retired = False
         self.open = 0
         """Slots taken: connections, and attempts to connect."""
 
@@ -89,6 +90,9 @@ class EndpointPool(ConnectionOwner[Connection]):
 
     def released(self, connection: Connection) -> None:
         connection.rest(self._loop.time())
+        if self._retired:
+            connection.abort()
+            return
         waiters = self._waiters
         while waiters:
             waiter = waiters.popleft()
@@ -101,6 +105,13 @@ class EndpointPool(ConnectionOwner[Connection]):
         self._idle.pop(connection, None)
         self._live.discard(connection)
         self._slot_freed()
+
+    def retire(self) -> None:
+        """Uses no connection for another request; those in use end with theirs, who waits dials."""
+        self._retired = True
+        for connection in list(self._idle):
+            connection.abort()
+        self._idle.clear()
 
     def close(self) -> None:
         """Closes every connection and refuses everyone who waits."""

@@ -1,8 +1,11 @@
 """Going out through an HTTP proxy: a tunnel for https, the absolute form for http."""
 
 import asyncio
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, cast
+from urllib.parse import unquote, urlsplit
 
 from application.ports.http import Endpoint
 
@@ -13,18 +16,24 @@ _REPLY_BYTES_MAX: Final = 16 * 1024
 class OutboundProxy:
     """An HTTP proxy, spoken to in plain HTTP. `authorization` is the whole header value, if it wants one.
 
-    Never taken from the environment: whoever configures the transport decides where traffic goes.
+    Never taken from the environment: whoever configures the transport decides where traffic goes. `direct`
+    says of a host and a port that it is reached without the proxy; None: nothing is.
     """
 
     host: str
     port: int
     authorization: str | None = field(default=None, repr=False)
+    direct: Callable[[str, int], bool] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.authorization is not None and not (
             self.authorization.isascii() and self.authorization.isprintable()
         ):
             raise ValueError("the proxy's authorization is not a header value")
+
+    def serves(self, endpoint: Endpoint) -> bool:
+        """Whether calls to this endpoint take the proxy."""
+        return self.direct is None or not self.direct(endpoint.host, endpoint.port)
 
     def header_line(self) -> str:
         """The line that identifies us to the proxy, or nothing."""
@@ -37,6 +46,27 @@ class OutboundProxy:
         return f"CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n{self.header_line()}\r\n".encode(
             "latin-1"
         )
+
+
+def proxy_of(url: str, *, direct: Callable[[str, int], bool] | None = None) -> OutboundProxy:
+    """The proxy at `http://[user:password@]host:port`.
+
+    Raises:
+        ValueError: another scheme, no port, or something behind it; says nothing of the credentials.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("must be http://[user:password@]host:port") from None
+    beyond = parts.path not in ("", "/") or parts.query or parts.fragment
+    if parts.scheme != "http" or not parts.hostname or port is None or beyond:
+        raise ValueError("must be http://[user:password@]host:port")
+    authorization = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = "Basic " + b64encode(pair.encode()).decode("ascii")
+    return OutboundProxy(host=parts.hostname, port=port, authorization=authorization, direct=direct)
 
 
 class TunnelRefused(OSError):

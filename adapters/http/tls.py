@@ -23,7 +23,12 @@ class TlsPolicy:
         files = tuple(ca_files)
         self._modern = tls_context(ssl.TLSVersion.TLSv1_3, files)
         self._tls12 = tls_context(ssl.TLSVersion.TLSv1_2, files)
-        self._tls12_hosts = frozenset(host.lower() for host in tls12_hosts)
+        self._always_tls12 = frozenset(host.lower() for host in tls12_hosts)
+        self._tls12_hosts = self._always_tls12
+
+    def allow_tls12(self, hosts: Iterable[str]) -> None:
+        """From the next connection on these may speak 1.2, besides those that always may."""
+        self._tls12_hosts = self._always_tls12 | {host.lower() for host in hosts}
 
     def __call__(self, endpoint: Endpoint) -> ssl.SSLContext:
         return self._tls12 if endpoint.host.lower() in self._tls12_hosts else self._modern

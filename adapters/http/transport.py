@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from typing import NamedTuple
 
 from adapters.http.connection import Connection
-from adapters.http.dialer import Dialer
+from adapters.http.dialer import CertificateSeen, Dialer
 from adapters.http.egress import EgressRule
 from adapters.http.limits import TransportLimits
 from adapters.http.pool import EndpointPool
@@ -44,7 +44,8 @@ class StreamlinedTransport(HttpTransport):
     """Made for one event loop, the one running at the first `send`.
 
     `tls` gives the context per endpoint (default: `TlsPolicy()`, TLS 1.3). `allow` is asked for every
-    address before it is connected to. `proxy` is used for every endpoint when given.
+    address before it is connected to. `proxy` is used for every endpoint it serves. `on_certificate` is told
+    of the certificate of each new TLS connection.
 
     A truncated body without a length of its own cannot be told from a complete one (RFC 9112, 8); every
     other cut is a failure.
@@ -57,19 +58,22 @@ class StreamlinedTransport(HttpTransport):
         tls: TlsContexts | None = None,
         allow: EgressRule | None = None,
         proxy: OutboundProxy | None = None,
+        on_certificate: CertificateSeen | None = None,
     ) -> None:
         self._limits = limits if limits is not None else TransportLimits()
         self._tls = tls if tls is not None else TlsPolicy()
         self._allow = allow
         self._proxy = proxy
+        self._on_certificate = on_certificate
         self._routes: dict[Endpoint, _Route] = {}
+        self._retired: set[EndpointPool] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dialer: Dialer | None = None
         self._closed = False
 
     @property
     def stats(self) -> TransportStats:
-        pools = [route.pool for route in self._routes.values()]
+        pools = [*(route.pool for route in self._routes.values()), *self._retired]
         return TransportStats(
             open=sum(pool.open for pool in pools),
             idle=sum(pool.idle for pool in pools),
@@ -113,10 +117,18 @@ class StreamlinedTransport(HttpTransport):
             now = loop.time()
         raise AssertionError("the last try returns or raises")
 
+    def dial_anew(self) -> None:
+        """Every connection was allowed under rules that hold no more: none is used for another request."""
+        for route in self._routes.values():
+            self._retired.add(route.pool)
+        self._routes.clear()
+        for pool in list(self._retired):
+            pool.retire()
+
     async def aclose(self) -> None:
         self._closed = True
-        for route in list(self._routes.values()):
-            route.pool.close()
+        for pool in [*(route.pool for route in self._routes.values()), *self._retired]:
+            pool.close()
         # Aborted transports report their end in the next turns of the loop.
         for _ in range(_CLOSING_TURNS):
             await asyncio.sleep(0)
@@ -156,9 +168,14 @@ class StreamlinedTransport(HttpTransport):
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._dialer = Dialer(
-                self._loop, self._limits, tls=self._tls, allow=self._allow, proxy=self._proxy
+                self._loop,
+                self._limits,
+                tls=self._tls,
+                allow=self._allow,
+                proxy=self._proxy,
+                on_certificate=self._on_certificate,
             )
-        absolute = self._proxy is not None and endpoint.scheme == "http"
+        absolute = endpoint.scheme == "http" and self._proxy is not None and self._proxy.serves(endpoint)
         route = _Route(
             pool=EndpointPool(self._loop, self._limits, lambda pool: self._forget(endpoint, pool)),
             authority=endpoint.authority,
@@ -169,6 +186,7 @@ class StreamlinedTransport(HttpTransport):
         return route
 
     def _forget(self, endpoint: Endpoint, pool: EndpointPool) -> None:
+        self._retired.discard(pool)
         route = self._routes.get(endpoint)
         if route is not None and route.pool is pool:
             del self._routes[endpoint]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from adapters.pricing import genai_feed, litellm_feed, models_dev_feed, openrouter_feed, portable
 from adapters.pricing.feed_reading import FEED_BYTES_MAX
+from application.outside import told
 from application.ports.catalog import CatalogFeeds, CatalogSource
 from application.ports.http import Endpoint, HttpRequest, HttpResponse, HttpTransport, TransportFailed
 from domain.catalog.offering import Catalog
@@ -60,7 +61,7 @@ class FeedUrl(CatalogSource):
         self._on = on
 
     async def load(self) -> Catalog:
-        """Raises StoreUnavailable when the feed cannot be fetched, InvalidRequest when it cannot be read."""
+        """Raises StoreUnavailable, EgressRefused, and InvalidRequest when it cannot be read."""
         data = await self._fetch()
         return await asyncio.to_thread(_PARSERS[self.name], data, self._on)
 
@@ -85,7 +86,7 @@ class FeedUrl(CatalogSource):
                 finally:
                     response.close()
         except TransportFailed as error:
-            raise StoreUnavailable(f"feed at {where}: {error.message}") from error
+            raise told(error, self._endpoint, f"feed at {where}") from error
         except TimeoutError as error:
             raise StoreUnavailable(f"feed at {where} took over {FETCH_TIMEOUT_S:g} s") from error
 

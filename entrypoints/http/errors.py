@@ -15,7 +15,9 @@ from domain.errors import (
     BudgetExceeded,
     Conflict,
     CostUnbounded,
+    CredentialDamaged,
     DeadlineExceeded,
+    EgressRefused,
     Forbidden,
     IdempotencyKeyReused,
     InterchangeError,
@@ -35,6 +37,7 @@ from domain.errors import (
     Unauthenticated,
     UnknownModel,
     UpstreamError,
+    VaultLocked,
 )
 from domain.llm.failures import FailureKind
 from entrypoints.http.asgi import RawHeaders
@@ -62,8 +65,11 @@ STATUS: Mapping[type[InterchangeError], int] = {
     IdempotencyKeyReused: 422,
     UpstreamError: 502,
     StreamCut: 502,
+    EgressRefused: 502,
     Overloaded: 503,
     StoreUnavailable: 503,
+    VaultLocked: 503,
+    CredentialDamaged: 500,
     NoProviderAvailable: 503,
     DeadlineExceeded: 504,
 }

@@ -1,5 +1,6 @@
 """Whose spending a budget counts: a few dimensions, each with one value or with every value for itself."""
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -23,6 +24,8 @@ class Dimension(Enum):
     WORKFLOW = "workflow"
     MODEL = "model"
     PROVIDER = "provider"
+    ROUTE = "route"
+    ORGANISATION = "organisation"
 
 
 class Spender(NamedTuple):
@@ -39,6 +42,8 @@ class Spender(NamedTuple):
     workflow: str = ""
     model: str = ""
     provider: str = ""
+    route: str = ""
+    organisation: str = ""
 
     def value(self, dimension: Dimension) -> str:
         """What is said of one dimension."""
@@ -47,6 +52,8 @@ class Spender(NamedTuple):
 
 OF_TARGET: Final = frozenset({Dimension.MODEL, Dimension.PROVIDER})
 """Known only once a target was chosen."""
+OF_MONEY: Final = tuple(each for each in Dimension if each not in (Dimension.ROUTE, Dimension.ORGANISATION))
+"""What spending is told apart by; rate limits are asked before a target is chosen and know others."""
 
 
 class Scope(NamedTuple):
@@ -92,15 +99,17 @@ def _is_model(dimension: Dimension, wanted: str, spender: Spender) -> bool:
     return dimension is Dimension.MODEL and wanted == f"{spender.provider}/{spender.model}"
 
 
-def make_scope(values: dict[str, str]) -> Scope:
-    """A scope from names of dimensions and values.
+def make_scope(
+    values: dict[str, str], *, dimensions: Sequence[Dimension] = tuple(Dimension), of: str = "a budget"
+) -> Scope:
+    """A scope from names of dimensions and values; `of` is what the scope belongs to, for people.
 
     Raises:
         InvalidRequest: no dimension, one that does not exist, or a value that could not be one (`scope`).
     """
     if not values:
-        raise InvalidRequest("a budget needs at least one dimension to count by", param="scope")
-    known = {dimension.value: dimension for dimension in Dimension}
+        raise InvalidRequest(f"{of} needs at least one dimension to count by", param="scope")
+    known = {dimension.value: dimension for dimension in dimensions}
     for name, value in values.items():
         if name not in known:
             raise InvalidRequest(f"no dimension {name[:40]!r}; allowed: {', '.join(known)}", param="scope")

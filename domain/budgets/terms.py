@@ -10,7 +10,7 @@ from typing import Final
 
 from domain.budgets.budget import BASIS_POINTS, DEFAULT_ALERTS, Budget, Switch, check_budget
 from domain.budgets.period import make_period
-from domain.budgets.scope import EACH, OF_TARGET, Dimension, Scope, make_scope
+from domain.budgets.scope import EACH, OF_MONEY, OF_TARGET, Dimension, Scope, make_scope
 from domain.errors import InvalidRequest
 from domain.money import InvalidAmount, parse_usd
 from domain.tenancy.key_rules import TENANT_SHAPE
@@ -120,7 +120,7 @@ def names_one(scope: Scope, dimension: Dimension) -> str | None:
 
 
 def _scope(written: Mapping[str, str]) -> Scope:
-    scope = make_scope(dict(written))
+    scope = make_scope(dict(written), dimensions=OF_MONEY)
     if scope.tenant is not None and not TENANT_SHAPE.fullmatch(scope.tenant):
         raise InvalidRequest(
             f"no tenant can be called {scope.tenant[:80]!r}; allowed: 1-63 of a-z, 0-9, '-' and '_'",

@@ -24,6 +24,7 @@ from adapters.sql.schema import SCHEMA_HEAD, key_generation, metadata
 from adapters.sql.stop_tables import stops
 from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import MIGRATIONS, upgrade
+from adapters.sql.vault_tables import vault_credentials
 from domain.errors import InvalidRequest, StoreUnavailable
 from tests.contract.sql_world import SqlWorld
 
@@ -59,6 +60,7 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
         stored_answers.name,
         stops.name,
         usage_rollups.name,
+        vault_credentials.name,
     } <= set(metadata.tables)
 
 

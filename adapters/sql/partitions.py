@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection, text
 
+from adapters.sql.audit_protection import protect_from_emptying
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BOUNDS: Final = re.compile(r"FROM \('?(-?\d+)'?\) TO \('?(-?\d+)'?\)")
 MONTHS_AHEAD: Final = 3
@@ -22,17 +24,20 @@ _MAINTENANCE_LOCK: Final = 0x1C_7061_7274
 
 
 class PartitionedTable(NamedTuple):
-    """`by` holds Unix microseconds. `expires`: its parts go when usage retention says so."""
+    """`by` holds Unix microseconds. `expires`: its parts go when usage retention says so. `append_only`:
+    triggers of the audit trail watch it."""
 
     name: str
     by: str
     expires: bool
+    append_only: bool = False
 
 
 PARTITIONED: Final = (
     PartitionedTable("usage_requests", "started_at_us", expires=True),
     PartitionedTable("usage_attempts", "started_at_us", expires=True),
     PartitionedTable("budget_entries", "at_us", expires=True),
+    PartitionedTable("audit_entries", "written_at_us", expires=False, append_only=True),
 )
 """Every table made with `partitioned_table`; parts are made ahead of time for these."""
 
@@ -123,15 +128,22 @@ def _attach(connection: Connection, table: PartitionedTable, name: str, from_us:
     connection.execute(text(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING DEFAULTS)"))
     if connection.execute(text(f"SELECT 1 FROM {rest} WHERE {here} LIMIT 1")).first() is not None:  # noqa: S608
         connection.execute(text(f"LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE"))
+        if table.append_only:
+            # Rows that move stay in the table; only its owner gets past its triggers, and locks it meanwhile.
+            connection.execute(text(f"ALTER TABLE {rest} DISABLE TRIGGER USER"))
         connection.execute(
             text(
                 f"WITH moved AS (DELETE FROM {rest} WHERE {here} RETURNING *) "  # noqa: S608
                 f"INSERT INTO {name} SELECT * FROM moved"
             )
         )
+        if table.append_only:
+            connection.execute(text(f"ALTER TABLE {rest} ENABLE TRIGGER USER"))
     connection.execute(
         text(f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES FROM ({from_us}) TO ({to_us})")
     )
+    if table.append_only:
+        connection.execute(text(protect_from_emptying(name)))
 
 
 def drop_expired(connection: Connection, before_us: int) -> list[str]:
@@ -142,12 +154,24 @@ def drop_expired(connection: Connection, before_us: int) -> list[str]:
     for table in PARTITIONED:
         for part in partitions_of(connection, table.name) if table.expires else ():
             if part.to_us is not None and part.to_us <= before_us:
-                # DETACH … CONCURRENTLY is not to be had beside a default part; this lock is held for
-                # milliseconds, whatever the part's size.
-                connection.execute(text(f"ALTER TABLE {table.name} DETACH PARTITION {part.name}"))
-                connection.execute(text(f"DROP TABLE {part.name}"))
+                _drop(connection, table.name, part.name)
                 gone.append(part.name)
     return gone
+
+
+def drop_part(connection: Connection, table: str, name: str) -> bool:
+    """Drops one part. False: another process is changing parts; ask again later."""
+    if not _may_change(connection):
+        return False
+    _drop(connection, table, name)
+    return True
+
+
+def _drop(connection: Connection, table: str, name: str) -> None:
+    # DETACH … CONCURRENTLY is not to be had beside a default part; this lock is held for milliseconds,
+    # whatever the part's size.
+    connection.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name}"))
+    connection.execute(text(f"DROP TABLE {name}"))
 
 
 def trim_default(connection: Connection, before_us: int, rows_max: int) -> bool:

@@ -1,0 +1,83 @@
+"""Entries as rows, and putting drafts behind the heads of their chains within a transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Dialect, Row, Table, bindparam, select, update
+
+from adapters.sql.audit_tables import audit_entries, audit_heads
+from adapters.sql.upserts import insert_into
+from adapters.sql.usage_inserts import Rows, rows_into
+from domain.audit.chain import ChainHead, empty_chain, extend
+from domain.audit.entry import AuditDraft, AuditEntry
+
+Bodies = Sequence[tuple[AuditDraft, bytes]]
+"""Drafts, each with its canonical body."""
+_HEADS: Final = audit_heads.c
+
+
+def row_of(entry: AuditEntry) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
+    draft = entry.draft
+    return (draft.tenant_id, entry.seq, entry.written_at_us, *draft[1:], entry.hash)
+
+
+def entry_of(row: Row[Any]) -> AuditEntry:
+    """What `row_of` took apart."""
+    values: tuple[Any, ...] = tuple(row)
+    tenant_id, seq, written_at_us = values[:3]
+    return AuditEntry(seq, written_at_us, AuditDraft(tenant_id, *values[3:-1]), bytes(values[-1]))
+
+
+class ChainWriter:
+    """Appends to chains in the caller's transaction.
+
+    Heads are locked in the order of their tenants' names, so that several writers wait for one another
+    instead of standing in each other's way for ever. Drafts of one tenant keep their order.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._rows: Rows = rows_into(audit_entries, dialect)
+        self._new_head = insert_into(dialect, audit_heads).on_conflict_do_nothing()
+        self._move_head = (
+            update(audit_heads)
+            .where(_HEADS.tenant_id == bindparam("whose"))
+            .values(seq=bindparam("to_seq"), hash=bindparam("to_hash"), written_at_us=bindparam("to_us"))
+        )
+
+    def append(
+        self, connection: Connection, drafts: Mapping[str, Bodies], now_us: int
+    ) -> dict[str, list[AuditEntry]]:
+        """By tenant, what became of its drafts."""
+        heads = self._locked(connection, sorted(drafts))
+        made: dict[str, list[AuditEntry]] = {}
+        moved = []
+        for tenant_id, theirs in drafts.items():
+            made[tenant_id], head = extend(heads[tenant_id], theirs, now_us)
+            moved.append(
+                {"whose": tenant_id, "to_seq": head.seq, "to_hash": head.hash, "to_us": head.written_at_us}
+            )
+        self._rows.run(connection, [row_of(entry) for entries in made.values() for entry in entries])
+        connection.execute(self._move_head, moved)
+        return made
+
+    def _locked(self, connection: Connection, tenants: list[str]) -> dict[str, ChainHead]:
+        theirs = _HEADS.tenant_id.in_(tenants)
+        there = set(connection.execute(select(_HEADS.tenant_id).where(theirs)).scalars())
+        missing = [tenant_id for tenant_id in tenants if tenant_id not in there]
+        if missing:
+            # Before any lock is taken: another writer may make the same ones now, and whoever is second
+            # waits here for the first.
+            rows = [{"tenant_id": each, **empty_chain(each)._asdict()} for each in missing]
+            connection.execute(self._new_head, rows)
+        found = connection.execute(
+            select(audit_heads).where(theirs).order_by(_HEADS.tenant_id).with_for_update()
+        )
+        return {row.tenant_id: ChainHead(row.seq, bytes(row.hash), row.written_at_us) for row in found}
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows that are there already are left alone."""
+    if rows:
+        statement = insert_into(connection.dialect, table).on_conflict_do_nothing()
+        connection.execute(statement, [dict(row) for row in rows])

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from application.cache_course import CacheCourse
 from application.hold import Hold
+from application.limit_charge import LimitCharge
 from application.protection import Protection
 from domain.analytics.event import AttemptEvent
 from domain.errors import InterchangeError
 from domain.llm.request import LlmRequest
+from domain.residency.place import ANYWHERE, Residency
 from domain.routing.conversation import Conversation
 from domain.routing.live import LiveState
 from domain.routing.plan import Plan
@@ -88,6 +90,10 @@ class Job:
     """The live state the plan was made with."""
     route: Route | None = None
     """Where it goes, as soon as that is known."""
+    residency: Residency = ANYWHERE
+    """Where its content may be."""
+    may_store: bool = True
+    """Whether Interchange's own store may keep its content."""
     protections: list[Protection] = field(default_factory=list)
     """What is still to be done with its answer by those who looked at the request, in their order."""
     course: CacheCourse | None = None
@@ -100,6 +106,8 @@ class Job:
     """Read and written for the earlier or shared answer, by whoever paid for it."""
     similarity: float | None = None
     """Of the question that was answered before, where it was not the same."""
+    limited: LimitCharge | None = None
+    """What it took from rate limits; None: none concerns it, or it was not let through."""
     recorded: bool = False
     halt: Callable[[InterchangeError], None] | None = None
     """Ends the answer with that error, now; None: it cannot be ended from outside at the moment."""

@@ -65,10 +65,22 @@ class Unauthenticated(InterchangeError):
     code = "invalid_api_key"
 
 
+class TooManyFailures(Unauthenticated):
+    """No good key, and one too many of them from this address; good ones are let in all the same."""
+
+    code = "too_many_failures"
+
+
 class Forbidden(InterchangeError):
     """The key is good, but may not do this."""
 
     code = "forbidden"
+
+
+class IdentityNotAllowed(Forbidden):
+    """The key may not speak for this user or agent."""
+
+    code = "identity_not_allowed"
 
 
 class ResidencyViolation(Forbidden):
@@ -179,6 +191,24 @@ class CredentialDamaged(InterchangeError):
     """A stored credential, or the list of them, is not what was stored. Nothing of it is used."""
 
     code = "credential_damaged"
+
+
+class RateLimited(InterchangeError):
+    """A limit of ours has no room for it now; `standings` is how its caller stands with each limit that
+    concerns it (`domain.limits.standing`). A provider's own 429 is an `UpstreamError`."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float,
+        details: dict[str, object] | None = None,
+        standings: Sequence[object] = (),
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, details=details)
+        self.standings = tuple(standings)
 
 
 class NoProviderAvailable(InterchangeError):

@@ -39,6 +39,10 @@ class PepperedKeyHasher(KeyHasher):
     def hash(self, key: ParsedKey) -> KeyHash:
         return KeyHash(_digest(self._peppers[self._newest], key), self._newest)
 
+    @property
+    def newest(self) -> int:
+        return self._newest
+
     def matches(self, key: ParsedKey, kept: KeyHash) -> bool:
         pepper = self._peppers.get(kept.pepper_version)
         return pepper is not None and hmac.compare_digest(_digest(pepper, key), kept.digest)

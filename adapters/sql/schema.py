@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0015"
+SCHEMA_HEAD: Final = "0016"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()
@@ -46,8 +46,31 @@ api_keys: Final = Table(
     Column("team", Text, nullable=False, server_default=""),
     Column("project", Text, nullable=False, server_default=""),
     Column("cost_center", Text, nullable=False, server_default=""),
+    Column("networks", Text),
+    Column("assertable", Text),
+    Column("integrations", Text),
+    Column("managed_budgets", Text),
+    Column("old_hash", LargeBinary),
+    Column("old_pepper_version", Integer),
+    Column("old_scheme", Text),
+    Column("old_until_us", BigInteger),
+    Column("rotated_at_us", BigInteger),
+    Column("created_by", Text, nullable=False, server_default=""),
+    Column("revoked_by", Text, nullable=False, server_default=""),
+    Column("revoked_reason", Text, nullable=False, server_default=""),
+    Column("revision", BigInteger, nullable=False, server_default="0", index=True),
+    Index("ix_api_keys_created", "created_at_us", "key_id"),
 )
-"""`permissions` and `allowed_models` are JSON arrays, NULL for no limit."""
+"""`permissions` and the lists of names are JSON arrays, NULL for no limit. `old_…` is the secret before the
+last rotation, which ends at `old_until_us`. `revision` is the generation of the last change."""
+
+key_uses: Final = Table(
+    "key_uses",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("used_at_us", BigInteger, nullable=False),
+)
+"""When keys were used last: apart from them, because it is no change of theirs."""
 
 key_generation: Final = Table(
     "key_generation",

@@ -5,13 +5,24 @@ bounded time. Writes raise `StoreUnavailable` or `Conflict` and change nothing.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from domain.tenancy.key import KeyRecord, ParsedKey
 
 
+class KeyChanges(NamedTuple):
+    """Keys that changed after a generation, revoked ones included, and how far that is known to be all."""
+
+    generation: int
+    records: list[KeyRecord]
+
+
 class KeyStore(Protocol):
+    """Records carry the generation of their last change (`revision`), so that nobody has to read all keys to
+    hear of one, and nobody overwrites what they have not seen."""
+
     @abstractmethod
     async def add(self, record: KeyRecord) -> None:
         """Raises Conflict when the id exists."""
@@ -23,8 +34,29 @@ class KeyStore(Protocol):
         ...
 
     @abstractmethod
-    async def revoke(self, tenant_id: str, key_id: str, at: datetime) -> bool:
+    async def get(self, key_id: str) -> KeyRecord | None:
+        """One key of any tenant, with its last use; None: there is none."""
+        ...
+
+    @abstractmethod
+    async def change(self, record: KeyRecord) -> KeyRecord | None:
+        """Puts it in the place of the key it was read as, if that is still its revision and not revoked.
+
+        Returns it with its new revision; None: somebody else came first, and nothing was changed.
+        """
+        ...
+
+    @abstractmethod
+    async def revoke(
+        self, tenant_id: str, key_id: str, at: datetime, *, by: str = "", reason: str = ""
+    ) -> bool:
         """Whether there was such a live key in this tenant."""
+        ...
+
+    @abstractmethod
+    async def changes(self, since: int) -> KeyChanges:
+        """What changed after that generation; everything where the store has not come that far itself (it
+        was put back to an earlier state). -1 asks for everything."""
         ...
 
     @abstractmethod
@@ -33,11 +65,78 @@ class KeyStore(Protocol):
         ...
 
 
+class KeyQuery(NamedTuple):
+    """Which keys, the oldest first. `after` is the last of the page before; `state` is `live`, `expired` or
+    `revoked` at `now`; `name` is part of one, in any case; None does not matter."""
+
+    now: datetime
+    limit: int
+    tenant_id: str | None = None
+    role: str | None = None
+    state: str | None = None
+    name: str | None = None
+    after: tuple[datetime, str] | None = None
+    """Time of creation and id."""
+
+
+class KeyPages(Protocol):
+    """For people who look at keys. Raises `StoreUnavailable`."""
+
+    @abstractmethod
+    async def page(self, query: KeyQuery) -> list[KeyRecord]:
+        """At most `limit`, with their last use."""
+        ...
+
+    @abstractmethod
+    async def per_pepper(self, now: datetime) -> Mapping[int, int]:
+        """How many secrets of live keys were hashed under which pepper; old ones count until they end."""
+        ...
+
+
 class KeyHash(NamedTuple):
     """What is kept instead of a secret."""
 
     digest: bytes
     pepper_version: int
+
+
+class Rehash(NamedTuple):
+    """The same secret under another pepper."""
+
+    key_id: str
+    before: KeyHash
+    after: KeyHash
+
+
+class KeyUses(Protocol):
+    """What is learned of keys while they are used; written in groups, and lost without harm. Raises
+    `StoreUnavailable`."""
+
+    @abstractmethod
+    async def used(self, key_ids: Sequence[str], at: datetime) -> None:
+        """When they were used last; an earlier time than the known one changes nothing, nor does this count
+        as a change of a key."""
+        ...
+
+    @abstractmethod
+    async def rehash(self, found: Sequence[Rehash]) -> int:
+        """How many were still kept as `before` and are now kept as `after`."""
+        ...
+
+
+class KeyNews(Protocol):
+    """How instances tell each other that keys changed, sooner than they would see for themselves. Best
+    effort: what is lost here costs half a second."""
+
+    @abstractmethod
+    async def tell(self) -> None:
+        """Raises StoreUnavailable."""
+        ...
+
+    @abstractmethod
+    async def last(self) -> str:
+        """What differs after every `tell`; empty: nothing was told lately. Raises StoreUnavailable."""
+        ...
 
 
 class KeyHasher(Protocol):
@@ -51,6 +150,12 @@ class KeyHasher(Protocol):
     @abstractmethod
     def hash(self, key: ParsedKey) -> KeyHash:
         """The hash to keep, under the newest pepper."""
+        ...
+
+    @property
+    @abstractmethod
+    def newest(self) -> int:
+        """The version of the pepper that hashes new secrets."""
         ...
 
     @abstractmethod

@@ -8,7 +8,7 @@ apart from an unknown key without asking anything.
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -40,6 +40,16 @@ class ParsedKey(NamedTuple):
         return f"ParsedKey(env={self.env!r}, key_id={self.key_id!r}, secret=hidden)"
 
 
+class OldSecret(NamedTuple):
+    """The secret before the last rotation. It lets its holder in `until` then, at which moment it does no
+    more."""
+
+    hash: bytes
+    pepper_version: int
+    scheme: str
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
     """What is kept about a key. `hash` is keyed by the pepper of that version; the secret is not here.
@@ -48,6 +58,10 @@ class KeyRecord:
     and `provider/*` patterns (None: all of the tenant's). Times are aware UTC. `scheme` says what `hash` is
     of. `note` is for people: where an imported key came from, and what it had spent there. `team`, `project`
     and `cost_center` say whom its cost is counted for.
+
+    `networks` are CIDRs it may be used from (empty: anywhere). `assertable` are the users and agents it may
+    name, `integrations` what it may reach, `managed_budgets` the budgets it may change (None: any). What
+    makes, changes and revokes keys is named by its key id in `created_by` and `revoked_by`.
     """
 
     key_id: str
@@ -67,6 +81,19 @@ class KeyRecord:
     team: str = ""
     project: str = ""
     cost_center: str = ""
+    networks: tuple[str, ...] = ()
+    assertable: frozenset[str] | None = None
+    integrations: frozenset[str] | None = None
+    managed_budgets: frozenset[str] | None = None
+    old_secret: OldSecret | None = None
+    rotated_at: datetime | None = None
+    created_by: str = ""
+    revoked_by: str = ""
+    revoked_reason: str = ""
+    last_used_at: datetime | None = field(default=None, compare=False)
+    """To the minute or so; known to whoever asked for one key or a page of them."""
+    revision: int = field(default=0, compare=False)
+    """The generation of its last change; the store counts."""
 
     def expired(self, now: datetime) -> bool:
         return self.expires_at is not None and now >= self.expires_at
@@ -74,6 +101,17 @@ class KeyRecord:
     def live(self, now: datetime) -> bool:
         """Whether the key lets its holder in at `now`."""
         return self.revoked_at is None and not self.expired(now)
+
+    def state(self, now: datetime) -> str:
+        """`live`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expired(now) else "live"
+
+    def overlap(self, now: datetime) -> OldSecret | None:
+        """The secret before the last rotation while it still lets its holder in."""
+        old = self.old_secret
+        return old if old is not None and now < old.until else None
 
 
 def parse_key(text: str) -> ParsedKey | None:

@@ -1,6 +1,7 @@
-"""Who may make and revoke which keys, and what a new key may say.
+"""Who may make, change and revoke which keys, and what a key may say.
 
-Nobody grants more than they hold: not a permission, not a model, not the owner's role.
+Nobody grants more than they hold: not a permission, a model, a network, an identity, an integration or a
+budget, and not the owner's role. Nobody gets the secret of a key that holds more than they do.
 """
 
 import re
@@ -9,7 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from domain.errors import Forbidden, InvalidRequest
+from domain.tenancy.identities import check_assertable
 from domain.tenancy.key import KeyRecord
+from domain.tenancy.networks import beyond_networks, check_networks
+from domain.tenancy.patterns import beyond, check_patterns
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import OWNER, PERMISSIONS, ROLES, permissions_of
 
@@ -20,13 +24,20 @@ PAYER_LENGTH_MAX: Final = 64
 PAYER_SHAPE: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9 ._:/-]{{0,{PAYER_LENGTH_MAX - 1}}}")
 PAYERS: Final = ("team", "project", "cost_center")
 """Fields of a key that say whom its cost is counted for; empty: nobody beyond the tenant."""
+LIVE: Final = "live"
+ENVIRONMENTS: Final = (LIVE, "test")
+LIMITS: Final = ("assertable", "integrations", "managed_budgets")
+"""Fields of a key that are sets of names with `*` at their end; None: no limit."""
+_SAME: Final = ("allowed_models", "expires_at", *PAYERS, "networks", *LIMITS, "env")
+"""Fields that have one name and one meaning in `NewKey` and `KeyRecord`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
     """What is asked for. `scopes` narrows the role's permissions; None takes all of them.
 
-    `team`, `project` and `cost_center` say whom the key's cost is counted for.
+    `team`, `project` and `cost_center` say whom the key's cost is counted for; `env` stands in the key's
+    text for people and scanners, and makes no difference. The rest as in `KeyRecord`.
     """
 
     tenant_id: str
@@ -38,10 +49,44 @@ class NewKey:
     team: str = ""
     project: str = ""
     cost_center: str = ""
+    networks: tuple[str, ...] = ()
+    assertable: frozenset[str] | None = None
+    integrations: frozenset[str] | None = None
+    managed_budgets: frozenset[str] | None = None
+    env: str = LIVE
+
+
+def as_asked(record: KeyRecord) -> NewKey:
+    """What somebody would have to ask for to get a key like this one."""
+    return NewKey(
+        tenant_id=record.tenant_id,
+        name=record.name,
+        role=record.role,
+        scopes=record.permissions,
+        **{field: getattr(record, field) for field in _SAME},
+    )
+
+
+def with_terms(record: KeyRecord, terms: NewKey) -> KeyRecord:
+    """The same key, but for what it may do from now on. Tenant and environment stay."""
+    return replace(
+        record,
+        name=terms.name,
+        role=terms.role,
+        permissions=terms.scopes,
+        **{field: getattr(terms, field) for field in _SAME if field != "env"},
+    )
 
 
 def check_new_key(new: NewKey, now: datetime) -> None:
     """Raises InvalidRequest that names the field, what was wrong and what is allowed."""
+    check_terms(new)
+    if new.expires_at is not None and new.expires_at <= now:
+        raise InvalidRequest("expires_at must be in the future", param="expires_at")
+
+
+def check_terms(new: NewKey) -> None:
+    """Raises InvalidRequest that names the field, for whatever was wrong at any time."""
     if not TENANT_SHAPE.fullmatch(new.tenant_id):
         raise InvalidRequest(
             f"tenant_id {new.tenant_id[:80]!r} must be 1-63 of a-z, 0-9, '-' and '_', and start with "
@@ -62,15 +107,18 @@ def check_new_key(new: NewKey, now: datetime) -> None:
             )
         if not all(name and len(name) <= 200 and name.isprintable() for name in new.allowed_models):
             raise InvalidRequest("allowed_models must hold names of 1-200 characters", param="allowed_models")
-    if new.expires_at is not None:
-        if new.expires_at.tzinfo is None:
-            raise InvalidRequest(
-                "expires_at needs a time zone, such as 2030-01-31T12:00:00Z", param="expires_at"
-            )
-        if new.expires_at <= now:
-            raise InvalidRequest("expires_at must be in the future", param="expires_at")
+    if new.expires_at is not None and new.expires_at.tzinfo is None:
+        raise InvalidRequest("expires_at needs a time zone, such as 2030-01-31T12:00:00Z", param="expires_at")
     for field in PAYERS:
         check_payer(getattr(new, field), field)
+    check_networks(new.networks, "networks")
+    check_assertable(new.assertable or ())
+    check_patterns(new.integrations or (), "integrations")
+    check_patterns(new.managed_budgets or (), "managed_budgets")
+    if new.env not in ENVIRONMENTS:
+        raise InvalidRequest(
+            f"env {new.env[:40]!r} is unknown; allowed: {', '.join(ENVIRONMENTS)}", param="env"
+        )
 
 
 def check_payer(text: str, field: str) -> None:
@@ -112,29 +160,51 @@ def check_tenant(by: Principal, tenant_id: str, permission: str) -> None:
 
 
 def grant(by: Principal, new: NewKey) -> NewKey:
-    """The key as `by` may make it; limits to some models, and who pays, are passed on.
+    """The key as `by` may make it; every limit of `by` is passed on where the key has none of its own.
 
     Raises:
         Forbidden: it would hold more than `by` does, or somebody else would pay for it.
     """
     check_tenant(by, new.tenant_id, "keys.write")
-    if new.role == OWNER and by.role != OWNER:
-        raise Forbidden("only an owner makes another owner")
-    excess = permissions_of(new.role, new.tenant_id, new.scopes) - by.permissions
+    new = _counted_for(by, new)
+    if new.allowed_models is None:
+        new = replace(new, allowed_models=by.allowed_models)
+    if not new.networks:
+        new = replace(new, networks=by.networks)
+    for field in LIMITS:
+        if getattr(new, field) is None:
+            new = replace(new, **{field: getattr(by, field)})
+    check_holds(by, new)
+    return new
+
+
+def check_holds(by: Principal, wanted: NewKey) -> None:
+    """Raises Forbidden unless `by` holds everything that this key holds."""
+    if wanted.role == OWNER and by.role != OWNER:
+        raise Forbidden("only an owner makes or changes another owner", param="role")
+    excess = permissions_of(wanted.role, wanted.tenant_id, wanted.scopes) - by.permissions
     if excess:
         raise Forbidden(
             f"this key cannot grant what it does not hold: {', '.join(sorted(excess))}", param="scopes"
         )
-    new = _counted_for(by, new)
-    if by.allowed_models is None:
-        return new
-    wanted = new.allowed_models if new.allowed_models is not None else by.allowed_models
-    wider = sorted(name for name in wanted if not _within(name, by.allowed_models))
-    if wider:
-        raise Forbidden(
-            f"this key cannot grant models it may not call: {', '.join(wider[:5])}", param="allowed_models"
-        )
-    return replace(new, allowed_models=wanted)
+    for field in PAYERS:
+        if getattr(by, field) not in ("", getattr(wanted, field)):
+            raise _counted_elsewhere(by, field)
+    if by.allowed_models is not None:
+        models = {"*"} if wanted.allowed_models is None else wanted.allowed_models
+        if wider := sorted(name for name in models if not _within(name, by.allowed_models)):
+            told = ", ".join(name[:80] for name in wider[:5])
+            raise Forbidden(f"this key cannot grant models it may not call: {told}", param="allowed_models")
+    if wider := beyond_networks(wanted.networks, by.networks):
+        raise _wider("networks", wider, "networks")
+    for field in LIMITS:
+        if wider := beyond(getattr(wanted, field), getattr(by, field)):
+            raise _wider(field.replace("_", " "), wider, field)
+
+
+def _wider(what: str, names: list[str], param: str) -> Forbidden:
+    told = ", ".join(name[:80] for name in names[:5])
+    return Forbidden(f"this key cannot grant {what} it does not hold itself: {told}", param=param)
 
 
 def _counted_for(by: Principal, new: NewKey) -> NewKey:
@@ -142,14 +212,18 @@ def _counted_for(by: Principal, new: NewKey) -> NewKey:
     for field in PAYERS:
         own, wanted = getattr(by, field), getattr(new, field)
         if own and wanted not in ("", own):
-            raise Forbidden(
-                f"this key is counted for {field} {own!r} and makes no keys for others", param=field
-            )
+            raise _counted_elsewhere(by, field)
     return replace(
         new,
         team=by.team or new.team,
         project=by.project or new.project,
         cost_center=by.cost_center or new.cost_center,
+    )
+
+
+def _counted_elsewhere(by: Principal, field: str) -> Forbidden:
+    return Forbidden(
+        f"this key is counted for {field} {getattr(by, field)!r} and makes no keys for others", param=field
     )
 
 

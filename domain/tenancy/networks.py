@@ -108,3 +108,20 @@ def allows(networks: tuple[str, ...], address: str) -> bool:
     An IPv4 address in IPv6 clothes counts as the IPv4 address. What is no address is let in nowhere.
     """
     return not networks or _remembered(networks).holds(address)
+
+
+def beyond_networks(wanted: tuple[str, ...], held: tuple[str, ...]) -> list[str]:
+    """Those of `wanted` that `held` does not contain; no networks stand for all."""
+    if not held:
+        return []
+    if not wanted:
+        return ["anywhere"]
+    wide = [_parsed(text, "networks") for text in held]
+    narrow = [(text, _parsed(text, "networks")) for text in wanted]
+    return [text for text, network in narrow if not any(_inside(network, each) for each in wide)]
+
+
+def _inside(narrow: IPv4Network | IPv6Network, wide: IPv4Network | IPv6Network) -> bool:
+    if isinstance(narrow, IPv4Network) and isinstance(wide, IPv4Network):
+        return narrow.subnet_of(wide)
+    return isinstance(narrow, IPv6Network) and isinstance(wide, IPv6Network) and narrow.subnet_of(wide)

@@ -29,6 +29,10 @@ class Principal:
     """CIDRs it may call from, besides what its tenant allows; empty: anywhere."""
     assertable: frozenset[str] | None = None
     """Users and agents it may name, as `user:…` and `agent:…` with one `*` at the end; None: any."""
+    integrations: frozenset[str] | None = None
+    """Names of integrations it may reach, with one `*` at the end; None: all of the tenant's."""
+    managed_budgets: frozenset[str] | None = None
+    """Budgets it may change where its permissions let it, by id or name; None: all of the tenant's."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions

@@ -4,9 +4,10 @@ import pytest
 
 from adapters.crypto.key_hash import PepperedKeyHasher
 from adapters.memory.keys import InMemoryKeyStore
+from adapters.sql.key_pages import SqlKeyPages
 from adapters.sql.keys import SqlKeyStore
-from application.ports.keys import KeyHasher, KeyStore
-from contracts.ports.keys import KeyHasherContract, KeyStoreContract
+from application.ports.keys import KeyHasher, KeyPages, KeyStore, KeyUses
+from contracts.ports.keys import KeyHasherContract, KeyPagesContract, KeyStoreContract, KeyUsesContract
 from tests.contract.sql_world import AnySqlWorld
 
 
@@ -31,6 +32,46 @@ class TestSqlKeyStore(KeyStoreContract):
     def unreachable_store(self, sql: AnySqlWorld) -> KeyStore:
         sql.lose()
         return SqlKeyStore(sql.database)
+
+
+class TestInMemoryKeyPages(KeyPagesContract):
+    @pytest.fixture
+    def store(self) -> KeyStore:
+        return InMemoryKeyStore()
+
+    @pytest.fixture
+    def pages(self, store: InMemoryKeyStore) -> KeyPages:
+        return store
+
+
+class TestSqlKeyPages(KeyPagesContract):
+    @pytest.fixture
+    def store(self, sql: AnySqlWorld) -> KeyStore:
+        return SqlKeyStore(sql.database)
+
+    @pytest.fixture
+    def pages(self, sql: AnySqlWorld) -> KeyPages:
+        return SqlKeyPages(sql.database)
+
+
+class TestInMemoryKeyUses(KeyUsesContract):
+    @pytest.fixture
+    def store(self) -> KeyStore:
+        return InMemoryKeyStore()
+
+    @pytest.fixture
+    def uses(self, store: InMemoryKeyStore) -> KeyUses:
+        return store
+
+
+class TestSqlKeyUses(KeyUsesContract):
+    @pytest.fixture
+    def store(self, sql: AnySqlWorld) -> KeyStore:
+        return SqlKeyStore(sql.database)
+
+    @pytest.fixture
+    def uses(self, store: SqlKeyStore) -> KeyUses:
+        return store
 
 
 class TestPepperedKeyHasher(KeyHasherContract):

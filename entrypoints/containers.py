@@ -55,7 +55,6 @@ from application.attempts import AttemptLoop
 from application.key_ring import KeyRing
 from application.offers import Offers
 from application.ports.catalog import CatalogSource
-from application.ports.http import HttpTransport
 from application.ports.model_shelf import ModelShelf
 from application.ports.usage import UsageLog
 from application.tenant_book import TenantBook
@@ -98,6 +97,8 @@ from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.guarding import make_guarding
 from entrypoints.http.entrance import Entrance
 from entrypoints.money import Money
+from entrypoints.outgoing import Outgoing, make_outside
+from entrypoints.places import make_places
 from entrypoints.provider_endpoints import (
     direct_endpoints,
     gateway_targets,
@@ -171,6 +172,7 @@ class StoreContainer(containers.DeclarativeContainer):
 
     key_ring = providers.Singleton(KeyRing, key_store, key_hasher, clock)
     tenant_book = providers.Singleton(TenantBook)
+    places = providers.Singleton(make_places, settings, tenant_book)
     entrance = providers.Singleton(Entrance, key_ring, tenant_book)
     bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)
     create_key = providers.Singleton(CreateKey, key_store, key_hasher, clock, key_ring.provided.refresh)
@@ -191,8 +193,10 @@ class StoreContainer(containers.DeclarativeContainer):
     )
     read_requests = providers.Singleton(ReadRequests, request_rows)
 
-    transport: providers.Dependency[HttpTransport] = providers.Dependency()
-    feeds = providers.Singleton(PublicFeeds, transport)
+    outgoing = providers.Dependency(instance_of=Outgoing)
+    transport = outgoing.provided.providers
+    outside = providers.Singleton(make_outside, outgoing, tenant_book)
+    feeds = providers.Singleton(PublicFeeds, outside.provided.transport)
     bundled_prices = providers.Factory(BundledPriceBook, on=providers.Callable(today, clock))
     load_catalog = providers.Singleton(LoadCatalog, bundled=bundled_prices, store=catalog_store)
     catalog_use_cases = providers.Singleton(
@@ -227,7 +231,10 @@ class Container(StoreContainer):
     retry_budget = providers.Singleton(RetryBudget)
 
     prove = providers.Singleton(
-        proving, providers.Singleton(Authenticators, StoreContainer.transport, StoreContainer.clock)
+        proving,
+        providers.Singleton(
+            Authenticators, StoreContainer.outgoing.provided.identities, StoreContainer.clock
+        ),
     )
     endpoints = providers.Singleton(direct_endpoints, provision, prove)
     direct = providers.Singleton(
@@ -305,6 +312,7 @@ class Container(StoreContainer):
         holds=holds,
         guards=guarding.provided.guards,
         cache=caching.provided.cache,
+        places=StoreContainer.places,
     )
     late_bills = providers.Singleton(
         LateBills,
@@ -322,7 +330,9 @@ class Container(StoreContainer):
     describe_own_key = providers.Singleton(
         DescribeOwnKey, StoreContainer.key_ring, StoreContainer.usage_query, StoreContainer.clock
     )
-    explain_route = providers.Singleton(ExplainRoute, runtime, attempts, StoreContainer.clock, affinity)
+    explain_route = providers.Singleton(
+        ExplainRoute, runtime, attempts, StoreContainer.clock, affinity, StoreContainer.places
+    )
     cache_operations = providers.Singleton(
         make_cache_operations,
         caching=caching,
@@ -334,6 +344,7 @@ class Container(StoreContainer):
         lines=providers.Singleton(JsonWarmLines),
         usage=StoreContainer.usage_query,
         clock=StoreContainer.clock,
+        places=StoreContainer.places,
     )
     list_models = providers.Singleton(ListModels, runtime)
     providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)
@@ -357,6 +368,7 @@ class Container(StoreContainer):
         runtime=runtime,
         key_ring=StoreContainer.key_ring,
         keep=keep_answers,
+        places=StoreContainer.places,
         reader=reader,
         frames=frames,
         clock=StoreContainer.clock,

@@ -153,6 +153,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *budget_gauges(money.watch, money.holds.refusals),
             *redis.gauges(),
             *caching.gauges(),
+            *container.outgoing().gauges(),
         ),
         redis=lambda in_full: redis.page(in_full=in_full),
         cache=lambda: cache_health(caching.manage.status()),

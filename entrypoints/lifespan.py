@@ -16,9 +16,6 @@ from typing import Any
 from adapters.crypto.key_hash import load_peppers
 from adapters.disk.board_recovery import BoardRecovery
 from adapters.disk.hold_board import DiskHoldBoard
-from adapters.http.limits import TransportLimits
-from adapters.http.tls import TlsPolicy
-from adapters.http.transport import StreamlinedTransport
 from adapters.redis.connection import RedisConnection
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.opening import RedisFacts, open_redis, redis_facts
@@ -51,6 +48,7 @@ from entrypoints.faces import make_faces
 from entrypoints.http.app import Faces
 from entrypoints.live import LiveConfiguration, Sources, compiled
 from entrypoints.money import Money, make_money, start_budgets
+from entrypoints.outgoing import open_outgoing
 from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import LoadedSettings, Settings
@@ -140,20 +138,13 @@ async def _open_store_parts(
     # Reports read many rows; keys and usage must never wait behind them.
     reports = await _open_database(stack, "interchange-reports", url, reports_max, REPORT_TIMEOUT_S)
     peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
-    # One request in flight holds one connection; all of them may go to the same provider.
-    connections_max = max(
-        TransportLimits().connections_per_endpoint_max, settings.limits.max_concurrent_requests
-    )
-    transport = StreamlinedTransport(
-        limits=TransportLimits(connections_per_endpoint_max=connections_max), tls=TlsPolicy()
-    )
-    stack.push_async_callback(transport.aclose)
+    outgoing = open_outgoing(stack, settings)
     return {
         "settings": settings,
         "database": database,
         "reports": reports,
         "peppers": peppers,
-        "transport": transport,
+        "outgoing": outgoing,
     }
 
 
@@ -222,6 +213,8 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             caching=caching,
         )
         caching.attach(container.answer_llm_request())
+        parts["outgoing"].use(settings, provided, container.endpoints())
+        parts["outgoing"].use_gateways(gateway_urls(settings))
         live = LiveConfiguration(
             sources, provided, store=container.route_store(), prepare=preparing(container, provided)
         )
@@ -232,7 +225,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         tasks = BackgroundTasks()
         stack.push_async_callback(usage_log.aclose)
         stack.push_async_callback(money.leases.aclose)
-        stack.push_async_callback(parts["transport"].aclose)
+        stack.push_async_callback(parts["outgoing"].aclose)
         stack.push_async_callback(tasks.aclose)
         stack.push_async_callback(caching.aclose)
         board = container.guarding().board
@@ -378,6 +371,7 @@ async def _watch_gateway(live: LiveConfiguration, container: Container) -> None:
     while True:
         urls = (*gateway_urls(live.settings), *_published(file))
         if urls != seen:
+            container.outgoing().use_gateways(urls)
             gateway.set_gateways(urls)
             seen = urls
             since_probe_s = GATEWAY_PROBE_EVERY_S

@@ -65,6 +65,8 @@ class ProvisionedProvider:
     """Its keys where they make a pool: several, or one with limits."""
     batch_api: str = ""
     """Which batch API it offers: `openai`, `anthropic`, or none."""
+    tls12: bool = False
+    """Whether it may speak TLS 1.2."""
     honours_idempotency_keys: bool = False
     """Whether requests of one `Idempotency-Key` are known to be carried out and billed once there."""
 

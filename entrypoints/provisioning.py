@@ -5,7 +5,7 @@ decided in `containers.py` from the `wire` each one is given here.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.names import ModelNames
@@ -16,6 +16,7 @@ from entrypoints.config.cache_findings import unknown_embedder
 from entrypoints.config.cache_sections import cache_policy
 from entrypoints.config.guard_sections import route_policy
 from entrypoints.config.price_sections import price_contract
+from entrypoints.config.residency_section import ResidencySettings
 from entrypoints.key_pools import pool_of
 from entrypoints.prompt_caches import prompt_cache_of, takes_cache_key
 from entrypoints.provider_wires import (
@@ -63,6 +64,7 @@ class Provision:
     default_route: str | None
     cache: CachePolicy = OFF
     """Of routes nobody declared: models asked for by name."""
+    residency: ResidencySettings = field(default_factory=ResidencySettings)
     warnings: tuple[str, ...] = ()
     """What of the API's routes cannot be used now, and an embedder that nobody is."""
 
@@ -123,6 +125,7 @@ def provision(
         routes=routes,
         default_route=AUTO_ROUTE if AUTO_ROUTE in routes else None,
         cache=general,
+        residency=settings.residency,
         warnings=tuple(warnings),
     )
 
@@ -171,6 +174,7 @@ def _configured(
         kind=known.id if known is not None else wire,
         responses=section.responses or responses_support(known.id if known is not None else wire),
         honours_idempotency_keys=section.honours_idempotency_keys,
+        tls12=section.tls_min == "1.2",
         batch_api=_batch_api(section, own_address=section.base_url is not None),
     )
 

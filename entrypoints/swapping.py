@@ -76,6 +76,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
                 old=runtime.snapshot[1],
             )
             reachable = direct.with_gone(endpoints)
+            container.outgoing().use(settings, wanted, reachable)
             container.direct().set_endpoints(reachable)
             container.resources().set_endpoints(reachable)
             container.gateway().set_endpoints(gateway.with_gone(targets))

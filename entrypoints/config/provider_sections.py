@@ -196,6 +196,9 @@ class ProviderSettings(Section):
     reserved: ReservedSettings | None = None
     breaker: BreakerSettings | None = None
     health: HealthSettings | None = None
+    tls_min: Literal["1.2", "1.3"] = Field(
+        default="1.3", description="The oldest TLS this provider may speak; 1.2 for servers that lack 1.3."
+    )
 
     @field_validator("headers")
     @classmethod

@@ -27,6 +27,9 @@ RELOADED: Final = frozenset(
         "budget_alert_threshold",
         "portkey.gateways",
         "limits.provider_timeout_s",
+        "egress.allow",
+        "egress.deny",
+        "egress.private",
     }
 )
 """Sections and keys that change while requests run. Whatever is not here needs a restart."""

@@ -10,9 +10,11 @@ from domain.time import Timeouts
 from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.cache_sections import CacheDefaults
+from entrypoints.config.egress_section import EgressSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.ledger_section import LedgerSettings
 from entrypoints.config.provider_sections import ProviderSettings
+from entrypoints.config.residency_section import ResidencySettings
 from entrypoints.config.response_sections import ResponsesSettings
 from entrypoints.config.route_sections import RouteSettings
 from entrypoints.config.sections import (
@@ -61,6 +63,8 @@ class Settings(Section):
     batch: BatchSettings = BatchSettings()
     responses: ResponsesSettings = ResponsesSettings()
     ledger: LedgerSettings = LedgerSettings()
+    residency: ResidencySettings = ResidencySettings()
+    egress: EgressSettings = EgressSettings()
 
     @field_validator("providers", mode="before")
     @classmethod

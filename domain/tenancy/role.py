@@ -4,6 +4,7 @@ A tenant's own roles stop at the tenant's border. What concerns the whole instal
 catalogue, its configuration, other tenants' keys) only the tenant that runs it may do.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from domain.tenancy.principal import Principal
@@ -16,20 +17,23 @@ OWNER: Final = "owner"
 _CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"})
 _SEE: Final = frozenset(
     {"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read", "budgets.read"}
-    | {"cache.read"}
+    | {"cache.read", "tenants.read"}
 )
 _OPERATE: Final = frozenset(
     {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"} | {"cache.write"}
 )
-_ADMINISTER: Final = frozenset({"keys.read", "keys.write", "catalog.write", "config.write"})
+_ADMINISTER: Final = frozenset(
+    {"keys.read", "keys.write", "catalog.write", "config.write"} | {"roles.read", "roles.write"}
+) | {"credentials.read", "credentials.write", "credentials.rotate"}
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": _CALL | _SEE | _OPERATE | _ADMINISTER | {"audit.read", "tenants.manage"},
     "admin": _CALL | _SEE | _OPERATE | _ADMINISTER | {"audit.read"},
-    "operator": _CALL | _SEE | _OPERATE | {"keys.read"},
+    "operator": _CALL | _SEE | _OPERATE | {"keys.read", "roles.read", "credentials.read"},
     "developer": _CALL | _SEE,
     "viewer": _SEE,
-    "auditor": _SEE | {"audit.read", "keys.read", "config.read", "metrics.read"},
+    "auditor": _SEE
+    | {"audit.read", "keys.read", "roles.read", "config.read", "metrics.read", "credentials.read"},
     "agent": _CALL,
 }
 
@@ -37,16 +41,22 @@ PERMISSIONS: Final = frozenset().union(*ROLES.values())
 
 INSTALLATION_WIDE: Final = frozenset(
     {"catalog.write", "config.read", "config.write", "metrics.read", "providers.write", "tenants.manage"}
+    | {"credentials.rotate"}
 )
 """Given by a role only in the operator's tenant."""
 
 
-def permissions_of(role: str, tenant_id: str, scopes: frozenset[str] | None = None) -> frozenset[str]:
+def permissions_of(
+    role: str,
+    tenant_id: str,
+    scopes: frozenset[str] | None = None,
+    roles: Mapping[str, frozenset[str]] = ROLES,
+) -> frozenset[str]:
     """What a key of this role in this tenant may do; `scopes` can only narrow it.
 
-    A role that is not in the table may do nothing.
+    `roles` are those the tenant has, the built-in ones among them; one that is not there may do nothing.
     """
-    allowed = ROLES.get(role, frozenset())
+    allowed = roles.get(role, frozenset())
     if tenant_id != OPERATOR_TENANT:
         allowed -= INSTALLATION_WIDE
     return allowed if scopes is None else allowed & scopes

@@ -33,6 +33,8 @@ class Tenant:
     guardrails: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     egress: tuple[str, ...] = ()
+    projects_enforced: bool = False
+    """Whether each of its keys has to name one of its projects."""
     created_at: datetime | None = None
     updated_at: datetime | None = None
 

@@ -5,7 +5,7 @@ something it does not list. What is opened leaves as a secret that never prints.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -23,7 +23,7 @@ from domain.vault.credential import (
     check_room,
     check_value,
 )
-from domain.vault.manifest import Finding, Manifest, all_of
+from domain.vault.manifest import Finding, Manifest, Pin, all_of
 from domain.vault.secret import SecretBytes
 
 SIGNER_NAME: Final = "manifest-signer"
@@ -195,7 +195,12 @@ class Vault:
     async def accept(self) -> int:
         """Signs what is there, whatever is missing or was put back; how many tenants changed. For an operator
         who restored a backup and knows it. Raises CredentialDamaged, VaultLocked, StoreUnavailable."""
-        pinned = dict(self.book.pinned)
+        try:
+            await self.book.read()
+        except CredentialDamaged:
+            pinned: dict[str, Pin] = {}
+        else:
+            pinned = dict(self.book.pinned)
         await self.book.forget()
         self._signer = None
         signer = await self.signer(create=True, anew=True)
@@ -310,6 +315,3 @@ async def _all(*works: object) -> None:
 def _check_room(tenant_id: str, rows: Sequence[StoredCredential], size_bytes: int) -> None:
     if tenant_id != OWN_TENANT:
         check_room(tenant_id, len(rows) + 1, sum(len(row.sealed) for row in rows) + size_bytes)
-
-
-Opened = Mapping[str, SecretBytes]

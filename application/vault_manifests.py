@@ -42,6 +42,7 @@ class ManifestBook:
         self._public: bytes | None = None
         self._read = False
         self._dirty = False
+        self._begins_anew = False
         self._written_at = clock.monotonic()
 
     @property
@@ -69,7 +70,8 @@ class ManifestBook:
 
     async def forget(self) -> None:
         """Believes whatever is there next: for an operator who accepts it."""
-        self._by_tenant, self._public, self._read, self._dirty = {}, None, True, True
+        self._by_tenant, self._public, self._read = {}, None, True
+        self._dirty = self._begins_anew = True
 
     def check(self, signer: Signer | None, tenant_id: str, kept: Kept) -> Checked:
         """What is wrong with a tenant's rows and manifest. Nothing is remembered."""
@@ -133,12 +135,12 @@ class ManifestBook:
             return
         if not at_once and now - self._written_at < PINS_WRITTEN_EVERY_S:
             return
-        if self._by_tenant:
+        if not self._begins_anew:
             # Neighbours on the same machine write there too.
             there = await self._stored.read()
             if there is not None and there.public == self._public:
                 self._take(there)
-        self._dirty, self._written_at = False, now
+        self._dirty, self._begins_anew, self._written_at = False, False, now
         await self._stored.write(Pins(self._public, dict(self._by_tenant)))
 
     def _take(self, pins: Pins | None) -> None:

@@ -87,9 +87,9 @@ class AttemptLoop:
         self._on_failover = on_failover
         self._holds = holds
 
-    def reachable(self, target: Target, dialect: str, job: Job | None = None) -> bool:
-        """Whether any way it may take carries a request of this dialect to the target now."""
-        return self._ways.reachable(target, dialect, job)
+    def reachable(self, target: Target, dialect: str, job: Job | None = None, direct: bool = False) -> bool:
+        """Whether a way it may take carries a request of this dialect there now; `direct`: that one alone."""
+        return self._ways.reachable(target, dialect, job, direct)
 
     def complete(self, job: Job, live: LiveState) -> Coroutine[Any, Any, UpstreamAnswer]:
         """A whole answer.

@@ -1,5 +1,6 @@
 """What a request demands: the caller's own wishes, what the body shows, and what the key allows."""
 
+from application.places import Places
 from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.requirements import Requirements
@@ -11,9 +12,10 @@ _BOUND_BY_WINDOW = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.CO
 
 
 def complete_requirements(
-    requirements: Requirements, request: LlmRequest, principal: Principal
+    requirements: Requirements, request: LlmRequest, principal: Principal, places: Places
 ) -> Requirements:
-    """Adds to the caller's demands what the body shows and what the key allows."""
+    """Adds to the caller's demands what the body shows, what the key allows, what the tenant is held to."""
+    places.hold_to(requirements, principal.tenant_id)
     # Flag arithmetic is slow, and most callers demand nothing beyond what their body shows.
     if requirements.capabilities is NO_CAPABILITY:
         requirements.capabilities = request.needs

@@ -27,6 +27,10 @@ class TenantBook:
         """The tenant; one that nobody described is active and demands nothing."""
         return self._tenants.get(tenant_id) or unregistered(tenant_id)
 
+    def known(self, tenant_id: str) -> Tenant | None:
+        """The tenant as it was described; None: nobody did, so nothing is demanded."""
+        return self._tenants.get(tenant_id)
+
     def all(self) -> tuple[Tenant, ...]:
         """Those that are described."""
         return tuple(self._tenants.values())

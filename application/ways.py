@@ -17,13 +17,17 @@ class Ways:
         """Who carries a call that way."""
         return self._gateway if way is Way.GATEWAY and self._gateway is not None else self._direct
 
-    def reachable(self, target: Target, dialect: str, job: Job | None = None) -> bool:
-        """Whether any way it may take carries a request of this dialect to the target now."""
-        if job is not None and job.callers_provider:
-            if target.provider == job.callers_provider:
+    def reachable(self, target: Target, dialect: str, job: Job | None = None, direct: bool = False) -> bool:
+        """Whether any way it may take carries a request of this dialect to the target now; `direct`: whether
+        the direct one does."""
+        if job is not None:
+            if job.callers_provider and target.provider == job.callers_provider:
                 return self._direct_reaches(target, dialect)
-            if job.own_only:
+            if job.callers_provider and job.own_only:
                 return False
+            direct = job.requirements.without_gateway
+        if direct:
+            return self._direct_reaches(target, dialect)
         return self._direct_reaches(target, dialect) or self._gateway_reaches(target, dialect)
 
     def _direct_reaches(self, target: Target, dialect: str) -> bool:
@@ -44,7 +48,7 @@ class Ways:
             return Way.DIRECT if self._direct_reaches(target, dialect) else None
         if self._gateway is None or target.via is Via.DIRECT:
             return Way.DIRECT if self._direct_reaches(target, dialect) else None
-        gateway_reaches = self._gateway_reaches(target, dialect)
+        gateway_reaches = not job.requirements.without_gateway and self._gateway_reaches(target, dialect)
         drops: tuple[str, ...] = ()
         if gateway_reaches:
             drops = self._gateway.would_drop(job.request, target)

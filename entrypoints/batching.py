@@ -8,6 +8,7 @@ from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters
 from application.key_ring import KeyRing
 from application.late_money import LateMoney
+from application.places import Places
 from application.ports.batch_store import BatchJournals, BatchStore
 from application.ports.batch_wire import BatchWire
 from application.ports.file_store import FileContents, FileRecords
@@ -47,6 +48,7 @@ class BatchParts:
     runtime: Runtime
     key_ring: KeyRing
     keep: KeepAnswers
+    places: Places
     reader: RequestReader
     frames: FrameWriter
     clock: Clock
@@ -90,6 +92,7 @@ def make_batching(parts: BatchParts) -> Batching:
             bytes_per_tenant_max=section.bytes_per_tenant_max,
             retention_s=retention_s,
         ),
+        places=parts.places,
     )
     watch = WatchBatches(
         store=parts.store,

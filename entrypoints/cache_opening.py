@@ -36,6 +36,7 @@ from application.ports.system import Clock, IdFactory
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.caching.invalidation import RuleBook
 from domain.caching.priors import prior_of
+from domain.residency.sinks import Sink, Sinks
 from entrypoints.caching import Caching
 from entrypoints.containers import StoreContainer
 from entrypoints.questions_opening import open_questions
@@ -136,6 +137,19 @@ def _sealed(log: CacheLog, seal: EntrySeal | None) -> CacheLog:
     return log if seal is None else SealedCacheLog(log, seal)
 
 
+def _sinks(settings: Settings, sinks: Sinks) -> tuple[Sink, ...]:
+    """Everything that kept answers and the vectors of their questions may reach."""
+    storage = settings.storage
+    shared = storage.redis_url is not None or storage.redis_cluster_urls
+    vectors_in_database = storage.database_url is not None
+    return (
+        sinks.memory,
+        sinks.disk,
+        *((sinks.redis,) if shared else ()),
+        *((sinks.database,) if vectors_in_database else ()),
+    )
+
+
 def open_caching(
     stack: AsyncExitStack,
     stores: StoreContainer,
@@ -171,7 +185,12 @@ def open_caching(
         index_is_shared=questions.index_is_shared,
     )
     cache = AnswerCache(
-        tiers=opened.tiers, reader=reader, frames=DialectFrames(), clock=clock, similar=similar
+        tiers=opened.tiers,
+        reader=reader,
+        frames=DialectFrames(),
+        clock=clock,
+        similar=similar,
+        sinks=_sinks(settings, stores.places().sinks),
     )
     cache.beside = beside
 

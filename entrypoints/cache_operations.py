@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from application.places import Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.ports.telemetry import Gauge
@@ -79,6 +80,7 @@ def make_cache_operations(
     lines: WarmLines,
     usage: UsageQuery,
     clock: Clock,
+    places: Places,
 ) -> CacheOperations:
     """Everything around kept answers."""
     similar = caching.similar
@@ -89,7 +91,7 @@ def make_cache_operations(
 
     return CacheOperations(
         manage=ManageCache(runtime, caching.tiers, nearest, clock, counted),
-        explain=ExplainCache(runtime, cache_reader, caching.tiers, nearest, clock),
+        explain=ExplainCache(runtime, cache_reader, caching.tiers, nearest, clock, places=places),
         warm=WarmCache(
             runtime=runtime,
             pipeline=pipeline,
@@ -100,6 +102,7 @@ def make_cache_operations(
             tiers=caching.tiers,
             similar=similar,
             clock=clock,
+            places=places,
         ),
         verified=None if nearest is None else ReportVerifiedReuse(runtime, nearest.book, caching.beside),
         usage=ReportCacheUsage(usage, clock),

@@ -48,6 +48,9 @@ def compiled_table(provision: Provision) -> RoutingTable:
         provision.routes,
         default_route=provision.default_route,
         cache=provision.cache,
+        home_region=provision.residency.home,
+        known_regions=provision.residency.atlas().regions,
+        region_groups=provision.residency.region_groups(),
     )
 
 

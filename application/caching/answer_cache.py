@@ -40,6 +40,8 @@ from domain.caching.effect import (
 from domain.caching.entry import CachedAnswer, Freshness, freshness
 from domain.caching.policy import CacheMode
 from domain.errors import DeadlineExceeded, NoProviderAvailable, UpstreamError
+from domain.residency.place import ANYWHERE
+from domain.residency.sinks import Sink
 from domain.routing.table import Members, RoutingTable
 
 log = logging.getLogger("interchange")
@@ -67,8 +69,10 @@ class AnswerCache:
         clock: Clock,
         similar: SimilarAnswers | None = None,
         policy_version: str = "",
+        sinks: tuple[Sink, ...] = (),
     ) -> None:
-        """`policy_version` names the privacy rules in force; answers made under others are never served."""
+        """`sinks` are where answers and vectors are kept. `policy_version` names the privacy rules in force;
+        answers made under others are never served."""
         self.tiers = tiers
         self.similar = similar
         self.beside: Beside | None = None
@@ -76,6 +80,7 @@ class AnswerCache:
         self._frames = frames
         self._clock = clock
         self._policy_version = policy_version
+        self._sinks = sinks
         self.shared = SharedCalls(
             clock,
             quiet_since=lambda tenant_id, heard: self.tiers.quiet_since(tenant_id, heard),
@@ -105,6 +110,10 @@ class AnswerCache:
     def _look(self, job: Job, members: Members, table: RoutingTable, beside: str) -> None:
         route = members.route
         policy = route.cache
+        if job.residency is not ANYWHERE and not all(sink.allowed(job.residency) for sink in self._sinks):
+            job.cache = BYPASS
+            self.outcomes["not here: residency"] += 1
+            return
         place = filed(job, members, self._reader, self._policy_version)
         if isinstance(place, str):
             job.cache = BYPASS

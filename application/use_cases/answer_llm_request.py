@@ -22,6 +22,7 @@ from application.holds import BudgetHolds
 from application.inspection import Inspector
 from application.job import Attribution, Job
 from application.offers import Offers
+from application.places import NO_PLACES, Places
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.usage import UsageLog
@@ -32,6 +33,7 @@ from domain.analytics.event import RequestEvent
 from domain.caching.policy import CacheMode
 from domain.errors import Forbidden, InterchangeError, NoProviderAvailable, Overloaded, StoreUnavailable
 from domain.llm.request import LlmRequest
+from domain.residency.place import ANYWHERE
 from domain.routing.conversation import Conversation
 from domain.routing.keeping import demand_keeper, plan_with_home
 from domain.routing.live import LiveState
@@ -71,6 +73,7 @@ class AnswerLlmRequest:
         cache: AnswerCache | None = None,
         limits: RateLimits | None = None,
         inspectors: Sequence[Inspector] = (),
+        places: Places = NO_PLACES,
     ) -> None:
         self._runtime = runtime
         self._attempts = attempts
@@ -86,6 +89,7 @@ class AnswerLlmRequest:
         self._cache = cache
         self._limits = limits
         self._inspectors = tuple(inspectors)
+        self._places = places
         self.slots_max = slots_max
         self.in_flight = 0
 
@@ -127,15 +131,7 @@ class AnswerLlmRequest:
         try:
             route = job.route = self._admitted(job, table)
             job.live = live
-            if self._limits is not None and (room := self._limits.admit(job, route)) is not None:
-                await room
-            for inspector in self._inspectors:
-                if (seen := inspector.request(job, route)) is not None:
-                    await seen
-            if request.own_credential is not None or route.passthrough is not Passthrough.OFF:
-                job.callers_provider = admit_own(request, route)
-                job.own_only = route.passthrough is Passthrough.ONLY
-            complete_requirements(requirements, request, principal)
+            await self._inspected(job, route)
             if self._cache is not None and route.cache.mode is not CacheMode.OFF:
                 self._cache.look(job, table.members(route), table, beside=beside)
             if job.course is not None:
@@ -158,6 +154,28 @@ class AnswerLlmRequest:
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
         job.plan_s = clock.monotonic() - started
         return job, live
+
+    async def _inspected(self, job: Job, route: Route) -> None:
+        """Completes what is demanded, and lets limits and inspectors have their say."""
+        if job.request.own_credential is not None or route.passthrough is not Passthrough.OFF:
+            job.callers_provider = admit_own(job.request, route)
+            job.own_only = route.passthrough is Passthrough.ONLY
+        complete_requirements(job.requirements, job.request, job.principal, self._places)
+        job.residency = self._places.residency(job.requirements)
+        if job.residency is not ANYWHERE:
+            self._keep_in_place(job, route)
+        if self._limits is not None and (room := self._limits.admit(job, route)) is not None:
+            await room
+        for inspector in self._inspectors:
+            if (seen := inspector.request(job, route)) is not None:
+                await seen
+
+    def _keep_in_place(self, job: Job, route: Route) -> None:
+        """What is asked to be kept here is refused where it may not be; what need not be is not kept."""
+        database = self._places.sinks.database
+        job.may_store = database.allowed(job.residency)
+        if job.request.store and route.answers_kept_s is not None:
+            database.require(job.residency, "store")
 
     def _plan_unless_kept(self, job: Job, course: CacheCourse, table: RoutingTable, route: Route) -> None:
         """A request that is answered already needs no plan, and one that may be can wait to be refused."""

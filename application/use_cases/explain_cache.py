@@ -10,6 +10,7 @@ from application.caching.nearest import NearestQuestions
 from application.caching.tiers import AnswerTiers, Inspected
 from application.demands import complete_requirements
 from application.job import Attribution, Job
+from application.places import NO_PLACES, Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.runtime import Runtime
@@ -78,7 +79,9 @@ class ExplainCache:
         nearest: NearestQuestions | None,
         clock: Clock,
         policy_version: str = "",
+        places: Places = NO_PLACES,
     ) -> None:
+        self._places = places
         self._runtime = runtime
         self._reader = reader
         self._tiers = tiers
@@ -95,7 +98,8 @@ class ExplainCache:
         policy = route.cache
         if policy.mode is CacheMode.OFF:
             return CacheExplanation(route.name, policy, NO_CACHE)
-        job = self._job(by, request, complete_requirements(requirements, request, by), attribution)
+        complete_requirements(requirements, request, by, self._places)
+        job = self._job(by, request, requirements, attribution)
         place = filed(job, table.members(route), self._reader, self._policy_version)
         if isinstance(place, str):
             return CacheExplanation(route.name, policy, BYPASS, place)

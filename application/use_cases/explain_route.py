@@ -3,6 +3,7 @@
 from application.affinity import AffinityBook
 from application.attempts import AttemptLoop
 from application.demands import complete_requirements
+from application.places import NO_PLACES, Places
 from application.ports.system import Clock
 from application.runtime import Runtime
 from domain.budgets.output_limit import as_limited
@@ -25,8 +26,14 @@ class ExplainRoute:
     """Runs the same planner over the same snapshot as a live request would."""
 
     def __init__(
-        self, runtime: Runtime, attempts: AttemptLoop, clock: Clock, affinity: AffinityBook | None = None
+        self,
+        runtime: Runtime,
+        attempts: AttemptLoop,
+        clock: Clock,
+        affinity: AffinityBook | None = None,
+        places: Places = NO_PLACES,
     ) -> None:
+        self._places = places
         self._affinity = affinity
         self._runtime = runtime
         self._attempts = attempts
@@ -50,11 +57,13 @@ class ExplainRoute:
         return explain(
             table,
             route,
-            complete_requirements(requirements, request, principal),
+            complete_requirements(requirements, request, principal, self._places),
             live,
             now=self._clock.monotonic(),
             draw=DRAW_SHOWN,
-            reachable=lambda target: self._attempts.reachable(target, request.dialect),
+            reachable=lambda target: self._attempts.reachable(
+                target, request.dialect, direct=requirements.without_gateway
+            ),
             recall=self._recall(principal, route, session_id, request, requirements),
             limit_of=lambda target: cost_limit(request, route, target),
         )

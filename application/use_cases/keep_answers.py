@@ -151,7 +151,7 @@ def answers_natively(target: Target) -> bool:
 
 def own_retention_s(job: Job) -> float | None:
     """How long Interchange itself keeps this answer; None when it does not."""
-    if job.request.store is False or job.request.background:
+    if job.request.store is False or job.request.background or not job.may_store:
         return None
     return job.plan.route.answers_kept_s
 

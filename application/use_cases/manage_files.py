@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
+from application.places import NO_PLACES, Places
 from application.ports.batch_store import BatchStore
 from application.ports.file_store import FileContents, FileRecords, Written
 from application.ports.system import Clock, IdFactory
@@ -42,6 +43,7 @@ class ManageFiles:
         clock: Clock,
         ids: IdFactory,
         limits: FileLimits,
+        places: Places = NO_PLACES,
     ) -> None:
         self._records = records
         self._contents = contents
@@ -49,9 +51,12 @@ class ManageFiles:
         self._clock = clock
         self._ids = ids
         self.limits = limits
+        self._places = places
 
     async def receive(self, by: Principal, chunks: AsyncIterator[bytes]) -> Received:
-        """Raises RequestTooLarge, StoreUnavailable, and what `chunks` raises; nothing is left then."""
+        """Raises RequestTooLarge, ResidencyViolation, StoreUnavailable, and what `chunks` raises; nothing is
+        left then."""
+        self._places.sinks.disk.require(self._places.of_tenant(by.tenant_id), "file")
         file_id = self._ids.next("file").replace("_", "-", 1)
         written = await self._contents.write(
             by.tenant_id, file_id, chunks, size_bytes_max=self.limits.file_bytes_max

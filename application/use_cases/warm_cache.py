@@ -14,6 +14,7 @@ from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
 from application.demands import complete_requirements
 from application.job import Attribution, Job
+from application.places import NO_PLACES, Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.ports.warm_lines import WarmLine, WarmLines
@@ -138,7 +139,9 @@ class WarmCache:
         similar: SimilarAnswers | None,
         clock: Clock,
         policy_version: str = "",
+        places: Places = NO_PLACES,
     ) -> None:
+        self._places = places
         self._runtime = runtime
         self._pipeline = pipeline
         self._explain = explain
@@ -224,7 +227,7 @@ class WarmCache:
         """Raises _Left for what would not be kept anyway, before anything is asked."""
         request = self._reader.read(line.dialect, line.request)
         table, _ = self._runtime.snapshot
-        requirements = complete_requirements(Requirements(), request, run.by)
+        requirements = complete_requirements(Requirements(), request, run.by, self._places)
         try:
             route = table.resolve(request.model)
             if route.cache.mode is CacheMode.OFF:

@@ -55,6 +55,7 @@ def demands_digest(wanted: Requirements, allowed_models: frozenset[str] | None) 
     demands = (
         wanted.capabilities.value,
         wanted.residency,
+        wanted.held_to,
         sorted(wanted.compliance),
         sorted(wanted.tags),
         wanted.quality_floor,

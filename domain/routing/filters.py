@@ -185,10 +185,7 @@ def demands(
             DropReason.TRANSLATED,
             table.tagged.get(RESPONSES_TAG, 0) | table.tagged.get(RESPONSES_ONLY_TAG, 0),
         )
-    if requirements.residency is not None:
-        yield DropReason.RESIDENCY, table.in_region.get(requirements.residency, 0)
-    for name in requirements.compliance:
-        yield DropReason.COMPLIANCE, table.compliant.get(name.lower(), 0)
+    yield from _place_demands(table, requirements)
     if requirements.capabilities:
         yield DropReason.CAPABILITY, table.capable(requirements.capabilities)
     needed_tokens = requirements.window_needed_tokens
@@ -200,6 +197,16 @@ def demands(
         yield DropReason.QUALITY_FLOOR, table.quality.at_least(requirements.quality_floor)
     if quick is not None:
         yield DropReason.LATENCY_CEILING, quick
+
+
+def _place_demands(table: RoutingTable, requirements: Requirements) -> Iterator[tuple[DropReason, int]]:
+    for region in (requirements.residency, requirements.held_to):
+        if region:
+            yield DropReason.RESIDENCY, table.in_region.get(region, 0)
+    if requirements.without_gateway and table.gateway_only:
+        yield DropReason.RESIDENCY, ~table.gateway_only
+    for name in requirements.compliance:
+        yield DropReason.COMPLIANCE, table.compliant.get(name.lower(), 0)
 
 
 def eligible(

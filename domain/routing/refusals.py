@@ -63,7 +63,7 @@ def refusal_by_demands(
         return ResidencyViolation(
             f"no target of {route!r} {_place_demanded(requirements)}; "
             f"{len(members.indices)} would answer from elsewhere, and none of them may",
-            param="data_residency" if requirements.residency is not None else "compliance",
+            param="data_residency" if requirements.residency or requirements.held_to else "compliance",
         )
     if eligible(table, members, requirements, quick, without=frozenset({DropReason.NOT_ALLOWED})).count:
         return Forbidden(
@@ -122,7 +122,7 @@ def demand_sentence(reason: DropReason, requirements: Requirements, *, able: int
             path, what = requirements.native_for or ("", "")
             return f"reached by translation, which has no counterpart for {what!r} ({path})"
         case DropReason.RESIDENCY:
-            return f"not known to answer from {requirements.residency}"
+            return f"not known to answer from {_residency(requirements)}"
         case DropReason.COMPLIANCE:
             return f"not marked for {_listed(requirements.compliance)}"
         case DropReason.CAPABILITY:
@@ -154,11 +154,17 @@ def sentence_now(reason: DropReason) -> str:
 
 def _place_demanded(requirements: Requirements) -> str:
     parts = []
-    if requirements.residency is not None:
-        parts.append(f"is known to answer from {requirements.residency}")
+    if requirements.residency is not None or requirements.held_to:
+        parts.append(f"is known to answer from {_residency(requirements)}")
     if requirements.compliance:
         parts.append(f"is marked for {_listed(requirements.compliance)}")
     return " and ".join(parts)
+
+
+def _residency(requirements: Requirements) -> str:
+    caller, tenant = requirements.residency or "", requirements.held_to
+    own = f"{tenant}, which its tenant is held to" if tenant else ""
+    return " and ".join(filter(None, (caller, own)))
 
 
 def _param(reason: DropReason, requirements: Requirements) -> str:

@@ -44,4 +44,5 @@ def repriced(table: RoutingTable, month_nano_usd: Mapping[str, int]) -> RoutingT
         default_route=table.default_route,
         home_region=table.home_region,
         cache=table.cache_by_default,
+        region_groups=table.atlas.groups,
     )

@@ -23,6 +23,10 @@ class Requirements:
     max_cost_nano_usd: int | None = None
     max_latency_ms: int | None = None
     residency: str | None = None
+    held_to: str = ""
+    """A second residency, which the caller's tenant is held to whatever its callers ask for."""
+    without_gateway: bool = False
+    """Whether no gateway may carry it, because it stands where the content may not be."""
     compliance: frozenset[str] = field(default_factory=frozenset)
     tags: frozenset[str] = field(default_factory=frozenset)
     quality_floor: float | None = None
@@ -60,6 +64,8 @@ class Requirements:
             and not self.keep_for
             and self.native_for is None
             and self.residency is None
+            and not self.held_to
+            and not self.without_gateway
             and self.strategy is None
             and self.max_cost_nano_usd_per_mtok is None
             and self.max_cost_nano_usd is None

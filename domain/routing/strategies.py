@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby, islice
 
 from domain.errors import InvalidRequirements
+from domain.residency.place import GLOBAL_REGION
 from domain.routing.affinity import effective_costs
 from domain.routing.cheapest import cheapest_first, sorted_lazily
 from domain.routing.draws import Draws
 from domain.routing.field import Field
 from domain.routing.health import HealthState, HealthWindow
 from domain.routing.masks import mask_of
-from domain.routing.table import GLOBAL_REGION, UNKNOWN_COST
+from domain.routing.table import UNKNOWN_COST
 
 Strategy = Callable[[Field], Iterator[int]]
 

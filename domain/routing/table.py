@@ -10,15 +10,15 @@ from domain.catalog.prices import PriceTable, rates_for
 from domain.errors import InvalidRequest, UnknownModel
 from domain.llm.capabilities import Capability
 from domain.money import TOKENS_PER_PRICE_UNIT
+from domain.residency.place import GLOBAL_REGION, Atlas
 from domain.routing.cache_policy import OFF, CacheMode, CachePolicy
 from domain.routing.effective_price import carries
 from domain.routing.masks import ThresholdMasks, mask_of
 from domain.routing.names import ModelNames
 from domain.routing.requirements import REGIONS
 from domain.routing.route_version import route_version
-from domain.routing.target import Route, Target
+from domain.routing.target import Route, Target, Via
 
-GLOBAL_REGION = "global"
 UNKNOWN_COST = 10**30
 """A cost at or above this is not known. Far above any real one, so the unknown ranks last."""
 
@@ -80,6 +80,7 @@ class RoutingTable:
         "_names",
         "_tiered",
         "all_mask",
+        "atlas",
         "by_context",
         "by_id",
         "by_quality",
@@ -89,6 +90,7 @@ class RoutingTable:
         "context",
         "context_unknown",
         "default_route",
+        "gateway_only",
         "home_region",
         "in_region",
         "input_rate",
@@ -115,12 +117,14 @@ class RoutingTable:
         default_route: str | None,
         home_region: str | None,
         cache: CachePolicy = OFF,
+        region_groups: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.targets = tuple(targets)
         self.routes = dict(routes)
         self.by_id = {target.id: target for target in self.targets}
         self._check()
-        self.regions = tuple(dict.fromkeys((*known_regions, *(t.region for t in self.targets if t.region))))
+        self.atlas = Atlas((*known_regions, *(t.region for t in self.targets if t.region)), region_groups)
+        self.regions = self.atlas.regions
         self.home_region = home_region
         self._names = ModelNames(self.targets, self.routes, cache=cache)
         self.cache_by_default = cache
@@ -152,12 +156,14 @@ class RoutingTable:
         default_route: str | None = None,
         home_region: str | None = None,
         cache: CachePolicy = OFF,
+        region_groups: Mapping[str, frozenset[str]] | None = None,
     ) -> "RoutingTable":
         """A table of these targets and routes.
 
         Each target's `index` is its place in `targets`. Regions that targets name are known beside
         `known_regions`. `default_route` (any name that resolves) answers an empty one. `home_region` is
-        where this installation stands, for the geographic strategy. `cache` holds for routes that nobody
+        where this installation stands, for the geographic strategy. A demand for one of `region_groups` is
+        met by each of its regions. `cache` holds for routes that nobody
         declared, which are models asked for by name.
 
         Raises:
@@ -171,6 +177,7 @@ class RoutingTable:
             default_route=default_route,
             home_region=home_region,
             cache=cache,
+            region_groups=region_groups,
         )
 
     def resolve(self, model: str) -> Route:
@@ -282,6 +289,7 @@ class RoutingTable:
 
     def _index_demands(self) -> None:
         self.all_mask = (1 << len(self.targets)) - 1
+        self.gateway_only = mask_of(t.index for t in self.targets if t.via is Via.PORTKEY)
         self._capable_of_all: dict[int, int] = {}
         self._capable = {
             bit: mask_of(t.index for t in self.targets if t.offering.capabilities & bit) for bit in Capability
@@ -301,6 +309,20 @@ class RoutingTable:
             for name in target.tags | target.offering.tags:
                 _set(self.tagged, name, bit)
         self.in_region.update((region, mask) for region, mask in self.located.items() if region is not None)
+        for group, members in self.atlas.groups.items():
+            for region in members:
+                _set(self.in_region, group, self.located.get(region, 0))
+            _set(
+                self.in_region,
+                group,
+                mask_of(
+                    target.index
+                    for target in self.targets
+                    if target.region is None
+                    and target.offering.regions
+                    and target.offering.regions <= members
+                ),
+            )
         # Whoever accepts "anywhere in the world" accepts every place, an unknown one too.
         self.in_region[GLOBAL_REGION] = self.all_mask
 

@@ -32,6 +32,7 @@ from entrypoints.config.sections import (
     StorageSettings,
     TelemetrySettings,
 )
+from entrypoints.config.vault_section import VaultSettings
 
 ProviderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 RouteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,126}$")]
@@ -63,6 +64,7 @@ class Settings(Section):
     batch: BatchSettings = BatchSettings()
     responses: ResponsesSettings = ResponsesSettings()
     ledger: LedgerSettings = LedgerSettings()
+    vault: VaultSettings = VaultSettings()
     residency: ResidencySettings = ResidencySettings()
     egress: EgressSettings = EgressSettings()
 

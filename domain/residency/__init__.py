@@ -1,0 +1,1 @@
+"""Where things are, and where they may be."""

@@ -23,8 +23,8 @@ class PiiDetector(Protocol):
     Positions are indices into the text as given (code points), also where it looks through disguises such as
     full-width digits or zero-width characters.
 
-    A stream is read so: keep `kept`, what was passed on last (its last `context_chars` characters are enough),
-    and `held`, what was not passed on yet. For each new piece::
+    A stream is read so: keep `kept`, what was passed on last (its last `context_chars` characters are
+    enough), and `held`, what was not passed on yet. For each new piece::
 
         text = kept + held + piece
         findings, closed = detector.scan(text, kinds, start=len(kept))

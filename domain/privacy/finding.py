@@ -41,17 +41,18 @@ def clusters_of(candidates: Iterable[Finding]) -> list[Cluster]:
             open_ones.append(each)
             end = max(end, each.end)
             continue
-        if open_ones:
-            found.append(_closed(start, min(end, each.start), open_ones))
-        open_ones, start, end = [each], each.start, each.end
+        beside = [other for other in open_ones if other.start == each.start]
+        if len(open_ones) > len(beside):
+            found.append(_closed(start, min(end, each.start), open_ones[: len(open_ones) - len(beside)]))
+        open_ones, start, end = [*beside, each], each.start, each.end
     if open_ones:
         found.append(_closed(start, end, open_ones))
     return found
 
 
 def standing(cluster: Cluster) -> list[Finding]:
-    """Those that stand, in order and without overlap: the one of the highest priority first, then the longest,
-    the most certain, the leftmost; then those that do not overlap with it, and so on."""
+    """Those that stand, in order and without overlap: the one of the highest priority first, among equals the
+    longest, the most certain, the leftmost; then those that do not overlap with it, and so on."""
     if len(cluster.candidates) == 1:
         return list(cluster.candidates)
     kept: list[Finding] = []

@@ -43,9 +43,9 @@ class PiiKind(StrEnum):
     INTERCHANGE_KEY = "INTERCHANGE_KEY"
     JWT = "JWT"
     PRIVATE_KEY = "PRIVATE_KEY"
-    BEARER_TOKEN = "BEARER_TOKEN"
+    BEARER_TOKEN = "BEARER_TOKEN"  # noqa: S105 - a name, not a token
     URL_CREDENTIALS = "URL_CREDENTIALS"
-    PASSWORD = "PASSWORD"
+    PASSWORD = "PASSWORD"  # noqa: S105 - a name, not a password
 
 
 SECRET_KINDS: Final = frozenset(

@@ -1,0 +1,1 @@
+"""Detectors of what is personal or secret in a text."""

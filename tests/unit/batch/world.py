@@ -22,6 +22,7 @@ from application.answer_memory import AnswerMemory
 from application.batch_money import BatchMoney
 from application.key_ring import KeyRing
 from application.late_money import LateMoney
+from application.places import NO_PLACES
 from application.ports.provider_batches import ProviderBatches
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
@@ -109,6 +110,7 @@ class BatchWorld:
                 runtime=Runtime(self.bench._table, self.bench.live),
                 key_ring=self.key_ring,
                 keep=KeepAnswers(
+                places=NO_PLACES,
                     AnswerMemory(InMemoryStoredAnswers(), self.bench.clock, per_tenant_max=100),
                     ResponsesReading(),
                     retention_s=60.0,

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from domain.tenancy.custom_role import CustomRole, RoleTable
+from domain.tenancy.custom_role import CustomRole
+from domain.tenancy.key_rules import RoleTable
 from domain.tenancy.role import ROLES, permissions_of
 
 

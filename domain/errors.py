@@ -89,6 +89,19 @@ class ResidencyViolation(Forbidden):
     code = "residency_violation"
 
 
+class PiiBlocked(Forbidden):
+    """It holds personal data that a privacy policy lets go nowhere; `details` name kinds and places, never
+    values."""
+
+    code = "pii_blocked"
+
+
+class PrivacyUnavailable(InterchangeError):
+    """A privacy policy that has to be enforced cannot be; nothing was sent."""
+
+    code = "privacy_unavailable"
+
+
 class BudgetExceeded(InterchangeError):
     """A hard budget has no room for what this may cost; `details` say which, how it stands and when it ends.
 
@@ -109,6 +122,15 @@ class CostUnbounded(BudgetExceeded):
     """Nothing bounds what this may cost, and a hard budget takes nothing it cannot bound."""
 
     code = "cost_unbounded"
+
+
+class TenantSuspended(Forbidden):
+    """Nobody of this tenant is let in for now; what it has stays."""
+
+    code = "tenant_suspended"
+
+    def __init__(self, tenant_id: str) -> None:
+        super().__init__(f"tenant {tenant_id} is suspended")
 
 
 class AgentStopped(Forbidden):

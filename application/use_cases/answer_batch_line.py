@@ -51,6 +51,7 @@ from domain.errors import (
     NoProviderAvailable,
     Overloaded,
     StoreUnavailable,
+    TenantSuspended,
     Unauthenticated,
     UpstreamError,
 )
@@ -181,7 +182,7 @@ class AnswerBatchLine:
         except Unauthenticated as error:
             run.end(StopReason.KEY_REVOKED, BatchProblem(StopReason.KEY_REVOKED.value, error.message))
             return None
-        except (Overloaded, NoProviderAvailable, StoreUnavailable) as error:
+        except (Overloaded, NoProviderAvailable, StoreUnavailable, TenantSuspended) as error:
             return Next(postponed_s(error), begun=False)
         except InterchangeError as error:
             await self._refuse(run, course, error)

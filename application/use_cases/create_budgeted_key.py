@@ -36,6 +36,7 @@ class CreateBudgetedKey:
         Raises InvalidRequest (`budget.limit_usd`, or a field of the key), Forbidden, Conflict,
         StoreUnavailable; nothing was made then.
         """
+        new = await self._create_key.vetted(by, new)
         created = self._create_key.prepared(by, new)
         wanted = replace(
             terms,

@@ -5,7 +5,6 @@ that a role is no way up; what only the operator's tenant may do, no other tenan
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,9 +16,6 @@ from domain.tenancy.role import INSTALLATION_WIDE, OPERATOR_TENANT, PERMISSIONS,
 
 ROLES_PER_TENANT_MAX: Final = 1_000
 ROLE_SHAPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-
-RoleTable = Mapping[str, frozenset[str]]
-"""Permissions by role, as one tenant sees them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ budget, and not the owner's role. Nobody gets the secret of a key that holds mor
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -28,6 +29,8 @@ LIVE: Final = "live"
 ENVIRONMENTS: Final = (LIVE, "test")
 LIMITS: Final = ("assertable", "integrations", "managed_budgets")
 """Fields of a key that are sets of names with `*` at their end; None: no limit."""
+RoleTable = Mapping[str, frozenset[str]]
+"""Permissions by role, as the key's tenant has them; the built-in ones where nothing is said."""
 _SAME: Final = ("allowed_models", "expires_at", *PAYERS, "networks", *LIMITS, "env")
 """Fields that have one name and one meaning in `NewKey` and `KeyRecord`."""
 
@@ -78,14 +81,14 @@ def with_terms(record: KeyRecord, terms: NewKey) -> KeyRecord:
     )
 
 
-def check_new_key(new: NewKey, now: datetime) -> None:
+def check_new_key(new: NewKey, now: datetime, roles: RoleTable = ROLES) -> None:
     """Raises InvalidRequest that names the field, what was wrong and what is allowed."""
-    check_terms(new)
+    check_terms(new, roles)
     if new.expires_at is not None and new.expires_at <= now:
         raise InvalidRequest("expires_at must be in the future", param="expires_at")
 
 
-def check_terms(new: NewKey) -> None:
+def check_terms(new: NewKey, roles: RoleTable = ROLES) -> None:
     """Raises InvalidRequest that names the field, for whatever was wrong at any time."""
     if not TENANT_SHAPE.fullmatch(new.tenant_id):
         raise InvalidRequest(
@@ -95,10 +98,10 @@ def check_terms(new: NewKey) -> None:
         )
     if not new.name.strip() or len(new.name) > NAME_LENGTH_MAX or not new.name.isprintable():
         raise InvalidRequest(f"name must be 1-{NAME_LENGTH_MAX} printable characters", param="name")
-    if new.role not in ROLES:
-        raise InvalidRequest(f"role {new.role[:80]!r} is unknown; allowed: {', '.join(ROLES)}", param="role")
+    if new.role not in roles:
+        raise InvalidRequest(f"role {new.role[:80]!r} is unknown; allowed: {', '.join(roles)}", param="role")
     if new.scopes is not None:
-        _check_scopes(new.scopes, new)
+        _check_scopes(new.scopes, new, roles)
     if new.allowed_models is not None:
         if not new.allowed_models or len(new.allowed_models) > ALLOWED_MODELS_MAX:
             raise InvalidRequest(
@@ -131,10 +134,10 @@ def check_payer(text: str, field: str) -> None:
         )
 
 
-def _check_scopes(scopes: frozenset[str], new: NewKey) -> None:
+def _check_scopes(scopes: frozenset[str], new: NewKey, roles: RoleTable) -> None:
     if not scopes:
         raise InvalidRequest("scopes must name at least one permission, or be left out", param="scopes")
-    allowed = permissions_of(new.role, new.tenant_id)
+    allowed = permissions_of(new.role, new.tenant_id, roles=roles)
     unknown = sorted(scopes - PERMISSIONS)
     if unknown:
         raise InvalidRequest(
@@ -159,7 +162,7 @@ def check_tenant(by: Principal, tenant_id: str, permission: str) -> None:
         raise Forbidden(f"this key belongs to tenant {by.tenant_id} and may not act in another tenant")
 
 
-def grant(by: Principal, new: NewKey) -> NewKey:
+def grant(by: Principal, new: NewKey, roles: RoleTable = ROLES) -> NewKey:
     """The key as `by` may make it; every limit of `by` is passed on where the key has none of its own.
 
     Raises:
@@ -174,15 +177,15 @@ def grant(by: Principal, new: NewKey) -> NewKey:
     for field in LIMITS:
         if getattr(new, field) is None:
             new = replace(new, **{field: getattr(by, field)})
-    check_holds(by, new)
+    check_holds(by, new, roles)
     return new
 
 
-def check_holds(by: Principal, wanted: NewKey) -> None:
+def check_holds(by: Principal, wanted: NewKey, roles: RoleTable = ROLES) -> None:
     """Raises Forbidden unless `by` holds everything that this key holds."""
     if wanted.role == OWNER and by.role != OWNER:
         raise Forbidden("only an owner makes or changes another owner", param="role")
-    excess = permissions_of(wanted.role, wanted.tenant_id, wanted.scopes) - by.permissions
+    excess = permissions_of(wanted.role, wanted.tenant_id, wanted.scopes, roles) - by.permissions
     if excess:
         raise Forbidden(
             f"this key cannot grant what it does not hold: {', '.join(sorted(excess))}", param="scopes"

@@ -2,7 +2,7 @@
 
 from application.key_ring import KeyRing
 from application.tenant_book import TenantBook
-from domain.errors import Forbidden, InterchangeError
+from domain.errors import Forbidden, InterchangeError, TenantSuspended
 from domain.tenancy.networks import allows
 from domain.tenancy.principal import Principal
 from entrypoints.http.addresses import client_address
@@ -28,7 +28,7 @@ class Entrance:
         principal = self._key_ring.authenticate(credential(headers))
         tenant = self._tenants.of(principal.tenant_id)
         if not tenant.active:
-            raise Forbidden(f"tenant {tenant.tenant_id} is suspended")
+            raise TenantSuspended(tenant.tenant_id)
         if principal.networks or tenant.networks:
             address = client_address(scope)
             if not (allows(principal.networks, address) and allows(tenant.networks, address)):

@@ -78,7 +78,7 @@ class InMemoryAuditStore(AuditStore, AuditLog, AuditRetention):
 
     def _hash(self, tenant_id: str, seq: int) -> bytes:
         entry = self._entries[tenant_id].get(seq)
-        return entry.hash if entry else b""
+        return entry.hash if entry else self._anchors[tenant_id].hash
 
     async def hashes(self, tenant_id: str, first_seq: int, limit: int) -> list[bytes]:
         return [entry.hash for entry in await self.read(tenant_id, first_seq, limit)]
@@ -99,6 +99,10 @@ class InMemoryAuditStore(AuditStore, AuditLog, AuditRetention):
         self._check()
         found = [each for each in self._checkpoints if below_size is None or each.size < below_size]
         return found[::-1][:limit]
+
+    async def checkpoints_from(self, size: int, limit: int) -> list[LoggedCheckpoint]:
+        self._check()
+        return [each for each in self._checkpoints if each.size >= size][:limit]
 
     async def stretches(self, first_index: int, limit: int) -> list[Stretch]:
         self._check()

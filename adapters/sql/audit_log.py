@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.audit_tables import (
+    audit_anchors,
     audit_checkpoints,
     audit_entries,
     audit_nodes,
@@ -34,12 +35,16 @@ class SqlAuditLog(AuditLog):
     async def logged_heads(self) -> dict[str, ChainHead]:
         last = select(func.max(_STRETCHES.last_seq).label("seq"), _STRETCHES.tenant_id)
         last_of = last.group_by(_STRETCHES.tenant_id).subquery()
-        hashes = select(last_of.c.tenant_id, last_of.c.seq, _ENTRIES.hash).select_from(
-            last_of.outerjoin(
-                audit_entries,
-                (_ENTRIES.tenant_id == last_of.c.tenant_id) & (_ENTRIES.seq == last_of.c.seq),
-            )
+        # Of a tenant whose entries were all removed, the anchor says what the last one's hash was.
+        places = (
+            (table, (table.c.tenant_id == last_of.c.tenant_id) & (table.c.seq == last_of.c.seq))
+            for table in (audit_entries, audit_anchors)
         )
+        joined: Any = last_of
+        for table, at in places:
+            joined = joined.outerjoin(table, at)
+        hashed = func.coalesce(_ENTRIES.hash, audit_anchors.c.hash).label("hash")
+        hashes = select(last_of.c.tenant_id, last_of.c.seq, hashed).select_from(joined)
 
         def work(connection: Connection) -> dict[str, ChainHead]:
             return {
@@ -81,10 +86,12 @@ class SqlAuditLog(AuditLog):
         asked = select(audit_checkpoints).order_by(columns.size.desc()).limit(limit)
         if below_size is not None:
             asked = asked.where(columns.size < below_size)
-        return [
-            LoggedCheckpoint(row.size, row.previous_size, row.at_us, row.note, _peaks(bytes(row.peaks)))
-            for row in await self._rows(asked)
-        ]
+        return [_checkpoint(row) for row in await self._rows(asked)]
+
+    async def checkpoints_from(self, size: int, limit: int) -> list[LoggedCheckpoint]:
+        columns = audit_checkpoints.c
+        asked = select(audit_checkpoints).where(columns.size >= size).order_by(columns.size).limit(limit)
+        return [_checkpoint(row) for row in await self._rows(asked)]
 
     async def stretches(self, first_index: int, limit: int) -> list[Stretch]:
         begin = (
@@ -128,6 +135,10 @@ class SqlAuditLog(AuditLog):
 
     async def _rows(self, asked: Any) -> list[Any]:
         return await self._database.read(lambda connection: list(connection.execute(asked)))
+
+
+def _checkpoint(row: Any) -> LoggedCheckpoint:
+    return LoggedCheckpoint(row.size, row.previous_size, row.at_us, row.note, _peaks(bytes(row.peaks)))
 
 
 def _peaks(joined: bytes) -> tuple[bytes, ...]:

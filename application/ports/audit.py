@@ -119,6 +119,11 @@ class AuditLog(Protocol):
         ...
 
     @abstractmethod
+    async def checkpoints_from(self, size: int, limit: int) -> list[LoggedCheckpoint]:
+        """Those of at least this size, the oldest first."""
+        ...
+
+    @abstractmethod
     async def stretches(self, first_index: int, limit: int) -> list[Stretch]:
         """In the order of the log, from the one that holds leaf `first_index`."""
         ...
@@ -165,10 +170,8 @@ class AuditRetention(Protocol):
 class CheckpointSink(Protocol):
     """A place off the box that hears of checkpoints."""
 
-    @property
-    def name(self) -> str:
-        """For people."""
-        ...
+    name: str
+    """For people; no two places of a process have the same."""
 
     @abstractmethod
     async def publish(self, note: str) -> None:

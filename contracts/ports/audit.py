@@ -188,6 +188,8 @@ class AuditLogContract(PortContract):
         assert await log.newest() == checkpoint
         assert await log.checkpoints(None, 5) == [checkpoint]
         assert await log.checkpoints(3, 5) == []
+        assert await log.checkpoints_from(3, 5) == [checkpoint]
+        assert await log.checkpoints_from(4, 5) == []
         assert await log.stretches(1, 5) == stretches
         assert await log.stretches(2, 5) == stretches[1:]
         assert [await log.place(*at) for at in (("acme", 2), ("beta", 1), ("beta", 2))] == [1, 2, None]

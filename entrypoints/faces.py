@@ -12,6 +12,7 @@ from application.ports.wire import (
 )
 from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
 from domain.resilience.idempotency import IdempotencyBook
+from domain.tenancy.networks import parse_networks
 from entrypoints.budgeting import (
     Budgeting,
     BudgetStores,
@@ -33,6 +34,7 @@ from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.configuration import configuration_routes
 from entrypoints.http.count_tokens import CountTokensEndpoint
 from entrypoints.http.documentation import documentation_routes
+from entrypoints.http.edge import Edge
 from entrypoints.http.fallback import not_found_handlers
 from entrypoints.http.files import file_routes
 from entrypoints.http.gemini import gemini_faces
@@ -130,7 +132,19 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     )
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
-    return Faces({**hot, **gemini}, rest, gate.running, below)
+    return Faces({**hot, **gemini}, rest, gate.running, below, make_edge(settings))
+
+
+def make_edge(settings: Settings) -> Edge:
+    """What the configuration asks of every request before an endpoint sees it."""
+    server = settings.server
+    return Edge(
+        allowed=parse_networks(server.allowed_networks, "server.allowed_networks"),
+        trusted=parse_networks(server.trusted_proxies, "server.trusted_proxies"),
+        forwarded_header=server.forwarded_header.encode(),
+        origins=frozenset(origin.encode() for origin in server.cors_origins),
+        hsts=server.tls is not None,
+    )
 
 
 def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate) -> HealthSources:

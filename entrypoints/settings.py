@@ -16,11 +16,11 @@ from entrypoints.config.sections import (
     HealthSettings,
     LimitSettings,
     PortkeySettings,
-    ServerSettings,
     SimulatorSettings,
     StorageSettings,
     TelemetrySettings,
 )
+from entrypoints.config.server_section import ServerSettings
 
 __all__ = [
     "BreakerSettings",

@@ -5,8 +5,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from application.json_limits import check_json_limits
 from application.ports.batch_wire import BatchWire
 from domain.batch.line import CUSTOM_ID_CHARS_MAX, BatchLine, UnreadableLine
+from domain.errors import InterchangeError
 
 _encode: Final = msgspec.json.encode
 
@@ -49,6 +51,10 @@ class JsonLines(BatchWire):
         if line.method != "POST":
             raise UnreadableLine("invalid_method", "method must be POST", "method")
         body = bytes(line.body)
+        try:
+            check_json_limits(body)
+        except InterchangeError as error:
+            raise UnreadableLine("invalid_body", error.message, "body") from None
         try:
             wishes = _read_body(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -26,11 +26,19 @@ from entrypoints.config.sections import (
     Profile,
     RoutingSettings,
     Section,
-    ServerSettings,
     Share,
     SimulatorSettings,
     StorageSettings,
     TelemetrySettings,
+)
+from entrypoints.config.server_section import ServerSettings
+from entrypoints.config.tenant_sections import (
+    ROLES_IN_FILE_MAX,
+    TENANTS_IN_FILE_MAX,
+    OwnRoleName,
+    OwnRoleSettings,
+    TenantName,
+    TenantSettings,
 )
 from entrypoints.config.vault_section import VaultSettings
 
@@ -54,6 +62,8 @@ class Settings(Section):
     budget_alert_threshold: Share = Field(
         default=0.8, description="The first threshold of budgets that name none of their own."
     )
+    tenants: dict[TenantName, TenantSettings] = Field(default_factory=dict, max_length=TENANTS_IN_FILE_MAX)
+    roles: dict[OwnRoleName, OwnRoleSettings] = Field(default_factory=dict, max_length=ROLES_IN_FILE_MAX)
     guards: GuardSettings = GuardSettings()
     routing: RoutingSettings = RoutingSettings()
     breaker: BreakerSettings = BreakerSettings()

@@ -32,20 +32,6 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class ServerSettings(Section):
-    """Where the server listens and how it ends.
-
-    `port` 0 takes any free port. `workers` are processes; caches and breakers are per process.
-    """
-
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(default=8080, ge=0, le=65_535)
-    workers: int = Field(default=1, ge=1, le=64)
-    drain_timeout_s: Seconds = Field(
-        default=30.0, description="On SIGTERM, how long running requests may take to finish."
-    )
-
-
 class LimitSettings(Section):
     """What one instance accepts at once."""
 

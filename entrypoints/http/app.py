@@ -12,12 +12,26 @@ from typing import NamedTuple
 
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE
 from domain.errors import InterchangeError
-from entrypoints.http.asgi import AnswerCutOff, Endpoint, Message, Receive, Scope, Send, drain, respond
+from entrypoints.http.asgi import (
+    JSON,
+    AnswerCutOff,
+    Endpoint,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    drain,
+    respond,
+)
+from entrypoints.http.edge import PLAIN, Edge
 from entrypoints.http.errors import error_payload
+from entrypoints.http.head_limits import HeadProblem, head_problem
+from entrypoints.http.security_headers import secured
 from entrypoints.provisioning import ProvisioningError
 
 log = logging.getLogger("interchange")
 
+CLOSE = (b"connection", b"close")
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -38,7 +52,7 @@ class Below(NamedTuple):
 class Faces:
     """The opened application: hot endpoints by (method, path), and everything else."""
 
-    __slots__ = ("below", "hot", "rest", "running")
+    __slots__ = ("below", "edge", "hot", "rest", "running")
 
     def __init__(
         self,
@@ -46,10 +60,12 @@ class Faces:
         rest: ASGIApp,
         running: "set[asyncio.Task[object]]",
         below: Sequence[Below] = (),
+        edge: Edge = PLAIN,
     ) -> None:
         self.hot = hot
         self.below = tuple(below)
         self.rest = rest
+        self.edge = edge
         self.running = running
         """Tasks of requests that hold a slot; each settles its request when it is cancelled."""
 
@@ -62,9 +78,22 @@ class Application:
         self.faces: Faces | None = None
         self._hot: Mapping[tuple[str, str], Endpoint] = {}
         self._below: tuple[Below, ...] = ()
+        self._edge: Edge | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            problem = head_problem(scope)
+            if problem is None and self._edge is not None:
+                problem = self._edge.problem(scope)
+            if problem is not None:
+                await _turn_away(receive, send, problem, _family(scope["path"]))
+                return
+            if self._edge is not None:
+                preflight = self._edge.preflight(scope)
+                if preflight is not None:
+                    await respond(send, 204, preflight, b"")
+                    return
+                send = self._edge.answering(scope, send)
             endpoint = self._hot.get((scope["method"], scope["path"]))
             if endpoint is None and self._below:
                 endpoint = self._found_below(scope["method"], scope["path"])
@@ -72,14 +101,14 @@ class Application:
                 if endpoint is not None:
                     await endpoint(scope, receive, send)
                 elif self.faces is not None:
-                    await _with_body_taken(self.faces.rest, scope, receive, send)
+                    await _with_body_taken(self.faces.rest, scope, receive, secured(send))
                 else:
                     await _refuse(send, 503, "starting", "Interchange is starting")
             except AnswerCutOff as cut:
                 # Left without its last message, the server ends the connection without an end mark.
                 log.info("an answer was cut off: %s", cut)
             except Exception:  # the last net: whatever escapes is our bug, and the caller sees no trace of it
-                request_id = f"req_{os.urandom(12).hex()}"
+                request_id = _own_request_id()
                 log.exception("unexpected error on %s %s (%s)", scope["method"], scope["path"], request_id)
                 message = "an unexpected error happened; it was logged"
                 await _refuse(send, 500, "internal_error", message, request_id, _family(scope["path"]))
@@ -116,6 +145,7 @@ class Application:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         self.faces, self._hot, self._below = faces, faces.hot, faces.below
+        self._edge = None if faces.edge.plain else faces.edge
         await send({"type": "lifespan.startup.complete"})
         await receive()
         try:
@@ -123,6 +153,20 @@ class Application:
         except Exception:  # shutting down goes on whatever happens
             log.exception("shutdown met an error")
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _turn_away(receive: Receive, send: Send, problem: HeadProblem, dialect: str) -> None:
+    """Answers a request that no endpoint sees. Where it ends is in doubt for some: the connection ends."""
+    headers = [CLOSE] if problem.closes else []
+    if not problem.closes:
+        await drain(receive)
+    request_id = _own_request_id()
+    await _refuse(send, problem.status, problem.code, problem.message, request_id, dialect, headers)
+
+
+def _own_request_id() -> str:
+    """For requests that never came to where ids are given."""
+    return f"req_{os.urandom(12).hex()}"
 
 
 async def _with_body_taken(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,10 +219,16 @@ def _family(path: str) -> str:
 
 
 async def _refuse(
-    send: Send, status: int, code: str, message: str, request_id: str = "", dialect: str = ""
+    send: Send,
+    status: int,
+    code: str,
+    message: str,
+    request_id: str = "",
+    dialect: str = "",
+    more: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
     body = error_payload(dialect, status, code=code, message=message, param=None, request_id=request_id)
-    headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+    headers = [JSON, (b"x-request-id", request_id.encode()), *more]
     try:
         await respond(send, status, headers, body)
     except RuntimeError:

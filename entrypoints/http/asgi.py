@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from application.json_limits import check_json_limits
 from domain.errors import InvalidRequest
-from entrypoints.http.content_encoding import decoder_for, too_large
+from entrypoints.http.content_encoding import decoded_bytes_of, decoder_for, too_large
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,7 +24,15 @@ DECODED_BESIDE_FROM_BYTES = 256 * 1024
 """Compressed bodies from this size on are decoded in a thread: others must not wait for it."""
 DRAIN_BYTES_MAX = 256 * 1024
 DRAIN_TIMEOUT_S = 1.0
+_LEADING_BYTES = 256
 JSON = (b"content-type", b"application/json")
+STREAM_HEADERS: RawHeaders = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+]
+API_HEADERS: RawHeaders = [*STREAM_HEADERS, (b"cache-control", b"no-store")]
+"""On every answer; streams say themselves how they may be buffered."""
 
 
 class AnswerCutOff(Exception):
@@ -38,8 +47,9 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], size_bytes_ma
     """The whole request body.
 
     Raises:
-        RequestTooLarge: declared or received more than the limit.
-        InvalidRequest: a content encoding this server does not read, or a body that does not come in time.
+        RequestTooLarge: declared, received or decoded more than the limit, or JSON of too many values.
+        InvalidRequest: a content encoding this server does not read, a body that does not come in time, or
+            JSON that is nested too deeply.
         CallerLeft: the caller hung up first.
     """
     declared = headers.get(b"content-length")
@@ -47,14 +57,26 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], size_bytes_ma
         raise too_large(size_bytes_max)
     encoding = headers.get(b"content-encoding")
     if encoding is None:
-        return await _read_plain(receive, size_bytes_max)
+        body = await _read_plain(receive, size_bytes_max)
+        if looks_like_json(body):
+            check_json_limits(body)
+        return body
     decoder = decoder_for(encoding.decode("latin-1"))
     body = await _read_plain(receive, size_bytes_max)
-    if decoder is None:
-        return body
-    if len(body) < DECODED_BESIDE_FROM_BYTES:
-        return decoder(body, size_bytes_max)
-    return await asyncio.to_thread(decoder, body, size_bytes_max)
+    if decoder is not None:
+        decoded_bytes_max = min(size_bytes_max, decoded_bytes_of(len(body)))
+        if len(body) < DECODED_BESIDE_FROM_BYTES:
+            body = decoder(body, decoded_bytes_max)
+        else:
+            body = await asyncio.to_thread(decoder, body, decoded_bytes_max)
+    if looks_like_json(body):
+        check_json_limits(body)
+    return body
+
+
+def looks_like_json(body: bytes) -> bool:
+    """Whatever a reader of JSON would begin to read; a multipart body is nothing of the kind."""
+    return body[:_LEADING_BYTES].lstrip()[:1] in (b"{", b"[", b"")
 
 
 async def _read_plain(receive: Receive, size_bytes_max: int) -> bytes:
@@ -134,7 +156,8 @@ def _too_slow() -> InvalidRequest:
 
 
 async def respond(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
-    """One complete response; Content-Length is added."""
+    """One complete response; Content-Length is added, and what every answer says."""
+    headers += API_HEADERS
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

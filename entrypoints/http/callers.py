@@ -24,6 +24,8 @@ CREDENTIAL_HEADERS = (
 """In order of trust: our own header leaves `authorization` to the caller where that is allowed, and so does
 Portkey's, whose SDK always sends some `authorization` of the provider's beside it."""
 
+OUR_PREFIX = "ik_"
+
 NEVER_FORWARDED = frozenset(
     {
         *CREDENTIAL_HEADERS,
@@ -61,6 +63,7 @@ _WISHES = (b"x-interchange-", b"x-request-id", b"x-client-request-id", *SESSION_
 _PLAIN_CONNECTIONS = frozenset({b"keep-alive", b"close", b""})
 """Anything else names headers that end with the connection (RFC 9110, 7.6.1)."""
 _NAMES_REMEMBERED_MAX = 2048
+_NAME_REMEMBERED_BYTES_MAX = 64
 _names: dict[bytes, tuple[str | None, bool]] = {}
 """Header name -> (as it is forwarded, whether it may be a wish): the same few come with every request."""
 
@@ -109,7 +112,7 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Call:
 def _judged(name: bytes) -> tuple[str | None, bool]:
     kept = name not in NEVER_FORWARDED and not name.startswith(_NEVER_FORWARDED_PREFIXES)
     judged = name.decode("latin-1") if kept else None, name.startswith(_WISHES)
-    if len(_names) < _NAMES_REMEMBERED_MAX:
+    if len(_names) < _NAMES_REMEMBERED_MAX and len(name) <= _NAME_REMEMBERED_BYTES_MAX:
         _names[name] = judged
     return judged
 
@@ -119,7 +122,9 @@ def credential(headers: dict[bytes, bytes]) -> str:
 
     Raises:
         Unauthenticated: no credential header; the message names the accepted ones.
+        InvalidRequest: two different keys of ours, so that nobody in front of us can have checked another.
     """
+    found = ""
     for name in CREDENTIAL_HEADERS:
         value = headers.get(name)
         if value:
@@ -129,11 +134,30 @@ def credential(headers: dict[bytes, bytes]) -> str:
                 if scheme.lower() != "bearer" or not token:
                     continue
                 text = token.strip()
-            return text
+            if not found:
+                found = text
+            elif text != found and text.startswith(OUR_PREFIX) and found.startswith(OUR_PREFIX):
+                raise InvalidRequest(
+                    "two different API keys in one request; send one", param=name.decode("ascii")
+                )
+    if found:
+        return found
     raise Unauthenticated(
         "no API key: send it as 'Authorization: Bearer <key>' or in x-api-key, api-key, x-goog-api-key, "
         "x-portkey-api-key or x-interchange-key"
     )
+
+
+def refuse_ambiguous(raw: Sequence[tuple[bytes, bytes]]) -> None:
+    """Raises InvalidRequest for a credential header that comes twice with different values: who looked at
+    one of them may have seen another than we do."""
+    seen: dict[bytes, bytes] = {}
+    for name, value in raw:
+        if name in CREDENTIAL_HEADERS and seen.setdefault(name, value) != value:
+            raise InvalidRequest(
+                f"{name.decode('ascii')} comes twice with different values; send one",
+                param=name.decode("ascii"),
+            )
 
 
 def own_credential(headers: dict[bytes, bytes], dialect: str) -> tuple[str, str] | None:

@@ -10,6 +10,10 @@ from domain.errors import InvalidRequest, RequestTooLarge
 ALLOWED = "gzip, deflate, zstd, identity"
 MEMBERS_MAX = 64
 """Parts of one compressed body: millions of empty ones would take minutes."""
+RATIO_MAX = 100
+"""How many times its size a body may grow; text that repeats itself a lot stays below."""
+_RATIO_FROM_BYTES = 256 * 1024
+"""What a body may become however small it is."""
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 Decoder = Callable[[bytes, int], bytes]
@@ -32,6 +36,11 @@ def decoder_for(encoding: str) -> Decoder | None:
     raise InvalidRequest(
         f"content-encoding {encoding!r} is not accepted; allowed: {ALLOWED}", param="content-encoding"
     )
+
+
+def decoded_bytes_of(compressed_bytes: int) -> int:
+    """What a compressed body may become at most: a few KiB must not claim what all requests share."""
+    return max(_RATIO_FROM_BYTES, RATIO_MAX * compressed_bytes)
 
 
 def too_large(size_bytes_max: int) -> RequestTooLarge:

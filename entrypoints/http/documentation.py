@@ -5,6 +5,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from contracts.http.openapi import openapi_document
+from entrypoints.http.security_headers import PAGE_HEADERS
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Interchange</title>
 <meta name="viewport" content="width=device-width,initial-scale=1">
@@ -13,13 +14,6 @@ color-scheme:light dark}}code{{font-family:ui-monospace,monospace}}
 table{{border-collapse:collapse;width:100%}}
 td,th{{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #8884;vertical-align:top}}</style>
 <h1>Interchange</h1>{body}</html>"""
-
-_SECURITY = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
-
 
 def documentation_routes() -> list[Route]:
     """Public: they describe the software, nobody's data."""
@@ -30,7 +24,7 @@ def documentation_routes() -> list[Route]:
         return JSONResponse(document)
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(reference, headers=_SECURITY)
+        return HTMLResponse(reference, headers=PAGE_HEADERS)
 
     async def first_page(request: Request) -> Response:
         body = (
@@ -38,7 +32,7 @@ def documentation_routes() -> list[Route]:
             "of this installation.</p><ul><li><a href='/docs'>Routes</a></li><li><a href='/health'>Health</a>"
             "</li><li><a href='/openapi.json'>OpenAPI document</a></li></ul>"
         )
-        return HTMLResponse(_PAGE.format(body=body), headers=_SECURITY)
+        return HTMLResponse(_PAGE.format(body=body), headers=PAGE_HEADERS)
 
     return [Route("/openapi.json", openapi), Route("/docs", docs), Route("/", first_page)]
 

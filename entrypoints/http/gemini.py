@@ -28,7 +28,7 @@ from entrypoints.http.llm import LlmEndpoint, LlmGate
 PREFIXES: Final = ("/v1beta/models", "/v1/models")
 ARRAY_HEAD: Final[RawHeaders] = [
     (b"content-type", b"application/json; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
+    (b"cache-control", b"no-store, no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
 MODEL_CHARS_MAX: Final = 512
@@ -199,7 +199,7 @@ class GeminiModels:
             await drain(receive)
             await respond(send, *render_error(error, GEMINI_GENERATE, request_id))
             return
-        headers: RawHeaders = [JSON, (b"x-request-id", request_id.encode()), (b"cache-control", b"no-store")]
+        headers: RawHeaders = [JSON, (b"x-request-id", request_id.encode())]
         await drain(receive)
         await respond(send, 200, headers, msgspec.json.encode(value))
 

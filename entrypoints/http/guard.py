@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from application.json_limits import check_json_limits
 from application.ports.system import IdFactory
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
 from domain.errors import Forbidden, InterchangeError, InvalidRequest, RequestTooLarge
@@ -132,7 +133,8 @@ async def read_bounded(request: Request) -> bytes:
 
 
 def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
-    """The body as its type. Raises InvalidRequest with the field's path."""
+    """The body as its type. Raises InvalidRequest with the field's path, RequestTooLarge."""
+    check_json_limits(body)
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

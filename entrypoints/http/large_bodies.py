@@ -1,6 +1,7 @@
 """How many bytes of large request bodies may be in memory at once, over all requests."""
 
 from domain.errors import Overloaded
+from entrypoints.http.content_encoding import decoded_bytes_of
 
 LARGE_FROM_BYTES = 64 * 1024
 """Smaller bodies are bounded well enough by the number of requests in flight."""
@@ -23,7 +24,7 @@ class LargeBodies:
         size_bytes = int(declared) if declared.isdigit() and len(declared) < 19 else 0
         if b"content-encoding" in headers:
             # What comes out of it is bounded, not known.
-            return min(self._body_bytes_max, 16 * size_bytes)
+            return min(self._body_bytes_max, decoded_bytes_of(size_bytes))
         return 0 if size_bytes < LARGE_FROM_BYTES else min(size_bytes, self._body_bytes_max)
 
     def take(self, size_bytes: int) -> None:

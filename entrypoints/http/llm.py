@@ -24,7 +24,17 @@ from domain.routing.target import UsageCost
 from domain.tenancy.principal import Principal
 from entrypoints.http import idempotency
 from entrypoints.http.answer_headers import answer_headers, failure_headers
-from entrypoints.http.asgi import CallerLeft, RawHeaders, Receive, Scope, Send, drain, read_body, respond
+from entrypoints.http.asgi import (
+    STREAM_HEADERS,
+    CallerLeft,
+    RawHeaders,
+    Receive,
+    Scope,
+    Send,
+    drain,
+    read_body,
+    respond,
+)
 from entrypoints.http.cache_wishes import read_cache_wish
 from entrypoints.http.callers import (
     Call,
@@ -42,7 +52,7 @@ from entrypoints.http.large_bodies import LargeBodies
 CALLER_LEFT_STATUS = 499
 EVENT_STREAM: RawHeaders = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
+    (b"cache-control", b"no-store, no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
 
@@ -73,6 +83,8 @@ class LlmEndpoint:
         "max_latency_ms": "x-interchange-max-latency-ms",
         "quality_floor": "x-interchange-quality-floor",
         "strategy": "x-interchange-strategy",
+        "user_id": "x-interchange-user-id",
+        "agent_id": "x-interchange-agent-id",
     }
     """Where this route's callers state a demand that an error names."""
     stream_head: RawHeaders = EVENT_STREAM
@@ -362,7 +374,7 @@ async def _abandon(opening: "asyncio.Task[AnswerStream]") -> None:
 
 
 def _start(status: int, headers: RawHeaders) -> dict[str, object]:
-    return {"type": "http.response.start", "status": status, "headers": headers}
+    return {"type": "http.response.start", "status": status, "headers": [*headers, *STREAM_HEADERS]}
 
 
 def _part(data: bytes) -> dict[str, object]:

@@ -37,7 +37,7 @@ MEDIA_ROUTES: Final[Mapping[str, str]] = {
 }
 """Path -> the dialect spoken there; all are POST."""
 _CONTENT_TYPE: Final = "content-type"
-_SOUND_HEAD: RawHeaders = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+_SOUND_HEAD: RawHeaders = [(b"cache-control", b"no-store, no-cache"), (b"x-accel-buffering", b"no")]
 
 
 class MediaEndpoint(LlmEndpoint):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import InvalidRequest, RequestTooLarge
-from entrypoints.http.json_limits import DEPTH_MAX, ELEMENTS_MAX, check_json_limits
+from application.json_limits import DEPTH_MAX, ELEMENTS_MAX, check_json_limits
 
 WORDS = st.text(alphabet='ab"[]{},\\\n\u00e9', max_size=8)
 VALUES = st.recursive(

@@ -299,6 +299,8 @@ _ANTHROPIC_TYPES: Final[dict[str, str]] = {
     "invalid_api_key": "authentication_error",
     "forbidden": "permission_error",
     "residency_violation": "permission_error",
+    "pii_blocked": "permission_error",
+    "privacy_unavailable": "overloaded_error",
     "agent_stopped": "permission_error",
     "budget_exceeded": "billing_error",
     "model_not_found": "not_found_error",

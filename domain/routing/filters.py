@@ -29,6 +29,8 @@ class DropReason(Enum):
     """What the request refers to is kept by another account."""
     KEEPS_NO_ANSWERS = "keeps_no_answers"
     """The request asks for its answer to be kept, or to be made later."""
+    PRIVACY = "privacy"
+    """A privacy policy lets its personal data go to other targets only."""
     TRANSLATED = "translated"
     """The request asks for something that no translation can bring about."""
     RESIDENCY = "residency"
@@ -50,7 +52,7 @@ class DropReason(Enum):
     """Neither the gateway nor a direct way leads there now."""
 
 
-PLACE_REASONS = frozenset({DropReason.RESIDENCY, DropReason.COMPLIANCE})
+PLACE_REASONS = frozenset({DropReason.RESIDENCY, DropReason.COMPLIANCE, DropReason.PRIVACY})
 """Dropped for where or under which rules it works: the caller is refused with 403, not 400."""
 
 PASSING_REASONS = frozenset(
@@ -178,6 +180,11 @@ def demands(
     if requirements.only_target is not None:
         keeper = table.by_id.get(requirements.only_target)
         yield DropReason.KEPT_ELSEWHERE, 0 if keeper is None else 1 << keeper.index
+    if requirements.only_among is not None:
+        yield (
+            DropReason.PRIVACY,
+            mask_of(table.by_id[name].index for name in requirements.only_among if name in table.by_id),
+        )
     if requirements.keep_for:
         yield DropReason.KEEPS_NO_ANSWERS, table.tagged.get(KEEPS_ANSWERS_TAG, 0)
     if requirements.native_for is not None:

@@ -45,6 +45,7 @@ _NOW_SENTENCES = {
     DropReason.BREAKER_OPEN: "its circuit breaker is open",
     DropReason.COOLING_DOWN: "it asked to be left alone for a while",
     DropReason.UNREACHABLE: "no way leads to it now",
+    DropReason.PRIVACY: "not among those that may see the personal data in it",
 }
 
 
@@ -158,6 +159,8 @@ def _place_demanded(requirements: Requirements) -> str:
         parts.append(f"is known to answer from {_residency(requirements)}")
     if requirements.compliance:
         parts.append(f"is marked for {_listed(requirements.compliance)}")
+    if requirements.only_among is not None:
+        parts.append("may see the personal data in it")
     return " and ".join(parts)
 
 

@@ -37,6 +37,8 @@ class Requirements:
     """Id of the one target that may answer, because it keeps what this request refers to."""
     only_provider: str | None = None
     """The one provider that may answer, for the same reason, with whatever the route has there."""
+    only_among: frozenset[str] | None = None
+    """Ids of the route's targets that a privacy policy lets its personal data go to; None: it holds none."""
     only_credential: str = ""
     """Id of the one key of that target's provider whose account keeps it; empty: any."""
     keep_for: str = ""
@@ -61,6 +63,7 @@ class Requirements:
             self.allowed_models is None
             and self.only_target is None
             and self.only_provider is None
+            and self.only_among is None
             and not self.keep_for
             and self.native_for is None
             and self.residency is None

@@ -132,5 +132,7 @@ class Route:
     """Whether and how earlier answers are used again."""
     guards: GuardPolicy | None = None
     """What watches over its agents; None: what watches everywhere."""
+    privacy: str = ""
+    """The privacy policy of its requests; empty: the general one."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

@@ -1,0 +1,1 @@
+"""Keeping to privacy policies on the way of requests."""

@@ -1,0 +1,39 @@
+"""How much of what was found where. Kinds and places only, never a value."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from application.ports.telemetry import Gauge
+from application.privacy.rewriting import Noted
+
+
+class PrivacyCounts:
+    """Of this process. Adding is not exact while several threads do it at once, which only those beside
+    requests do."""
+
+    def __init__(self) -> None:
+        self.findings: Counter[tuple[str, str, str]] = Counter()
+        self.unseen: Counter[str] = Counter()
+
+    def note(self, noted: Iterable[Noted]) -> None:
+        """Takes the findings of one body."""
+        for each in noted:
+            self.findings[each.kind.value, each.where.value, each.act.name.lower()] += 1
+
+    def gauges(self) -> Iterable[Gauge]:
+        """For the metrics page."""
+        yield Gauge(
+            "interchange_pii_findings_total",
+            "Personal data found, by kind, place and what was done about it.",
+            tuple(
+                ((("kind", kind), ("where", where), ("act", act)), count)
+                for (kind, where, act), count in self.findings.items()
+            ),
+            "counter",
+        )
+        yield Gauge(
+            "interchange_pii_unseen_total",
+            "Bodies that were only to be counted and were not looked at, by why.",
+            tuple(((("reason", reason),), count) for reason, count in self.unseen.items()),
+            "counter",
+        )

@@ -1,0 +1,178 @@
+"""Keeping a request to its privacy policy, before anything of it leaves."""
+
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from application.inspection import Inspector
+from application.job import Job
+from application.ports.pii_detector import PiiDetector
+from application.ports.text_fields import TextFields
+from application.ports.wire import RequestReader
+from application.privacy.counting import PrivacyCounts
+from application.privacy.offloading import INLINE_BYTES_MAX, Offloading
+from application.privacy.policies import PolicyBook
+from application.privacy.protecting import CountedAnswer, EnforcedAnswer
+from application.privacy.rewriting import PolicyWork
+from application.privacy.watching import DetectionWatch, Seen
+from application.tenant_book import TenantBook
+from domain.errors import PiiBlocked
+from domain.llm.request import LlmRequest
+from domain.privacy.placeholders import Placeholders, tenant_key
+from domain.privacy.policy import EffectivePolicy, RouteDemand
+from domain.routing.requirements import Requirements
+from domain.routing.target import Route, Target, tagged
+
+_KEYS_MAX: Final = 10_000
+
+
+class Rewritten(NamedTuple):
+    """A request as its policy lets it go on."""
+
+    body: bytes
+    elsewhere: bytes | None
+    work: PolicyWork
+
+
+class PrivacyInspector(Inspector):
+    """Where a policy only counts, a request waits for nothing; where one enforces, nothing goes on unread."""
+
+    def __init__(
+        self,
+        *,
+        policies: PolicyBook,
+        tenants: TenantBook,
+        texts: TextFields,
+        detector: PiiDetector,
+        reader: RequestReader,
+        secret: bytes,
+    ) -> None:
+        """`secret` is the installation's, for placeholders; equal in all of its processes."""
+        self.policies = policies
+        self.tenants = tenants
+        self.texts = texts
+        self.detector = detector
+        self.counts = PrivacyCounts()
+        self.watch = DetectionWatch(texts, detector, self.counts)
+        self._reader = reader
+        self._secret = secret
+        self._offloading = Offloading()
+        self._keys: dict[str, bytes] = {}
+
+    def version(self, tenant_id: str, route: Route) -> str:
+        """Names the rules that hold for a tenant's requests to a route. Raises PrivacyUnavailable."""
+        return self.effective(tenant_id, route).digest
+
+    def effective(self, tenant_id: str, route: Route) -> EffectivePolicy:
+        """Those rules. Raises PrivacyUnavailable."""
+        return self.policies.effective(route.privacy, self.tenants.of(tenant_id).privacy)
+
+    def request(self, job: Job, route: Route) -> Awaitable[None] | None:
+        policy = self.effective(job.principal.tenant_id, route)
+        request = job.request
+        if not policy.enforces:
+            if policy.detects:
+                self.watch.note(Seen(policy, request.dialect, request.body, request.content_type, False))
+                if not request.stream:
+                    job.protections.append(CountedAnswer(self.watch, policy, request.dialect))
+            return None
+        if len(request.body) > INLINE_BYTES_MAX:
+            return self._beside(job, route, policy)
+        self._settle(job, route, policy, self._offloading.at_once(lambda: self.rewritten(job, policy)))
+        return None
+
+    async def _beside(self, job: Job, route: Route, policy: EffectivePolicy) -> None:
+        size_bytes = len(job.request.body)
+        made = await self._offloading(size_bytes, lambda: self.rewritten(job, policy))
+        self._settle(job, route, policy, made)
+
+    def rewritten(self, job: Job, policy: EffectivePolicy, *, dry: bool = False) -> Rewritten:
+        """The request's bodies as the policy has them; changes nothing."""
+        request = job.request
+        work = PolicyWork(policy, self.detector, Placeholders(self._key(job.principal.tenant_id)), dry=dry)
+        body = self.texts.request(request.dialect, request.body, request.content_type, work)
+        elsewhere = None if request.home is None else request.home.elsewhere
+        if elsewhere is not None:
+            elsewhere = self.texts.request(request.dialect, elsewhere, request.content_type, work)
+        return Rewritten(body, elsewhere, work)
+
+    def placeholders(self, tenant_id: str) -> Placeholders:
+        """Empty ones of a tenant."""
+        return Placeholders(self._key(tenant_id))
+
+    def close(self) -> None:
+        """Ends what runs beside requests. Idempotent."""
+        self.watch.close()
+        self._offloading.close()
+
+    def _settle(self, job: Job, route: Route, policy: EffectivePolicy, made: Rewritten) -> None:
+        """Puts the rewritten request in the place of the caller's, or refuses it."""
+        work, request = made.work, job.request
+        self.counts.note(work.noted)
+        work.refuse()
+        if work.routed:
+            _demand(job.requirements, route, tuple(work.demands), policy)
+            # Nobody but those it may go to gets to see it, so no store keeps it either.
+            request.cache_wish = request.cache_wish._replace(no_store=True, no_cache=True)
+        if made.body is not request.body:
+            self._replace(request, made.body)
+        if request.home is not None and made.elsewhere is not request.home.elsewhere:
+            request.home = replace(request.home, elsewhere=made.elsewhere)
+        if policy.enforces_answers or work.placeholders.values:
+            answering = PolicyWork(policy, self.detector, work.placeholders, answer=True)
+            job.protections.append(
+                EnforcedAnswer(
+                    request.dialect,
+                    policy,
+                    work.placeholders,
+                    texts=self.texts,
+                    work=answering,
+                    counts=self.counts,
+                    offloading=self._offloading,
+                )
+            )
+
+    def _replace(self, request: LlmRequest, body: bytes) -> None:
+        """Another body, and everything that was read out of the first one for what it says."""
+        read = self._reader.read(request.dialect, body, request.content_type)
+        request.body = read.body
+        request.fields = read.fields
+        request.contents = read.contents
+        request.media_bytes = read.media_bytes
+        request.media_parts = read.media_parts
+        request.units = read.units
+
+    def _key(self, tenant_id: str) -> bytes:
+        key = self._keys.get(tenant_id)
+        if key is None:
+            if len(self._keys) >= _KEYS_MAX:
+                self._keys.clear()
+            key = self._keys[tenant_id] = tenant_key(self._secret, tenant_id)
+        return key
+
+
+def _demand(
+    requirements: Requirements,
+    route: Route,
+    demands: tuple[RouteDemand, ...],
+    policy: EffectivePolicy,
+) -> None:
+    """Lets only targets answer that every demand names. Raises PiiBlocked where the route has none."""
+    able = [member.target for member in route.targets if all(_meets(member.target, each) for each in demands)]
+    if not able:
+        raise PiiBlocked(
+            f"it holds personal data that the privacy policy {policy.name!r} sends to named targets only, "
+            f"and the route {route.name!r} has none of them",
+            details={"policy": policy.name, "route": route.name},
+        )
+    allowed = frozenset(target.id for target in able)
+    asked = requirements.only_among
+    requirements.only_among = allowed if asked is None else asked & allowed
+
+
+def _meets(target: Target, demand: RouteDemand) -> bool:
+    if demand.residency and target.region != demand.residency:
+        return False
+    if demand.providers and target.provider not in demand.providers:
+        return False
+    return all(tagged(target, tag) for tag in demand.tags)

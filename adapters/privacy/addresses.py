@@ -20,7 +20,7 @@ _DOMAIN: Final = re.compile(rf"[{ALPHABETS}0-9.\-]{{1,{DOMAIN_CHARS_MAX}}}")
 _LABEL: Final = re.compile(rf"[{ALPHABETS}0-9](?:[{ALPHABETS}0-9\-]{{0,61}}[{ALPHABETS}0-9])?")
 _TOP: Final = re.compile(rf"[{ALPHABETS}]{{2,24}}|xn--[a-z0-9\-]{{2,40}}", re.IGNORECASE)
 _FILES: Final = frozenset(
-    [
+    {
         "png",
         "jpg",
         "jpeg",
@@ -36,16 +36,10 @@ _FILES: Final = frozenset(
         "json",
         "html",
         "xml",
-        "yaml",
-        "yml",
-        "md",
-        "txt",
-        "py",
-        "rs",
-        "go",
-        "java",
-    ]
+    }
+    | {"yaml", "yml", "txt", "go", "java"}
 )
+"""What ends the name of a file rather than of a domain: `icon@2x.png`."""
 
 
 class EmailFinder:
@@ -53,7 +47,7 @@ class EmailFinder:
 
     kinds: frozenset[PiiKind] = frozenset({PiiKind.EMAIL_ADDRESS})
 
-    def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
+    def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:  # noqa: ARG002
         text = reading.text
         place = text.find("@", reading.start)
         while place >= 0:
@@ -68,7 +62,7 @@ class EmailFinder:
         if place < 0:
             return len(text)
         domain = _DOMAIN.match(text, place + 1)
-        if domain is None or domain.end() < len(text):
+        if (domain.end() if domain else place + 1) < len(text):
             return len(text)
         return local_start(text, place)
 
@@ -115,7 +109,8 @@ _IPV4: Final = re.compile(
 )
 _PRODUCT: Final = re.compile(r"[A-Za-z0-9]/")
 _IPV6: Final = re.compile(
-    r"(?<![0-9A-Za-z_:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:[0-9]{1,3}\.){3}[0-9]{1,3})?(?![0-9A-Za-z_:])"
+    r"(?<![0-9A-Za-z_:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:[0-9]{1,3}\.){3}[0-9]{1,3})?"
+    r"(?![0-9A-Za-z_:])"
 )
 _MAC: Final = re.compile(
     r"(?<![0-9A-Za-z_:\-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z_]|\1[0-9A-Fa-f])"
@@ -136,12 +131,9 @@ class MachineFinder:
             return
         if wants_ip:
             for match in _IPV6.finditer(reading.text, reading.start):
-                if _names_a_host(
-                    match.group().rstrip(":") if not match.group().endswith("::") else match.group()
-                ):
-                    yield Finding(
-                        PiiKind.IP_ADDRESS, match.start(), match.start() + _length(match.group()), 0.9
-                    )
+                written = match.group() if match.group().endswith("::") else match.group().removesuffix(":")
+                if _names_a_host(written):
+                    yield Finding(PiiKind.IP_ADDRESS, match.start(), match.start() + len(written), 0.9)
         if PiiKind.MAC_ADDRESS in kinds:
             for match in _MAC.finditer(reading.text, reading.start):
                 yield Finding(PiiKind.MAC_ADDRESS, *match.span(), 0.9)
@@ -158,10 +150,6 @@ class MachineFinder:
                 continue
             if _names_a_host(match.group()) and not speaks_against(reading.before(start), VERSIONS):
                 yield Finding(PiiKind.IP_ADDRESS, start, match.end(), 0.9)
-
-
-def _length(group: str) -> int:
-    return len(group if group.endswith("::") else group.rstrip(":"))
 
 
 def _names_a_host(written: str) -> bool:

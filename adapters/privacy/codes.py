@@ -27,11 +27,16 @@ _IBAN_LENGTHS: Final = {
     for country in countries.split()
 }  # fmt: skip
 _IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{4})")
-_CODE_START: Final = re.compile(r"(?<![A-Za-z0-9_])(?=[A-Za-z]{1,6}[ -]?[0-9]{2})")
-_TAIL: Final = re.compile(
-    r"(?<![A-Za-z0-9])[A-Za-z]{2} ?[0-9]{2}(?:[ \-]?[A-Za-z0-9]){0,30}[ \-]?\Z|(?<![A-Za-z0-9])[A-Z]{2} ?\Z"
+_CODE_START: Final = re.compile(r"(?<![A-Za-z0-9_])(?=(?:[A-Z]{2} ?|[A-Za-z]{1,6}-?)[0-9]{2})")
+_GROWING: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){0,30}[ \-]?"
+    r"|[A-Z]{2} ?(?:[0-9]{1,2} ?){0,3}[A-D]?)\Z"
 )
-_CODE: Final = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z]{1,6}[ \-]?[0-9]{2}[A-Za-z0-9 \-]{0,16}")
+"""An account or a spaced code that has no end yet."""
+_CODE: Final = re.compile(
+    r"(?<![A-Za-z0-9_])(?:(?=[A-Za-z]{1,6}-?[0-9]{2})[A-Za-z0-9\-]{9,18}"
+    r"|[A-Z]{2} [0-9]{2}(?: ?[0-9]{2}){2} ?[A-D])"
+)
 
 
 class CodeFinder:
@@ -60,18 +65,14 @@ class CodeFinder:
     def open_from(self, reading: Reading) -> int:
         """An account may be written with spaces; words behind a code may say what it is."""
         text, length = reading.text, len(reading.text)
-        first = max(reading.start, length - IBAN_CHARS_MAX - 2)
-        tail = _TAIL.search(text, first)
-        place = tail.start() if tail else length
-        first = max(reading.start, length - CODE_CHARS_MAX - AFTER_CHARS - 2)
-        for match in _CODE.finditer(text, first, place):
-            if match.end() > length - AFTER_CHARS:
-                return match.start()
-        return place
+        growing = _GROWING.search(text, max(reading.start, length - IBAN_CHARS_MAX - 2))
+        code = _CODE.search(text, max(reading.start, length - CODE_CHARS_MAX - AFTER_CHARS - 2))
+        return min([length, *(match.start() for match in (growing, code) if match)])
 
 
 def _iban_end(text: str, start: int) -> int:
-    """Where the account number that begins there ends, as its country has it and its check digits say; or 0."""
+    """Where the account number that begins there ends, as long as its country has it and with the right check
+    digits; or 0."""
     country = text[start : start + 2].upper()
     needed = _IBAN_LENGTHS.get(country, 0)
     if not needed:
@@ -112,7 +113,7 @@ class WalletFinder:
 
     kinds: frozenset[PiiKind] = frozenset({PiiKind.CRYPTO})
 
-    def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
+    def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:  # noqa: ARG002
         if not reading.has_long_tokens():
             return
         for pattern in (_BITCOIN, _SEGWIT, _ETHEREUM):

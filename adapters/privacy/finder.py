@@ -35,7 +35,7 @@ class Finder(Protocol):
 
 
 def last_token(text: str) -> int:
-    """Where the last TOKEN_CHARS_MAX characters begin, without what stands before a space or comma in them."""
+    """Where the last word begins, of which at most TOKEN_CHARS_MAX characters are counted."""
     tail = text[: -TOKEN_CHARS_MAX - 1 : -1]
     token = _TOKEN.match(tail)
     return len(text) - (token.end() if token else 0)

@@ -190,7 +190,10 @@ NUMBERS: Final = (
 CODES: Final = (
     NationalId(
         PiiKind.UK_NINO,
-        _form(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2}( ?)[0-9]{2}\1[0-9]{2}\1[A-D]", any_case=True),
+        _form(
+            r"(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2}( ?)[0-9]{2}\1[0-9]{2}\1[A-D]"
+            r"|[a-z]{2}[0-9]{6}[a-d])"
+        ),
         _is_nino,
         _words("nino", "national insurance", "ni number", "insurance number"),
         _form(r"[A-Z]{2} ?[0-9]{2}( ?)[0-9]{2}\1[0-9]{2}\1[A-D]"),

@@ -26,6 +26,7 @@ _CERTAIN_FORMS: Final = re.compile(
     r"|0[1-9](?:([ .-])[0-9]{2})(?:\2[0-9]{2}){3}(?![0-9])"  # France
 )
 _CERTAIN_IN_PARENTHESES: Final = re.compile(r"0?[0-9]{2,4}\)[ -]?[0-9]{3,5}[ .-][0-9]{3,4}(?![0-9])")
+_COUNTRY: Final = re.compile("00[1-9]")
 _MONEY: Final = frozenset("$€£¥₹#%")
 
 

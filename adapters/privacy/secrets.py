@@ -165,6 +165,11 @@ def _assigned(reading: Reading, lower: str, first: int) -> Iterator[tuple[int, b
                 yield match.end(), hint in forms.PASSWORD_HINTS
 
 
+def _opens_something(lower: str, place: int) -> bool:
+    """Whether the `key` there is one: `api_key`, not `primary key`."""
+    return lower[max(0, place - 12) : place].rstrip("_- ").endswith(forms.KEY_PREFIXES)
+
+
 def _value(text: str, start: int, *, is_password: bool) -> Finding | None:
     quoted = forms.QUOTED_VALUE.match(text, start)
     if quoted is not None:

@@ -28,7 +28,9 @@ CERTAIN = (
 )
 
 
-def streamed(detector: PiiDetector, pieces: list[str], kinds: frozenset[PiiKind] = ALL_KINDS) -> list[Finding]:
+def streamed(
+    detector: PiiDetector, pieces: list[str], kinds: frozenset[PiiKind] = ALL_KINDS
+) -> list[Finding]:
     """What a reader of a stream finds, as the port says to read it; positions in the whole text. Nothing but
     what the port promises is kept from one piece to the next."""
     found: list[Finding] = []
@@ -103,6 +105,14 @@ class PiiDetectorContract(PortContract):
         assert [text[each.start : each.end] for each in found] == ["b@example.org"]
 
     def test_texts_that_nobody_would_write_do_no_harm(self, detector: PiiDetector) -> None:
-        for text in ("\x00\x07", "\ud800 4111", "ß" * 90, "\u202e" * 40, "e\u0301" * 50, "漢字" * 300, "\u200b" * 99):
+        for text in (
+            "\x00\x07",
+            "\ud800 4111",
+            "ß" * 90,
+            "\u202e" * 40,
+            "e\u0301" * 50,
+            "漢字" * 300,
+            "\u200b" * 99,
+        ):
             assert detector.find(text, ALL_KINDS) == []
             assert 0 <= detector.scan(text, ALL_KINDS).closed <= len(text)

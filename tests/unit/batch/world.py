@@ -109,8 +109,8 @@ class BatchWorld:
                 pipeline=self.pipeline,
                 runtime=Runtime(self.bench._table, self.bench.live),
                 key_ring=self.key_ring,
-                keep=KeepAnswers(
                 places=NO_PLACES,
+                keep=KeepAnswers(
                     AnswerMemory(InMemoryStoredAnswers(), self.bench.clock, per_tenant_max=100),
                     ResponsesReading(),
                     retention_s=60.0,

@@ -17,10 +17,12 @@ from adapters.embeddings.shelf import DiskModelShelf
 from adapters.portkey.gateway import PortkeyGateway
 from adapters.pricing.bundled import BundledPriceBook
 from adapters.pricing.feed_sources import PublicFeeds
+from adapters.privacy.detector import PatternDetector
 from adapters.providers.batches import DirectBatches
 from adapters.providers.direct import DirectProviders
 from adapters.providers.identities import Authenticators
 from adapters.providers.resources import DirectResources
+from adapters.redis.connection import RedisConnection
 from adapters.sql.affinity import SqlAffinityStore
 from adapters.sql.batch_journal import DiskBatchJournals
 from adapters.sql.batches import SqlBatchStore, SqlFileRecords
@@ -48,6 +50,7 @@ from adapters.wire.conversation_tails import WireTails
 from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from adapters.wire.kept_responses import ResponsesReading
+from adapters.wire.text_fields import DialectTexts
 from adapters.wire.warm_lines import JsonWarmLines
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
@@ -57,6 +60,7 @@ from application.offers import Offers
 from application.ports.catalog import CatalogSource
 from application.ports.model_shelf import ModelShelf
 from application.ports.usage import UsageLog
+from application.role_book import RoleBook
 from application.tenant_book import TenantBook
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.apply_discounts import ApplyDiscounts
@@ -74,13 +78,7 @@ from application.use_cases.keep_answers import KeepAnswers
 from application.use_cases.late_bills import LateBills
 from application.use_cases.list_models import ListModels
 from application.use_cases.load_catalog import LoadCatalog
-from application.use_cases.manage_keys import (
-    BootstrapFirstKey,
-    CreateKey,
-    ListKeys,
-    RecoverKey,
-    RevokeKey,
-)
+from application.use_cases.manage_keys import BootstrapFirstKey
 from application.use_cases.read_requests import ReadRequests
 from application.use_cases.read_usage import UsageUseCases
 from application.use_cases.reconcile_invoice import ReconcileInvoice
@@ -90,15 +88,19 @@ from application.use_cases.stored_responses import StoredResponses
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.retry_budget import RetryBudget
+from entrypoints.auditing import Auditing
+from entrypoints.access_opening import open_access
 from entrypoints.batching import BatchParts, make_batching
 from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
 from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.guarding import make_guarding
 from entrypoints.http.entrance import Entrance
+from entrypoints.limits_opening import open_limiting
 from entrypoints.money import Money
 from entrypoints.outgoing import Outgoing, make_outside
 from entrypoints.places import make_places
+from entrypoints.privacy import make_privacy
 from entrypoints.provider_endpoints import (
     direct_endpoints,
     gateway_targets,
@@ -109,6 +111,8 @@ from entrypoints.provider_endpoints import (
 from entrypoints.provisioning import Provision
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import Settings
+from entrypoints.tenancy_opening import open_tenancy
+from entrypoints.vaulting import Vaulting
 
 
 def today(clock: SystemClock) -> date:
@@ -153,6 +157,7 @@ class StoreContainer(containers.DeclarativeContainer):
     database: providers.Dependency[Database] = providers.Dependency()
     reports: providers.Dependency[Database] = providers.Dependency()
     peppers: providers.Dependency[dict[int, bytes]] = providers.Dependency()
+    vaulting = providers.Dependency(instance_of=Vaulting)
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(TimeOrderedIds)
@@ -170,15 +175,27 @@ class StoreContainer(containers.DeclarativeContainer):
     budget_store = providers.Singleton(SqlBudgetStore, database)
     outbox = providers.Singleton(SqlOutbox, database)
 
-    key_ring = providers.Singleton(KeyRing, key_store, key_hasher, clock)
     tenant_book = providers.Singleton(TenantBook)
+    role_book = providers.Singleton(RoleBook)
+    key_ring = providers.Singleton(
+        KeyRing,
+        key_store,
+        key_hasher,
+        clock,
+        max_stale_s=settings.provided.auth.max_stale_s,
+        roles=role_book,
+        tenants=tenant_book,
+    )
+    tenancy = providers.Singleton(open_tenancy, database, tenant_book, role_book, clock)
     places = providers.Singleton(make_places, settings, tenant_book)
-    entrance = providers.Singleton(Entrance, key_ring, tenant_book)
+    key_news: providers.Dependency[Any] = providers.Dependency(default=providers.Object(None))
+    access = providers.Singleton(
+        open_access,
+        *(settings, database, key_store, key_hasher, peppers, owner_key_file, key_ring, clock),
+        *(key_news, role_book, tenancy.provided.registry),
+    )
+    entrance = providers.Singleton(Entrance, key_ring, tenant_book, access.provided.turned_away)
     bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)
-    create_key = providers.Singleton(CreateKey, key_store, key_hasher, clock, key_ring.provided.refresh)
-    list_keys = providers.Singleton(ListKeys, key_store)
-    revoke_key = providers.Singleton(RevokeKey, key_store, clock, key_ring.provided.refresh)
-    recover_key = providers.Singleton(RecoverKey, key_store, key_hasher, clock, owner_key_file)
     import_keys = providers.Singleton(ImportKeys, key_store, key_hasher, clock)
     report_usage = providers.Singleton(ReportUsage, usage_query)
     usage_use_cases = providers.Singleton(
@@ -194,6 +211,7 @@ class StoreContainer(containers.DeclarativeContainer):
     read_requests = providers.Singleton(ReadRequests, request_rows)
 
     outgoing = providers.Dependency(instance_of=Outgoing)
+    auditing = providers.Dependency(instance_of=Auditing)
     transport = outgoing.provided.providers
     outside = providers.Singleton(make_outside, outgoing, tenant_book)
     feeds = providers.Singleton(PublicFeeds, outside.provided.transport)
@@ -220,6 +238,7 @@ class Container(StoreContainer):
     file_thread: providers.Dependency[BlockingThread] = providers.Dependency()
     money = providers.Dependency(instance_of=Money)
     redis_status = providers.Dependency(instance_of=RedisStatus, default=RedisStatus())
+    redis = providers.Dependency(instance_of=RedisConnection, default=None)
     holds = money.provided.holds
     caching = providers.Dependency(instance_of=Caching)
 
@@ -297,6 +316,24 @@ class Container(StoreContainer):
         StoreContainer.ids,
         StoreContainer.settings,
     )
+    limiting = providers.Singleton(
+        open_limiting,
+        StoreContainer.database,
+        redis,
+        StoreContainer.tenant_book,
+        StoreContainer.clock,
+        StoreContainer.ids,
+    )
+    privacy = providers.Singleton(
+        make_privacy,
+        StoreContainer.settings,
+        caching,
+        StoreContainer.tenant_book,
+        StoreContainer.peppers,
+        providers.Singleton(DialectTexts),
+        providers.Singleton(PatternDetector),
+        reader,
+    )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,
         runtime=runtime,
@@ -312,7 +349,9 @@ class Container(StoreContainer):
         holds=holds,
         guards=guarding.provided.guards,
         cache=caching.provided.cache,
+        limits=limiting.provided.book,
         places=StoreContainer.places,
+        inspectors=providers.List(privacy),
     )
     late_bills = providers.Singleton(
         LateBills,
@@ -345,6 +384,7 @@ class Container(StoreContainer):
         usage=StoreContainer.usage_query,
         clock=StoreContainer.clock,
         places=StoreContainer.places,
+        privacy=privacy,
     )
     list_models = providers.Singleton(ListModels, runtime)
     providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)

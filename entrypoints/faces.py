@@ -3,6 +3,7 @@
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from application.ports.wire import (
     ANTHROPIC_MESSAGES,
@@ -10,6 +11,7 @@ from application.ports.wire import (
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
 )
+from application.use_cases.manage_limits import ManageLimits
 from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
 from domain.resilience.idempotency import IdempotencyBook
 from domain.tenancy.networks import parse_networks
@@ -33,6 +35,7 @@ from entrypoints.http.cache_objects import cache_health
 from entrypoints.http.complete import CompleteEndpoint
 from entrypoints.http.configuration import configuration_routes
 from entrypoints.http.count_tokens import CountTokensEndpoint
+from entrypoints.http.credentials import credential_routes
 from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.edge import Edge
 from entrypoints.http.fallback import not_found_handlers
@@ -42,6 +45,7 @@ from entrypoints.http.guard import Door, may_see
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.kept_responses import KeptResponsesEndpoint
 from entrypoints.http.large_bodies import LargeBodies
+from entrypoints.http.limits import limit_routes
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.http.media import media_faces
 from entrypoints.http.models import model_routes
@@ -51,6 +55,7 @@ from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.http.stops import stop_routes
 from entrypoints.http.usage import usage_routes
+from entrypoints.limiting import limit_gauges, managed_limits
 from entrypoints.live import LiveConfiguration
 from entrypoints.settings import Settings
 from entrypoints.version import version
@@ -85,6 +90,12 @@ def _hot(container: Container, gate: LlmGate, complete: CompleteEndpoint) -> dic
     }
 
 
+def _door(container: Container) -> Door:
+    audit = container.auditing().door
+    container.entrance().on_refused = audit.denials.note
+    return Door(container.entrance(), container.ids(), audit)
+
+
 def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     """Every route of the server; the hot ones in a table of their own."""
     settings = live.settings
@@ -95,7 +106,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     budgeting, caching = _budgeting(container, live), container.cache_operations()
     asked_about = AskedAbout(container.reader(), complete, container.keep_answers())
     use_cases = AdminUseCases(
-        door=Door(container.entrance(), container.ids()),
+        door=_door(container),
         explain_route=container.explain_route(),
         providers_status=container.providers_status(),
         steer_provider=container.steer_provider(),
@@ -118,7 +129,9 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *admin_routes(use_cases),
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *stop_routes(use_cases.door, container.guarding().manage),
+            *_credential_routes(use_cases.door, container, live),
             *own_key_routes(use_cases.door, container.describe_own_key(), budgeting.report),
+            *limit_routes(use_cases.door, _limits(container, live)),
             *budget_routes(use_cases.door, budgeting.manage, budgeting.report, budgeting.charges),
             *file_routes(use_cases.door, batching.files),
             *batch_routes(use_cases.door, batching.batches),
@@ -158,16 +171,26 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
         providers=container.providers_status(),
         metrics=container.metrics(),
         gateway=lambda: gateway_status(container),
-        warnings=lambda: [*live.warnings(), *money.follow.problems, *caching.problems],
+        warnings=lambda: [
+            *live.warnings(),
+            *money.follow.problems,
+            *container.limiting().follow.problems,
+            *caching.problems,
+            *container.vaulting().problems,
+        ],
         reload_status=lambda: live.status,
         may_see=may_see(container.entrance(), "providers.read"),
         more_gauges=lambda: (
             *batching.watch.gauges(),
             *container.guarding().gauges(),
+            *container.privacy().counts.gauges(),
+            *container.vaulting().gauges(),
             *budget_gauges(money.watch, money.holds.refusals),
+            *limit_gauges(container.limiting()),
             *redis.gauges(),
             *caching.gauges(),
             *container.outgoing().gauges(),
+            *container.auditing().gauges(),
         ),
         redis=lambda in_full: redis.page(in_full=in_full),
         cache=lambda: cache_health(caching.manage.status()),
@@ -189,9 +212,18 @@ def _cache_routes(container: Container, asked_about: AskedAbout) -> CacheRoutes:
     )
 
 
+def _credential_routes(door: Door, container: Container, live: LiveConfiguration) -> list[Route]:
+    vaulting = container.vaulting()
+    return credential_routes(door, vaulting.manage(lambda: live.settings), vaulting.rotate)
+
+
 def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:
     keeping = RouteKeeping(live.route_declared_in, live.check_route, live.refresh_routes)
     return ManageRoutes(container.route_store(), container.clock(), keeping)
+
+
+def _limits(container: Container, live: LiveConfiguration) -> ManageLimits:
+    return managed_limits(container.limiting(), container.clock(), container.ids(), lambda: live.loaded)
 
 
 def _budgeting(container: Container, live: LiveConfiguration) -> Budgeting:

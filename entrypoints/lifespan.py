@@ -5,7 +5,6 @@ Order of closing matters: no new requests, then the transport, then usage is flu
 
 import asyncio
 import gc
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +19,7 @@ from adapters.redis.connection import RedisConnection
 from adapters.redis.ledger import RedisLedger
 from adapters.redis.opening import RedisFacts, open_redis, redis_facts
 from adapters.sql.administration import DatabaseAdministration
+from adapters.sql.audit_leaves import AuditLeaves
 from adapters.sql.database import Database, sqlite_path
 from adapters.sql.ledger_postings import LedgerPostings
 from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
@@ -40,12 +40,17 @@ from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
 from application.use_cases.watch_budgets import WatchBudgets
 from domain.errors import StoreUnavailable
 from entrypoints.api_routes import read_routes
+from entrypoints.audit_opening import open_auditing
+from entrypoints.auditing import start_auditing
 from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.cache_opening import open_caching
 from entrypoints.cache_operations import LOOK_EVERY_S as CACHE_LOOK_EVERY_S
+from entrypoints.config.credential_references import credential_names
 from entrypoints.containers import Container, StoreContainer
 from entrypoints.faces import make_faces
+from entrypoints.gateway_watch import watch_gateway
 from entrypoints.http.app import Faces
+from entrypoints.limiting import start_limiting
 from entrypoints.live import LiveConfiguration, Sources, compiled
 from entrypoints.money import Money, make_money, start_budgets
 from entrypoints.outgoing import open_outgoing
@@ -53,6 +58,8 @@ from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import LoadedSettings, Settings
 from entrypoints.swapping import preparing
+from entrypoints.tenancy import start_tenancy
+from entrypoints.vault_opening import open_vault
 
 log = logging.getLogger("interchange")
 
@@ -64,9 +71,6 @@ DISCOUNTS_LOOK_EVERY_S = 60.0
 GC_THRESHOLDS = (20_000, 50, 100)
 """A request leaves hundreds of short-lived containers and no cycles; Python's own 700 looks in vain."""
 REDIS_LOOK_EVERY_S = 5.0
-GATEWAY_WATCH_EVERY_S = 0.5
-GATEWAY_PROBE_EVERY_S = 5.0
-GATEWAY_FILE = "gateway.json"
 DATABASE_FILE = "interchange.db"
 RETENTION_EVERY_S = 6 * 3600.0
 
@@ -145,6 +149,8 @@ async def _open_store_parts(
         "reports": reports,
         "peppers": peppers,
         "outgoing": outgoing,
+        "auditing": open_auditing(settings, environ, peppers, database, reports, outgoing.others),
+        "vaulting": open_vault(stack, settings, environ, database, outgoing.identities),
     }
 
 
@@ -186,6 +192,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             catalog=await stores.load_catalog()(),
             priced_on=stores.clock().utc_now().date(),
             routes=read_routes(await stores.route_store().all()),
+            credentials=await parts["vaulting"].open_named(credential_names(settings)),
         )
         provided = compiled(sources)
         thread = BlockingThread("interchange-usage")
@@ -210,24 +217,33 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             file_thread=file_thread,
             money=money,
             redis_status=redis_status,
+            redis=redis,
             caching=caching,
         )
         caching.attach(container.answer_llm_request())
         parts["outgoing"].use(settings, provided, container.endpoints())
         parts["outgoing"].use_gateways(gateway_urls(settings))
         live = LiveConfiguration(
-            sources, provided, store=container.route_store(), prepare=preparing(container, provided)
+            sources,
+            provided,
+            store=container.route_store(),
+            prepare=preparing(container, provided),
+            vaulting=parts["vaulting"],
         )
         await container.bootstrap_first_key()()
+        await start_tenancy(container.tenancy().follow, settings)
         await container.key_ring().refresh()
         await usage_log.start()
         await start_budgets(money.follow, settings)
         tasks = BackgroundTasks()
+        await start_auditing(stack, tasks, container.auditing())
+        await start_limiting(container.limiting(), stack, tasks, settings)
         stack.push_async_callback(usage_log.aclose)
         stack.push_async_callback(money.leases.aclose)
         stack.push_async_callback(parts["outgoing"].aclose)
         stack.push_async_callback(tasks.aclose)
         stack.push_async_callback(caching.aclose)
+        stack.callback(container.privacy().close)
         board = container.guarding().board
         await board.refresh()
         stack.push_async_callback(in_any_case, board.refresh)
@@ -236,6 +252,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             await redis.look()
             tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
         await _start_tasks(stack, tasks, container, live, usage_log, money)
+        await container.vaulting().start(stack, tasks, settings, live.refresh_credentials)
         faces = make_faces(container, live)
         await caching.start(tasks, lambda: container.runtime().snapshot[0])
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
@@ -266,6 +283,7 @@ async def _start_tasks(
     await in_any_case(upkeep)
     tasks.start("usage retention", lambda: every(RETENTION_EVERY_S, upkeep))
     tasks.start("usage log watch", lambda: _watch_usage_log(usage_log))
+    tasks.start("tenants", lambda: every(KEY_REFRESH_EVERY_S, container.tenancy().follow.refresh))
     tasks.start("key ring", lambda: every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
     tasks.start("routes", lambda: every(KEY_REFRESH_EVERY_S, live.refresh_routes))
     tasks.start("configuration", live.watch_file)
@@ -281,7 +299,7 @@ async def _start_tasks(
     stack.push_async_callback(in_any_case, memory.flush)
     tasks.start("kept answers", memory.run)
     tasks.start("late bills", container.late_bills().run)
-    tasks.start("gateway", lambda: _watch_gateway(live, container))
+    tasks.start("gateway", lambda: watch_gateway(live, container))
 
 
 def _usage_and_money(
@@ -305,7 +323,10 @@ def _usage_and_money(
         redis_status.pool = pool
         ledgers = (pool, ledger)
     usage_log = JournaledUsageLog(
-        SqlUsageWriter(database, (LedgerPostings(database.dialect, watch.told),)),
+        SqlUsageWriter(
+            database,
+            (AuditLeaves(database.dialect, clock), LedgerPostings(database.dialect, watch.told)),
+        ),
         thread,
         settings.data_dir / "journal",
         group_rows_max=group_rows_max(database.dialect),
@@ -360,31 +381,3 @@ async def _follow_catalog(live: LiveConfiguration, container: Container) -> None
         today = container.clock().utc_now().date()
         if today != live.priced_on:
             await live.take_catalog(await container.load_catalog()(), today)
-
-
-async def _watch_gateway(live: LiveConfiguration, container: Container) -> None:
-    """Follows the address of the gateway that the supervisor runs, and probes all gateways now and then."""
-    gateway = container.gateway()
-    file = live.settings.data_dir / GATEWAY_FILE
-    seen: tuple[str, ...] | None = None
-    since_probe_s = GATEWAY_PROBE_EVERY_S
-    while True:
-        urls = (*gateway_urls(live.settings), *_published(file))
-        if urls != seen:
-            container.outgoing().use_gateways(urls)
-            gateway.set_gateways(urls)
-            seen = urls
-            since_probe_s = GATEWAY_PROBE_EVERY_S
-        if urls and since_probe_s >= GATEWAY_PROBE_EVERY_S:
-            since_probe_s = 0.0
-            await gateway.probe()
-        since_probe_s += GATEWAY_WATCH_EVERY_S
-        await asyncio.sleep(GATEWAY_WATCH_EVERY_S)
-
-
-def _published(file: Path) -> tuple[str, ...]:
-    try:
-        url = json.loads(file.read_text())["url"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
-    return (url,) if isinstance(url, str) else ()

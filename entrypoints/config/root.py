@@ -7,14 +7,18 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from domain.time import Timeouts
+from entrypoints.config.access_section import AuthSettings
+from entrypoints.config.audit_section import AuditSettings
 from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.cache_sections import CacheDefaults
 from entrypoints.config.egress_section import EgressSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.ledger_section import LedgerSettings
+from entrypoints.config.privacy_section import PrivacySettings
 from entrypoints.config.provider_sections import ProviderSettings
 from entrypoints.config.residency_section import ResidencySettings
+from entrypoints.config.rate_limit_sections import RATE_LIMITS_MAX, RateLimitSettings
 from entrypoints.config.response_sections import ResponsesSettings
 from entrypoints.config.route_sections import RouteSettings
 from entrypoints.config.sections import (
@@ -54,6 +58,7 @@ class Settings(Section):
     bootstrap_key_file: AbsolutePath | None = None
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
+    auth: AuthSettings = AuthSettings()
     portkey: PortkeySettings = PortkeySettings()
     simulator: SimulatorSettings = SimulatorSettings()
     providers: dict[ProviderName, ProviderSettings] = Field(default_factory=dict)
@@ -64,7 +69,9 @@ class Settings(Section):
     )
     tenants: dict[TenantName, TenantSettings] = Field(default_factory=dict, max_length=TENANTS_IN_FILE_MAX)
     roles: dict[OwnRoleName, OwnRoleSettings] = Field(default_factory=dict, max_length=ROLES_IN_FILE_MAX)
+    rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
     guards: GuardSettings = GuardSettings()
+    privacy: PrivacySettings = PrivacySettings()
     routing: RoutingSettings = RoutingSettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()
@@ -74,6 +81,7 @@ class Settings(Section):
     batch: BatchSettings = BatchSettings()
     responses: ResponsesSettings = ResponsesSettings()
     ledger: LedgerSettings = LedgerSettings()
+    audit: AuditSettings = AuditSettings()
     vault: VaultSettings = VaultSettings()
     residency: ResidencySettings = ResidencySettings()
     egress: EgressSettings = EgressSettings()

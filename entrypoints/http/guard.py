@@ -15,6 +15,7 @@ from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_C
 from domain.errors import Forbidden, InterchangeError, InvalidRequest, RequestTooLarge
 from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import drain
+from entrypoints.http.audited import DoorAudit, RouteKey, action_of, entered, note_body
 from entrypoints.http.entrance import Entrance
 from entrypoints.http.errors import render_error
 from entrypoints.http.permissions import ANY_KEY, PUBLIC, ROUTE_PERMISSIONS
@@ -31,6 +32,7 @@ class Door(NamedTuple):
 
     entrance: Entrance
     ids: IdFactory
+    audit: DoorAudit
 
 
 def guarded_routes(door: Door, handlers: Mapping[tuple[str, str], Handler]) -> list[Route]:
@@ -39,7 +41,7 @@ def guarded_routes(door: Door, handlers: Mapping[tuple[str, str], Handler]) -> l
     A handler returns a JSON value, `Created` around one, or a whole response.
     """
     return [
-        Route(path, guarded(door, handler, ROUTE_PERMISSIONS[method, path]), methods=[method])
+        Route(path, guarded(door, handler, (method, path)), methods=[method])
         for (method, path), handler in handlers.items()
     ]
 
@@ -57,8 +59,10 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     """Base of JSON bodies: unknown fields are errors."""
 
 
-def guarded(door: Door, handler: Handler, permission: str) -> Callable[[Request], Awaitable[Response]]:
-    """Authenticates, checks the permission, renders the value or the error; nothing else gets out."""
+def guarded(door: Door, handler: Handler, route: RouteKey) -> Callable[[Request], Awaitable[Response]]:
+    """Authenticates, checks the permission, enters acts in the audit trail, renders the value or the error;
+    nothing else gets out."""
+    permission = ROUTE_PERMISSIONS[route]
 
     async def endpoint(request: Request) -> Response:
         headers = dict(request.scope["headers"])
@@ -72,9 +76,11 @@ def guarded(door: Door, handler: Handler, permission: str) -> Callable[[Request]
             if permission != PUBLIC:
                 principal = await door.entrance.admit(request.scope, headers)
                 if permission != ANY_KEY and not principal.may(permission):
-                    raise Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
+                    refused = Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
+                    door.audit.denied(request, principal, action_of(route), refused)
+                    raise refused
             admitted = True
-            value = await handler(request, principal)
+            value = await entered(door.audit, route, request, principal, request_id, handler)
             if isinstance(value, Response):
                 return value
         except InterchangeError as error:
@@ -129,7 +135,9 @@ async def read_bounded(request: Request) -> bytes:
         raise InvalidRequest("the request body did not arrive in time", param="body") from None
     except ClientDisconnect:
         raise InvalidRequest("the caller left before the body was complete", param="body") from None
-    return b"".join(parts)
+    body = b"".join(parts)
+    note_body(request, body)
+    return body
 
 
 def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:

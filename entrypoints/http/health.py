@@ -13,7 +13,6 @@ from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.watch_providers import ProvidersStatus
 from domain.tenancy.principal import Principal
 from entrypoints.http.guard import Door, guarded
-from entrypoints.http.permissions import ROUTE_PERMISSIONS
 from entrypoints.live import ReloadStatus
 
 KEYS_SHOWN_MAX = 50
@@ -169,5 +168,4 @@ def metrics_route(door: Door, sources: HealthSources) -> Route:
             sources.metrics.render(gauges(sources)), media_type="text/plain; version=0.0.4"
         )
 
-    permission = ROUTE_PERMISSIONS["GET", "/metrics"]
-    return Route("/metrics", guarded(door, page, permission), methods=["GET"])
+    return Route("/metrics", guarded(door, page, ("GET", "/metrics")), methods=["GET"])

@@ -1,0 +1,54 @@
+"""Which adapters stand behind the audit trail. A part of the composition root: it names adapters."""
+
+from collections.abc import Mapping
+
+from adapters.audit.sinks import FileSink, LogSink, WebhookSink
+from adapters.crypto.audit_key import AUDIT_KEY_VARIABLE, load_audit_signer
+from adapters.crypto.key_hash import installation_id
+from adapters.sql.audit import SqlAuditStore
+from adapters.sql.audit_log import SqlAuditLog
+from adapters.sql.audit_retention import SqlAuditRetention
+from adapters.sql.database import Database
+from adapters.system.clock import SystemClock
+from application.ports.audit import CheckpointSink
+from application.ports.http import HttpTransport
+from entrypoints.auditing import Auditing, make_auditing
+from entrypoints.settings import Settings
+
+
+def open_auditing(
+    settings: Settings,
+    environ: Mapping[str, str],
+    peppers: dict[int, bytes],
+    database: Database,
+    reports: Database,
+    transport: HttpTransport,
+) -> Auditing:
+    """Reads or makes the signing key; opens nothing else.
+
+    Raises InvalidRequest for a malformed key or address, StoreUnavailable.
+    """
+    clock, name = SystemClock(), installation_id(peppers)
+    return make_auditing(
+        SqlAuditStore(database, clock),
+        SqlAuditStore(reports, clock),
+        SqlAuditLog(reports),
+        SqlAuditRetention(reports),
+        load_audit_signer(settings.data_dir, f"interchange-{name}", environ.get(AUDIT_KEY_VARIABLE)),
+        clock,
+        _sinks(settings, transport),
+        settings.audit,
+        origin=f"interchange/{name}",
+    )
+
+
+def _sinks(settings: Settings, transport: HttpTransport) -> list[CheckpointSink]:
+    audit = settings.audit
+    sinks: list[CheckpointSink] = []
+    if audit.checkpoint_log:
+        sinks.append(LogSink())
+    if audit.checkpoint_file is not None:
+        sinks.append(FileSink(audit.checkpoint_file))
+    if audit.checkpoint_webhook_url is not None:
+        sinks.append(WebhookSink(audit.checkpoint_webhook_url.get_secret_value(), transport))
+    return sinks

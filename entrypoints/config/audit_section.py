@@ -1,0 +1,36 @@
+"""`audit`: how long the trail is kept, and where its checkpoints go."""
+
+from pydantic import Field, SecretStr
+
+from entrypoints.config.sections import AbsolutePath, Section
+
+
+class AuditSettings(Section):
+    """The trail itself cannot be turned off."""
+
+    retention_days: int | None = Field(
+        default=400,
+        ge=1,
+        le=36_500,
+        description="Entries older than this are removed behind a signed anchor; null: never.",
+    )
+    checkpoint_every_s: float = Field(
+        default=60.0,
+        ge=1.0,
+        le=86_400.0,
+        description="A signed checkpoint at least this often, while there are new entries. What happens to "
+        "the trail after the last checkpoint that left the machine, nobody can prove.",
+    )
+    checkpoint_every_entries: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Or as soon as so many entries wait for one."
+    )
+    checkpoint_log: bool = Field(
+        default=True, description="One line of the process's log per checkpoint, with the signed text."
+    )
+    checkpoint_file: AbsolutePath | None = Field(
+        default=None,
+        description="Append checkpoints to this file, which should lie on another machine's disk.",
+    )
+    checkpoint_webhook_url: SecretStr | None = Field(
+        default=None, description="POST each checkpoint to this address."
+    )

@@ -11,6 +11,7 @@ from application.ports.telemetry import Gauge
 from application.ports.usage_query import UsageQuery
 from application.ports.warm_lines import WarmLines
 from application.ports.wire import RequestReader
+from application.privacy.inspecting import PrivacyInspector
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.explain_cache import ExplainCache
@@ -81,6 +82,7 @@ def make_cache_operations(
     usage: UsageQuery,
     clock: Clock,
     places: Places,
+    privacy: PrivacyInspector,
 ) -> CacheOperations:
     """Everything around kept answers."""
     similar = caching.similar
@@ -91,7 +93,7 @@ def make_cache_operations(
 
     return CacheOperations(
         manage=ManageCache(runtime, caching.tiers, nearest, clock, counted),
-        explain=ExplainCache(runtime, cache_reader, caching.tiers, nearest, clock, places=places),
+        explain=ExplainCache(runtime, cache_reader, caching.tiers, nearest, clock, privacy, places),
         warm=WarmCache(
             runtime=runtime,
             pipeline=pipeline,
@@ -103,6 +105,7 @@ def make_cache_operations(
             similar=similar,
             clock=clock,
             places=places,
+            privacy=privacy,
         ),
         verified=None if nearest is None else ReportVerifiedReuse(runtime, nearest.book, caching.beside),
         usage=ReportCacheUsage(usage, clock),

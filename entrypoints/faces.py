@@ -52,10 +52,13 @@ from entrypoints.http.models import model_routes
 from entrypoints.http.own_key import own_key_routes
 from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
+from entrypoints.http.roles import role_routes
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.http.stops import stop_routes
+from entrypoints.http.tenants import project_routes, tenant_routes
 from entrypoints.http.usage import usage_routes
 from entrypoints.limiting import limit_gauges, managed_limits
+from entrypoints.jobs.listener_tls import listener_gauges
 from entrypoints.live import LiveConfiguration
 from entrypoints.settings import Settings
 from entrypoints.version import version
@@ -130,6 +133,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *stop_routes(use_cases.door, container.guarding().manage),
             *_credential_routes(use_cases.door, container, live),
+            *_tenancy_routes(use_cases.door, container, live),
             *own_key_routes(use_cases.door, container.describe_own_key(), budgeting.report),
             *limit_routes(use_cases.door, _limits(container, live)),
             *budget_routes(use_cases.door, budgeting.manage, budgeting.report, budgeting.charges),
@@ -162,7 +166,7 @@ def make_edge(settings: Settings) -> Edge:
 
 def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate) -> HealthSources:
     batching, money, redis = container.batching(), container.money(), container.redis_status()
-    caching = container.cache_operations()
+    caching, server = container.cache_operations(), live.settings.server
     return HealthSources(
         version=version(),
         profile=live.settings.profile,
@@ -190,6 +194,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *redis.gauges(),
             *caching.gauges(),
             *container.outgoing().gauges(),
+            *listener_gauges(server.tls.cert_file if server.tls is not None else None),
             *container.auditing().gauges(),
         ),
         redis=lambda in_full: redis.page(in_full=in_full),
@@ -215,6 +220,15 @@ def _cache_routes(container: Container, asked_about: AskedAbout) -> CacheRoutes:
 def _credential_routes(door: Door, container: Container, live: LiveConfiguration) -> list[Route]:
     vaulting = container.vaulting()
     return credential_routes(door, vaulting.manage(lambda: live.settings), vaulting.rotate)
+
+
+def _tenancy_routes(door: Door, container: Container, live: LiveConfiguration) -> list[Route]:
+    managing = container.tenancy().managing(lambda: live.loaded, container.key_store(), container.clock())
+    return [
+        *tenant_routes(door, managing.tenants),
+        *project_routes(door, managing.projects),
+        *role_routes(door, managing.roles),
+    ]
 
 
 def _manage_routes(container: Container, live: LiveConfiguration) -> ManageRoutes:

@@ -39,6 +39,8 @@ from application.use_cases.recover_holds import RecoverHolds
 from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
 from application.use_cases.watch_budgets import WatchBudgets
 from domain.errors import StoreUnavailable
+from entrypoints.access import start_keys
+from entrypoints.access_opening import key_news
 from entrypoints.api_routes import read_routes
 from entrypoints.audit_opening import open_auditing
 from entrypoints.auditing import start_auditing
@@ -219,6 +221,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             redis_status=redis_status,
             redis=redis,
             caching=caching,
+            key_news=key_news(redis, stores.ids()),
         )
         caching.attach(container.answer_llm_request())
         parts["outgoing"].use(settings, provided, container.endpoints())
@@ -232,7 +235,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         )
         await container.bootstrap_first_key()()
         await start_tenancy(container.tenancy().follow, settings)
-        await container.key_ring().refresh()
+        await container.access().following.look()
         await usage_log.start()
         await start_budgets(money.follow, settings)
         tasks = BackgroundTasks()
@@ -284,7 +287,7 @@ async def _start_tasks(
     tasks.start("usage retention", lambda: every(RETENTION_EVERY_S, upkeep))
     tasks.start("usage log watch", lambda: _watch_usage_log(usage_log))
     tasks.start("tenants", lambda: every(KEY_REFRESH_EVERY_S, container.tenancy().follow.refresh))
-    tasks.start("key ring", lambda: every(KEY_REFRESH_EVERY_S, container.key_ring().refresh))
+    start_keys(stack, tasks, container.access(), container.key_ring(), container.guarding().guards)
     tasks.start("routes", lambda: every(KEY_REFRESH_EVERY_S, live.refresh_routes))
     tasks.start("configuration", live.watch_file)
     affinity = container.affinity()

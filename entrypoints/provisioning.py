@@ -16,6 +16,7 @@ from entrypoints.config.cache_findings import unknown_embedder
 from entrypoints.config.cache_sections import cache_policy
 from entrypoints.config.guard_sections import route_policy
 from entrypoints.config.price_sections import price_contract
+from entrypoints.config.privacy_section import route_privacy
 from entrypoints.config.residency_section import ResidencySettings
 from entrypoints.key_pools import pool_of
 from entrypoints.prompt_caches import prompt_cache_of, takes_cache_key
@@ -361,6 +362,7 @@ def _routes(
                 clamp_to_budget=section.clamp_to_budget,
                 cache=cache_policy(settings.cache, section.cache),
                 guards=route_policy(settings.guards, section.guards, name),
+                privacy=route_privacy(settings.privacy, section.privacy, name, problems),
             )
     return routes
 

@@ -12,11 +12,13 @@ from application.ports.system import Clock
 from domain.routing.live import LiveState
 from entrypoints.compiling import breaker_policy, compiled_table, health_policy, key_pools
 from entrypoints.containers import Container
+from entrypoints.limiting import check_names, declared_limits
 from entrypoints.live import Prepare
 from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import direct_endpoints, gateway_targets
 from entrypoints.provisioning import Provision
 from entrypoints.settings import Settings
+from entrypoints.tenancy import check_tenant_names, declared_tenancy
 
 Endpoint = TypeVar("Endpoint")
 
@@ -61,6 +63,10 @@ def preparing(container: Container, provided: Provision) -> Prepare:
         table = compiled_table(wanted)
         follow, declared = container.money().follow, declared_budgets(settings)
         check_budget_names(declared, follow.stored)
+        limits, limited = container.limiting().follow, declared_limits(settings)
+        check_names(limited, limits.stored)
+        tenancy, tenants = container.tenancy().follow, declared_tenancy(settings)
+        check_tenant_names(tenants, tenancy.stored)
         endpoints, targets = direct_endpoints(wanted, prove), gateway_targets(wanted)
 
         def put_in_place() -> None:
@@ -82,7 +88,10 @@ def preparing(container: Container, provided: Provision) -> Prepare:
             container.gateway().set_endpoints(gateway.with_gone(targets))
             runtime.replace(table, live)
             follow.declare(declared)
+            limits.declare(limited)
+            tenancy.declare(tenants)
             container.guarding().guards.use(settings.guards.policy())
+            container.privacy().policies.use(settings.privacy.default, settings.privacy.made())
             direct.now_uses(endpoints)
             gateway.now_uses(targets)
 

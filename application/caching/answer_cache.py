@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from application.answer_stream import AnswerStream
 from application.cache_course import CacheCourse
-from application.caching.filing import filed
+from application.caching.filing import PolicyVersion, filed, no_policy
 from application.caching.joining import saved_by, takes_after
 from application.caching.keeping import Given, given_answer, given_stream, kept
 from application.caching.replay import ReplayedStream, replayed_answer, retelling
@@ -68,18 +68,17 @@ class AnswerCache:
         frames: FrameWriter,
         clock: Clock,
         similar: SimilarAnswers | None = None,
-        policy_version: str = "",
         sinks: tuple[Sink, ...] = (),
     ) -> None:
-        """`sinks` are where answers and vectors are kept. `policy_version` names the privacy rules in force;
-        answers made under others are never served."""
+        """`sinks` are where answers and vectors are kept."""
         self.tiers = tiers
         self.similar = similar
         self.beside: Beside | None = None
         self._reader = reader
         self._frames = frames
         self._clock = clock
-        self._policy_version = policy_version
+        self.policy_version: PolicyVersion = no_policy
+        """Answers made under other privacy rules are never served."""
         self._sinks = sinks
         self.shared = SharedCalls(
             clock,
@@ -114,7 +113,7 @@ class AnswerCache:
             job.cache = BYPASS
             self.outcomes["not here: residency"] += 1
             return
-        place = filed(job, members, self._reader, self._policy_version)
+        place = filed(job, members, self._reader, self.policy_version)
         if isinstance(place, str):
             job.cache = BYPASS
             return

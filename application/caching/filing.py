@@ -1,5 +1,6 @@
 """Under which key an answer to a request is filed, or why it takes no part."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from application.job import Job
@@ -7,6 +8,15 @@ from application.ports.cache_reader import CacheReader
 from domain.caching.key import WHOLE, Partition, answer_key, demands_digest, namespace_of, who_shares
 from domain.caching.question import too_hot, why_never_cached
 from domain.routing.table import Members
+from domain.routing.target import Route
+
+PolicyVersion = Callable[[str, Route], str]
+"""Names the privacy rules in force for (tenant, route). Raises PrivacyUnavailable."""
+
+
+def no_policy(tenant_id: str, route: Route) -> str:  # noqa: ARG001 - it is the same for all
+    """Where nothing keeps to any rules."""
+    return ""
 
 
 class Filed(NamedTuple):
@@ -14,8 +24,8 @@ class Filed(NamedTuple):
     key: bytes
 
 
-def filed(job: Job, members: Members, reader: CacheReader, policy_version: str) -> Filed | str:
-    """Its place, or in one word why it has none. `policy_version` names the privacy rules in force."""
+def filed(job: Job, members: Members, reader: CacheReader, policy_version: PolicyVersion) -> Filed | str:
+    """Its place, or in one word why it has none. Raises PrivacyUnavailable."""
     route, request = members.route, job.request
     policy, wish = route.cache, request.cache_wish
     if why := why_never_cached(request):
@@ -36,7 +46,7 @@ def filed(job: Job, members: Members, reader: CacheReader, policy_version: str) 
         who,
         route.name,
         members.version,
-        policy_version,
+        policy_version(job.principal.tenant_id, route),
         namespace_of(policy, wish),
         demands_digest(job.requirements, job.principal.allowed_models),
         request.dialect,

@@ -96,9 +96,17 @@ class PrivacyInspector(Inspector):
             elsewhere = self.texts.request(request.dialect, elsewhere, request.content_type, work)
         return Rewritten(body, elsewhere, work)
 
-    def placeholders(self, tenant_id: str) -> Placeholders:
-        """Empty ones of a tenant."""
-        return Placeholders(self._key(tenant_id))
+    async def foresee(self, job: Job, route: Route) -> None:
+        """Makes the request what a provider would see of it, for whoever asks what would become of it.
+
+        Raises PiiBlocked, PrivacyUnavailable.
+        """
+        policy = self.effective(job.principal.tenant_id, route)
+        if policy.enforces_requests:
+            made = await self._offloading(len(job.request.body), lambda: self.rewritten(job, policy))
+            made.work.refuse()
+            if made.body is not job.request.body:
+                self._replace(job.request, made.body)
 
     def close(self) -> None:
         """Ends what runs beside requests. Idempotent."""

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, NamedTuple
 
 from application.cache_course import CacheCourse, Candidate
-from application.caching.filing import Filed, filed
+from application.caching.filing import Filed, filed, no_policy
 from application.caching.gateway_embeddings import GatewayEmbeddings
 from application.caching.nearest import NearestQuestions
 from application.caching.tiers import AnswerTiers, Inspected
@@ -13,6 +13,7 @@ from application.job import Attribution, Job
 from application.places import NO_PLACES, Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
+from application.privacy.inspecting import PrivacyInspector
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import NO_PLAN
 from domain.caching.effect import BYPASS, HIT_L1, HIT_L2, HIT_SEMANTIC, HIT_STALE, MISS, NO_CACHE, OBSERVE
@@ -78,7 +79,7 @@ class ExplainCache:
         tiers: AnswerTiers,
         nearest: NearestQuestions | None,
         clock: Clock,
-        policy_version: str = "",
+        privacy: PrivacyInspector | None = None,
         places: Places = NO_PLACES,
     ) -> None:
         self._places = places
@@ -87,7 +88,8 @@ class ExplainCache:
         self._tiers = tiers
         self._nearest = nearest
         self._clock = clock
-        self._policy_version = policy_version
+        self._privacy = privacy
+        self._policy_version = no_policy if privacy is None else privacy.version
 
     async def __call__(
         self, by: Principal, request: LlmRequest, requirements: Requirements, attribution: Attribution
@@ -100,6 +102,8 @@ class ExplainCache:
             return CacheExplanation(route.name, policy, NO_CACHE)
         complete_requirements(requirements, request, by, self._places)
         job = self._job(by, request, requirements, attribution)
+        if self._privacy is not None:
+            await self._privacy.foresee(job, route)
         place = filed(job, table.members(route), self._reader, self._policy_version)
         if isinstance(place, str):
             return CacheExplanation(route.name, policy, BYPASS, place)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from application.cache_course import CacheCourse
 from application.caching.beside import REFRESH
-from application.caching.filing import Filed, filed
+from application.caching.filing import Filed, filed, no_policy
 from application.caching.pipeline import Pipeline
 from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
@@ -19,6 +19,7 @@ from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.ports.warm_lines import WarmLine, WarmLines
 from application.ports.wire import RequestReader
+from application.privacy.inspecting import PrivacyInspector
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import NO_PLAN
 from application.use_cases.explain_route import ExplainRoute
@@ -138,7 +139,7 @@ class WarmCache:
         tiers: AnswerTiers,
         similar: SimilarAnswers | None,
         clock: Clock,
-        policy_version: str = "",
+        privacy: PrivacyInspector | None = None,
         places: Places = NO_PLACES,
     ) -> None:
         self._places = places
@@ -151,7 +152,8 @@ class WarmCache:
         self._tiers = tiers
         self._similar = similar
         self._clock = clock
-        self._policy_version = policy_version
+        self._privacy = privacy
+        self._policy_version = no_policy if privacy is None else privacy.version
 
     async def __call__(
         self,
@@ -233,6 +235,8 @@ class WarmCache:
             if route.cache.mode is CacheMode.OFF:
                 raise _Left("off")
             job = self._job(run, request, requirements)
+            if self._privacy is not None:
+                await self._privacy.foresee(job, route)
             place = filed(job, table.members(route), self._cache_reader, self._policy_version)
             if isinstance(place, str):
                 raise _Left(place)

@@ -85,7 +85,7 @@ class EffectivePolicy:
             where: {kind: self._strictest(kind, where) for kind in PiiKind} for where in Where
         }
         self._allow = {
-            policy.name: re.compile("|".join(f"(?:{each})" for each in policy.allow))
+            policy.name: re.compile("|".join(f"(?:{each})" for each in policy.allow), re.IGNORECASE)
             for policy in self.policies
             if policy.allow
         }

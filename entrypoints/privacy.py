@@ -1,0 +1,39 @@
+"""Puts together what keeps requests to privacy policies, from ports alone."""
+
+from collections.abc import Mapping
+
+from application.ports.pii_detector import PiiDetector
+from application.ports.text_fields import TextFields
+from application.ports.wire import RequestReader
+from application.privacy.inspecting import PrivacyInspector
+from application.privacy.policies import PolicyBook
+from application.tenant_book import TenantBook
+from entrypoints.caching import Caching
+from entrypoints.settings import Settings
+
+
+def make_privacy(
+    settings: Settings,
+    caching: Caching,
+    tenants: TenantBook,
+    peppers: Mapping[int, bytes],
+    texts: TextFields,
+    detector: PiiDetector,
+    reader: RequestReader,
+) -> PrivacyInspector:
+    """The inspector of a serving process; the cache keeps its answers apart by the policies it names.
+
+    Placeholders are made with the newest pepper, which every instance has.
+    """
+    policies = PolicyBook()
+    policies.use(settings.privacy.default, settings.privacy.made())
+    inspector = PrivacyInspector(
+        policies=policies,
+        tenants=tenants,
+        texts=texts,
+        detector=detector,
+        reader=reader,
+        secret=peppers[max(peppers)],
+    )
+    caching.cache.policy_version = inspector.version
+    return inspector

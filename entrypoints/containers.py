@@ -6,7 +6,6 @@ What needs opening (transport, database, thread) comes in as a dependency from t
 
 import random
 from datetime import date
-from pathlib import Path
 
 from dependency_injector import containers, providers
 
@@ -94,6 +93,7 @@ from entrypoints.batching import BatchParts, make_batching
 from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
 from entrypoints.compiling import compiled_runtime, failover_observer
+from entrypoints.directories import batches_directory, files_directory, models_directory
 from entrypoints.guarding import make_guarding
 from entrypoints.http.entrance import Entrance
 from entrypoints.limits_opening import open_limiting
@@ -118,21 +118,6 @@ from entrypoints.vaulting import Vaulting
 def today(clock: SystemClock) -> date:
     """The date that decides which prices are in force."""
     return clock.utc_now().date()
-
-
-def files_directory(settings: Settings) -> Path:
-    """Where the bytes of callers' files are."""
-    return settings.data_dir / "files"
-
-
-def batches_directory(settings: Settings) -> Path:
-    """Where the journals of batches are."""
-    return settings.data_dir / "batches"
-
-
-def models_directory(settings: Settings) -> Path:
-    """Where models that run on this machine are installed."""
-    return settings.cache.models_dir or settings.data_dir / "models"
 
 
 def model_shelf(settings: Settings) -> ModelShelf:

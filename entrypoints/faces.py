@@ -57,8 +57,8 @@ from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.http.stops import stop_routes
 from entrypoints.http.tenants import project_routes, tenant_routes
 from entrypoints.http.usage import usage_routes
-from entrypoints.limiting import limit_gauges, managed_limits
 from entrypoints.jobs.listener_tls import listener_gauges
+from entrypoints.limiting import limit_gauges, managed_limits
 from entrypoints.live import LiveConfiguration
 from entrypoints.settings import Settings
 from entrypoints.version import version

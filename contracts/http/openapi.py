@@ -12,14 +12,17 @@ from contracts.http.cache_schemas import CACHE_SCHEMAS
 from contracts.http.call_paths import CALL_PATHS
 from contracts.http.call_schemas import CALL_SCHEMAS
 from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATION_SCHEMAS
+from contracts.http.credential_paths import CREDENTIAL_PATHS, CREDENTIAL_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
+from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
 from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
+from contracts.http.tenant_paths import TENANT_PATHS, TENANT_SCHEMAS
 from contracts.http.usage_paths import USAGE_PATHS, USAGE_SCHEMAS
 
 VERSION = "0.1.0"
@@ -35,9 +38,12 @@ _TAGS = {
     "Routing": "Why a request goes where it goes.",
     "Providers": "How providers are doing, and an operator's hand on them.",
     "Keys": "Who may call.",
+    "Tenants": "Whose keys there are, what they are counted for, and what roles may do.",
+    "Credentials": "Secrets of others that are kept sealed, and the keys around them.",
     "Agents": "Stopping agents that run away.",
     "Catalogue": "What could be called, and for how much.",
     "Budgets": "What may be spent, by whom, in which time.",
+    "Limits": "How many requests and tokens are let through, of whom, in which time.",
     "Cache": "Answers that are given again, and what no longer counts of them.",
     "Usage": "What was called, and for how much.",
     "Configuration": "What runs, and what of it may be changed here.",
@@ -64,9 +70,12 @@ def openapi_document() -> dict[str, Any]:
                 **BATCH_PATHS,
                 **ADMIN_PATHS,
                 **OWN_KEY_PATHS,
+                **TENANT_PATHS,
                 **USAGE_PATHS,
                 **STOP_PATHS,
+                **CREDENTIAL_PATHS,
                 **BUDGET_PATHS,
+                **LIMIT_PATHS,
                 **CACHE_PATHS,
                 **CONFIGURATION_PATHS,
             },
@@ -80,15 +89,18 @@ def openapi_document() -> dict[str, Any]:
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
                     **OWN_KEY_SCHEMAS,
+                    **TENANT_SCHEMAS,
                     **USAGE_SCHEMAS,
                     **STOP_SCHEMAS,
+                    **CREDENTIAL_SCHEMAS,
                     **BUDGET_SCHEMAS,
+                    **LIMIT_SCHEMAS,
                     **CACHE_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,
                 },
                 "parameters": REQUEST_HEADERS,
-                "headers": RESPONSE_HEADERS,
+                "headers": {**RESPONSE_HEADERS, **LIMIT_HEADERS},
                 "securitySchemes": SECURITY_SCHEMES,
             },
         }

@@ -17,8 +17,8 @@ from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.ledger_section import LedgerSettings
 from entrypoints.config.privacy_section import PrivacySettings
 from entrypoints.config.provider_sections import ProviderSettings
-from entrypoints.config.residency_section import ResidencySettings
 from entrypoints.config.rate_limit_sections import RATE_LIMITS_MAX, RateLimitSettings
+from entrypoints.config.residency_section import ResidencySettings
 from entrypoints.config.response_sections import ResponsesSettings
 from entrypoints.config.route_sections import RouteSettings
 from entrypoints.config.sections import (

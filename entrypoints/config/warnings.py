@@ -7,7 +7,9 @@ from typing import Final
 from entrypoints.config.budget_findings import budget_findings
 from entrypoints.config.cache_findings import cache_findings
 from entrypoints.config.problems import Finding
+from entrypoints.config.rate_limit_sections import rate_limit_findings
 from entrypoints.config.root import Settings
+from entrypoints.config.tenant_findings import tenant_findings
 from entrypoints.simulated import SIMULATED_WIRES
 
 REDIS_SCHEMES: Final = ("redis://", "rediss://")
@@ -23,7 +25,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _stores(settings)
     yield from _targets(settings)
     yield from budget_findings(settings)
+    yield from rate_limit_findings(settings.rate_limits)
     yield from cache_findings(settings)
+    yield from tenant_findings(settings)
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

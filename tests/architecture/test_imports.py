@@ -10,11 +10,13 @@ from tests.architecture.repository import ROOT, modules, name_of, tree
 COMPOSITION_ROOT = {
     "entrypoints/containers.py",
     "entrypoints/lifespan.py",
+    "entrypoints/access_opening.py",
     "entrypoints/audit_opening.py",
     "entrypoints/outgoing.py",
     "entrypoints/cache_opening.py",
     "entrypoints/provider_endpoints.py",
     "entrypoints/questions_opening.py",
+    "entrypoints/tenancy_opening.py",
     "entrypoints/vault_opening.py",
 }
 CLOCKS = {

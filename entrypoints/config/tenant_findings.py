@@ -1,0 +1,26 @@
+"""What is wrong with tenants and roles only when the whole configuration is known."""
+
+from collections.abc import Iterator
+
+from domain.errors import Conflict, InvalidRequest
+from domain.tenancy.custom_role import check_role
+from domain.tenancy.role import OPERATOR_TENANT
+from entrypoints.config.problems import Finding
+from entrypoints.config.root import Settings
+
+
+def tenant_findings(settings: Settings) -> Iterator[Finding]:
+    """Names that cannot be, and regions nobody knows."""
+    known = settings.residency.atlas().regions
+    for name, tenant in settings.tenants.items():
+        if name == OPERATOR_TENANT and tenant.state != "active":
+            told = f"{OPERATOR_TENANT} runs the installation and cannot be suspended"
+            yield Finding(("tenants", name, "state"), told, fatal=True)
+        if tenant.residency and tenant.residency not in known:
+            told = f"no region or group {tenant.residency!r}; known: {', '.join(known)}"
+            yield Finding(("tenants", name, "residency"), told, fatal=True)
+    for name, role in settings.roles.items():
+        try:
+            check_role(role.role(name))
+        except (InvalidRequest, Conflict) as error:
+            yield Finding(("roles", name), error.message, fatal=True)

@@ -6,6 +6,7 @@ What needs opening (transport, database, thread) comes in as a dependency from t
 
 import random
 from datetime import date
+from typing import Any
 
 from dependency_injector import containers, providers
 
@@ -57,6 +58,7 @@ from application.attempts import AttemptLoop
 from application.key_ring import KeyRing
 from application.offers import Offers
 from application.ports.catalog import CatalogSource
+from application.ports.keys import KeyNews
 from application.ports.model_shelf import ModelShelf
 from application.ports.usage import UsageLog
 from application.role_book import RoleBook
@@ -87,8 +89,8 @@ from application.use_cases.stored_responses import StoredResponses
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.retry_budget import RetryBudget
-from entrypoints.auditing import Auditing
 from entrypoints.access_opening import open_access
+from entrypoints.auditing import Auditing
 from entrypoints.batching import BatchParts, make_batching
 from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
@@ -173,7 +175,7 @@ class StoreContainer(containers.DeclarativeContainer):
     )
     tenancy = providers.Singleton(open_tenancy, database, tenant_book, role_book, clock)
     places = providers.Singleton(make_places, settings, tenant_book)
-    key_news: providers.Dependency[Any] = providers.Dependency(default=providers.Object(None))
+    key_news: providers.Dependency[KeyNews] = providers.Dependency(default=providers.Object(None))
     access = providers.Singleton(
         open_access,
         *(settings, database, key_store, key_hasher, peppers, owner_key_file, key_ring, clock),

@@ -28,6 +28,7 @@ from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.asgi import Endpoint
 from entrypoints.http.asked_about import AskedAbout
+from entrypoints.http.audit import audit_routes
 from entrypoints.http.batches import batch_routes
 from entrypoints.http.budgets import budget_routes
 from entrypoints.http.cache import FIGURES, CacheRoutes, cache_routes
@@ -44,6 +45,7 @@ from entrypoints.http.gemini import gemini_faces
 from entrypoints.http.guard import Door, may_see
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.kept_responses import KeptResponsesEndpoint
+from entrypoints.http.keys import key_routes
 from entrypoints.http.large_bodies import LargeBodies
 from entrypoints.http.limits import limit_routes
 from entrypoints.http.llm import LlmEndpoint, LlmGate
@@ -107,16 +109,13 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     hot = _hot(container, gate, complete)
     gemini, below = gemini_faces(gate, container.list_models())
     budgeting, caching = _budgeting(container, live), container.cache_operations()
+    access = container.access()
     asked_about = AskedAbout(container.reader(), complete, container.keep_answers())
     use_cases = AdminUseCases(
         door=_door(container),
         explain_route=container.explain_route(),
         providers_status=container.providers_status(),
         steer_provider=container.steer_provider(),
-        create_key=container.create_key(),
-        create_budgeted_key=budgeting.create_key,
-        list_keys=container.list_keys(),
-        revoke_key=container.revoke_key(),
         catalog=lambda: live.catalog,
         asked_about=asked_about,
         explain_cache=caching.explain,
@@ -130,11 +129,13 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *model_routes(use_cases.door, container.list_models()),
             *stored_response_routes(use_cases.door, container.stored_responses()),
             *admin_routes(use_cases),
+            *key_routes(use_cases.door, access.keys, access.page, budgeting.create_key),
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
+            *audit_routes(use_cases.door, container.auditing().read),
             *stop_routes(use_cases.door, container.guarding().manage),
             *_credential_routes(use_cases.door, container, live),
             *_tenancy_routes(use_cases.door, container, live),
-            *own_key_routes(use_cases.door, container.describe_own_key(), budgeting.report),
+            *own_key_routes(use_cases.door, container.describe_own_key(), budgeting.report, container.limiting().book),
             *limit_routes(use_cases.door, _limits(container, live)),
             *budget_routes(use_cases.door, budgeting.manage, budgeting.report, budgeting.charges),
             *file_routes(use_cases.door, batching.files),
@@ -257,7 +258,7 @@ def _budgeting(container: Container, live: LiveConfiguration) -> Budgeting:
         lambda name: name in live.provided.routes,
         money.follow.refresh,
     )
-    return make_budgeting(stores, keeping, money.holds.book, container.create_key())
+    return make_budgeting(stores, keeping, money.holds.book, container.access().keys.create)
 
 
 def gateway_status(container: Container) -> dict[str, Any]:

@@ -6,7 +6,7 @@ changes nothing. Requests that run keep what they began with.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
@@ -14,12 +14,15 @@ from typing import Final
 from application.ports.routes import RouteStore
 from domain.catalog.offering import Catalog
 from domain.errors import InvalidRequest
+from domain.vault.secret import SecretText
 from entrypoints.api_routes import ApiRoutes, read_routes, route_section
+from entrypoints.config.credential_references import credential_names, with_credentials
 from entrypoints.config.loading import LoadedSettings
 from entrypoints.config.problems import ConfigError
 from entrypoints.config.reload import FileState, merged, read_again, state_of
 from entrypoints.config.root import Settings
 from entrypoints.provisioning import Provision, ProvisioningError, provision
+from entrypoints.vaulting import Vaulting
 
 log = logging.getLogger("interchange")
 
@@ -43,6 +46,8 @@ class Sources:
     catalog: Catalog
     priced_on: date
     routes: ApiRoutes = field(default_factory=ApiRoutes)
+    credentials: Mapping[str, SecretText] = field(default_factory=dict)
+    """What the configuration names of the vault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +68,17 @@ def compiled(sources: Sources) -> Provision:
         sources.catalog,
         sources.routes,
         simulator_url=sources.loaded.environ.get(SIMULATOR_URL_VARIABLE),
+        credentials=sources.credentials,
     )
 
 
 def provisioned(
-    loaded: LoadedSettings, catalog: Catalog, routes: ApiRoutes, *, simulator_url: str | None
+    loaded: LoadedSettings,
+    catalog: Catalog,
+    routes: ApiRoutes,
+    *,
+    simulator_url: str | None,
+    credentials: Mapping[str, SecretText],
 ) -> Provision:
     """What file, catalogue and API come to. Raises ProvisioningError, also for a name that both declare."""
     declared_twice = [
@@ -78,8 +89,11 @@ def provisioned(
     ]
     if declared_twice:
         raise ProvisioningError(declared_twice)
+    settings, problems = with_credentials(loaded.settings, credentials)
+    if problems:
+        raise ProvisioningError(problems)
     return provision(
-        loaded.settings,
+        settings,
         catalog,
         loaded.environ,
         simulator_url=simulator_url,
@@ -100,7 +114,15 @@ class LiveConfiguration:
     """Holds what runs now. `prepare` compiles a configuration beside it, off the event loop; what it returns
     puts that in place in one step on the loop."""
 
-    def __init__(self, sources: Sources, provided: Provision, *, store: RouteStore, prepare: Prepare) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        provided: Provision,
+        *,
+        store: RouteStore,
+        prepare: Prepare,
+        vaulting: Vaulting | None = None,
+    ) -> None:
         self._sources = sources
         self.provided = provided
         self._store = store
@@ -108,6 +130,8 @@ class LiveConfiguration:
         self._file = sources.loaded.config_file
         self._seen = self._look()
         self._routes_generation: int | None = None
+        self._vaulting = vaulting
+        self._vault_generation: int | None = None
         self._changing = asyncio.Lock()
         self.status = ReloadStatus(file=None if self._file is None else self._file.name)
 
@@ -178,6 +202,24 @@ class LiveConfiguration:
                     await self._read_file()
             self._routes_generation = generation
 
+    async def refresh_credentials(self) -> None:
+        """Takes over what changed among the credentials that the configuration names. Raises
+        StoreUnavailable; nothing changes then."""
+        names = credential_names(self.settings)
+        if self._vaulting is None or not names:
+            return
+        async with self._changing:
+            generation = await self._vaulting.vault.store.generation()
+            if generation == self._vault_generation:
+                return
+            try:
+                opened = await self._vaulting.open_named(names)
+                if opened != self._sources.credentials:
+                    await self._use(replace(self._sources, credentials=opened))
+            except ProvisioningError as error:
+                self._failed(error.problems)
+            self._vault_generation = generation
+
     async def watch_file(self) -> None:
         """Follows the file until cancelled."""
         while self._file is not None:
@@ -221,6 +263,10 @@ class LiveConfiguration:
 
     async def _use(self, sources: Sources) -> None:
         """Raises ProvisioningError; nothing changes then."""
+        names = credential_names(sources.loaded.settings)
+        if self._vaulting is not None and names != frozenset(sources.credentials):
+            # The file names others than before.
+            sources = replace(sources, credentials=await self._vaulting.open_named(names))
         provided = await asyncio.to_thread(compiled, sources)
         try:
             put_in_place = await asyncio.to_thread(self._prepare, sources.loaded.settings, provided)

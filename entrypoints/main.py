@@ -11,9 +11,10 @@ from pathlib import Path
 from application.budget_book import BudgetBook
 from application.ports.model_shelf import ModelShelf
 from application.use_cases.catalog_queries import CatalogUseCases
+from application.use_cases.change_keys import KeyUseCases
 from application.use_cases.follow_budgets import read_budgets
 from application.use_cases.import_keys import ImportKeys
-from application.use_cases.manage_keys import KeyUseCases
+from application.use_cases.manage_limits import ManageLimits
 from application.use_cases.read_usage import UsageUseCases
 from domain.budgets.budget import Budget
 from domain.catalog.offering import Catalog
@@ -22,16 +23,21 @@ from entrypoints.administration import Opened
 from entrypoints.api_routes import ApiRoutes, read_routes
 from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_of, make_budgeting
 from entrypoints.command_loop import command_loop, run
+from entrypoints.config.credential_references import credential_names
 from entrypoints.config.environment import read_environment
 from entrypoints.containers import StoreContainer, bundled_only, command_clock, model_shelf
 from entrypoints.http.app import Application
 from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
+from entrypoints.limiting import stored_limits
+from entrypoints.limits_opening import limit_store
 from entrypoints.live import provisioned
 from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
 from entrypoints.redis_status import RedisTold
 from entrypoints.settings import LoadedSettings, Settings, load_settings
+from entrypoints.tenancy import Managing, start_tenancy
+from entrypoints.vaulting import OpenedVault
 
 SIMULATOR_EXPECTED = "http://127.0.0.1:1"
 """Stands for the simulator's address, which is known only when it runs."""
@@ -56,10 +62,11 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
     if has_data(settings):
         with _stores(loaded) as container:
             catalog, routes, budgets = run(_of_stores(container))
+            credentials = run(container.vaulting().exist(credential_names(settings)))
     else:
-        catalog, routes, budgets = bundled_catalog(), ApiRoutes(), ()
+        catalog, routes, budgets, credentials = bundled_catalog(), ApiRoutes(), (), {}
     check_budget_names(declared_budgets(settings), budgets)
-    planned = provisioned(loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED)
+    planned = provisioned(loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED, credentials=credentials)
     check_endpoints(planned)
     return planned
 
@@ -102,13 +109,17 @@ async def _left(opened: AbstractAsyncContextManager[StoreContainer]) -> None:
 def open_key_use_cases() -> Iterator[KeyUseCases]:
     """What `interchange keys` works with."""
     with _stores() as container:
-        yield KeyUseCases(
-            create=container.create_key(),
-            list=container.list_keys(),
-            revoke=container.revoke_key(),
-            recover=container.recover_key(),
-            clock=container.clock(),
-        )
+        yield container.access().keys
+
+
+@contextmanager
+def open_tenant_use_cases() -> Iterator[Managing]:
+    """What `interchange tenants` and `interchange roles` work with."""
+    loaded = load_settings(os.environ)
+    with _stores(loaded) as container:
+        tenancy = container.tenancy()
+        run(start_tenancy(tenancy.follow, loaded.settings))
+        yield tenancy.managing(lambda: loaded, container.key_store(), container.clock())
 
 
 @contextmanager
@@ -137,7 +148,15 @@ def open_budgeting(loaded: LoadedSettings) -> Iterator[Budgeting]:
             ids=container.ids(),
         )
         keeping = keeping_of(lambda: loaded, lambda: declared, routes.__contains__, _nobody_to_tell)
-        yield make_budgeting(stores, keeping, BudgetBook(declared), container.create_key())
+        yield make_budgeting(stores, keeping, BudgetBook(declared), container.access().keys.create)
+
+
+@contextmanager
+def open_limits(loaded: LoadedSettings) -> Iterator[ManageLimits]:
+    """What `interchange limits` works with: the stores, and what the file declares."""
+    with _stores(loaded) as container:
+        store = limit_store(container.database())
+        yield stored_limits(store, container.clock(), container.ids(), loaded)
 
 
 async def _nobody_to_tell() -> None:
@@ -178,6 +197,19 @@ def now() -> datetime:
 def bundled_catalog() -> Catalog:
     """What is known of models without a data directory."""
     return asyncio.run(bundled_only().load())
+
+
+@contextmanager
+def open_vault_use_cases(loaded: LoadedSettings) -> Iterator[OpenedVault]:
+    """What `interchange credentials` works with."""
+    with _stores(loaded) as container:
+        vaulting = container.vaulting()
+        try:
+            yield OpenedVault(
+                vaulting.manage(lambda: loaded.settings), vaulting, loaded.settings.vault.rotate_every_days
+            )
+        finally:
+            run(vaulting.aclose())
 
 
 @contextmanager

@@ -12,6 +12,7 @@ _CODE = text(
     "`forbidden`, `residency_violation`, `agent_stopped`, `model_not_found`, `not_found`, `route_not_found`, "
     "`method_not_allowed`, `conflict`, `owned_by_file`, `request_in_progress`, `idempotency_key_reused`, "
     "`request_too_large`, `storage_quota_exceeded`, `overloaded`, `store_unavailable`, "
+    "`vault_locked`, `credential_damaged`, "
     "`no_provider_available`, `request_timeout`, `stream_interrupted`, `internal_error`, and "
     "`upstream_` with the kind of a provider's failure, such as `upstream_rate_limit`."
 )
@@ -99,7 +100,8 @@ MEANINGS = {
     409: "A request with this `idempotency-key` is still running; try again shortly.",
     413: "The body is over the limit, or more would be kept than the tenant may keep.",
     422: "This `idempotency-key` was used for another request, or the provider found fault with the body.",
-    429: "The provider's rate limit; `retry-after` says when it may be worth a try.",
+    429: "A rate limit of this installation (`rate_limit_exceeded`; `details` say which) or the provider's; "
+    "`retry-after` says when it may be worth a try.",
     502: "The provider failed, or refused the credential Interchange has for it.",
     503: "Candidates exist, but none can be used now, or Interchange is full.",
     504: "No answer within the time of the route.",
@@ -135,7 +137,7 @@ def errors(
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {
         str(status): {
-            "description": meanings.get(status, MEANINGS[status]),
+            "description": meanings[status] if status in meanings else MEANINGS[status],
             "headers": {
                 "x-request-id": {"$ref": "#/components/headers/x-request-id"},
                 **RETRY_HEADERS,

@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.http.admin_paths import ADMIN_PATHS
 from contracts.http.admin_schemas import ADMIN_SCHEMAS
+from contracts.http.audit_paths import AUDIT_PATHS, AUDIT_SCHEMAS
 from contracts.http.batch_paths import BATCH_PATHS, BATCH_SCHEMAS
 from contracts.http.budget_paths import BUDGET_PATHS, BUDGET_SCHEMAS
 from contracts.http.cache_paths import CACHE_PATHS
@@ -46,6 +47,7 @@ _TAGS = {
     "Limits": "How many requests and tokens are let through, of whom, in which time.",
     "Cache": "Answers that are given again, and what no longer counts of them.",
     "Usage": "What was called, and for how much.",
+    "Audit": "Who did what, and the proof of it.",
     "Configuration": "What runs, and what of it may be changed here.",
     "Health": "How this instance is doing.",
     "About": "Descriptions of this interface.",
@@ -73,6 +75,7 @@ def openapi_document() -> dict[str, Any]:
                 **TENANT_PATHS,
                 **USAGE_PATHS,
                 **STOP_PATHS,
+                **AUDIT_PATHS,
                 **CREDENTIAL_PATHS,
                 **BUDGET_PATHS,
                 **LIMIT_PATHS,
@@ -92,6 +95,7 @@ def openapi_document() -> dict[str, Any]:
                     **TENANT_SCHEMAS,
                     **USAGE_SCHEMAS,
                     **STOP_SCHEMAS,
+                    **AUDIT_SCHEMAS,
                     **CREDENTIAL_SCHEMAS,
                     **BUDGET_SCHEMAS,
                     **LIMIT_SCHEMAS,

@@ -15,10 +15,18 @@ COMMANDS = {
     ),
     "config": LazyCommand("entrypoints.cli.config", "config", "Check, export and compare the configuration."),
     "keys": LazyCommand("entrypoints.cli.offline", "keys", "Create, list, revoke and recover API keys."),
+    "credentials": LazyCommand(
+        "entrypoints.cli.offline", "credentials", "Keep secrets of others sealed, and turn the keys."
+    ),
+    "tenants": LazyCommand(
+        "entrypoints.cli.offline", "tenants", "Describe, suspend and remove tenants; their projects."
+    ),
+    "roles": LazyCommand("entrypoints.cli.offline", "roles", "Show roles, and make a tenant's own."),
     "providers": LazyCommand("entrypoints.cli.providers", "providers", "Providers of the running server."),
     "route": LazyCommand("entrypoints.cli.route", "route", "Explain which provider would answer, and why."),
     "tail": LazyCommand("entrypoints.cli.tail", "tail", "Show requests as they end: who, model, cost, why."),
     "budget": LazyCommand("entrypoints.cli.offline", "budget", "Set limits on spending, see how they stand."),
+    "limits": LazyCommand("entrypoints.cli.offline", "limits", "Limit requests and tokens, by anything."),
     "usage": LazyCommand("entrypoints.cli.offline", "usage", "What was used and what it cost, by anything."),
     "report": LazyCommand("entrypoints.cli.offline", "report", "A month at a glance: who paid, for what."),
     "reconcile": LazyCommand(

@@ -18,6 +18,16 @@ def keys() -> click.Group:
     return _group("entrypoints.cli.keys", _opener("open_key_use_cases"))
 
 
+def tenants() -> click.Group:
+    """`interchange tenants`."""
+    return _group("entrypoints.cli.tenants", _opener("open_tenant_use_cases"))
+
+
+def roles() -> click.Group:
+    """`interchange roles`."""
+    return _group("entrypoints.cli.roles", _opener("open_tenant_use_cases"))
+
+
 def catalog() -> click.Group:
     """`interchange catalog`."""
     return _group("entrypoints.cli.catalog", _opener("open_catalog_use_cases"))
@@ -28,9 +38,19 @@ def db() -> click.Group:
     return _group("entrypoints.cli.db", lambda: importlib.import_module("entrypoints.main").administration())
 
 
+def credentials() -> click.Group:
+    """`interchange credentials`."""
+    return _group("entrypoints.cli.credentials", _opener("open_vault_use_cases"))
+
+
 def budget() -> click.Group:
     """`interchange budget`."""
     return _group("entrypoints.cli.budget", _opener("open_budgeting"))
+
+
+def limits() -> click.Group:
+    """`interchange limits`."""
+    return _group("entrypoints.cli.limits", _opener("open_limits"))
 
 
 def usage() -> click.Command:

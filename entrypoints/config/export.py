@@ -11,6 +11,7 @@ from typing import Any, Final
 from entrypoints.config.problems import ConfigPath
 from entrypoints.config.root import Settings
 from entrypoints.config.validation import SECRET_KEYS
+from entrypoints.config.vault_section import REFERENCE_KEY
 
 MASK: Final = "**********"
 _USER_INFO: Final = re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
@@ -39,6 +40,8 @@ def _shown(value: Any, path: ConfigPath, references: Mapping[ConfigPath, str]) -
         return [_shown(inner, (*path, place), references) for place, inner in enumerate(value)]
     if not isinstance(value, str):
         return value
+    if path[-1:] == (REFERENCE_KEY,):
+        return value  # the name of a secret
     if value and value != MASK and any(part in SECRET_KEYS for part in path) and "://" not in value:
         # A key of that name that no type marks as secret: better a mask too many.
         value = value if _is_name(path) else MASK
@@ -47,7 +50,12 @@ def _shown(value: Any, path: ConfigPath, references: Mapping[ConfigPath, str]) -
 
 def _is_name(path: ConfigPath) -> bool:
     """Whether the secret-sounding part of a path is somebody's own name for a provider, route or model."""
-    return not any(part in SECRET_KEYS for part in path[2:]) and path[0] in ("providers", "routes", "budgets")
+    return not any(part in SECRET_KEYS for part in path[2:]) and path[0] in (
+        "providers",
+        "routes",
+        "budgets",
+        "rate_limits",
+    )
 
 
 def flat(data: Mapping[str, Any], path: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from entrypoints.config.auth_sections import AuthSettings
 from entrypoints.config.price_sections import Percent, ReservedSettings, VolumeDiscountSettings
 from entrypoints.config.sections import BreakerSettings, HealthSettings, Section, Share, Url, Word
 from entrypoints.config.unit_sections import UnitPriceSettings
+from entrypoints.config.vault_section import CredentialReference, StoredSecret
 
 
 def _known_capability(name: str) -> str:
@@ -129,10 +130,19 @@ class ModelSettings(RateSettings):
         )
 
 
+def check_header_value(key: SecretStr | CredentialReference, words: str) -> None:
+    """Raises ValueError for a key that no header can carry; one in the vault is looked at when it is
+    opened."""
+    if isinstance(key, CredentialReference):
+        return
+    if not key.get_secret_value().isprintable():
+        raise ValueError(f"{words} a line break or another control character")
+
+
 class ProviderKey(Section):
     """One of several keys of a provider. `rpm` and `tpm` are the provider's own limits per minute."""
 
-    key: SecretStr = Field(min_length=1)
+    key: StoredSecret
     name: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
@@ -157,7 +167,9 @@ class ProviderSettings(Section):
 
     kind: str = Field(default="", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$|^$")
     base_url: Url | None = None
-    api_key: SecretStr | None = None
+    api_key: StoredSecret | None = Field(
+        default=None, description="The key, or `{credential: <name>}`: one that is kept in the vault."
+    )
     keys: tuple[ProviderKey, ...] = Field(default=(), max_length=1000)
     via: Annotated[Via, Word] = Via.AUTO
     responses: Annotated[ResponsesSupport, Word] | None = Field(
@@ -213,15 +225,19 @@ class ProviderSettings(Section):
     @field_validator("keys")
     @classmethod
     def _keys_fit_a_header(cls, keys: tuple[ProviderKey, ...]) -> tuple[ProviderKey, ...]:
-        if any(not key.key.get_secret_value().isprintable() for key in keys):
-            raise ValueError("a key contains a line break or another control character")
+        for key in keys:
+            check_header_value(key.key, "a key contains")
+            if not isinstance(key.key, CredentialReference) and not key.key.get_secret_value():
+                raise ValueError("a key is empty")
         return keys
 
     @field_validator("api_key")
     @classmethod
-    def _key_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and not key.get_secret_value().isprintable():
-            raise ValueError("contains a line break or another control character")
+    def _key_fits_a_header(
+        cls, key: SecretStr | CredentialReference | None
+    ) -> SecretStr | CredentialReference | None:
+        if key is not None:
+            check_header_value(key, "contains")
         return key
 
     @model_validator(mode="after")
@@ -242,7 +258,7 @@ class ProviderSettings(Section):
         return {name: value for name, value in named.items() if value is not None}
 
     @property
-    def first_key(self) -> SecretStr | None:
+    def first_key(self) -> SecretStr | CredentialReference | None:
         """`api_key`, or the first of `keys`; None: the provider wants none."""
         if self.api_key is not None:
             return self.api_key

@@ -17,7 +17,7 @@ from entrypoints.config.sections import Section
 
 SECRET_KEYS: Final = frozenset(
     {"api_key", "key", "headers", "database_url", "redis_url", "redis_cluster_urls"}
-    | {"client_secret", "identity_header", "credentials_json", "l2_key", "proxy"}
+    | {"client_secret", "identity_header", "credentials_json", "l2_key", "proxy", "token"}
 )
 _PLAIN_MESSAGES: Final = {
     "int_parsing": "must be a whole number",

@@ -108,7 +108,9 @@ async def _left(opened: AbstractAsyncContextManager[StoreContainer]) -> None:
 @contextmanager
 def open_key_use_cases() -> Iterator[KeyUseCases]:
     """What `interchange keys` works with."""
-    with _stores() as container:
+    loaded = load_settings(os.environ)
+    with _stores(loaded) as container:
+        run(start_tenancy(container.tenancy().follow, loaded.settings))
         yield container.access().keys
 
 

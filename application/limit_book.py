@@ -25,6 +25,7 @@ from domain.limits.refusal import limited, too_large
 from domain.limits.standing import LimitStanding
 from domain.llm.request import Operation
 from domain.routing.target import Route
+from domain.tenancy.principal import Principal
 
 log = logging.getLogger("interchange")
 
@@ -35,6 +36,7 @@ REMEMBERED_S: Final = 60.0
 """How long it is remembered which limits concern somebody: a tenant may move to another organisation."""
 LOOK_EVERY_S: Final = 0.25
 TIDY_EVERY_S: Final = 60.0
+SHOWN_MAX: Final = 100
 ROUNDS_MAX: Final = 4
 """How often one request asks, when others are faster."""
 _MADE_UP: Final = {Dimension.USER, Dimension.AGENT, Dimension.SESSION, Dimension.WORKFLOW}
@@ -49,7 +51,8 @@ class Concerned(NamedTuple):
 
 
 class LimitBook(RateLimits):
-    """Belongs to one event loop. `counts` keeps what slides, `quotas` what the calendar ends, durably.
+    """Belongs to one event loop. `quotas` keeps what has to outlive its store's memory: quotas of the
+    calendar, and limits that take long to fill again; `counts` all others.
 
     `organisation_of` says whose a tenant is; empty: nobody's.
     """
@@ -138,8 +141,8 @@ class LimitBook(RateLimits):
         raise self._refusal(lacks, 1, slices, now)
 
     async def _ask(self, slices: Iterable[Slice]) -> None:
-        counts = [each for each in slices if each.account.rule is not None]
-        quotas = [each for each in slices if each.account.rule is None]
+        counts = [each for each in slices if each.forgets_soon]
+        quotas = [each for each in slices if not each.forgets_soon]
         if counts and quotas:
             await asyncio.gather(self._counts.ask(counts), self._quotas.ask(quotas))
         elif counts:
@@ -166,7 +169,7 @@ class LimitBook(RateLimits):
         self.refusals[full.account.limit_id] = self.refusals.get(full.account.limit_id, 0) + 1
         now_us = int(self._clock.utc_now().timestamp() * 1e6)
         standings = tuple(each.standing(now, now_us) for each in slices)
-        return limited(full.standing(now, now_us), full.wait_s(units, now), standings)
+        return limited(full.standing(now, now_us), full.wait_s(units, now), standings, now_us)
 
     def ended(self, job: Job, event: RequestEvent) -> None:
         charge = job.limited
@@ -202,10 +205,24 @@ class LimitBook(RateLimits):
             return ()
         return self._standings(taken.slice for taken in charge.taken)
 
-    def of_key(self, spender: Spender) -> tuple[LimitStanding, ...]:
-        """How somebody stands with the limits that concern all of its requests; asks nobody."""
-        now = self._clock.monotonic()
-        return self._standings(self._slices_of(spender, now))
+    def of_key(self, by: Principal) -> tuple[LimitStanding, ...]:
+        """How a key stands with the limits on whatever it asks for; asks nobody."""
+        spender = Spender(
+            by.tenant_id,
+            by.team,
+            by.project,
+            by.key_id,
+            organisation=self._organisation_of(by.tenant_id),
+        )
+        return self._standings(self._slices_of(spender, self._clock.monotonic()))
+
+    async def look_at(self, limit_id: str) -> tuple[LimitStanding, ...]:
+        """How those stand who met a limit lately on this instance, the least left first; the store is asked.
+        Raises StoreUnavailable."""
+        met = [each for each in self._slices.values() if each.account.limit_id == limit_id][-SHOWN_MAX:]
+        if met:
+            await self._ask(met)
+        return tuple(sorted(self._standings(met), key=lambda standing: standing.share_left))
 
     def _standings(self, slices: Iterable[Slice]) -> tuple[LimitStanding, ...]:
         now = self._clock.monotonic()

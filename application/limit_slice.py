@@ -15,6 +15,8 @@ RATE_OVER_S: Final = 0.25
 """Use is measured over at least this long, so that two requests at once are not taken for a flood."""
 SLICE_SHARE: Final = 8
 """Beyond what somebody waits for, a slice is at most this part of what the limit lets through at once."""
+SOON_NS: Final = 130 * 1_000_000_000
+"""What takes no longer to fill again may be kept where it can be lost, because it is full again soon."""
 GIVE_BACK_AFTER_S: Final = 1.0
 ASK_AGAIN_S: Final = 0.5
 """A refusal is believed for this long at most: what others give back makes room before its time."""
@@ -29,10 +31,12 @@ class Slice:
         "ask_again_at",
         "credits",
         "debt",
+        "forgets_soon",
         "granted_at_us",
         "lease_s",
         "least",
         "left",
+        "of_tokens",
         "rate",
         "refused",
         "refused_until",
@@ -47,7 +51,9 @@ class Slice:
 
     def __init__(self, account: LimitAccount, now: float) -> None:
         self.account = account
+        self.of_tokens = account.meter is Meter.TOKENS
         self.lease_s = 0.0
+        self.forgets_soon = account.rule is not None and account.rule.capacity_ns <= SOON_NS
         if account.rule is not None:
             self.lease_s = (account.rule.lease_us or ASKED_EACH_US) / 1e6
         self.left = 0
@@ -199,7 +205,3 @@ class Slice:
             min(account.amount, max(0, remaining - self.debt)),
             reset_s,
         )
-
-    @property
-    def of_tokens(self) -> bool:
-        return self.account.meter is Meter.TOKENS

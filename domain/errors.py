@@ -217,7 +217,8 @@ class CredentialDamaged(InterchangeError):
 
 class RateLimited(InterchangeError):
     """A limit of ours has no room for it now; `standings` is how its caller stands with each limit that
-    concerns it (`domain.limits.standing`). A provider's own 429 is an `UpstreamError`."""
+    concerns it (`domain.limits.standing`), at the moment `at_us`. A provider's own 429 is an `UpstreamError`.
+    """
 
     code = "rate_limit_exceeded"
 
@@ -228,9 +229,11 @@ class RateLimited(InterchangeError):
         retry_after_s: float,
         details: dict[str, object] | None = None,
         standings: Sequence[object] = (),
+        at_us: int = 0,
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s, details=details)
         self.standings = tuple(standings)
+        self.at_us = at_us
 
 
 class NoProviderAvailable(InterchangeError):

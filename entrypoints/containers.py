@@ -6,7 +6,6 @@ What needs opening (transport, database, thread) comes in as a dependency from t
 
 import random
 from datetime import date
-from typing import Any
 
 from dependency_injector import containers, providers
 
@@ -55,7 +54,6 @@ from adapters.wire.warm_lines import JsonWarmLines
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
-from application.key_ring import KeyRing
 from application.offers import Offers
 from application.ports.catalog import CatalogSource
 from application.ports.keys import KeyNews
@@ -89,6 +87,7 @@ from application.use_cases.stored_responses import StoredResponses
 from application.use_cases.sync_catalog import ExportCatalog, ImportCatalog, SyncCatalog
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.retry_budget import RetryBudget
+from entrypoints.access import make_key_ring
 from entrypoints.access_opening import open_access
 from entrypoints.auditing import Auditing
 from entrypoints.batching import BatchParts, make_batching
@@ -165,13 +164,7 @@ class StoreContainer(containers.DeclarativeContainer):
     tenant_book = providers.Singleton(TenantBook)
     role_book = providers.Singleton(RoleBook)
     key_ring = providers.Singleton(
-        KeyRing,
-        key_store,
-        key_hasher,
-        clock,
-        max_stale_s=settings.provided.auth.max_stale_s,
-        roles=role_book,
-        tenants=tenant_book,
+        make_key_ring, settings, key_store, key_hasher, clock, role_book, tenant_book
     )
     tenancy = providers.Singleton(open_tenancy, database, tenant_book, role_book, clock)
     places = providers.Singleton(make_places, settings, tenant_book)
@@ -225,7 +218,7 @@ class Container(StoreContainer):
     file_thread: providers.Dependency[BlockingThread] = providers.Dependency()
     money = providers.Dependency(instance_of=Money)
     redis_status = providers.Dependency(instance_of=RedisStatus, default=RedisStatus())
-    redis = providers.Dependency(instance_of=RedisConnection, default=None)
+    redis: providers.Dependency[RedisConnection | None] = providers.Dependency()
     holds = money.provided.holds
     caching = providers.Dependency(instance_of=Caching)
 

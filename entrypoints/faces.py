@@ -135,7 +135,9 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *stop_routes(use_cases.door, container.guarding().manage),
             *_credential_routes(use_cases.door, container, live),
             *_tenancy_routes(use_cases.door, container, live),
-            *own_key_routes(use_cases.door, container.describe_own_key(), budgeting.report, container.limiting().book),
+            *own_key_routes(
+                use_cases.door, container.describe_own_key(), budgeting.report, container.limiting().book
+            ),
             *limit_routes(use_cases.door, _limits(container, live)),
             *budget_routes(use_cases.door, budgeting.manage, budgeting.report, budgeting.charges),
             *file_routes(use_cases.door, batching.files),

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from entrypoints.lifespan import administered, has_data, open_faces, open_stores
 from entrypoints.limiting import stored_limits
 from entrypoints.limits_opening import limit_store
 from entrypoints.live import provisioned
+from entrypoints.local_acts import entered
 from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
@@ -60,7 +61,7 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
     """
     settings = loaded.settings
     if has_data(settings):
-        with _stores(loaded) as container:
+        with _stores(loaded, looks=True) as container:
             catalog, routes, budgets = run(_of_stores(container))
             credentials = run(container.vaulting().exist(credential_names(settings)))
     else:
@@ -85,14 +86,16 @@ def redis_facts(loaded: LoadedSettings) -> RedisTold | None:
 
 
 @contextmanager
-def _stores(loaded: LoadedSettings | None = None) -> Iterator[StoreContainer]:
-    """The data directory's stores for one command, without a server."""
+def _stores(loaded: LoadedSettings | None = None, *, looks: bool = False) -> Iterator[StoreContainer]:
+    """The data directory's stores for one command, without a server; what it changes is entered in the audit
+    trail, unless it only `looks`."""
     loaded = loaded or load_settings(os.environ)
     with command_loop():
         opened = open_stores(loaded.settings, loaded.environ)
         container = run(_entered(opened))
         try:
-            yield container
+            with nullcontext() if looks else entered(container.auditing().trail):
+                yield container
         finally:
             run(_left(opened))
 
@@ -199,6 +202,23 @@ def now() -> datetime:
 def bundled_catalog() -> Catalog:
     """What is known of models without a data directory."""
     return asyncio.run(bundled_only().load())
+
+
+@contextmanager
+def open_audit() -> Iterator[Auditing]:
+    """What `interchange audit` works with."""
+    with _stores() as container:
+        yield container.auditing()
+
+
+def signature_check() -> CheckSignature:
+    """What `interchange audit verify` checks signatures with; opens nothing."""
+    return signed_by
+
+
+def audit_role(loaded: LoadedSettings | None = None) -> AuditRole:
+    """What `interchange db audit-role` works with; opens nothing."""
+    return database_audit_role((loaded or load_settings(os.environ)).settings)
 
 
 @contextmanager

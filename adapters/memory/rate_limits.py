@@ -19,6 +19,9 @@ class InMemoryRateLimits(RateLimitStore):
         self._used: dict[str, tuple[int, int]] = {}
         self._numbers: dict[str, int] = {}
 
+    async def begin(self) -> None:
+        """Nothing to do."""
+
     async def exchange(self, holder: str, number: int, lines: Sequence[LimitLine]) -> list[Told]:
         if not self.reachable:
             raise StoreUnavailable("the store of rate limits is not reachable", retry_after_s=1.0)

@@ -41,6 +41,9 @@ class SqlRateLimits(RateLimitStore):
         self._database = database
         self._clock = clock
 
+    async def begin(self) -> None:
+        """Nothing to do: what was committed stays."""
+
     async def exchange(self, holder: str, number: int, lines: Sequence[LimitLine]) -> list[Told]:
         # A transaction that was rolled back left nothing, and one without an answer is not repeated.
         del holder, number

@@ -27,6 +27,11 @@ class RateLimitStore(Protocol):
     """One clock for all who ask: the store's own."""
 
     @abstractmethod
+    async def begin(self) -> None:
+        """To be called once before anybody is limited. Raises StoreUnavailable."""
+        ...
+
+    @abstractmethod
     async def exchange(self, holder: str, number: int, lines: Sequence[LimitLine]) -> list[Told]:
         """Asks about accounts, each for itself; answers in the order of the lines, each account once.
 

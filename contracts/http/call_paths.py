@@ -13,6 +13,7 @@ from contracts.http.error_answers import (
     other_refusals,
 )
 from contracts.http.headers import ON_ANSWERS, REQUEST_HEADERS, RESPONSE_HEADERS
+from contracts.http.limit_paths import LIMIT_HEADERS
 from contracts.http.words import ref, text
 
 _WISHES = [{"$ref": f"#/components/parameters/{name}"} for name in REQUEST_HEADERS]
@@ -24,7 +25,12 @@ def _answer(schema: str, events: str) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": ref(schema)}}
     if events:
         content["text/event-stream"] = {"schema": text(events)}
-    names = ("x-request-id", *ON_ANSWERS, *(name for name in RESPONSE_HEADERS if name not in ON_ANSWERS))
+    names = (
+        "x-request-id",
+        *ON_ANSWERS,
+        *(name for name in RESPONSE_HEADERS if name not in ON_ANSWERS),
+        *LIMIT_HEADERS,
+    )
     return {
         "description": "The model's answer.",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in dict.fromkeys(names)},

@@ -4,6 +4,7 @@ from typing import Any
 
 from contracts.http.error_answers import LLM_STATUSES, errors, other_refusals
 from contracts.http.headers import ON_ANSWERS, REQUEST_HEADERS, RESPONSE_HEADERS
+from contracts.http.limit_paths import LIMIT_HEADERS
 from contracts.http.operations import json_answer, operation, path_parameter, query_parameter
 from contracts.http.words import Schema, anything, array, integer, number, obj, one_of, ref, text
 
@@ -18,7 +19,7 @@ def _answer(schema: Schema, description: str, events: str = "") -> dict[str, Any
     content: dict[str, Any] = {"application/json": {"schema": schema}}
     if events:
         content["text/event-stream"] = {"schema": text(events)}
-    names = dict.fromkeys(("x-request-id", *ON_ANSWERS, *RESPONSE_HEADERS))
+    names = dict.fromkeys(("x-request-id", *ON_ANSWERS, *RESPONSE_HEADERS, *LIMIT_HEADERS))
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     return {"description": description, "headers": headers, "content": content}
 

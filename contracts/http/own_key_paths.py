@@ -42,6 +42,9 @@ OWN_KEY_SCHEMAS: dict[str, Any] = {
                     ),
                     "budget": maybe(ref("KeyBudgetStanding")),
                     "rate_limit": maybe(obj({"requests": integer(minimum=0), "interval": text()})),
+                    "rate_limits": array(
+                        ref("LimitStanding"), "Limits on whatever this key asks for, as far as known here."
+                    ),
                     "limits_note": text("What the limits are of, or why they are null."),
                     "usage_daily": maybe(ref("KeyUsage")),
                     "usage_monthly": maybe(ref("KeyUsage")),

@@ -8,8 +8,10 @@ from domain.limits.limit import LimitAccount
 from domain.limits.standing import LimitStanding
 
 
-def limited(full: LimitStanding, wait_s: float, standings: Sequence[LimitStanding]) -> RateLimited:
-    """The refusal by a limit without room, for at least `wait_s`."""
+def limited(
+    full: LimitStanding, wait_s: float, standings: Sequence[LimitStanding], at_us: int
+) -> RateLimited:
+    """The refusal by a limit without room, for at least `wait_s` from `at_us` on."""
     of = f" of {full.subject}" if full.subject else ""
     in_s = max(1, math.ceil(wait_s))
     return RateLimited(
@@ -30,6 +32,7 @@ def limited(full: LimitStanding, wait_s: float, standings: Sequence[LimitStandin
             "reset_s": math.ceil(full.reset_s),
         },
         standings=standings,
+        at_us=at_us,
     )
 
 

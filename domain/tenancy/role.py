@@ -17,10 +17,11 @@ OWNER: Final = "owner"
 _CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"})
 _SEE: Final = frozenset(
     {"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read", "budgets.read"}
-    | {"cache.read", "tenants.read"}
+    | {"cache.read", "tenants.read", "limits.read"}
 )
 _OPERATE: Final = frozenset(
-    {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"} | {"cache.write"}
+    {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"}
+    | {"cache.write", "limits.write"}
 )
 _ADMINISTER: Final = frozenset(
     {"keys.read", "keys.write", "catalog.write", "config.write"} | {"roles.read", "roles.write"}

@@ -8,6 +8,7 @@ from application.job import Job
 from domain.caching.effect import HIT_SEMANTIC
 from domain.money import format_usd
 from entrypoints.http.asgi import RawHeaders
+from entrypoints.http.limit_headers import limit_headers
 
 
 def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeaders:
@@ -34,6 +35,8 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
     if job.budget_left_nano_usd is not None:
         left = format_usd(job.budget_left_nano_usd)
         headers.append((b"x-interchange-budget-remaining-usd", left.encode()))
+    if job.limited is not None:
+        headers += limit_headers(job, now)
     if job.max_tokens_set is not None:
         headers.append((b"x-interchange-max-tokens", b"%d" % job.max_tokens_set))
     if job.trace:

@@ -48,6 +48,7 @@ from domain.errors import (
 from domain.llm.failures import FailureKind
 from entrypoints.http.asgi import RawHeaders
 from entrypoints.http.google_errors import google_payload
+from entrypoints.http.limit_headers import refusal_headers
 from entrypoints.http.overflow_words import is_overflow, overflow_words
 
 STATUS: Mapping[type[InterchangeError], int] = {
@@ -257,6 +258,8 @@ def render_error(error: InterchangeError, dialect: str, request_id: str) -> tupl
             ]
             headers += retry_after(error.retry_after_s)
             return status, headers, failure.body
+    elif isinstance(error, RateLimited):
+        headers += refusal_headers(error, dialect)
     headers.append((b"content-type", b"application/json"))
     headers += retry_after(error.retry_after_s)
     code, message = error.code, _safe_message(error)

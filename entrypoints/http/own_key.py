@@ -5,18 +5,22 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import Route
 
+from application.limit_book import LimitBook
 from application.use_cases.describe_key import DescribeOwnKey, PeriodUsage
 from application.use_cases.report_budgets import ReportBudgets, Standing
 from domain.money import usd_float
 from domain.tenancy.principal import Principal
 from entrypoints.budget_objects import account_object
 from entrypoints.http.guard import Door, guarded_routes
+from entrypoints.limit_objects import standing_object
 
 NOT_LIMITED = "no limit is set for this key"
 OF_BUDGET = "of the budget that leaves this key least"
 
 
-def own_key_routes(door: Door, describe: DescribeOwnKey, budgets: ReportBudgets) -> list[Route]:
+def own_key_routes(
+    door: Door, describe: DescribeOwnKey, budgets: ReportBudgets, limits: LimitBook
+) -> list[Route]:
     """The route; any valid key may ask about itself."""
 
     async def show(request: Request, by: Principal) -> Any:
@@ -40,6 +44,7 @@ def own_key_routes(door: Door, describe: DescribeOwnKey, budgets: ReportBudgets)
                 "limit_reset": None if account is None else account["resets_at"],
                 "budget": None if tightest is None else _budget(tightest),
                 "rate_limit": None,
+                "rate_limits": [standing_object(each) for each in limits.of_key(by)],
                 "limits_note": NOT_LIMITED if account is None else OF_BUDGET,
                 "usage_daily": _period(key.day),
                 "usage_monthly": _period(key.month),

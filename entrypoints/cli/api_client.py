@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -35,7 +36,9 @@ class NotAnswering(click.ClickException):
 class ApiClient:
     """Calls one server with one key."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, *, cert_file: str | None = None) -> None:
+        """`cert_file`: the certificate of the server on this machine, trusted whatever name is in it."""
+        self._cert_file = cert_file
         self.url = url.rstrip("/")
         self.timeout_s = TIMEOUT_S
         """For one call."""
@@ -45,6 +48,24 @@ class ApiClient:
     def authorization(self) -> str:
         """The value of the header that proves who calls, for exchanges that are not JSON."""
         return f"Bearer {self._key}"
+
+    def connection(self, timeout_s: float) -> HTTPConnection:
+        """A connection to the server, not yet opened.
+
+        Certificates are checked against the machine's authorities and those in INTERCHANGE_CA_FILE.
+        """
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        if parts.scheme != "https":
+            return HTTPConnection(host, parts.port, timeout=timeout_s)
+        context = ssl.create_default_context()
+        if own := os.environ.get("INTERCHANGE_CA_FILE"):
+            context.load_verify_locations(cafile=own)
+        elif self._cert_file is not None:
+            context = ssl.create_default_context(cafile=self._cert_file)
+            context.check_hostname = False
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return HTTPSConnection(host, parts.port, timeout=timeout_s, context=context)
 
     def call(
         self,
@@ -71,9 +92,8 @@ class ApiClient:
         self, method: str, path: str, body: Mapping[str, Any] | bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, str]:
         parts = urlsplit(self.url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         try:
-            connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
+            connection = self.connection(self.timeout_s)
             try:
                 connection.request(
                     method,
@@ -112,6 +132,7 @@ def connect(config_path: str | None, url: str | None, key: str | None) -> ApiCli
         click.ClickException: there is no key to use.
     """
     settings = _settings(config_path)
+    running: dict[str, Any] = {}
     if url is None:
         running = read_state(settings.data_dir / "server.json")
         url = running.get("url") or f"http://{reachable_host(settings.server.host)}:{settings.server.port}"
@@ -123,7 +144,7 @@ def connect(config_path: str | None, url: str | None, key: str | None) -> ApiCli
                 f"no key: {settings.key_file} cannot be read ({error.strerror}); give --key or set "
                 "INTERCHANGE_API_KEY, or make a new one with `interchange keys recover`"
             ) from error
-    return ApiClient(url, key)
+    return ApiClient(url, key, cert_file=running.get("cert_file"))
 
 
 def _settings(config_path: str | None) -> Settings:

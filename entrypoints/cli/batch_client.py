@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -107,9 +107,8 @@ class _Exchange:
         body: Iterator[bytes] | None,
     ) -> None:
         parts = urlsplit(api.url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._url = api.url
-        self._connection = kind(parts.hostname or "", parts.port, timeout=TRANSFER_TIMEOUT_S)
+        self._connection = api.connection(TRANSFER_TIMEOUT_S)
         self._request = (method, parts.path + path, body, {"authorization": api.authorization, **headers})
 
     def __enter__(self) -> Any:

@@ -7,15 +7,17 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import click
 
 from domain.errors import InterchangeError
 from entrypoints.cli.api_client import ApiClient, read_state
 from entrypoints.cli.configured import config_option
+from entrypoints.cli.doctor_tls import certificate_findings
+from entrypoints.cli.findings import Finding
 from entrypoints.config.loading import LoadedSettings, load_settings
 from entrypoints.config.problems import ConfigError
 from entrypoints.jobs.ports import owner_of, port_is_free, reachable_host
@@ -24,18 +26,6 @@ FREE_DISK_BYTES_MIN: Final = 200 * 1024 * 1024
 OPEN_FILES_PER_REQUEST: Final = 2
 _PARTS: Final = ("portkey", "usage_log", "ledger", "redis", "cache")
 """Of `/health`, in the words that it has for them."""
-
-Verdict = Literal["ok", "note", "fail"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `advice` says what to do; empty when nothing is to be done."""
-
-    what: str
-    verdict: Verdict
-    text: str
-    advice: str = ""
 
 
 @click.command()
@@ -70,6 +60,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
     yield from _database(loaded)
     yield from _redis(loaded)
     yield from _stores(loaded)
+    yield from certificate_findings(loaded)
     yield _open_files(loaded)
     yield _gateway(loaded)
     yield from _server(loaded)
@@ -212,7 +203,7 @@ def _server(loaded: LoadedSettings) -> Iterator[Finding]:
     settings = loaded.settings
     running = read_state(settings.data_dir / "server.json")
     if running.get("url"):
-        yield _running(str(running["url"]))
+        yield _running(ApiClient(str(running["url"]), "", cert_file=running.get("cert_file")))
         return
     host, port = settings.server.host, settings.server.port
     try:
@@ -227,9 +218,10 @@ def _server(loaded: LoadedSettings) -> Iterator[Finding]:
     yield Finding("server", "fail", f"port {port} is held by {who}", f"PORT={port + 1} make run")
 
 
-def _running(url: str) -> Finding:
+def _running(server: ApiClient) -> Finding:
+    url = server.url
     try:
-        health = ApiClient(url, "").call("GET", "/health")
+        health = server.call("GET", "/health")
     except click.ClickException as error:
         return Finding("server", "fail", error.message)
     status = str(health.get("status", "unknown")) if isinstance(health, dict) else "unknown"

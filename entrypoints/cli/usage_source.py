@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -49,8 +49,7 @@ class ServerSource:
 
     def write(self, query: Query, file: BinaryIO) -> None:
         parts = urlsplit(self._api.url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TRANSFER_TIMEOUT_S)
+        connection = self._api.connection(TRANSFER_TIMEOUT_S)
         try:
             headers = {"authorization": self._api.authorization}
             connection.request("GET", f"{parts.path}{PATH}?{urlencode(query)}", headers=headers)

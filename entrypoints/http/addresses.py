@@ -5,7 +5,7 @@ that is not a trusted proxy's was written by somebody who may have lied, and is 
 """
 
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Final
 
 from domain.egress.addresses import Address, parse_address
@@ -14,7 +14,6 @@ from domain.tenancy.networks import Networks
 HOPS_MAX: Final = 32
 """More proxies than anybody has; the rest is not looked at, and the caller counts as unknown."""
 UNKNOWN: Final = ""
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _FOR: Final = re.compile(r'(?:^|;)\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s"]*)\s*(?=;|$)', re.IGNORECASE)
 _WITH_PORT: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?")
 
@@ -38,14 +37,14 @@ def forwarded_client(
     """
     if not trusted.holds(peer):
         return canonical(peer)
-    values = [value.decode("latin-1") for name, value in headers if name == header]
-    hops = _forwarded_hops(values) if header == b"forwarded" else _listed_hops(values)
-    if hops is None or len(hops) > HOPS_MAX:
-        return UNKNOWN
+    joined = ",".join(value.decode("latin-1") for name, value in headers if name == header)
     nearest = canonical(peer)
-    for hop in reversed(hops):
-        address = _address_of(hop)
-        if address is None:
+    if not joined.strip():
+        return nearest
+    hops = _from_the_right(joined) if header == b"forwarded" else reversed(joined.split(","))
+    for count, hop in enumerate(hops, 1):
+        address = _address_of(_named_in(hop) if header == b"forwarded" else hop.strip())
+        if address is None or count > HOPS_MAX:
             return UNKNOWN
         nearest = _text(address)
         if not trusted.holds(nearest):
@@ -64,25 +63,23 @@ def _text(address: Address) -> str:
     return str(mapped if mapped is not None else address)
 
 
-def _listed_hops(values: list[str]) -> list[str] | None:
-    joined = ",".join(values)
-    return [part.strip() for part in joined.split(",")] if joined.strip() else []
+def _from_the_right(joined: str) -> Iterator[str]:
+    """Elements of a Forwarded header, the last first. A quote left open is its writer's, and hides nothing
+    that was written after it."""
+    element = ""
+    for part in reversed(joined.split(",")):
+        element = f"{part},{element}" if element else part
+        if element.count('"') % 2 == 0:
+            yield element
+            element = ""
+    if element:
+        yield element
 
 
-def _forwarded_hops(values: list[str]) -> list[str] | None:
-    """The `for` of each element (RFC 7239); None when one has none, or none that can be read."""
-    joined = ",".join(values)
-    if not joined.strip():
-        return []
-    # A comma within quotes separates nothing.
-    hidden = _QUOTED.sub(lambda quoted: quoted[0].replace(",", "\0"), joined)
-    hops = []
-    for element in hidden.split(","):
-        found = _FOR.findall(element)
-        if len(found) != 1:
-            return None
-        hops.append(found[0].strip('"').replace("\0", ","))
-    return hops
+def _named_in(element: str) -> str:
+    """The `for` of one element (RFC 7239); empty where there is none, or more than one."""
+    found = _FOR.findall(element)
+    return found[0].strip('"') if len(found) == 1 else ""
 
 
 def _address_of(hop: str) -> Address | None:

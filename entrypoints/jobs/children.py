@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class ChildPlan:
     stop_timeout_s: float = 5.0
     log: Path | None = None
     """Where its output goes, begun anew with each start; None: to our own."""
+    tls: bool = False
+    """Whether it is probed over TLS. Whose certificate that is does not matter: it is our own child."""
 
 
 class ChildFailed(Exception):
@@ -81,6 +84,12 @@ class Child:
             await asyncio.wait({keeper})
         await self._end()
 
+    def hang_up(self) -> None:
+        """SIGHUP to the child alone, which reads its files anew."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGHUP)
+
     def kill(self) -> None:
         """Ends it now; for the second Ctrl-C."""
         if self._process is not None and self._process.returncode is None:
@@ -108,7 +117,8 @@ class Child:
         while time.monotonic() < give_up_at:
             if process.returncode is not None:
                 raise ChildFailed(f"{self.plan.name} ended with status {process.returncode}")
-            if await answers(self.plan.host, self.plan.port, self.plan.probe_path):
+            plan = self.plan
+            if await answers(plan.host, plan.port, plan.probe_path, tls=plan.tls):
                 return
             await asyncio.sleep(PROBE_EVERY_S)
         raise ChildFailed(f"{self.plan.name} did not answer within {self.plan.start_timeout_s:.0f} s")
@@ -156,11 +166,15 @@ def _signal_session(leader_pid: int, number: signal.Signals) -> None:
         os.killpg(leader_pid, number)
 
 
-async def answers(host: str, port: int, path: str) -> bool:
+async def answers(host: str, port: int, path: str, *, tls: bool = False) -> bool:
     """Whether an HTTP server there answers at all, with whatever status."""
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(host.strip("[]"), port)
+            reader, writer = await asyncio.open_connection(host.strip("[]"), port, ssl=context)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
                 return (await reader.read(5)) == b"HTTP/"

@@ -22,9 +22,11 @@ from entrypoints.config.loading import LoadedSettings
 from entrypoints.jobs.children import Child, ChildFailed, ChildPlan, write_state
 from entrypoints.jobs.data_directory import DataDirectoryInUse, DataDirectoryLock
 from entrypoints.jobs.gateway_process import GatewayProcess, GatewayState
+from entrypoints.jobs.listener_tls import CertificateUnusable, CertificateWatch, check_pair
 from entrypoints.jobs.ports import free_port, owner_of, port_is_free, reachable_host
 from entrypoints.jobs.start_page import Running, start_page
 from entrypoints.jobs.web_server import KILL_MARGIN_S
+from entrypoints.settings import ServerSettings
 
 APPLICATION: Final = "entrypoints.main:build_application"
 SIMULATOR_MODULE: Final = "entrypoints.simulator"
@@ -74,6 +76,7 @@ class Supervisor:
         Raises:
             CannotServe: nothing was started.
         """
+        self._check_certificate()
         lock = self._take_data_directory()
         try:
             port = self._choose_port()
@@ -86,6 +89,14 @@ class Supervisor:
                 await self._stop_everything()
         finally:
             lock.release()
+
+    def _check_certificate(self) -> None:
+        tls = self._settings.server.tls
+        try:
+            if tls is not None:
+                check_pair(tls.cert_file, tls.key_file)
+        except CertificateUnusable as error:
+            raise CannotServe(f"server.tls: {error}") from None
 
     def _take_data_directory(self) -> DataDirectoryLock:
         try:
@@ -147,8 +158,14 @@ class Supervisor:
         if stopped:
             return 0
         assert self._web is not None
-        url = f"http://{reachable_host(self._settings.server.host)}:{port}"
-        write_state(self._file(SERVER_FILE), {"url": url, "pid": os.getpid()})
+        tls = self._settings.server.tls
+        scheme = "http" if tls is None else "https"
+        url = f"{scheme}://{reachable_host(self._settings.server.host)}:{port}"
+        state = {"url": url, "pid": os.getpid()}
+        # Commands on this machine trust the file that the server itself uses, whatever name is in it.
+        write_state(
+            self._file(SERVER_FILE), state if tls is None else {**state, "cert_file": str(tls.cert_file)}
+        )
         gateway = self._gateway_line or "not used: calls go directly to providers"
         running = Running(
             url=url,
@@ -161,10 +178,21 @@ class Supervisor:
         self._announced = True
         gave_up = asyncio.create_task(self._web.gave_up.wait())
         asked = asyncio.create_task(self._stop.wait())
+        watching = asyncio.create_task(self._watch_certificate(self._web))
         await asyncio.wait({gave_up, asked}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (gave_up, asked):
+        for task in (gave_up, asked, watching):
             task.cancel()
         return 0 if self._stop.is_set() else 1
+
+    async def _watch_certificate(self, web: Child) -> None:
+        """Gives workers the renewed certificate; returns at once where TLS ends elsewhere."""
+        tls = self._settings.server.tls
+        if tls is not None:
+            loop = asyncio.get_running_loop()
+            watch = CertificateWatch(
+                tls.cert_file, tls.key_file, renewed=lambda: loop.call_soon_threadsafe(web.hang_up)
+            )
+            await watch.run()
 
     async def _start_simulator(self) -> str | None:
         """Its address; None when it is not wanted, or does not start: the server is of use without it."""
@@ -234,6 +262,7 @@ class Supervisor:
             *("--max-concurrent-requests", str(self._settings.limits.max_concurrent_requests)),
             *("--drain-timeout-s", str(server.drain_timeout_s)),
             *("--parent-pid", str(os.getpid())),
+            *tls_arguments(server),
         )
         plan = ChildPlan(
             name="the web server",
@@ -243,6 +272,7 @@ class Supervisor:
             probe_path="/health/live",
             environment=self._web_environment(port, simulator_url),
             stop_timeout_s=server.drain_timeout_s + 2 * KILL_MARGIN_S,
+            tls=server.tls is not None,
         )
         self._web = Child(plan, on_end=self._say)
         return await self._until_stopped(self._web)
@@ -302,6 +332,15 @@ def stdin_is_terminal() -> bool:
         return os.isatty(0)
     except OSError:
         return False
+
+
+def tls_arguments(server: ServerSettings) -> tuple[str, ...]:
+    """The web server's own arguments for its certificate."""
+    tls = server.tls
+    if tls is None:
+        return ()
+    files = ("--tls-cert-file", str(tls.cert_file), "--tls-key-file", str(tls.key_file))
+    return (*files, "--tls-min", tls.min)
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,15 +9,18 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+import math
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
-from granian.constants import HTTPModes, Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
@@ -26,6 +29,10 @@ from entrypoints.jobs.ports import raise_file_limit
 
 KILL_MARGIN_S: Final = 5
 """What a worker gets beyond the drain to settle and flush, before it is killed."""
+HEADER_TIMEOUT_MS: Final = 10_000
+"""How long a head may take to arrive; a caller that sends a byte now and then must not hold on for ever."""
+HEAD_BYTES_MAX: Final = 128 * 1024
+"""What the server reads of a head at most; our own limit (`head_limits.py`) is lower and says why."""
 CANCEL_SIGNAL: Final = signal.SIGUSR1
 """Tells a worker that the time for draining is over."""
 
@@ -66,6 +73,15 @@ class DrainingServer(MPServer):
                     os.kill(worker.inner.pid, CANCEL_SIGNAL)
         super()._stop_workers()  # type: ignore[no-untyped-call]
 
+    def _reload(self, spawn_target: Any, target_loader: Any) -> None:
+        """SIGHUP: new workers, one by one, read the certificate anew; the old ones get the whole drain."""
+        usual = self.workers_kill_timeout
+        self.workers_kill_timeout = math.ceil(self.drain_timeout_s) + KILL_MARGIN_S
+        try:
+            super()._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+        finally:
+            self.workers_kill_timeout = usual
+
 
 def backpressure_for(max_concurrent_requests: int) -> int:
     """How many connections one worker takes at once.
@@ -78,6 +94,13 @@ def backpressure_for(max_concurrent_requests: int) -> int:
 
 def build_server(options: argparse.Namespace) -> Any:
     """A granian server with our settings; opens nothing yet."""
+    tls: dict[str, Any] = {}
+    if options.tls_cert_file is not None:
+        tls = {
+            "ssl_cert": options.tls_cert_file,
+            "ssl_key": options.tls_key_file,
+            "ssl_protocol_min": SSLProtocols.tls12 if options.tls_min == "1.2" else SSLProtocols.tls13,
+        }
     server = DrainingServer(
         target=options.application,
         address=options.host,
@@ -93,6 +116,8 @@ def build_server(options: argparse.Namespace) -> Any:
         log_access=False,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_MARGIN_S,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEAD_BYTES_MAX),
+        **tls,
     )
     server.drain_timeout_s = options.drain_timeout_s
     return server
@@ -108,6 +133,9 @@ def arguments(options: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--max-concurrent-requests", type=int, default=1000)
     parser.add_argument("--drain-timeout-s", type=float, default=30.0)
     parser.add_argument("--parent-pid", type=int, required=True)
+    parser.add_argument("--tls-cert-file", type=Path)
+    parser.add_argument("--tls-key-file", type=Path)
+    parser.add_argument("--tls-min", choices=("1.2", "1.3"), default="1.3")
     return parser.parse_args(options)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.errors import InvalidRequest, RequestTooLarge
 from application.json_limits import DEPTH_MAX, ELEMENTS_MAX, check_json_limits
+from domain.errors import InvalidRequest, RequestTooLarge
 
 WORDS = st.text(alphabet='ab"[]{},\\\n\u00e9', max_size=8)
 VALUES = st.recursive(

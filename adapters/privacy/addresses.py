@@ -47,6 +47,9 @@ class EmailFinder:
 
     kinds: frozenset[PiiKind] = frozenset({PiiKind.EMAIL_ADDRESS})
 
+    def may_hold(self, reading: Reading) -> bool:
+        return "@" in reading.text
+
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:  # noqa: ARG002
         text = reading.text
         place = text.find("@", reading.start)
@@ -122,6 +125,9 @@ class MachineFinder:
     """Finder of IP and MAC addresses. Those that name nobody (loopback, unspecified, broadcast) are none."""
 
     kinds: frozenset[PiiKind] = frozenset({PiiKind.IP_ADDRESS, PiiKind.MAC_ADDRESS})
+
+    def may_hold(self, reading: Reading) -> bool:
+        return reading.has_dotted() or reading.has_colons()
 
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
         wants_ip = PiiKind.IP_ADDRESS in kinds

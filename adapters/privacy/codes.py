@@ -44,9 +44,10 @@ class CodeFinder:
 
     kinds: frozenset[PiiKind] = frozenset({PiiKind.IBAN_CODE, *(entry.kind for entry in CODES)})
 
+    def may_hold(self, reading: Reading) -> bool:
+        return reading.has_codes()
+
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
-        if not reading.has_codes():
-            return
         text = reading.text
         if PiiKind.IBAN_CODE in kinds:
             for match in _IBAN_START.finditer(text, reading.start):
@@ -113,9 +114,10 @@ class WalletFinder:
 
     kinds: frozenset[PiiKind] = frozenset({PiiKind.CRYPTO})
 
+    def may_hold(self, reading: Reading) -> bool:
+        return reading.has_long_tokens()
+
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:  # noqa: ARG002
-        if not reading.has_long_tokens():
-            return
         for pattern in (_BITCOIN, _SEGWIT, _ETHEREUM):
             for match in pattern.finditer(reading.text, reading.start):
                 if pattern is not _BITCOIN or _is_base_58_checked(match.group()):

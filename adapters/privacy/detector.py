@@ -1,6 +1,7 @@
 """The detector: finders beside each other, and one rule for what stands where they overlap."""
 
 from collections.abc import Set
+from functools import lru_cache
 from typing import Final
 
 from adapters.privacy.addresses import EmailFinder, MachineFinder
@@ -33,12 +34,13 @@ class PatternDetector:
 
     def find(self, text: str, kinds: Set[PiiKind], start: int = 0) -> list[Finding]:
         reading = Reading(text, start)
-        return _led_back(reading, resolved(_candidates(reading, kinds)))
+        found = _candidates(reading, kinds)
+        return _led_back(reading, resolved(found)) if found else found
 
     def scan(self, text: str, kinds: Set[PiiKind], start: int = 0) -> Scanned:
         reading = Reading(text, start)
-        places = [finder.open_from(reading) for finder in _FINDERS if not finder.kinds.isdisjoint(kinds)]
-        closed = max(reading.start, min([last_token(reading.text), *places]))
+        places = [finder.open_from(reading) for finder in _finders(frozenset(kinds))]
+        reading.until = closed = max(reading.start, min([last_token(reading.text), *places]))
         findings: list[Finding] = []
         for cluster in clusters_of(each for each in _candidates(reading, kinds) if each.start < closed):
             if cluster.end > closed:
@@ -51,14 +53,20 @@ class PatternDetector:
 
 def _candidates(reading: Reading, kinds: Set[PiiKind]) -> list[Finding]:
     found: list[Finding] = []
-    for finder in _FINDERS:
-        if not finder.kinds.isdisjoint(kinds):
+    for finder in _finders(frozenset(kinds)):
+        if finder.may_hold(reading):
             found += [each for each in finder.candidates(reading, kinds) if each.kind in kinds]
     return found
 
 
+@lru_cache(maxsize=256)
+def _finders(kinds: frozenset[PiiKind]) -> tuple[Finder, ...]:
+    """A policy's kinds are the same set for each of its requests."""
+    return tuple(finder for finder in _FINDERS if not finder.kinds.isdisjoint(kinds))
+
+
 def _led_back(reading: Reading, findings: list[Finding]) -> list[Finding]:
-    return [
-        each._replace(start=reading.folded.origin(each.start), end=reading.folded.origin_end(each.end))
-        for each in findings
-    ]
+    if not findings:
+        return findings
+    origin, origin_end = reading.folded.origin, reading.folded.origin_end
+    return [each._replace(start=origin(each.start), end=origin_end(each.end)) for each in findings]

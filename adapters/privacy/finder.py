@@ -23,6 +23,11 @@ class Finder(Protocol):
     kinds: frozenset[PiiKind]
 
     @abstractmethod
+    def may_hold(self, reading: Reading) -> bool:
+        """Whether the text can hold any of its kinds: cheap, and never no where one is."""
+        ...
+
+    @abstractmethod
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
         """Every place from `reading.start` on, in any order; they may overlap. Positions are folded ones."""
         ...

@@ -14,9 +14,14 @@ _UNSEEN: Final = (
 )
 _SPACES: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HYPHENS: Final = "\u2010-\u2015\u2212\u2e3a\u2e3b\ufe58\ufe63"
-_ODD: Final = re.compile(
-    rf"[{_UNSEEN}{_SPACES}{_HYPHENS}\uff01-\uff5e\ufe52\ufe55\ufe6b\u2024\uff61]|(?![0-9])\d"
+_PLAIN: Final = (
+    "\x00-\x9f\u00a1-\u00ac\u00ae-\u034e\u0350-\u061b\u061d-\u065f\u066a-\u06ef\u06fa-\u07bf"
+    "\u0900-\u0965\u0970-\u09e5\u2016-\u2023\u2025-\u2027\u2030-\u205e\u2070-\u2211"
+    "\u2213-\u2e39\u3001-\ua61f\uac00-\ud7a3\U0001f000-\U0001fbef"
 )
+_ODD: Final = re.compile(f"[^{_PLAIN}]")
+"""What may have another form. Few ranges of common scripts, turned round: that is ten times as fast as the
+set of all that has one."""
 _UNSEEN_RUN: Final = re.compile(f"[{_UNSEEN}]+")
 _SPACE: Final = re.compile(f"[{_SPACES}]")
 _HYPHEN: Final = re.compile(f"[{_HYPHENS}]")

@@ -108,9 +108,7 @@ NUMBERS: Final = (
         PiiKind.DE_TAX_ID,
         _form(r"[1-9][0-9](?: ?[0-9]{3}){3}"),
         "de.idnr",
-        _words(
-            "steuer-id", "steuerid", "steueridentifikationsnummer", "identifikationsnummer", "idnr"
-        )._replace(others=re.compile("(?!)")),
+        _words("steuer", "steuerid", "steueridentifikationsnummer", "identifikationsnummer", "idnr"),
     ),
     NationalId(
         PiiKind.FR_NIR,
@@ -219,7 +217,7 @@ CODES: Final = (
         PiiKind.IN_PAN,
         _form(r"[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]", any_case=True),
         _is_pan,
-        _words("pan", "permanent account", "pan number", "pan card")._replace(others=re.compile("(?!)")),
+        _words("pan", "permanent account", "pan card", "account", "card"),
     ),
     NationalId(
         PiiKind.SG_NRIC, _form(r"[STFG][0-9]{7}[A-Z]", any_case=True), _is_nric, _words("nric", "fin"), _ANY

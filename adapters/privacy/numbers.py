@@ -6,7 +6,7 @@ from typing import Final
 
 from adapters.privacy.cards import card_candidates
 from adapters.privacy.national_ids import NUMBERS, NationalId, is_checked
-from adapters.privacy.phones import phone_candidates
+from adapters.privacy.phones import is_date, phone_candidates
 from adapters.privacy.reading import Reading
 from domain.privacy.context import AFTER_CHARS, speaks_against, speaks_for
 from domain.privacy.finding import Finding
@@ -16,6 +16,8 @@ NUMBER_CHARS_MAX: Final = 48
 """With its separators and its extension."""
 
 _START: Final = re.compile(r"(?<![0-9A-Za-z_])(?=[0-9](?:[ .\-/()]{0,3}[0-9]){5})")
+_PREFIX_CHARS: Final = 2
+"""`+(` before the first digit."""
 _EXTENSION_CHARS: Final = 20
 _DECIDED_CHARS: Final = AFTER_CHARS + _EXTENSION_CHARS
 _TAIL_CHARS: Final = NUMBER_CHARS_MAX + _DECIDED_CHARS
@@ -31,11 +33,14 @@ class NumberFinder:
         {PiiKind.CREDIT_CARD, PiiKind.PHONE_NUMBER, *(entry.kind for entry in NUMBERS)}
     )
 
+    def may_hold(self, reading: Reading) -> bool:
+        return reading.has_numbers()
+
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
-        if not reading.has_numbers():
-            return
         entries = [entry for entry in NUMBERS if entry.kind in kinds]
         for match in _START.finditer(reading.text, reading.start):
+            if match.start() >= reading.until + _PREFIX_CHARS:
+                return
             for found in self._at(reading, match.start(), kinds, entries):
                 if found.start >= reading.start and found.end - found.start <= NUMBER_CHARS_MAX:
                     yield found
@@ -55,6 +60,8 @@ class NumberFinder:
     def _at(
         self, reading: Reading, place: int, kinds: Set[PiiKind], entries: list[NationalId]
     ) -> Iterator[Finding]:
+        if is_date(reading.text, place):
+            return
         if PiiKind.CREDIT_CARD in kinds:
             yield from card_candidates(reading, place)
         for entry in entries:

@@ -27,6 +27,7 @@ _CERTAIN_FORMS: Final = re.compile(
 )
 _CERTAIN_IN_PARENTHESES: Final = re.compile(r"0?[0-9]{2,4}\)[ -]?[0-9]{3,5}[ .-][0-9]{3,4}(?![0-9])")
 _COUNTRY: Final = re.compile("00[1-9]")
+_GOES_ON: Final = frozenset("-./0123456789")
 _MONEY: Final = frozenset("$€£¥₹#%")
 
 
@@ -50,11 +51,18 @@ def phone_candidates(reading: Reading, place: int) -> Iterator[Finding]:
     if not DIGITS_MIN <= digits <= DIGITS_MAX or run.group().count("(") + opens != run.group().count(")"):
         return
     start = place - 1 if opens else place
-    if not _is_whole(text, start, end) or _DATE.match(text, place):
+    if not _is_whole(text, start, end):
         return
     score = _score(reading, start, place, run)
     if score:
         yield Finding(PiiKind.PHONE_NUMBER, start, _with_extension(text, end), score)
+
+
+def is_date(text: str, place: int) -> bool:
+    """Whether what is there is a date or a span of years, the most common row of digits that is no number of
+    anybody."""
+    match = _DATE.match(text, place)
+    return match is not None and text[match.end() : match.end() + 1] not in _GOES_ON
 
 
 def _score(reading: Reading, start: int, place: int, run: re.Match[str]) -> float:

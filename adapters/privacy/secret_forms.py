@@ -113,6 +113,7 @@ PASSWORD_HINTS: Final = (
     "kennwort",
     "contraseña",
 )
+PASSWORD_STEMS: Final = ("pass", "pwd", "wort", "contrase")
 TOKEN_HINTS: Final = ("secret", "credential", "token", "key")
 KEY_PREFIXES: Final = (
     "api",

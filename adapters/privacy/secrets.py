@@ -16,7 +16,6 @@ _SECRET_CHARS: Final = re.compile(rf"[A-Za-z0-9_\-.~+/=]{{0,{forms.JWT_CHARS_MAX
 _IDENTIFIERS: Final = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)+")
 _TOKEN_VALUE_CHARS_MIN: Final = 12
 _PLAIN_TOKEN_CHARS_MIN: Final = 16
-_ASCII_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 class KeyFinder:
@@ -25,6 +24,9 @@ class KeyFinder:
     kinds: frozenset[PiiKind] = frozenset(
         {PiiKind.PROVIDER_KEY, PiiKind.INTERCHANGE_KEY, PiiKind.JWT, PiiKind.PRIVATE_KEY}
     )
+
+    def may_hold(self, reading: Reading) -> bool:
+        return reading.has_long_tokens() or forms.PEM_BEGIN in reading.text
 
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
         text = reading.text
@@ -65,15 +67,18 @@ class PhraseFinder:
 
     kinds: frozenset[PiiKind] = frozenset({PiiKind.BEARER_TOKEN, PiiKind.URL_CREDENTIALS, PiiKind.PASSWORD})
 
+    def may_hold(self, reading: Reading) -> bool:
+        return reading.has_digits or ":" in reading.text or "=" in reading.text
+
     def candidates(self, reading: Reading, kinds: Set[PiiKind]) -> Iterator[Finding]:
         text = reading.text
-        if PiiKind.URL_CREDENTIALS in kinds and "://" in text:
+        if PiiKind.URL_CREDENTIALS in kinds and "@" in text and ":" in text:
             for place in _places(text, "://", max(0, reading.start - 3)):
                 match = forms.URL_CREDENTIALS.match(text, place + 3)
                 if match and match.start() >= reading.start and ":" in match.group(1):
                     yield Finding(PiiKind.URL_CREDENTIALS, *match.span(1), 0.95)
-        lower = _lowered(text)
-        if PiiKind.BEARER_TOKEN in kinds and "bearer" in lower:
+        lower = reading.lowered
+        if PiiKind.BEARER_TOKEN in kinds and reading.has_digits:
             for start in _bearer_values(reading, lower):
                 value = forms.BEARER_VALUE.match(text, start)
                 if start >= reading.start and value and _is_random(value.group()):
@@ -92,7 +97,7 @@ class PhraseFinder:
             body = forms.URL_BODY.match(text, begin + 3)
             if body is not None and body.end() == length:
                 places.append(begin + 3)
-        lower = _lowered(text)
+        lower = reading.lowered
         run = _run(text, forms.BEARER_CHARS_MAX)
         if length - run > TOKEN_CHARS_MAX and run in _bearer_values(reading, lower):
             places.append(run)
@@ -150,9 +155,8 @@ def _bearer_values(reading: Reading, lower: str) -> list[int]:
 def _assigned(reading: Reading, lower: str, first: int) -> Iterator[tuple[int, bool]]:
     """Where a value begins that words before it call a secret, and whether they call it a password. The words
     are within what a stream keeps."""
-    if ":" not in lower and "=" not in lower and "pass" not in lower and "wort" not in lower:
-        return
-    for hint in (*forms.PASSWORD_HINTS, *forms.TOKEN_HINTS):
+    stems = any(stem in lower for stem in forms.PASSWORD_STEMS)
+    for hint in (*forms.PASSWORD_HINTS, *forms.TOKEN_HINTS) if stems else forms.TOKEN_HINTS:
         for place in _places(lower, hint, max(0, first - 64)):
             if hint == "key" and not lower[max(0, place - 12) : place].rstrip("_- ").endswith(
                 forms.KEY_PREFIXES
@@ -228,8 +232,3 @@ def _places(text: str, part: str, first: int) -> Iterator[int]:
     while place >= 0:
         yield place
         place = text.find(part, place + 1)
-
-
-def _lowered(text: str) -> str:
-    """As long as the text, which `str.lower` does not promise for all scripts."""
-    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)

@@ -13,50 +13,64 @@ BEFORE_CHARS: Final = 48
 AFTER_CHARS: Final = 24
 """And so far behind, on the same line."""
 
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_SPACED_MAX: Final = 0x0E00
+"""Scripts below it put spaces between words."""
+
 
 class ContextWords(NamedTuple):
-    """Words that speak for a kind, and those that speak for something else."""
+    """What speaks for a kind, and what speaks for something else: single words, and what is looked for
+    anywhere (several words, or scripts without spaces). All in small letters."""
 
-    words: re.Pattern[str]
-    others: re.Pattern[str]
+    words: frozenset[str]
+    phrases: tuple[str, ...]
+    other_words: frozenset[str]
+    other_phrases: tuple[str, ...]
 
 
 def context_words(words: Iterable[str], others: Iterable[str] = ()) -> ContextWords:
-    """Whole words, in any case; those in scripts without spaces are found anywhere. None in `words` may be
-    empty."""
-    return ContextWords(_any_of(words), _any_of(others))
+    """Whole words, in any case; a word that is in both speaks for the kind."""
+    singles, phrases = _sorted_out(words)
+    other_singles, other_phrases = _sorted_out(others)
+    return ContextWords(singles, phrases, other_singles - singles, other_phrases)
 
 
 def speaks_for(before: str, after: str, context: ContextWords) -> bool:
     """Whether the words beside a place say that it is of the kind. `before` and `after` are cut already."""
-    said = _last_end(context.words, before)
-    otherwise = _last_end(context.others, before)
+    said, otherwise = _nearest(before, context)
     if said >= 0 or otherwise >= 0:
         return said > otherwise
-    return context.words.search(after.split("\n", 1)[0]) is not None
+    return _nearest(after.split("\n", 1)[0], context)[0] >= 0
 
 
 def speaks_against(before: str, context: ContextWords) -> bool:
     """Whether the nearest word before a place says that it is something else."""
-    return _last_end(context.others, before) > _last_end(context.words, before)
+    said, otherwise = _nearest(before, context)
+    return otherwise > said
 
 
-def _last_end(pattern: re.Pattern[str], text: str) -> int:
-    end = -1
-    for match in pattern.finditer(text):
-        end = match.end()
-    return end
+def _nearest(text: str, context: ContextWords) -> tuple[int, int]:
+    """Where the last word for it, and the last for something else, end; -1 where there is none."""
+    lowered = text.lower()
+    said = max((_end(lowered, phrase) for phrase in context.phrases), default=-1)
+    otherwise = max((_end(lowered, phrase) for phrase in context.other_phrases), default=-1)
+    for match in reversed(list(_WORD.finditer(lowered))):
+        word = match.group()
+        if word in context.words:
+            return max(said, match.end()), otherwise
+        if word in context.other_words:
+            return said, max(otherwise, match.end())
+    return said, otherwise
 
 
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    spelled = sorted({word.lower() for word in words}, key=lambda word: (-len(word), word))
-    parts = [
-        rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])" if word.isascii() or _spaced(word) else re.escape(word)
-        for word in spelled
-    ]
-    return re.compile("|".join(parts) if parts else r"(?!)", re.IGNORECASE)
+def _end(text: str, phrase: str) -> int:
+    place = text.rfind(phrase)
+    return -1 if place < 0 else place + len(phrase)
 
 
-def _spaced(word: str) -> bool:
-    """Whether its script puts spaces between words."""
-    return max(map(ord, word)) < 0x0E00
+def _sorted_out(words: Iterable[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    spelled = {word.lower() for word in words}
+    singles = frozenset(
+        word for word in spelled if _WORD.fullmatch(word) and max(map(ord, word)) < _SPACED_MAX
+    )
+    return singles, tuple(sorted(spelled - singles))

@@ -12,7 +12,7 @@ from application.ports.conversation_tails import ConversationTails
 from application.ports.system import Clock, IdFactory
 from application.stops import StopBoard
 from domain.analytics.event import RequestEvent
-from domain.errors import AgentStopped
+from domain.errors import AgentStopped, Unauthenticated
 from domain.guards.conversation_tail import ConversationTail
 from domain.guards.forgiven import evidence_of
 from domain.guards.policy import NO_GUARDS, GuardPolicy
@@ -170,6 +170,12 @@ class AgentGuards:
             expires_at=end_of(now, policy.stop_for_s),
             evidence=evidence,
         )
+
+    def end_keys(self, key_ids: frozenset[str]) -> None:
+        """Ends what runs for keys that let nobody in any more."""
+        for job in list(self._running.values()):
+            if job.principal.key_id in key_ids and job.halt is not None:
+                job.halt(Unauthenticated("this API key was revoked while its request was running"))
 
     def _end_running(self, stop: Stop) -> None:
         for job in list(self._running.values()):

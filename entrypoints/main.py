@@ -21,6 +21,7 @@ from domain.catalog.offering import Catalog
 from domain.errors import NotFound
 from entrypoints.administration import Opened
 from entrypoints.api_routes import ApiRoutes, read_routes
+from entrypoints.auditing import Auditing
 from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_of, make_budgeting
 from entrypoints.command_loop import command_loop, run
 from entrypoints.config.credential_references import credential_names
@@ -209,16 +210,6 @@ def open_audit() -> Iterator[Auditing]:
     """What `interchange audit` works with."""
     with _stores() as container:
         yield container.auditing()
-
-
-def signature_check() -> CheckSignature:
-    """What `interchange audit verify` checks signatures with; opens nothing."""
-    return signed_by
-
-
-def audit_role(loaded: LoadedSettings | None = None) -> AuditRole:
-    """What `interchange db audit-role` works with; opens nothing."""
-    return database_audit_role((loaded or load_settings(os.environ)).settings)
 
 
 @contextmanager

@@ -143,8 +143,8 @@ class KeyHasher(Protocol):
     """Makes secrets and their keyed hashes. Synchronous: a hash costs about a microsecond."""
 
     @abstractmethod
-    def new_key(self, env: str) -> str:
-        """The text of a new key with an unguessable id and secret."""
+    def new_key(self, env: str, key_id: str = "") -> str:
+        """The text of a new key with an unguessable secret, and an unguessable id unless it has one."""
         ...
 
     @abstractmethod
@@ -171,6 +171,36 @@ class KeyHasher(Protocol):
     @abstractmethod
     def imported_candidates(self, digest: bytes) -> tuple[KeyHash, ...]:
         """What may be kept of that key: one hash for every known pepper, the newest first."""
+        ...
+
+
+class PepperKeeper(Protocol):
+    """The peppers this machine hashes keys with. Synchronous, for commands. Raises StoreUnavailable."""
+
+    @abstractmethod
+    def versions(self) -> tuple[int, ...]:
+        """Those that are known here, and thereby checked; ascending."""
+        ...
+
+    @abstractmethod
+    def hashing(self) -> int:
+        """The one that new secrets are hashed with."""
+        ...
+
+    @abstractmethod
+    def look(self) -> None:
+        """Takes over what another process made of them, as soon as it is there. Never raises."""
+        ...
+
+    @abstractmethod
+    def turn(self) -> int:
+        """Makes a new one, which hashes from now on; its version. Raises Conflict where peppers are not kept
+        here but told from outside."""
+        ...
+
+    @abstractmethod
+    def drop(self, version: int) -> None:
+        """Forgets one for good. Raises Conflict as `turn`."""
         ...
 
 

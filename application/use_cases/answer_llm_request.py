@@ -19,6 +19,7 @@ from application.credentials import admit_own
 from application.demands import complete_requirements
 from application.guards import AgentGuards
 from application.holds import BudgetHolds
+from application.identities import speak_for
 from application.inspection import Inspector
 from application.job import Attribution, Job
 from application.offers import Offers
@@ -129,6 +130,7 @@ class AnswerLlmRequest:
         )
         self.in_flight += 1
         try:
+            speak_for(principal, attribution)
             route = job.route = self._admitted(job, table)
             job.live = live
             await self._inspected(job, route)

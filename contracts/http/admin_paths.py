@@ -146,34 +146,6 @@ ADMIN_PATHS: dict[str, Any] = {
             body="BreakerAction",
         )
     },
-    "/api/v1/keys": {
-        "get": _operation(
-            "listKeys",
-            "Keys",
-            "Keys of one tenant, or of all this key may manage",
-            {"200": _json(ref("KeyList"), "Without their secrets."), **admin_errors(503)},
-            parameters=[_query("tenant_id", "Only this tenant's.", text())],
-        ),
-        "post": _operation(
-            "createKey",
-            "Keys",
-            "Make a key",
-            {
-                "201": _json(ref("CreatedKey"), "The only time the secret is shown."),
-                **admin_errors(400, 413, 503),
-            },
-            body="NewKey",
-        ),
-    },
-    "/api/v1/keys/{key_id}": {
-        "delete": _operation(
-            "revokeKey",
-            "Keys",
-            "Revoke a key for good",
-            {"200": _json(ref("Key"), "As it now is."), **admin_errors(404, 503)},
-            parameters=[_path("key_id", "The public part of the key.")],
-        )
-    },
     "/api/v1/catalog": {
         "get": _operation(
             "searchCatalog",

@@ -1,6 +1,5 @@
 """What the routes around the calls take and give."""
 
-from contracts.http.budget_paths import KEY_BUDGET
 from contracts.http.words import (
     Schema,
     array,
@@ -21,7 +20,6 @@ from domain.resilience.key_pool import KeyState
 from domain.routing.filters import DropReason
 from domain.routing.health import HealthState
 from domain.tenancy.key_rules import PAYER_SHAPE
-from domain.tenancy.role import PERMISSIONS, ROLES
 
 _TIME = text("RFC 3339, with a time zone.", format="date-time")
 _USD = text("USD as decimal text, exact.", pattern=r"^-?\d+(\.\d+)?$")
@@ -169,58 +167,6 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
     "ProviderStateSet": obj({"provider": text(), "state": text()}),
     "BreakerAction": closed(obj({"action": one_of(["open", "close", "reset"])}, example={"action": "reset"})),
     "BreakerSet": obj({"provider": text(), "breaker": maybe(_BREAKER)}),
-    "NewKey": closed(
-        obj(
-            {
-                "tenant_id": text(minLength=1),
-                "name": text("For people.", minLength=1),
-                "role": one_of(ROLES),
-                "scopes": maybe(
-                    array(one_of(sorted(PERMISSIONS)), "Narrows what the role may do.", minItems=1)
-                ),
-                "allowed_models": maybe(
-                    array(text(), "Routes, `provider/model`, or `provider/*`.", minItems=1)
-                ),
-                "expires_at": maybe(_TIME),
-                "budget": maybe(KEY_BUDGET),
-                **PAYERS,
-            },
-            optional=["scopes", "allowed_models", "expires_at", "budget", *PAYERS],
-            example={
-                "tenant_id": "default",
-                "name": "support agents",
-                "role": "agent",
-                "allowed_models": ["assistant"],
-                "team": "support",
-                "cost_center": "CC-1042",
-            },
-        )
-    ),
-    "CreatedKey": obj(
-        {
-            "key_id": text(),
-            "key": text("The secret. Shown this once."),
-            "budget_id": text("Of the budget that was made with it."),
-        },
-        optional=["budget_id"],
-    ),
-    "Key": obj(
-        {
-            "key_id": text(),
-            "tenant_id": text(),
-            "name": text(),
-            "role": one_of(ROLES),
-            "scopes": maybe(array(text())),
-            "allowed_models": maybe(array(text())),
-            "created_at": maybe(_TIME),
-            "expires_at": maybe(_TIME),
-            "revoked_at": maybe(_TIME),
-            "imported": boolean("Made by another gateway; its text is that one's."),
-            "note": text("For people: where it came from."),
-            **PAYERS,
-        }
-    ),
-    "KeyList": obj({"keys": array(ref("Key"))}),
     "Offering": obj(
         {
             "id": text("`provider/model`."),

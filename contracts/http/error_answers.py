@@ -9,6 +9,7 @@ _CODE = text(
     "A stable word for machines: `invalid_request`, `invalid_model_requirements`, `invalid_api_key`, "
     "`previous_response_not_found`, "
     "`budget_exceeded`, `cost_unbounded`, "
+    "`too_many_failures`, `identity_not_allowed`, "
     "`forbidden`, `residency_violation`, `agent_stopped`, `model_not_found`, `not_found`, `route_not_found`, "
     "`method_not_allowed`, `conflict`, `owned_by_file`, `request_in_progress`, `idempotency_key_reused`, "
     "`request_too_large`, `storage_quota_exceeded`, `overloaded`, `store_unavailable`, "

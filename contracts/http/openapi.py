@@ -17,6 +17,7 @@ from contracts.http.credential_paths import CREDENTIAL_PATHS, CREDENTIAL_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
+from contracts.http.key_paths import KEY_PATHS, KEY_SCHEMAS
 from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
 from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
@@ -71,6 +72,7 @@ def openapi_document() -> dict[str, Any]:
                 **MEDIA_PATHS,
                 **BATCH_PATHS,
                 **ADMIN_PATHS,
+                **KEY_PATHS,
                 **OWN_KEY_PATHS,
                 **TENANT_PATHS,
                 **USAGE_PATHS,
@@ -91,6 +93,7 @@ def openapi_document() -> dict[str, Any]:
                     **MEDIA_SCHEMAS,
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
+                    **KEY_SCHEMAS,
                     **OWN_KEY_SCHEMAS,
                     **TENANT_SCHEMAS,
                     **USAGE_SCHEMAS,

@@ -5,28 +5,20 @@ is printed once, when it is made.
 """
 
 import json
-import re
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from datetime import datetime
 
 import click
 
-from application.use_cases.manage_keys import CreatedKey, KeyUseCases
-from domain.errors import InterchangeError, InvalidRequest
-from domain.tenancy.key import OWN_SCHEME, KeyRecord
-from domain.tenancy.key_rules import NewKey
+from application.use_cases.change_keys import KeyUseCases
+from application.use_cases.manage_keys import CreatedKey
+from domain.tenancy.key import KeyRecord
+from domain.tenancy.key_rules import ENVIRONMENTS, LIVE, NewKey
 from domain.tenancy.role import OPERATOR_TENANT, PERMISSIONS, ROLES, local_operator
-from entrypoints.command_loop import run
-
-Result = TypeVar("Result")
-_SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
-
-OpenUseCases = Callable[[], AbstractContextManager[KeyUseCases]]
-
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+from entrypoints.cli.key_changes import change_command, rotate_command, show_command
+from entrypoints.cli.key_options import OpenUseCases, binding_options, expiry, json_option, run_with
+from entrypoints.cli.key_peppers import pepper_group
+from entrypoints.key_objects import key_object
 
 
 def make_group(open_use_cases: OpenUseCases) -> click.Group:
@@ -34,19 +26,28 @@ def make_group(open_use_cases: OpenUseCases) -> click.Group:
 
     @click.group(name="keys")
     def keys() -> None:
-        """Create, list, revoke and recover API keys."""
+        """Create, list, change, rotate, revoke and recover API keys."""
 
     keys.add_command(_create(open_use_cases))
     keys.add_command(_list(open_use_cases))
     keys.add_command(_revoke(open_use_cases))
     keys.add_command(_recover(open_use_cases))
+    keys.add_command(show_command(open_use_cases))
+    keys.add_command(rotate_command(open_use_cases))
+    keys.add_command(change_command(open_use_cases))
+    keys.add_command(pepper_group(open_use_cases))
     return keys
 
 
 def _create(open_use_cases: OpenUseCases) -> click.Command:
     @click.command("create")
     @click.argument("name")
-    @click.option("--role", type=click.Choice(tuple(ROLES)), default="agent", show_default=True)
+    @click.option(
+        "--role",
+        default="agent",
+        show_default=True,
+        help=f"{', '.join(ROLES)}, or one of the tenant's own (`interchange roles list`).",
+    )
     @click.option("--tenant", default=OPERATOR_TENANT, show_default=True)
     @click.option(
         "--scope",
@@ -66,7 +67,9 @@ def _create(open_use_cases: OpenUseCases) -> click.Command:
     @click.option("--team", default="", help="The team its cost is counted for.")
     @click.option("--project", default="", help="The project its cost is counted for.")
     @click.option("--cost-center", default="", help="The cost centre its cost is counted for.")
-    @_json_option
+    @click.option("--env", type=click.Choice(ENVIRONMENTS), default=LIVE, help="Shown in the key's text.")
+    @binding_options
+    @json_option
     def create(
         name: str,
         role: str,
@@ -77,7 +80,9 @@ def _create(open_use_cases: OpenUseCases) -> click.Command:
         team: str,
         project: str,
         cost_center: str,
+        env: str,
         as_json: bool,
+        **bound: tuple[str, ...],
     ) -> None:
         """Make a key called NAME. It is shown this once."""
 
@@ -92,10 +97,15 @@ def _create(open_use_cases: OpenUseCases) -> click.Command:
                 team=team,
                 project=project,
                 cost_center=cost_center,
+                env=env,
+                networks=bound["networks"],
+                assertable=frozenset(bound["assertable"]) or None,
+                integrations=frozenset(bound["integrations"]) or None,
+                managed_budgets=frozenset(bound["managed_budgets"]) or None,
             )
             return await use_cases.create(local_operator(), new)
 
-        _show_created(_run(open_use_cases, work), as_json)
+        _show_created(run_with(open_use_cases, work), as_json)
 
     return create
 
@@ -104,14 +114,14 @@ def _list(open_use_cases: OpenUseCases) -> click.Command:
     @click.command("list")
     @click.option("--tenant", help="Only keys of this tenant.")
     @click.option("--all", "everything", is_flag=True, help="Revoked and expired keys as well.")
-    @_json_option
+    @json_option
     def list_keys(tenant: str | None, everything: bool, as_json: bool) -> None:
         """Show keys, without their secrets."""
 
         async def work(use_cases: KeyUseCases) -> tuple[list[KeyRecord], datetime]:
             return await use_cases.list(local_operator(), tenant), use_cases.clock.utc_now()
 
-        records, now = _run(open_use_cases, work)
+        records, now = run_with(open_use_cases, work)
         shown = [record for record in records if everything or record.live(now)]
         if as_json:
             click.echo(json.dumps([key_object(record, now) for record in shown], indent=2))
@@ -124,14 +134,16 @@ def _list(open_use_cases: OpenUseCases) -> click.Command:
 def _revoke(open_use_cases: OpenUseCases) -> click.Command:
     @click.command("revoke")
     @click.argument("key_id")
-    @_json_option
-    def revoke(key_id: str, as_json: bool) -> None:
+    @click.option("--reason", default="", help="Kept with the key.")
+    @json_option
+    def revoke(key_id: str, reason: str, as_json: bool) -> None:
         """End the key KEY_ID for good. Running servers notice within a second."""
 
         async def work(use_cases: KeyUseCases) -> tuple[KeyRecord, datetime]:
-            return await use_cases.revoke(local_operator(), key_id), use_cases.clock.utc_now()
+            record = await use_cases.revoke(local_operator(), key_id, reason)
+            return record, use_cases.clock.utc_now()
 
-        record, now = _run(open_use_cases, work)
+        record, now = run_with(open_use_cases, work)
         if as_json:
             click.echo(json.dumps(key_object(record, now), indent=2))
         else:
@@ -142,74 +154,16 @@ def _revoke(open_use_cases: OpenUseCases) -> click.Command:
 
 def _recover(open_use_cases: OpenUseCases) -> click.Command:
     @click.command("recover")
-    @_json_option
+    @json_option
     def recover(as_json: bool) -> None:
         """Make another owner key, and put it into the owner's key file. Older keys stay valid."""
 
         async def work(use_cases: KeyUseCases) -> CreatedKey:
             return await use_cases.recover()
 
-        _show_created(_run(open_use_cases, work), as_json)
+        _show_created(run_with(open_use_cases, work), as_json)
 
     return recover
-
-
-def _run(open_use_cases: OpenUseCases, work: Callable[[KeyUseCases], Awaitable[Result]]) -> Result:
-    async def working(use_cases: KeyUseCases) -> Result:
-        return await work(use_cases)
-
-    try:
-        with open_use_cases() as use_cases:
-            return run(working(use_cases))
-    except InvalidRequest as error:
-        raise click.UsageError(error.message) from error
-    except InterchangeError as error:
-        raise click.ClickException(error.message) from error
-
-
-def expiry(text: str, now: datetime) -> datetime:
-    """`12h`, `90d`, or an ISO date or time; without a zone it is UTC.
-
-    Raises:
-        InvalidRequest: it is none of these.
-    """
-    if relative := re.fullmatch(r"([0-9]{1,6})([mhd])", text):
-        return now + timedelta(seconds=int(relative[1]) * _SECONDS[relative[2]])
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(
-            f"--expires {text[:80]!r} is no time; allowed: 30m, 12h, 90d, 2030-01-31 or 2030-01-31T12:00:00Z",
-            param="expires_at",
-        ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def key_object(record: KeyRecord, now: datetime) -> dict[str, Any]:
-    """A key as JSON, without its hash."""
-    return {
-        "key_id": record.key_id,
-        "tenant_id": record.tenant_id,
-        "name": record.name,
-        "role": record.role,
-        "state": _state(record, now),
-        "scopes": None if record.permissions is None else sorted(record.permissions),
-        "allowed_models": None if record.allowed_models is None else sorted(record.allowed_models),
-        "created_at": record.created_at.isoformat(),
-        "expires_at": None if record.expires_at is None else record.expires_at.isoformat(),
-        "revoked_at": None if record.revoked_at is None else record.revoked_at.isoformat(),
-        "imported": record.scheme != OWN_SCHEME,
-        "note": record.note,
-        "team": record.team,
-        "project": record.project,
-        "cost_center": record.cost_center,
-    }
-
-
-def _state(record: KeyRecord, now: datetime) -> str:
-    if record.revoked_at is not None:
-        return "revoked"
-    return "expired" if record.expired(now) else "live"
 
 
 def _show_created(created: CreatedKey, as_json: bool) -> None:
@@ -240,7 +194,7 @@ def _print_table(records: list[KeyRecord], now: datetime) -> None:
             record.tenant_id,
             escape(record.name),
             record.role,
-            _state(record, now),
+            record.state(now),
             _narrowed(record),
             escape(" / ".join(name for name in (record.team, record.project, record.cost_center) if name)),
             f"{record.created_at:%Y-%m-%d}",

@@ -1,32 +1,23 @@
-"""Everything beside the hot routes: models, explanation, providers, keys, catalogue."""
+"""Beside the hot routes: explanation, providers, catalogue."""
 
 import dataclasses
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.routing import Route
 
-from application.use_cases.create_budgeted_key import CreateBudgetedKey
 from application.use_cases.explain_cache import ExplainCache
 from application.use_cases.explain_route import ExplainRoute
-from application.use_cases.manage_keys import CreateKey, ListKeys, RevokeKey
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.catalog.offering import Catalog
 from domain.errors import InterchangeError, InvalidRequest, NotFound
 from domain.llm.capabilities import parse_capability
-from domain.tenancy.key_rules import NewKey
 from domain.tenancy.principal import Principal
-from entrypoints.budget_objects import KeyBudgetBody, terms_of
 from entrypoints.http.asked_about import AskedAbout
 from entrypoints.http.explained import explanation_object
-from entrypoints.http.guard import Body, Created, Door, Handler, decode, guarded_routes, read_bounded
-from entrypoints.http.presentation import (
-    key_object,
-    offering_object,
-    worst_breaker,
-)
+from entrypoints.http.guard import Body, Door, Handler, decode, guarded_routes, read_bounded
+from entrypoints.http.presentation import offering_object, worst_breaker
 
 PAGE_MAX = 1000
 
@@ -38,28 +29,9 @@ class AdminUseCases(NamedTuple):
     explain_route: ExplainRoute
     providers_status: ProvidersStatus
     steer_provider: SteerProvider
-    create_key: CreateKey
-    create_budgeted_key: CreateBudgetedKey
-    list_keys: ListKeys
-    revoke_key: RevokeKey
     catalog: Callable[[], Catalog]
     asked_about: AskedAbout
     explain_cache: ExplainCache
-
-
-class NewKeyBody(Body):
-    """`POST /api/v1/keys`."""
-
-    tenant_id: str
-    name: str
-    role: str
-    scopes: list[str] | None = None
-    allowed_models: list[str] | None = None
-    budget: KeyBudgetBody | None = None
-    expires_at: datetime | None = None
-    team: str = ""
-    project: str = ""
-    cost_center: str = ""
 
 
 class StateBody(Body):
@@ -82,9 +54,6 @@ def admin_routes(use_cases: AdminUseCases) -> list[Route]:
         ("GET", "/api/v1/providers/status"): admin.providers,
         ("PUT", "/api/v1/providers/{name}/state"): admin.set_state,
         ("PUT", "/api/v1/providers/{name}/breaker"): admin.set_breaker,
-        ("GET", "/api/v1/keys"): admin.keys,
-        ("POST", "/api/v1/keys"): admin.new_key,
-        ("DELETE", "/api/v1/keys/{key_id}"): admin.revoke,
         ("GET", "/api/v1/catalog"): admin.catalog,
         ("GET", "/api/v1/catalog/statistics"): admin.statistics,
         ("GET", "/api/v1/catalog/{id:path}"): admin.offering,
@@ -141,33 +110,6 @@ class _Admin:
         name = request.path_params["name"]
         state = self._use.steer_provider.breaker(by, name, body.action)
         return {"provider": name, "breaker": state.value if state is not None else None}
-
-    async def keys(self, request: Request, by: Principal) -> Any:
-        records = await self._use.list_keys(by, request.query_params.get("tenant_id"))
-        return {"keys": [key_object(record) for record in records]}
-
-    async def new_key(self, request: Request, by: Principal) -> Any:
-        body = decode(await read_bounded(request), NewKeyBody)
-        new = NewKey(
-            tenant_id=body.tenant_id,
-            name=body.name,
-            role=body.role,
-            scopes=None if body.scopes is None else frozenset(body.scopes),
-            allowed_models=None if body.allowed_models is None else frozenset(body.allowed_models),
-            expires_at=body.expires_at,
-            team=body.team,
-            project=body.project,
-            cost_center=body.cost_center,
-        )
-        if body.budget is None:
-            created = await self._use.create_key(by, new)
-            return Created({"key_id": created.key_id, "key": created.key})
-        made = await self._use.create_budgeted_key(by, new, terms_of(body.budget))
-        budget_id = made.budget.budget.budget_id
-        return Created({"key_id": made.key.key_id, "key": made.key.key, "budget_id": budget_id})
-
-    async def revoke(self, request: Request, by: Principal) -> Any:
-        return key_object(await self._use.revoke_key(by, request.path_params["key_id"]))
 
     async def catalog(self, request: Request, by: Principal) -> Any:
         query = request.query_params

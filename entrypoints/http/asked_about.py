@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 from starlette.requests import Request
 
+from application.identities import speak_for
 from application.job import Attribution
 from application.ports.wire import (
     ANTHROPIC_MESSAGES,
@@ -17,6 +18,7 @@ from application.ports.wire import (
     RequestReader,
 )
 from application.use_cases.keep_answers import KeepAnswers
+from domain.errors import IdentityNotAllowed
 from domain.llm.request import LlmRequest
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
@@ -76,6 +78,11 @@ class AskedAbout:
             if asked.request.dialect == OPENAI_RESPONSES:
                 await self._keep_answers.resolve(by, asked.request)
         asked.request.cache_wish = read_cache_wish(call.headers)
+        try:
+            speak_for(by, asked.attribution)
+        except IdentityNotAllowed as error:
+            error.param = asked.params.get(error.param or "", error.param)
+            raise
         return asked
 
 

@@ -89,6 +89,8 @@ class CompleteEndpoint(LlmEndpoint):
         "max_cost_usd": "x-interchange-max-cost-usd",
         "quality_floor": "x-interchange-quality-floor",
         "strategy": "x-interchange-strategy",
+        "user_id": "context.user_id",
+        "agent_id": "context.agent_id",
     }
 
     def __init__(self, gate: LlmGate) -> None:

@@ -1,39 +1,72 @@
 """The one place where callers are recognised: who they are, and whether they may come from there."""
 
+from collections.abc import Callable
+
 from application.key_ring import KeyRing
 from application.tenant_book import TenantBook
-from domain.errors import Forbidden, InterchangeError, TenantSuspended
+from application.turned_away import TurnedAway
+from domain.errors import Forbidden, InterchangeError, TenantSuspended, Unauthenticated
 from domain.tenancy.networks import allows
 from domain.tenancy.principal import Principal
 from entrypoints.http.addresses import client_address
 from entrypoints.http.asgi import Scope
-from entrypoints.http.callers import credential
+from entrypoints.http.callers import credential, refuse_ambiguous
+
+Refused = Callable[[Principal | None, str, str, str], None]
+"""Told of everybody who is not let in: who (None: nobody knows), `authenticate`, the error's code, and the
+address."""
+
+
+def _nobody_notes(_by: Principal | None, _action: str, _code: str, _address: str) -> None:
+    return None
 
 
 class Entrance:
     """Nothing else authenticates requests."""
 
-    def __init__(self, key_ring: KeyRing, tenants: TenantBook) -> None:
+    def __init__(self, key_ring: KeyRing, tenants: TenantBook, turned_away: TurnedAway) -> None:
         self._key_ring = key_ring
         self._tenants = tenants
+        self._turned_away = turned_away
+        self.on_refused: Refused = _nobody_notes
 
     async def admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
         """Whoever calls. Waits only for what is not known here yet.
 
         Raises:
             Unauthenticated: no credential, or none that lets anybody in.
+            TooManyFailures: the same, once more than an address may fail in a minute.
+            InvalidRequest: credentials that contradict each other.
             Forbidden: not from this address, or the tenant is suspended.
             StoreUnavailable: nobody can tell.
         """
-        principal = self._key_ring.authenticate(credential(headers))
+        shown = credential(headers)
+        if len(scope["headers"]) != len(headers):
+            refuse_ambiguous(scope["headers"])
+        principal = await self._recognised(scope, shown)
         tenant = self._tenants.of(principal.tenant_id)
         if not tenant.active:
-            raise TenantSuspended(tenant.tenant_id)
+            raise self._noted(scope, principal, TenantSuspended(tenant.tenant_id))
         if principal.networks or tenant.networks:
             address = client_address(scope)
             if not (allows(principal.networks, address) and allows(tenant.networks, address)):
-                raise Forbidden(f"this credential may not be used from {address or 'an unknown address'}")
+                where = address or "an unknown address"
+                refusal = Forbidden(f"this credential may not be used from {where}")
+                raise self._noted(scope, principal, refusal)
         return principal
+
+    async def _recognised(self, scope: Scope, shown: str) -> Principal:
+        try:
+            return self._key_ring.authenticate(shown)
+        except Unauthenticated as error:
+            address = client_address(scope)
+            self.on_refused(None, "authenticate", error.code, address)
+            self._turned_away.count(address)
+            raise
+
+    def _noted(self, scope: Scope, by: Principal, refusal: Forbidden) -> Forbidden:
+        self.on_refused(by, "authenticate", refusal.code, client_address(scope))
+        return refusal
 
     async def known(self, scope: Scope) -> Principal | None:
         """As `admit` for public pages, where it is no error to be nobody."""

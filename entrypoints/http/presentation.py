@@ -1,14 +1,12 @@
 """Domain objects as the JSON objects our routes publish."""
 
 import dataclasses
-from datetime import datetime
 from typing import Any
 
 from application.use_cases.list_models import ListedModel
 from domain.catalog.offering import Offering
 from domain.llm.capabilities import capability_names
 from domain.money import format_usd
-from domain.tenancy.key import OWN_SCHEME, KeyRecord
 
 
 def worst_breaker(states: list[str]) -> str:
@@ -38,28 +36,6 @@ def anthropic_model(model: ListedModel) -> dict[str, Any]:
         "id": model.name,
         "display_name": model.name,
         "created_at": "1970-01-01T00:00:00Z",
-    }
-
-
-def key_object(record: KeyRecord) -> dict[str, Any]:
-    def at(moment: datetime | None) -> str | None:
-        return moment.isoformat() if moment else None
-
-    return {
-        "key_id": record.key_id,
-        "tenant_id": record.tenant_id,
-        "name": record.name,
-        "role": record.role,
-        "scopes": sorted(record.permissions) if record.permissions is not None else None,
-        "allowed_models": sorted(record.allowed_models) if record.allowed_models is not None else None,
-        "created_at": at(record.created_at),
-        "expires_at": at(record.expires_at),
-        "revoked_at": at(record.revoked_at),
-        "imported": record.scheme != OWN_SCHEME,
-        "note": record.note,
-        "team": record.team,
-        "project": record.project,
-        "cost_center": record.cost_center,
     }
 
 

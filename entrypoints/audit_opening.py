@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from adapters.audit.sinks import FileSink, LogSink, WebhookSink
-from adapters.crypto.audit_key import AUDIT_KEY_VARIABLE, load_audit_signer
+from adapters.crypto.audit_key import AUDIT_KEY_VARIABLE, load_audit_signer, signed_by
 from adapters.crypto.key_hash import installation_id
 from adapters.sql.audit import SqlAuditStore
 from adapters.sql.audit_log import SqlAuditLog
@@ -12,6 +12,7 @@ from adapters.sql.database import Database
 from adapters.system.clock import SystemClock
 from application.ports.audit import CheckpointSink
 from application.ports.http import HttpTransport
+from domain.audit.verification import CheckSignature
 from entrypoints.auditing import Auditing, make_auditing
 from entrypoints.settings import Settings
 
@@ -40,6 +41,11 @@ def open_auditing(
         settings.audit,
         origin=f"interchange/{name}",
     )
+
+
+def signature_check() -> CheckSignature:
+    """What signatures are checked with; opens nothing."""
+    return signed_by
 
 
 def _sinks(settings: Settings, transport: HttpTransport) -> list[CheckpointSink]:

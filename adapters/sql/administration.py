@@ -10,11 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from adapters.sql.audit_protection import writer_role
 from adapters.sql.database import open_engine, sqlite_path, unavailable
 from adapters.sql.partitions import PARTITIONED, drop_expired, ensure_partitions, partitions_of, trim_default
 from adapters.sql.postgres_url import is_postgres
 from adapters.sql.schema import SCHEMA_HEAD
 from adapters.sql.upgrade import current, downgrade, upgrade
+from domain.errors import InvalidRequest
 
 Result = TypeVar("Result")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +53,19 @@ class DatabaseAdministration:
     def downgrade(self, revision: str) -> bool:
         """Whether there was anything to do. What newer tables held is gone."""
         return downgrade(self._url, revision)
+
+    def audit_role(self, member: str | None) -> list[str]:
+        """The role that may only add to the audit trail is made, and given to `member`. What was executed."""
+        if not self.is_postgres:
+            raise InvalidRequest("SQLite has no roles: its file's mode says who may write")
+        statements = list(writer_role(member))
+
+        def work(connection: Connection) -> None:
+            for statement in statements:
+                connection.execute(text(statement))
+
+        self._ask(work)
+        return statements
 
     def facts(self) -> dict[str, Any]:
         """Version, size and room for connections."""

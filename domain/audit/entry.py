@@ -76,7 +76,14 @@ def entry_id(tenant_id: str, seq: int) -> str:
 def parse_entry_id(text: str) -> tuple[str, int] | None:
     """Tenant and `seq`; None for what is no entry's id."""
     tenant_id, dot, digits = text.rpartition(".")
-    if not (dot and tenant_id and digits.isascii() and digits.isdecimal() and len(digits) <= 18):
+    if not (
+        dot
+        and tenant_id
+        and tenant_id.isprintable()
+        and digits.isascii()
+        and digits.isdecimal()
+        and len(digits) <= 18
+    ):
         return None
     seq = int(digits)
     return (tenant_id, seq) if seq and str(seq) == digits else None

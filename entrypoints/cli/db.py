@@ -61,6 +61,16 @@ def make_group(open_administration: Callable[[], Opened]) -> click.Group:
         changed = database.downgrade(revision)
         click.echo(f"{database.place} {'went back to' if changed else 'is already at'} {revision}")
 
+    @db.command("audit-role")
+    @click.option("--member", help="Give it to this user of the database.")
+    def audit_role(member: str | None) -> None:
+        """On PostgreSQL: a role that may add to the audit trail and read it, and no more.
+
+        For whoever owns the tables; servers then log in as another user, which has this role.
+        """
+        for statement in open_administration().database.audit_role(member):
+            click.echo(statement)
+
     _add_partitions(db, open_administration)
     return db
 

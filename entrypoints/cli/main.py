@@ -43,6 +43,9 @@ COMMANDS = {
         "entrypoints.cli.import_litellm", "import_", "Take over another gateway's configuration and keys."
     ),
     "batch": LazyCommand("entrypoints.cli.batch", "batch", "Have a file of requests answered."),
+    "audit": LazyCommand(
+        "entrypoints.cli.offline", "audit", "Who did what: list, export, and prove it unchanged."
+    ),
     "db": LazyCommand("entrypoints.cli.offline", "db", "Migrate the database and look at it."),
     "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
     "models": LazyCommand("entrypoints.cli.offline", "models", "Install the model that compares questions."),

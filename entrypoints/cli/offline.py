@@ -43,6 +43,11 @@ def credentials() -> click.Group:
     return _group("entrypoints.cli.credentials", _opener("open_vault_use_cases"))
 
 
+def audit() -> click.Group:
+    """`interchange audit`."""
+    return _group("entrypoints.cli.audit", _opener("open_audit"))
+
+
 def budget() -> click.Group:
     """`interchange budget`."""
     return _group("entrypoints.cli.budget", _opener("open_budgeting"))

@@ -88,15 +88,16 @@ class TransitKeys(KeyEncryption):
     async def drop_key(self, key_id: str) -> None:
         """Raises `min_decryption_version`: the engine archives versions from the oldest on, and an
         administrator may trim them."""
-        version, listed = self._version(key_id), await self.keys()
-        known = [key.key_id for key in listed.keys]
+        known = [key.key_id for key in (await self.keys()).keys]
         if key_id not in known:
             raise NotFound(f"no key {key_id[:80]!r} among the vault's", param="key_id")
         if known[0] == key_id:
             raise Conflict(f"{key_id} is the key that seals; rotate first")
         if known[-1] != key_id:
             raise Conflict(f"transit drops its oldest version first: {known[-1]}")
-        await self._ask("POST", f"keys/{self._name}/config", {"min_decryption_version": version + 1})
+        await self._ask(
+            "POST", f"keys/{self._name}/config", {"min_decryption_version": self._version(key_id) + 1}
+        )
 
     async def wrap(self, key_id: str, data_key: SecretBytes, context: Mapping[str, str]) -> bytes:
         asked = {

@@ -7,12 +7,13 @@ argument: those are in shell histories and process lists.
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from click.termui import prompt
 
 from domain.errors import InterchangeError, NotFound
 from domain.tenancy.role import OPERATOR_TENANT, local_operator
@@ -61,7 +62,7 @@ def make_group(open_vault: OpenVault) -> click.Group:
 
 
 def opened(
-    open_vault: OpenVault, config_path: str | None, work: Callable[[OpenedVault], Awaitable[Result]]
+    open_vault: OpenVault, config_path: str | None, work: Callable[[OpenedVault], Coroutine[Any, Any, Result]]
 ) -> Result:
     """What `work` returns; errors become one line."""
     try:
@@ -171,9 +172,10 @@ def read_value(file: Path | None) -> SecretBytes:
         except OSError as error:
             raise click.ClickException(f"{file} cannot be read: {error.strerror or error}") from error
     elif file is None and sys.stdin.isatty():
-        content = click.prompt("Value", hide_input=True, confirmation_prompt=True).encode()
+        typed: str = prompt("Value", hide_input=True, confirmation_prompt=True)
+        content = typed.encode()
     else:
-        content = click.get_binary_stream("stdin").read(SECRET_BYTES_MAX + 2)
+        content = sys.stdin.buffer.read(SECRET_BYTES_MAX + 2)
     for end in (b"\r\n", b"\n"):
         if content.endswith(end):
             return SecretBytes(content.removesuffix(end))

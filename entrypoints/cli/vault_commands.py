@@ -1,7 +1,7 @@
 """What `interchange credentials` does about the whole vault: its keys, rotation, and checking it."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import click
@@ -13,7 +13,7 @@ from entrypoints.cli.configured import config_option
 from entrypoints.http.credentials import rotation_object, status_object
 from entrypoints.vaulting import OpenedVault
 
-Run = Callable[[Any, str | None, Callable[[OpenedVault], Awaitable[Any]]], Any]
+Run = Callable[[Any, str | None, Callable[[OpenedVault], Coroutine[Any, Any, Any]]], Any]
 _NOT_WHOLE: Final = 1
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")

@@ -19,6 +19,7 @@ from domain.budgets.scope import EACH, Dimension
 from domain.budgets.terms import BudgetTerms, make_budget, names_one, same_name
 from domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, OwnedByFile, StoreUnavailable
 from domain.tenancy.key_rules import check_tenant
+from domain.tenancy.patterns import matches_any
 from domain.tenancy.principal import Principal
 
 BUDGETS_PER_TENANT_MAX: Final = 1_000
@@ -130,6 +131,8 @@ class ManageBudgets:
     ) -> Budget:
         budget = make_budget(terms, budget_id=budget_id, owner=owner, first_alert=self._keeping.first_alert())
         _check_reach(by, budget)
+        if not new_key:
+            check_managed(by, budget)
         if budget.switch is not None and not self._keeping.route_exists(budget.switch.route):
             raise InvalidRequest(
                 f"on_threshold.route: there is no route {budget.switch.route[:127]!r}",
@@ -176,6 +179,7 @@ class ManageBudgets:
                 raise _owned_by_file(budget, record.declared_in)
             if budget.owner != by.tenant_id and not by.may("tenants.manage"):
                 raise Forbidden("this budget was set on your tenant by whoever runs the installation")
+            check_managed(by, budget)
             return record
         raise NotFound(f"no budget {budget_id[:200]!r} in this tenant", param="budget_id")
 
@@ -222,6 +226,15 @@ def concerns(budget: Budget, tenant_id: str) -> bool:
 def may_see(by: Principal, budget: Budget) -> bool:
     """Whether its figures are the caller's business."""
     return concerns(budget, by.tenant_id) or by.may("tenants.manage")
+
+
+def check_managed(by: Principal, budget: Budget) -> None:
+    """Raises Forbidden where the key is bound to other budgets. They are known by id or name; one that is
+    about to be made, by its name alone."""
+    managed = by.managed_budgets
+    if managed is None or matches_any(managed, budget.name) or matches_any(managed, budget.budget_id):
+        return
+    raise Forbidden(f"this key does not manage the budget {budget.name!r}", param="name")
 
 
 def _check_reach(by: Principal, budget: Budget) -> None:

@@ -32,6 +32,10 @@ OWN_KEY_SCHEMAS: dict[str, Any] = {
                     **PAYERS,
                     "permissions": array(text(), "What the role and the key's scopes allow."),
                     "allowed_models": maybe(array(text(), "Routes, targets and `provider/*`; null: all.")),
+                    "networks": array(text(), "Where it may be used from; none: anywhere."),
+                    "assertable": maybe(array(text(), "Users and agents it may name; null: any.")),
+                    "integrations": maybe(array(text(), "Integrations it may reach; null: all.")),
+                    "managed_budgets": maybe(array(text(), "Budgets it may change; null: all.")),
                     "expires_at": maybe(text("UTC; null: never.", format="date-time")),
                     "limit": maybe(
                         number("USD of the budget that leaves this key least, hard ones first; null: none.")

@@ -37,7 +37,11 @@ def own_key_routes(
                 "project": by.project,
                 "cost_center": by.cost_center,
                 "permissions": sorted(by.permissions),
-                "allowed_models": None if by.allowed_models is None else sorted(by.allowed_models),
+                "allowed_models": _listed(by.allowed_models),
+                "networks": list(by.networks),
+                "assertable": _listed(by.assertable),
+                "integrations": _listed(by.integrations),
+                "managed_budgets": _listed(by.managed_budgets),
                 "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
                 "limit": None if account is None else float(account["limit_usd"]),
                 "limit_remaining": None if account is None else float(account["remaining_usd"]),
@@ -52,6 +56,10 @@ def own_key_routes(
         }
 
     return guarded_routes(door, {("GET", "/api/v1/key"): show})
+
+
+def _listed(names: frozenset[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
 
 
 def _budget(standing: Standing) -> dict[str, Any]:

@@ -11,34 +11,46 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from adapters.crypto.key_hash import PepperedKeyHasher
+from adapters.crypto.key_hash import PepperedKeyHasher, load_peppers
 from adapters.crypto.owner_key_file import PrivateOwnerKeyFile
+from adapters.crypto.pepper_file import PepperFile
 from adapters.memory.keys import InMemoryKeyStore
 from adapters.memory.system import START, SteppingClock
-from application.use_cases.manage_keys import CreateKey, KeyUseCases, ListKeys, RecoverKey, RevokeKey
+from application.key_ring import KeyRing
+from application.role_book import RoleBook
+from application.use_cases.change_keys import KeyUseCases
 from domain.tenancy.key import parse_key
-from entrypoints.cli.keys import expiry, make_group
+from entrypoints.access import KeyBackends, make_access
+from entrypoints.cli.key_options import expiry
+from entrypoints.cli.keys import make_group
+from entrypoints.settings import Settings
 
 
 class World:
     def __init__(self, directory: Path) -> None:
         self.store = InMemoryKeyStore()
         self.clock = SteppingClock()
-        self.hasher = PepperedKeyHasher({1: b"p" * 32})
+        peppers = load_peppers(directory, None)
+        self.hasher = PepperedKeyHasher(peppers)
         self.file = directory / "admin.key"
+        backends = KeyBackends(
+            store=self.store,
+            pages=self.store,
+            uses=self.store,
+            hasher=self.hasher,
+            peppers=PepperFile(directory, self.hasher, peppers),
+            owner_file=PrivateOwnerKeyFile(self.file),
+        )
+        self.ring = KeyRing(self.store, self.hasher, self.clock)
+        access = make_access(backends, self.ring, self.clock, Settings(), None, RoleBook(), None)
+        self.use_cases = access.keys
         self.opened = self.closed = 0
         self.group = make_group(self.open)
 
     @contextmanager
     def open(self) -> Iterator[KeyUseCases]:
         self.opened += 1
-        yield KeyUseCases(
-            create=CreateKey(self.store, self.hasher, self.clock),
-            list=ListKeys(self.store),
-            revoke=RevokeKey(self.store, self.clock),
-            recover=RecoverKey(self.store, self.hasher, self.clock, PrivateOwnerKeyFile(self.file)),
-            clock=self.clock,
-        )
+        yield self.use_cases
         self.closed += 1
 
     def run(self, *arguments: str) -> Result:
@@ -78,12 +90,23 @@ def test_a_created_key_is_listed_without_its_secret(world: World) -> None:
         "tenant_id": "acme",
         "name": "robot [1]",
         "role": "developer",
+        "env": "live",
         "state": "live",
         "scopes": ["llm.call"],
         "allowed_models": ["acme/*"],
+        "networks": [],
+        "assertable": None,
+        "integrations": None,
+        "managed_budgets": None,
         "created_at": START.isoformat(),
+        "created_by": "local",
         "expires_at": (START + timedelta(days=90)).isoformat(),
+        "rotated_at": None,
+        "old_secret_until": None,
+        "last_used_at": None,
         "revoked_at": None,
+        "revoked_by": "",
+        "revoked_reason": "",
         "imported": False,
         "note": "",
         "team": "",
@@ -180,3 +203,52 @@ def test_a_key_says_whom_its_cost_is_counted_for(world: World) -> None:
     refused = world.run("create", "robot", "--team", "=1")
     assert refused.exit_code == 2
     assert "team" in refused.output
+
+
+def test_a_key_is_bound_changed_and_rotated(world: World) -> None:
+    created = world.json(
+        "create", "crawler", "--network", "10.0.0.0/8", "--may-name", "user:alice", "--env", "test",
+        "--integration", "jira-*", "--budget-managed", "team-*",
+    )  # fmt: skip
+    key_id = created["key_id"]
+
+    shown = json.loads(world.run("show", key_id).stdout)
+    assert (shown["networks"], shown["assertable"], shown["env"]) == (["10.0.0.0/8"], ["user:alice"], "test")
+    assert created["key"].startswith("ik_test_")
+
+    changed = world.json("update", key_id, "--network", "all", "--may-name", "agent:*", "--expires", "30d")
+    assert (changed["networks"], changed["assertable"]) == ([], ["agent:*"])
+    assert (changed["integrations"], changed["managed_budgets"]) == (["jira-*"], ["team-*"])
+    assert changed["expires_at"] == (START + timedelta(days=30)).isoformat()
+    assert world.json("update", key_id, "--expires", "never")["expires_at"] is None
+
+    rotated = world.json("rotate", key_id, "--overlap", "1h")
+    assert rotated["old_secret_until"] == (START + timedelta(hours=1)).isoformat()
+    assert rotated["key"] != created["key"] and rotated["key"].split("_")[2] == key_id
+
+
+def test_a_mistake_on_the_command_line_is_told(world: World) -> None:
+    key_id = world.json("create", "x")["key_id"]
+
+    assert "stands alone" in world.run("update", key_id, "--model", "all", "--model", "x").output
+    assert "is no span" in world.run("rotate", key_id, "--overlap", "soon").output
+    assert world.run("create", "y", "--may-name", "alice").exit_code != 0
+    assert world.run("create", "y", "--network", "10.0.0.1/8").exit_code != 0
+
+
+def test_a_pepper_is_dropped_once_nothing_hangs_on_it(world: World) -> None:
+    key_id = world.json("create", "x")["key_id"]
+
+    assert "pepper 2 hashes from now on" in world.run("pepper", "rotate").stdout
+    assert world.run("pepper", "drop", "1").exit_code == 1
+    assert world.run("pepper", "drop", "2").exit_code == 1
+    assert world.run("pepper", "drop", "7").exit_code == 1
+    world.run("rotate", key_id, "--overlap", "0")
+    standings = world.json("pepper", "show")
+
+    assert [(each["version"], each["secrets"], each["hashing"]) for each in standings] == [
+        (1, 0, False),
+        (2, 1, True),
+    ]
+    assert world.run("pepper", "drop", "1").exit_code == 0
+    assert "pepper 2: 1 secrets, hashes new secrets" in world.run("pepper", "show").stdout

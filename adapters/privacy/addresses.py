@@ -113,7 +113,7 @@ _IPV4: Final = re.compile(
 _PRODUCT: Final = re.compile(r"[A-Za-z0-9]/")
 _IPV6: Final = re.compile(
     r"(?<![0-9A-Za-z_:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:[0-9]{1,3}\.){3}[0-9]{1,3})?"
-    r"(?![0-9A-Za-z_:])"
+    r"(?![0-9A-Za-z_:]|\.[0-9])"
 )
 _MAC: Final = re.compile(
     r"(?<![0-9A-Za-z_:\-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z_]|\1[0-9A-Fa-f])"

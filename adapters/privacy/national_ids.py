@@ -170,9 +170,7 @@ NUMBERS: Final = (
         _words("身份证", "identity"),
         _ANY,
     ),
-    NationalId(
-        PiiKind.KR_RRN, _form(r"[0-9]{6}-[1-8][0-9]{6}"), "kr.rrn", _words("주민등록번호", "rrn"), _ANY
-    ),
+    NationalId(PiiKind.KR_RRN, _form(r"[0-9]{6}-[0-9]{7}"), "kr.rrn", _words("주민등록번호", "rrn"), _ANY),
     NationalId(
         PiiKind.AU_TFN, _form(r"[0-9]{3}([ -]?)[0-9]{3}\1[0-9]{2,3}"), "au.tfn", _words("tfn", "tax file")
     ),

@@ -15,7 +15,10 @@ from domain.privacy.kinds import PiiKind
 NUMBER_CHARS_MAX: Final = 48
 """With its separators and its extension."""
 
-_START: Final = re.compile(r"(?<![0-9A-Za-z_])(?=[0-9](?:[ .\-/()]{0,3}[0-9]){5})")
+_START: Final = re.compile(
+    r"(?<![0-9A-Za-z_])(?![0-9][ .\-/()]{1,3}[0-9][ .\-/()])(?=[0-9](?:[ .\-/()]{0,3}[0-9]){5})"
+)
+"""Six digits at least, and not one and one and one: nobody writes a number so, and lists are written so."""
 _PREFIX_CHARS: Final = 2
 """`+(` before the first digit."""
 _EXTENSION_CHARS: Final = 20

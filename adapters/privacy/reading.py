@@ -101,7 +101,7 @@ class Reading:
         """A letter before two digits, or what the spaced form of one looks like."""
         if not self.has_digits:
             return False
-        shapes = self._bytes.translate(_SHAPES)
+        shapes = self._bytes.translate(_SHAPES, b"-")
         return b"a00" in shapes or b"0 00 00" in shapes
 
     def has_dotted(self) -> bool:

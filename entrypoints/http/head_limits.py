@@ -46,7 +46,7 @@ def head_problem(scope: Scope) -> HeadProblem | None:
         return _too_large()
     if b"transfer-encoding" in named and (framing := _framing(named)) is not None:
         return framing
-    if b"host" not in named and scope.get("http_version") == "1.1":
+    if not named.get(b"host") and scope.get("http_version") == "1.1":
         return HeadProblem(400, "invalid_request", "the request has no Host header", closes=True)
     if len(scope["path"]) > PATH_CHARS_MAX or len(scope.get("query_string", b"")) > QUERY_BYTES_MAX:
         return HeadProblem(414, "uri_too_long", "the path or the query of the request is too long")

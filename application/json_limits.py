@@ -11,13 +11,13 @@ from domain.errors import InvalidRequest, RequestTooLarge
 DEPTH_MAX: Final = 128
 ELEMENTS_MAX: Final = 1_000_000
 """Arrays, objects and commas together. The largest honest bodies are inputs of embeddings as tokens."""
-_SMALL_BYTES: Final = 2048
 _USUAL_DEPTH: Final = 16
 STRINGS_MAX: Final = 4 * ELEMENTS_MAX
 _STRUCTURE: Final = b'"[]{},'
 _THE_REST: Final = bytes(set(range(256)) - set(_STRUCTURE))
 _NOT_ESCAPED: Final = bytes(set(_THE_REST) - set(b"\\/bfnrtu"))
 """What can be left out before escapes are: a backslash must keep the character it stands before."""
+_NOT_OPENING: Final = bytes(set(range(256)) - set(b"[{"))
 _STEPS: Final = bytes(2 if byte in b"[{" else 0 if byte in b"]}" else 1 for byte in range(256))
 """Each byte as the step it makes downwards, plus one."""
 
@@ -29,7 +29,8 @@ def check_json_limits(body: bytes) -> None:
         InvalidRequest: nested deeper than DEPTH_MAX.
         RequestTooLarge: more than ELEMENTS_MAX values, or far too many quotes for as many.
     """
-    if len(body) < _SMALL_BYTES and body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+    # Brackets in strings count here too: what has few of them in all is never deep.
+    if len(body) <= ELEMENTS_MAX and len(body.translate(None, _NOT_OPENING)) <= DEPTH_MAX:
         return
     if b"\\" in body:
         body = body.translate(None, _NOT_ESCAPED).replace(b"\\\\", b"").replace(b'\\"', b"")

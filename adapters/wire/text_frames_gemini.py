@@ -61,16 +61,17 @@ class GeminiFrames(FrameRewriter):
             candidate["content"] = {"role": "model", "parts": said}
 
     def _tails(self, index: object, *, but: bool | None = None) -> list[Json]:
-        tails = (self._tail(index, thought) for thought in (True, False) if thought is not but)
-        return [part for part in tails if part]
+        tails = [self._tail(index, thought) for thought in (True, False) if thought is not but]
+        said = [part for part in tails if part]
+        for part in said:
+            self.mask(part, "text", part["text"])
+        return said
 
     def _tail(self, index: object, thought: bool) -> Json:
         text = self.tail((index, thought), _kind(thought))
         if not text:
             return {}
-        part: Json = {"text": text, "thought": True} if thought else {"text": text}
-        self.mask(part, "text", text)
-        return part
+        return {"text": text, "thought": True} if thought else {"text": text}
 
 
 def _kind(thought: bool) -> ContentKind:

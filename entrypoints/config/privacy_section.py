@@ -56,8 +56,8 @@ class PrivacyRouteSettings(Section):
 
 
 class PrivacyPolicySettings(Section):
-    """One policy. What is done about a kind: `off`, `detect` (counted), `tokenise` (a placeholder outside, the
-    value again in its caller's answer), `hash` (a placeholder for good), `redact`, `route`, `block`."""
+    """One policy. What is done about a kind: `off`, `detect` (counted), `tokenise` (a placeholder outside,
+    the value again in its caller's answer), `hash` (a placeholder for good), `redact`, `route`, `block`."""
 
     default: ActName = Field(default="detect", description="About every kind that `kinds` does not name.")
     kinds: dict[KindName, ActName] = Field(
@@ -66,7 +66,7 @@ class PrivacyPolicySettings(Section):
         "its group.",
     )
     where: tuple[WhereName, ...] = Field(
-        default=tuple(where.value for where in Where),  # type: ignore[assignment]
+        default=tuple(where.value for where in Where),
         min_length=1,
         description="The places it holds in.",
     )

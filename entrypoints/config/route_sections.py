@@ -133,8 +133,8 @@ class RouteSettings(Section):
     privacy: str = Field(
         default="",
         max_length=63,
-        description="The privacy policy of its requests, by name; empty: the general one. That of a tenant can "
-        "only make it stricter.",
+        description="The privacy policy of its requests, by name; empty: the general one. That of a "
+        "tenant can only make it stricter.",
     )
     guards: GuardSettings | None = Field(
         default=None, description="Keys given here go before those of the general `guards`."

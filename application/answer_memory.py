@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 
 from application.ports.stored_answers import StoredAnswer, StoredAnswers
 from application.ports.system import Clock
+from application.reach import EVERY_TENANT, reaching
 from domain.errors import StoreUnavailable
 
 log = logging.getLogger("interchange")
@@ -115,7 +116,8 @@ class AnswerMemory:
         async with self._writing:
             while self._waiting:
                 group = dict(self._waiting)
-                await self._store.put(tuple(group.values()))
+                with reaching(EVERY_TENANT):  # whoever asks, it is everybody's answers that are kept
+                    await self._store.put(tuple(group.values()))
                 for key, answer in group.items():
                     if self._waiting.get(key) is answer:
                         self._no_longer_waits(key)

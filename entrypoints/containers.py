@@ -142,6 +142,9 @@ class StoreContainer(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     database: providers.Dependency[Database] = providers.Dependency()
     reports: providers.Dependency[Database] = providers.Dependency()
+    scoped: providers.Dependency[Database] = providers.Dependency()
+    """The database as far as the caller reaches; `database` and `reports` are for every tenant."""
+    scoped_reports: providers.Dependency[Database] = providers.Dependency()
     peppers: providers.Dependency[dict[int, bytes]] = providers.Dependency()
     vaulting = providers.Dependency(instance_of=Vaulting)
 
@@ -151,9 +154,9 @@ class StoreContainer(containers.DeclarativeContainer):
     key_hasher = providers.Singleton(PepperedKeyHasher, peppers)
     owner_key_file = providers.Singleton(PrivateOwnerKeyFile, settings.provided.key_file)
     catalog_store = providers.Singleton(SqlCatalogStore, database)
-    usage_query = providers.Singleton(SqlUsageQuery, reports)
-    usage_rows = providers.Singleton(SqlUsageRows, reports)
-    request_rows = providers.Singleton(SqlRequestRows, reports)
+    usage_query = providers.Singleton(SqlUsageQuery, scoped_reports)
+    usage_rows = providers.Singleton(SqlUsageRows, scoped_reports)
+    request_rows = providers.Singleton(SqlRequestRows, scoped_reports)
     route_store = providers.Singleton(SqlRouteStore, database)
     ledger = providers.Singleton(SqlLedger, database)
     ledger_pools = providers.Singleton(SqlLedgerPools, database, ledger)
@@ -166,12 +169,13 @@ class StoreContainer(containers.DeclarativeContainer):
     key_ring = providers.Singleton(
         make_key_ring, settings, key_store, key_hasher, clock, role_book, tenant_book
     )
-    tenancy = providers.Singleton(open_tenancy, database, tenant_book, role_book, clock)
+    tenancy = providers.Singleton(open_tenancy, scoped, database, tenant_book, role_book, clock)
     places = providers.Singleton(make_places, settings, tenant_book)
     key_news: providers.Dependency[KeyNews] = providers.Dependency(default=providers.Object(None))
     access = providers.Singleton(
         open_access,
-        *(settings, database, key_store, key_hasher, peppers, owner_key_file, key_ring, clock),
+        *(settings, scoped, providers.Singleton(SqlKeyStore, scoped), key_hasher, peppers, owner_key_file),
+        *(key_ring, clock),
         *(key_news, role_book, tenancy.provided.registry),
     )
     entrance = providers.Singleton(Entrance, key_ring, tenant_book, access.provided.turned_away)
@@ -270,7 +274,7 @@ class Container(StoreContainer):
     )
     answer_memory = providers.Singleton(
         AnswerMemory,
-        providers.Singleton(SqlStoredAnswers, StoreContainer.database),
+        providers.Singleton(SqlStoredAnswers, StoreContainer.scoped),
         StoreContainer.clock,
         per_tenant_max=StoreContainer.settings.provided.responses.entries_per_tenant_max,
     )
@@ -376,9 +380,9 @@ class Container(StoreContainer):
     batch_parts = providers.Singleton(
         BatchParts,
         settings=StoreContainer.settings,
-        records=providers.Singleton(SqlFileRecords, StoreContainer.database),
+        records=providers.Singleton(SqlFileRecords, StoreContainer.scoped),
         contents=file_contents,
-        store=providers.Singleton(SqlBatchStore, StoreContainer.database),
+        store=providers.Singleton(SqlBatchStore, StoreContainer.scoped),
         journals=providers.Singleton(
             DiskBatchJournals, providers.Callable(batches_directory, StoreContainer.settings), file_thread
         ),

@@ -21,6 +21,7 @@ from adapters.redis.opening import RedisFacts, open_redis, redis_facts
 from adapters.sql.administration import DatabaseAdministration
 from adapters.sql.audit_leaves import AuditLeaves
 from adapters.sql.database import Database, sqlite_path
+from adapters.sql.everywhere import ForEveryTenant
 from adapters.sql.ledger_postings import LedgerPostings
 from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
 from adapters.sql.postgres_url import is_postgres
@@ -35,6 +36,7 @@ from adapters.wire.heads import DialectReader
 from application.budget_book import BudgetBook
 from application.ports.ledger import LedgerStore
 from application.prefix_counts import PrefixCounts
+from application.reach import reach_everything
 from application.use_cases.recover_holds import RecoverHolds
 from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
 from application.use_cases.watch_budgets import WatchBudgets
@@ -137,18 +139,22 @@ async def open_stores(settings: Settings, environ: Mapping[str, str]) -> AsyncIt
 async def _open_store_parts(
     stack: AsyncExitStack, settings: Settings, environ: Mapping[str, str]
 ) -> dict[str, Any]:
+    reach_everything()  # what is opened here serves everybody; the entrance narrows what a caller reaches
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     url = database_url(settings)
     _, reports_max, rest_max = connection_shares(settings.storage.database_connections_max)
-    database = await _open_database(stack, "interchange-sql", url, rest_max, upgrade_first=True)
+    scoped = await _open_database(stack, "interchange-sql", url, rest_max, upgrade_first=True)
     # Reports read many rows; keys and usage must never wait behind them.
-    reports = await _open_database(stack, "interchange-reports", url, reports_max, REPORT_TIMEOUT_S)
+    scoped_reports = await _open_database(stack, "interchange-reports", url, reports_max, REPORT_TIMEOUT_S)
+    database, reports = ForEveryTenant(scoped), ForEveryTenant(scoped_reports)
     peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
     outgoing = open_outgoing(stack, settings)
     return {
         "settings": settings,
         "database": database,
         "reports": reports,
+        "scoped": scoped,
+        "scoped_reports": scoped_reports,
         "peppers": peppers,
         "outgoing": outgoing,
         "auditing": open_auditing(settings, environ, peppers, database, reports, outgoing.others),
@@ -325,6 +331,7 @@ def _usage_and_money(
         pool = RedisLedger(ledger, stores.ledger_pools(), redis, lambda: ids.next("pool"))
         redis_status.pool = pool
         ledgers = (pool, ledger)
+    database = ForEveryTenant(database)
     usage_log = JournaledUsageLog(
         SqlUsageWriter(
             database,

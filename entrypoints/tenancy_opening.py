@@ -10,10 +10,11 @@ from application.tenant_book import TenantBook
 from entrypoints.tenancy import Tenancy, TenancyStores, make_tenancy
 
 
-def open_tenancy(database: Database, tenants: TenantBook, roles: RoleBook, clock: Clock) -> Tenancy:
-    """Opens nothing; works on the database it is given."""
-    stores = _stores(database)
-    return make_tenancy(stores, stores, tenants, roles, clock)
+def open_tenancy(
+    scoped: Database, database: Database, tenants: TenantBook, roles: RoleBook, clock: Clock
+) -> Tenancy:
+    """Opens nothing. People work on `scoped`, which goes as far as they reach; followers on `database`."""
+    return make_tenancy(_stores(scoped), _stores(database), tenants, roles, clock)
 
 
 def _stores(database: Database) -> TenancyStores:

@@ -42,6 +42,8 @@ class Database(Protocol):
 
     A function is synchronous and does nothing but talk to its connection: it may run again from the start
     when another writer came in between. A caller who is cancelled does not stop a function that has begun.
+    On PostgreSQL it finds and makes rows of tenants only within `application.reach` of whoever asks for it;
+    SQLite has no such wall.
     """
 
     @property

@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from adapters.sql.database import unavailable
 from adapters.sql.postgres_url import CONNECT_TIMEOUT_S, connection_settings
+from adapters.sql.row_security import say_whom
+from application.reach import reach
 from domain.errors import StoreUnavailable
 
 Result = TypeVar("Result")
@@ -110,9 +112,9 @@ class PostgresDatabase:
             task.exception()  # seen, also when the caller has left
 
     async def _tries(self, work: Callable[[Connection], Result], options: Mapping[str, Any]) -> Result:
-        reconnected = False
+        reconnected, whom = False, reach()
         for tried in range(1, TRIES_MAX + 1):
-            transaction = _Transaction(self._engine, options)
+            transaction = _Transaction(self._engine, options, whom)
             try:
                 return await transaction.run(work)
             except _FAILURES as error:
@@ -152,9 +154,10 @@ class PostgresDatabase:
 class _Transaction:
     """One try. `committing`: from here on the server may have committed; `lost`: the connection broke."""
 
-    def __init__(self, engine: AsyncEngine, options: Mapping[str, Any]) -> None:
+    def __init__(self, engine: AsyncEngine, options: Mapping[str, Any], whom: str) -> None:
         self._engine = engine
         self._options = options
+        self._whom = whom
         self.committing = False
         self.lost = False
 
@@ -163,12 +166,17 @@ class _Transaction:
             await connection.execution_options(**self._options)
             try:
                 async with connection.begin():
-                    result = await connection.run_sync(work)
+                    result = await connection.run_sync(self._work, work)
                     self.committing = True
                 return result
             except BaseException:
                 self.lost = connection.invalidated
                 raise
+
+    def _work(self, connection: Connection, work: Callable[[Connection], Result]) -> Result:
+        # In the transaction and only for it, so that a pooled connection carries nobody's reach on.
+        say_whom(connection, self._whom)
+        return work(connection)
 
 
 def open_async_engine(url: str, *, connections_max: int, timeout_s: float) -> AsyncEngine:

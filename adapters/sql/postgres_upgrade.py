@@ -20,6 +20,8 @@ from sqlalchemy.pool import NullPool
 from adapters.sql.database import unavailable
 from adapters.sql.postgres import sqlstate
 from adapters.sql.postgres_url import connection_settings
+from adapters.sql.row_security import say_whom, say_whom_for_session
+from application.reach import EVERY_TENANT
 from domain.errors import StoreUnavailable
 
 Result = TypeVar("Result")
@@ -49,6 +51,8 @@ def change_alone(url: str, goal: str | None, migrate: Callable[[Connection], Non
             if await _with_connection(engine, _revision) == goal:
                 return False
             async with engine.connect() as connection:
+                await connection.run_sync(say_whom_for_session, EVERY_TENANT)
+                await connection.commit()
                 await connection.run_sync(migrate)
         return True
 
@@ -60,6 +64,7 @@ def ask(url: str, work: Callable[[Connection], Result]) -> Result:
 
     async def run(engine: AsyncEngine) -> Result:
         async with engine.connect() as connection, connection.begin():
+            await connection.run_sync(say_whom, EVERY_TENANT)
             return await connection.run_sync(work)
 
     return _in_loop(url, run, patience_s=0.0)

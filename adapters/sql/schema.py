@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0018"
+SCHEMA_HEAD: Final = "0019"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from application.key_ring import KeyRing
+from application.reach import reach_as
 from application.tenant_book import TenantBook
 from application.turned_away import TurnedAway
 from domain.errors import Forbidden, InterchangeError, TenantSuspended, Unauthenticated
@@ -53,6 +54,7 @@ class Entrance:
                 where = address or "an unknown address"
                 refusal = Forbidden(f"this credential may not be used from {where}")
                 raise self._noted(scope, principal, refusal)
+        reach_as(principal)
         return principal
 
     async def _recognised(self, scope: Scope, shown: str) -> Principal:

@@ -50,6 +50,7 @@ from domain.errors import (
     InterchangeError,
     NoProviderAvailable,
     Overloaded,
+    RateLimited,
     StoreUnavailable,
     TenantSuspended,
     Unauthenticated,
@@ -182,7 +183,9 @@ class AnswerBatchLine:
         except Unauthenticated as error:
             run.end(StopReason.KEY_REVOKED, BatchProblem(StopReason.KEY_REVOKED.value, error.message))
             return None
-        except (Overloaded, NoProviderAvailable, StoreUnavailable, TenantSuspended) as error:
+        except (Overloaded, RateLimited, NoProviderAvailable, StoreUnavailable, TenantSuspended) as error:
+            if isinstance(error, RateLimited):
+                run.pace.pushed_back(self._clock.monotonic())
             return Next(postponed_s(error), begun=False)
         except InterchangeError as error:
             await self._refuse(run, course, error)

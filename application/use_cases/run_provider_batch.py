@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
+from application.batch_course import postponed_s
 from application.batch_lines import DIALECT_BY_ENDPOINT, lines_of, understood
 from application.batch_money import BatchMoney
 from application.batch_records import BatchRecords
@@ -41,7 +42,7 @@ from domain.batch.line import BatchLine
 from domain.batch.progress import TryEnded, request_id
 from domain.batch.settings import BatchMode
 from domain.batch.spending import line_bound
-from domain.errors import BudgetExceeded, InterchangeError, InvalidRequest
+from domain.errors import BudgetExceeded, InterchangeError, InvalidRequest, RateLimited
 from domain.llm.cache_wish import CacheWish
 from domain.llm.failures import Failure, FailureKind, classify
 from domain.llm.request import LlmRequest
@@ -49,6 +50,7 @@ from domain.llm.usage import NO_USAGE, Usage
 from domain.resilience.backoff import retry_wait_s
 from domain.routing.requirements import Requirements
 from domain.routing.target import Target
+from domain.tenancy.principal import Principal
 
 POLL_FIRST_S: Final = 0.5
 POLL_MAX_S: Final = 60.0
@@ -164,7 +166,7 @@ class RunProviderBatch:
                 # The document is made of the lines as they stand.
                 raise InvalidRequest("it refers to an answer that is kept somewhere", param="input")
             request.cache_wish = CacheWish(no_store=True)  # the provider answers, whatever is kept here
-            job, _ = await self._pipeline.begin(principal, request, Requirements(), Attribution())
+            job = await self._admitted(run, principal, request)
             self._pipeline.abandon(job)
         except InterchangeError as error:
             raise NotPossible(BatchProblem(NOT_POSSIBLE, error.message, line.number, error.param)) from None
@@ -181,6 +183,17 @@ class RunProviderBatch:
                 BatchProblem(NOT_POSSIBLE, f"{target.provider} has no batch API for this", line.number)
             )
         return target, request
+
+    async def _admitted(self, run: BatchRun, principal: Principal, request: LlmRequest) -> Job:
+        """The plan of a line. A rate limit makes it wait; what it took is given back, for what a provider's
+        batch API answers counts by that API's limits alone."""
+        while True:
+            try:
+                return (await self._pipeline.begin(principal, request, Requirements(), Attribution()))[0]
+            except RateLimited as error:
+                if run.stop is not None:
+                    raise
+                await run.sleep(postponed_s(error))
 
     async def __call__(self, run: BatchRun, save: Callable[[], Awaitable[None]], resumed: bool) -> None:
         """Hands over, looks after and fetches the batch; `run.batch.answered_by` is written down already.

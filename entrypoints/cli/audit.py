@@ -92,7 +92,7 @@ def _export(open_auditing: OpenAuditing) -> click.Command:
     @click.command("export")
     @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
     def export(file: Path | None) -> None:
-        """Write the whole trail as JSON lines to FILE or to standard output, as `verify --export` reads it."""
+        """Write the whole trail as JSON lines, which `verify --export` reads, to FILE or standard output."""
         with open_auditing() as auditing:
             if file is None:
                 count = run(_write(auditing.walk.records(), sys.stdout))

@@ -1,6 +1,7 @@
 """What a privacy policy does to the answer of one request."""
 
 from application.answer_stream import AnswerStream
+from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer
 from application.ports.text_fields import FrameTexts, TextFields
 from application.privacy.counting import PrivacyCounts
@@ -70,6 +71,11 @@ class EnforcedAnswer(Protection):
         if not self._placeholders.values and not self._policy.enforces_answers:
             return stream
         return RewrittenStream(stream, self._texts.stream(self._dialect, RestoringWork(self._placeholders)))
+
+
+def enforced(job: Job) -> bool:
+    """Whether a policy may change the answer of a request, so that it has to come through here."""
+    return any(isinstance(protection, EnforcedAnswer) for protection in job.protections)
 
 
 class CountedAnswer(Protection):

@@ -23,6 +23,7 @@ from application.ports.llm import UpstreamFailed
 from application.ports.provider_batches import Marker, ProviderBatches, ProviderBatchState, ProviderLine
 from application.ports.system import Clock
 from application.ports.wire import RequestReader
+from application.privacy.protecting import enforced
 from application.provider_batch_lines import (
     KnownLine,
     LinesBill,
@@ -168,6 +169,8 @@ class RunProviderBatch:
             request.cache_wish = CacheWish(no_store=True)  # the provider answers, whatever is kept here
             job = await self._admitted(run, principal, request)
             self._pipeline.abandon(job)
+            if request.body != line.body or enforced(job):
+                raise InvalidRequest("a privacy policy changes it or its answer", param="input")
         except InterchangeError as error:
             raise NotPossible(BatchProblem(NOT_POSSIBLE, error.message, line.number, error.param)) from None
         targets = job.plan.targets

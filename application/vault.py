@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from application.ports.system import Clock, IdFactory
 from application.ports.vault import CredentialEnvelope, CredentialStore, Kept, KeyEncryption
@@ -29,6 +29,13 @@ from domain.vault.secret import SecretBytes
 SIGNER_NAME: Final = "manifest-signer"
 AT_ONCE: Final = 8
 """How many rows are sealed again at the same time: keys may be far away."""
+
+
+class Read(NamedTuple):
+    """A tenant's rows and their list, and what this instance knew of the list before it read them."""
+
+    kept: Kept
+    pin: Pin | None
 
 
 class Vault:
@@ -59,8 +66,8 @@ class Vault:
         """
         if not names:
             return {}
-        kept = await self.store.tenant(tenant_id)
-        manifest = await self.believed(tenant_id, kept)
+        read = await self.read(tenant_id)
+        kept, manifest = read.kept, await self.believed(tenant_id, read)
         opened: dict[str, SecretBytes] = {}
         for row in kept.rows:
             if row.name in names:
@@ -164,9 +171,15 @@ class Vault:
             await self.book.keep()
         return applied
 
-    async def believed(self, tenant_id: str, kept: Kept) -> Manifest:
+    async def read(self, tenant_id: str) -> Read:
+        """Raises StoreUnavailable; CredentialDamaged where what is remembered was changed."""
+        await self.book.read()
+        pin = self.book.pin(tenant_id)
+        return Read(await self.store.tenant(tenant_id), pin)
+
+    async def believed(self, tenant_id: str, read: Read) -> Manifest:
         """The tenant's manifest. Raises CredentialDamaged where it cannot be believed."""
-        checked = self.book.check(await self.signer(), tenant_id, kept)
+        checked = self.book.check(await self.signer(), tenant_id, read.kept, read.pin)
         for finding in checked.findings:
             if not finding.credential_id:
                 raise CredentialDamaged(finding.message)
@@ -182,8 +195,8 @@ class Vault:
             return [Finding("manifest", OWN_TENANT, "", error.message)]
         figures = await self.store.figures()
         for tenant_id in sorted({*figures.tenants, *self.book.pinned}):
-            kept = await self.store.tenant(tenant_id)
-            checked = self.book.check(signer, tenant_id, kept)
+            kept, pin = await self.read(tenant_id)
+            checked = self.book.check(signer, tenant_id, kept, pin)
             findings += checked.findings
             if deep and checked.manifest is not None:
                 findings += await self._unreadable(kept, checked.manifest)
@@ -208,7 +221,7 @@ class Vault:
         figures, accepted = await self.store.figures(), 0
         for tenant_id in sorted({*figures.tenants, *pinned}):
             kept = await self.store.tenant(tenant_id)
-            checked = self.book.check(signer, tenant_id, kept)
+            checked = self.book.check(signer, tenant_id, kept, None)
             before = pinned.get(tenant_id)
             counter = max(
                 0 if before is None else before.counter,

@@ -73,8 +73,14 @@ class ManifestBook:
         self._by_tenant, self._public, self._read = {}, None, True
         self._dirty = self._begins_anew = True
 
-    def check(self, signer: Signer | None, tenant_id: str, kept: Kept) -> Checked:
-        """What is wrong with a tenant's rows and manifest. Nothing is remembered."""
+    def pin(self, tenant_id: str) -> Pin | None:
+        """The newest this instance saw. To be asked before rows are read: what is seen meanwhile may be
+        newer than they are."""
+        return self._by_tenant.get(tenant_id)
+
+    def check(self, signer: Signer | None, tenant_id: str, kept: Kept, pin: Pin | None) -> Checked:
+        """What is wrong with a tenant's rows and manifest, given what was known before they were read;
+        nothing is remembered."""
         manifest, seen, findings = None, None, []
         signed = kept.manifest
         if signed is not None:
@@ -84,7 +90,7 @@ class ManifestBook:
                 findings.append(Finding("manifest", tenant_id, "", text))
             else:
                 seen = Pin(manifest.counter, signed.digest)
-        if (lost := pin_finding(self._by_tenant.get(tenant_id), tenant_id, seen)) is not None:
+        if (lost := pin_finding(pin, tenant_id, seen)) is not None:
             findings.append(lost)
         if manifest is not None:
             findings += manifest.findings(kept.rows)

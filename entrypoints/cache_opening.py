@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
-from adapters.crypto.entry_seal import AesGcmEntrySeal
+from adapters.crypto.entry_seal import AesGcmEntrySeal, key_of_this_process
 from adapters.crypto.key_hash import installation_id
 from adapters.crypto.sealed_cache_log import SealedCacheLog
 from adapters.memory.fast_answers import InMemoryFastAnswers
@@ -41,6 +41,7 @@ from entrypoints.caching import Caching
 from entrypoints.containers import StoreContainer
 from entrypoints.questions_opening import open_questions
 from entrypoints.settings import Settings
+from entrypoints.vaulting import Vaulting
 
 CACHE_FILE: Final = "cache.db"
 QUESTIONS_FILE: Final = "questions.db"
@@ -66,18 +67,34 @@ class OpenedTiers(NamedTuple):
     upkeep: Callable[[], Awaitable[object]] | None
 
 
+def _seal(settings: Settings, vaulting: Vaulting) -> EntrySeal | None:
+    """Under the configured key, else under those of the vault, as soon as they are there."""
+    cache = settings.cache
+    if not cache.l2_encrypted:
+        return None
+    if (key := cache.seal_key()) is not None:
+        return AesGcmEntrySeal({SEAL_KEY_ID: key})
+    seal = AesGcmEntrySeal(key_of_this_process())
+    vaulting.seals.append(seal.use)
+    return seal
+
+
 def open_tiers(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, ids: IdFactory, installation: str
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    ids: IdFactory,
+    installation: str,
+    seal: EntrySeal | None,
 ) -> OpenedTiers:
     """Nothing is connected to before the first use. Raises InvalidRequest for addresses that are none."""
     cache = settings.cache
-    key = cache.seal_key() if cache.l2_encrypted else None
     shared = _shared(
         stack,
         settings,
         clock,
         lambda: ids.next("epoch"),
-        None if key is None else AesGcmEntrySeal({SEAL_KEY_ID: key}),
+        seal,
         installation,
     )
     hearing = Hearing(shared.log, clock, unheard_s=cache.unheard_s)
@@ -161,7 +178,8 @@ def open_caching(
     """Everything that answers again; `Caching.start` is for the lifespan. Raises InvalidRequest."""
     clock = stores.clock()
     # Several installations may use one Redis.
-    opened = open_tiers(stack, settings, clock, stores.ids(), installation_id(peppers))
+    seal = _seal(settings, stores.vaulting())
+    opened = open_tiers(stack, settings, clock, stores.ids(), installation_id(peppers), seal)
     beside = BesideCalls(clock, concurrency=settings.cache.shadow_concurrency)
     reader = DialectCacheReader()
     questions = open_questions(stack, settings, clock, beside.spending, database_url)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -21,6 +21,7 @@ from application.use_cases.manage_credentials import ManageCredentials
 from application.use_cases.rotate_vault import RotateVault, VaultStatus
 from application.vault import Vault
 from application.vault_manifests import ManifestBook
+from application.vault_own_keys import OwnKeys
 from domain.errors import CredentialDamaged, InterchangeError, VaultLocked
 from domain.tenancy.role import OPERATOR_TENANT
 from domain.vault.manifest import Finding
@@ -39,10 +40,15 @@ PINS_KEPT_EVERY_S: Final = 1.0
 PROBLEMS_SHOWN_MAX: Final = 5
 
 
+UseKeys = Callable[[Mapping[str, bytes]], None]
+
+
 @dataclass(slots=True)
 class _Seen:
     findings: tuple[Finding, ...] = ()
     locked: str = ""
+    sealing: str = ""
+    generation: int | None = None
     status: VaultStatus | None = None
     stuck: tuple[str, int] = ("", -1)
 
@@ -53,6 +59,9 @@ class Vaulting:
 
     vault: Vault
     rotate: RotateVault
+    own: OwnKeys
+    seals: list[UseKeys] = field(default_factory=list)
+    """What is told the keys of kept answers, and when they turned."""
     seen: _Seen = field(default_factory=_Seen)
 
     def manage(self, settings: Callable[[], Settings]) -> ManageCredentials:
@@ -137,6 +146,25 @@ class Vaulting:
         if before and not findings:
             log.warning("vault: every credential is as it was stored again")
 
+    async def follow_own_keys(self) -> None:
+        """Tells the seals which keys there are, whenever something of the vault changed. Raises
+        StoreUnavailable."""
+        if not self.seals:
+            return
+        generation = await self.vault.store.generation()
+        if generation == self.seen.generation:
+            return
+        try:
+            opened = await self.own.open()
+        except (VaultLocked, CredentialDamaged) as error:
+            if error.message != self.seen.sealing:
+                log.error("vault: kept answers are sealed for this process only: %s", error.message)
+            self.seen.sealing = error.message
+            return
+        for use in self.seals:
+            use({name: key.reveal() for name, key in opened.items()})
+        self.seen.generation, self.seen.sealing = generation, ""
+
     async def _never_used(self) -> bool:
         try:
             return await self.vault.book.read() is None
@@ -154,8 +182,10 @@ class Vaulting:
         changed of the credentials in use."""
         section = settings.vault
         await in_any_case(self.look)
+        await in_any_case(self.follow_own_keys)
         stack.push_async_callback(in_any_case, self.aclose)
         tasks.start("credentials", lambda: every(FOLLOWED_EVERY_S, follow))
+        tasks.start("cache keys", lambda: every(FOLLOWED_EVERY_S, self.follow_own_keys))
         tasks.start("vault", lambda: every(section.check_every_s, self.look))
         tasks.start("vault memory", lambda: every(PINS_KEPT_EVERY_S, self.vault.book.keep))
         tasks.start("vault rotation", lambda: self._turn(section.rotate_every_days))
@@ -219,4 +249,5 @@ def make_vaulting(
 ) -> Vaulting:
     """Everything around stored credentials; opens nothing."""
     vault = Vault(store, envelope, keys, ManifestBook(signing, pins, clock), clock, ids)
-    return Vaulting(vault=vault, rotate=RotateVault(vault, rotations, clock, ids))
+    own = OwnKeys(vault, signing.new_seed)
+    return Vaulting(vault=vault, rotate=RotateVault(vault, rotations, clock, ids, own), own=own)

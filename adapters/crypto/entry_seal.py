@@ -17,6 +17,11 @@ _NONCE_BYTES: Final = 12
 _LABEL: Final = b"interchange entry seal 1"
 
 
+def key_of_this_process() -> dict[str, bytes]:
+    """A key that nobody else has and that ends with the process: until the shared ones are there."""
+    return {f"process-{os.urandom(4).hex()}": os.urandom(KEY_BYTES)}
+
+
 class AesGcmEntrySeal(EntrySeal):
     """length of the key's id (1 byte) | the id | nonce (12 bytes) | ciphertext and tag.
 
@@ -27,6 +32,10 @@ class AesGcmEntrySeal(EntrySeal):
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         """The first key seals, all of them open. Raises InvalidRequest for none, or a wrong size."""
+        self.use(keys)
+
+    def use(self, keys: Mapping[str, bytes]) -> None:
+        """Others from now on, in one step. Raises InvalidRequest; nothing changes then."""
         if not keys:
             raise InvalidRequest("sealing kept answers takes at least one key", param="keys")
         for name, key in keys.items():

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from application.ports.system import Clock, IdFactory
 from application.ports.vault import RotationLog
 from application.vault import Vault
+from application.vault_own_keys import OwnKeys
 from domain.errors import CredentialDamaged, Forbidden, StoreUnavailable
 from domain.tenancy.principal import Principal
 from domain.vault.credential import Change
@@ -55,8 +56,12 @@ def _unseen(rotation: Rotation) -> None:
 class RotateVault:
     """For the installation as a whole. Raises StoreUnavailable and VaultLocked wherever it works."""
 
-    def __init__(self, vault: Vault, log: RotationLog, clock: Clock, ids: IdFactory) -> None:
+    def __init__(
+        self, vault: Vault, log: RotationLog, clock: Clock, ids: IdFactory, own: OwnKeys | None = None
+    ) -> None:
+        """`own` keys turn at the end of each rotation."""
         self._vault = vault
+        self._own = own
         self._log = log
         self._clock = clock
         self._ids = ids
@@ -132,6 +137,8 @@ class RotateVault:
         for _ in range(PASSES_MAX):
             if not await work.a_pass():
                 break
+        if self._own is not None:
+            await self._own.turn()
         finished = work.rotation.finished(self._clock.utc_now())
         await self._log.note(finished, instead_of=finished.rotation_id)
         await self._vault.book.keep(at_once=True)
@@ -177,17 +184,17 @@ class _Work:
         return left
 
     async def _tenant(self, tenant_id: str) -> bool:
-        kept = await self._vault.store.tenant(tenant_id)
+        read = await self._vault.read(tenant_id)
         primary = (await self._vault.keys.keys()).primary.key_id
         waiting = [
             row
-            for row in kept.rows
+            for row in read.kept.rows
             if self.rotation.waits(row, primary) and row.credential_id not in self._failed
         ]
         if not waiting:
             return False
         try:
-            manifest = await self._vault.believed(tenant_id, kept)
+            manifest = await self._vault.believed(tenant_id, read)
         except CredentialDamaged:
             await self._count(0, [row.credential_id for row in waiting])
             return False

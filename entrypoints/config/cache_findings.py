@@ -63,12 +63,6 @@ def unknown_embedder(embedder: str, providers: Container[str], policies: Iterabl
 
 def _stores(settings: Settings) -> Iterator[Finding]:
     cache, storage = settings.cache, settings.storage
-    if cache.l2_encrypted and cache.l2_key is None:
-        yield Finding(
-            ("cache", "l2_encrypted"),
-            "takes a key: `cache.l2_key`, or INTERCHANGE_CACHE_KEY in the environment",
-            True,
-        )
     try:
         cache.seal_key()
     except ValueError as error:

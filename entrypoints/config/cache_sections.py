@@ -130,13 +130,14 @@ class CacheDefaults(Section):
     l2_encrypted: bool = Field(
         default=False,
         description="Whether answers there, and what instances tell each other about them, are under "
-        "AES-256-GCM; takes `l2_key`. Vectors in `pgvector` or `redis` are not, nor are those that the "
+        "AES-256-GCM, under `l2_key` or, without one, under keys of the vault that turn with its rotations. "
+        "Vectors in `pgvector` or `redis` are not, nor are those that the "
         "in-process index saves in the data directory, and a vector tells much of its question.",
     )
     l2_key: SecretStr | None = Field(
         default=None,
         description="32 bytes in base64 or hexadecimal, such as `openssl rand -base64 32` prints. What was "
-        "written under another key is not found.",
+        "written under another key is not found. Unset: keys of the vault.",
     )
     unheard_s: float = Field(
         default=60.0,

@@ -40,6 +40,7 @@ class VaultWorld(NamedTuple):
     keys: InMemoryKeys
     pins: InMemoryPins
     clock: HandClock
+    ids: TimeOrderedIds
 
     def neighbour(self, *, same_machine: bool = False) -> "VaultWorld":
         """Another instance on the same stores and keys."""
@@ -60,7 +61,7 @@ def vault_world(
     keys = keys or InMemoryKeys(clock.utc_now())
     book = ManifestBook(Ed25519Signing(), pins, clock)
     vault = Vault(store, AesGcmEnvelope(keys), keys, book, clock, ids)
-    return VaultWorld(vault, RotateVault(vault, log, clock, ids), store, log, keys, pins, clock)
+    return VaultWorld(vault, RotateVault(vault, log, clock, ids), store, log, keys, pins, clock, ids)
 
 
 def named(name: str, tenant_id: str = "acme") -> NewCredential:

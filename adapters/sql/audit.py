@@ -11,7 +11,7 @@ from adapters.sql.audit_tables import audit_entries, audit_heads
 from adapters.sql.database import REFUSED_VALUES, Database, unavailable
 from application.ports.audit import AuditQuestion, AuditStore
 from application.ports.system import Clock
-from domain.audit.chain import ChainHead
+from domain.audit.chain import ChainHead, extend
 from domain.audit.entry import ACCESS, AuditDraft, AuditEntry, canonical
 
 _C: Final = audit_entries.c
@@ -35,15 +35,19 @@ class SqlAuditStore(AuditStore):
             bodies.setdefault(draft.tenant_id, []).append((draft, canonical(draft)))
         now_us = (self._clock.utc_now() - _EPOCH) // timedelta(microseconds=1)
 
-        def work(connection: Connection) -> dict[str, list[AuditEntry]]:
-            chains: dict[str, Bodies] = dict(bodies)
+        chains: dict[str, Bodies] = dict(bodies)
+
+        def work(connection: Connection) -> dict[str, ChainHead]:
             return self._writer.append(connection, chains, now_us)
 
         try:
-            made = await self._database.write(work, alone=False)
+            heads = await self._database.write(work, alone=False)
         except REFUSED_VALUES as error:
             raise unavailable(error) from error
-        queues = {tenant_id: iter(entries) for tenant_id, entries in made.items()}
+        queues = {
+            tenant_id: iter(extend(heads[tenant_id], theirs, now_us)[0])
+            for tenant_id, theirs in chains.items()
+        }
         return [next(queues[draft.tenant_id]) for draft in drafts]
 
     async def find(self, question: AuditQuestion) -> list[AuditEntry]:

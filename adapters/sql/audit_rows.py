@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Dialect, Row, Table, bindparam, select, updat
 from adapters.sql.audit_tables import audit_entries, audit_heads
 from adapters.sql.upserts import insert_into
 from adapters.sql.usage_inserts import Rows, rows_into
-from domain.audit.chain import ChainHead, empty_chain, extend
+from domain.audit.chain import ChainHead, empty_chain, link
 from domain.audit.entry import AuditDraft, AuditEntry
 
 Bodies = Sequence[tuple[AuditDraft, bytes]]
@@ -16,14 +16,8 @@ Bodies = Sequence[tuple[AuditDraft, bytes]]
 _HEADS: Final = audit_heads.c
 
 
-def row_of(entry: AuditEntry) -> tuple[Any, ...]:
-    """In the order of the table's columns."""
-    draft = entry.draft
-    return (draft.tenant_id, entry.seq, entry.written_at_us, *draft[1:], entry.hash)
-
-
 def entry_of(row: Row[Any]) -> AuditEntry:
-    """What `row_of` took apart."""
+    """A row of all columns."""
     values: tuple[Any, ...] = tuple(row)
     tenant_id, seq, written_at_us = values[:3]
     return AuditEntry(seq, written_at_us, AuditDraft(tenant_id, *values[3:-1]), bytes(values[-1]))
@@ -47,19 +41,23 @@ class ChainWriter:
 
     def append(
         self, connection: Connection, drafts: Mapping[str, Bodies], now_us: int
-    ) -> dict[str, list[AuditEntry]]:
-        """By tenant, what became of its drafts."""
+    ) -> dict[str, ChainHead]:
+        """By tenant, where its chain ended before: its drafts come next, written at `now_us` or later."""
         heads = self._locked(connection, sorted(drafts))
-        made: dict[str, list[AuditEntry]] = {}
+        rows: list[tuple[Any, ...]] = []
         moved = []
         for tenant_id, theirs in drafts.items():
-            made[tenant_id], head = extend(heads[tenant_id], theirs, now_us)
-            moved.append(
-                {"whose": tenant_id, "to_seq": head.seq, "to_hash": head.hash, "to_us": head.written_at_us}
-            )
-        self._rows.run(connection, [row_of(entry) for entries in made.values() for entry in entries])
+            seq, before, written_at_us = heads[tenant_id]
+            written_at_us = max(written_at_us, now_us)
+            for draft, body in theirs:
+                # As `extend` does, without an object in between: this is done for every request.
+                seq += 1
+                before = link(before, seq, written_at_us, body)
+                rows.append((tenant_id, seq, written_at_us, *draft[1:], before))
+            moved.append({"whose": tenant_id, "to_seq": seq, "to_hash": before, "to_us": written_at_us})
+        self._rows.run(connection, rows)
         connection.execute(self._move_head, moved)
-        return made
+        return heads
 
     def _locked(self, connection: Connection, tenants: list[str]) -> dict[str, ChainHead]:
         theirs = _HEADS.tenant_id.in_(tenants)

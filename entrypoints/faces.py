@@ -11,6 +11,7 @@ from application.ports.wire import (
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
 )
+from application.use_cases.check_privacy import CheckPrivacy
 from application.use_cases.manage_limits import ManageLimits
 from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
 from domain.resilience.idempotency import IdempotencyBook
@@ -52,6 +53,7 @@ from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.http.media import media_faces
 from entrypoints.http.models import model_routes
 from entrypoints.http.own_key import own_key_routes
+from entrypoints.http.privacy import privacy_routes
 from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.roles import role_routes
@@ -130,6 +132,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *stored_response_routes(use_cases.door, container.stored_responses()),
             *admin_routes(use_cases),
             *key_routes(use_cases.door, access.keys, access.page, budgeting.create_key),
+            *privacy_routes(use_cases.door, CheckPrivacy(container.privacy(), container.runtime())),
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *audit_routes(use_cases.door, container.auditing().read),
             *stop_routes(use_cases.door, container.guarding().manage),

@@ -56,7 +56,7 @@ class PrivacyInspector(Inspector):
         self.watch = DetectionWatch(texts, detector, self.counts)
         self._reader = reader
         self._secret = secret
-        self._offloading = Offloading()
+        self.offloading = Offloading()
         self._keys: dict[str, bytes] = {}
 
     def version(self, tenant_id: str, route: Route) -> str:
@@ -78,23 +78,27 @@ class PrivacyInspector(Inspector):
             return None
         if len(request.body) > INLINE_BYTES_MAX:
             return self._beside(job, route, policy)
-        self._settle(job, route, policy, self._offloading.at_once(lambda: self.rewritten(job, policy)))
+        self._settle(job, route, policy, self.offloading.at_once(lambda: self.rewritten(job, policy)))
         return None
 
     async def _beside(self, job: Job, route: Route, policy: EffectivePolicy) -> None:
         size_bytes = len(job.request.body)
-        made = await self._offloading(size_bytes, lambda: self.rewritten(job, policy))
+        made = await self.offloading(size_bytes, lambda: self.rewritten(job, policy))
         self._settle(job, route, policy, made)
 
-    def rewritten(self, job: Job, policy: EffectivePolicy, *, dry: bool = False) -> Rewritten:
+    def rewritten(self, job: Job, policy: EffectivePolicy) -> Rewritten:
         """The request's bodies as the policy has them; changes nothing."""
         request = job.request
-        work = PolicyWork(policy, self.detector, Placeholders(self._key(job.principal.tenant_id)), dry=dry)
+        work = PolicyWork(policy, self.detector, Placeholders(self._key(job.principal.tenant_id)))
         body = self.texts.request(request.dialect, request.body, request.content_type, work)
         elsewhere = None if request.home is None else request.home.elsewhere
         if elsewhere is not None:
             elsewhere = self.texts.request(request.dialect, elsewhere, request.content_type, work)
         return Rewritten(body, elsewhere, work)
+
+    def dry_work(self, tenant_id: str, policy: EffectivePolicy) -> PolicyWork:
+        """What would be done, for whoever asks."""
+        return PolicyWork(policy, self.detector, Placeholders(self._key(tenant_id)), dry=True)
 
     async def foresee(self, job: Job, route: Route) -> None:
         """Makes the request what a provider would see of it, for whoever asks what would become of it.
@@ -103,7 +107,7 @@ class PrivacyInspector(Inspector):
         """
         policy = self.effective(job.principal.tenant_id, route)
         if policy.enforces_requests:
-            made = await self._offloading(len(job.request.body), lambda: self.rewritten(job, policy))
+            made = await self.offloading(len(job.request.body), lambda: self.rewritten(job, policy))
             made.work.refuse()
             if made.body is not job.request.body:
                 self._replace(job.request, made.body)
@@ -111,7 +115,7 @@ class PrivacyInspector(Inspector):
     def close(self) -> None:
         """Ends what runs beside requests. Idempotent."""
         self.watch.close()
-        self._offloading.close()
+        self.offloading.close()
 
     def _settle(self, job: Job, route: Route, policy: EffectivePolicy, made: Rewritten) -> None:
         """Puts the rewritten request in the place of the caller's, or refuses it."""
@@ -136,7 +140,7 @@ class PrivacyInspector(Inspector):
                     texts=self.texts,
                     work=answering,
                     counts=self.counts,
-                    offloading=self._offloading,
+                    offloading=self.offloading,
                 )
             )
 

@@ -21,6 +21,7 @@ from contracts.http.key_paths import KEY_PATHS, KEY_SCHEMAS
 from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
 from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
+from contracts.http.privacy_paths import PRIVACY_PATHS, PRIVACY_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
@@ -46,6 +47,7 @@ _TAGS = {
     "Catalogue": "What could be called, and for how much.",
     "Budgets": "What may be spent, by whom, in which time.",
     "Limits": "How many requests and tokens are let through, of whom, in which time.",
+    "Privacy": "What is done about personal data.",
     "Cache": "Answers that are given again, and what no longer counts of them.",
     "Usage": "What was called, and for how much.",
     "Audit": "Who did what, and the proof of it.",
@@ -81,6 +83,7 @@ def openapi_document() -> dict[str, Any]:
                 **CREDENTIAL_PATHS,
                 **BUDGET_PATHS,
                 **LIMIT_PATHS,
+                **PRIVACY_PATHS,
                 **CACHE_PATHS,
                 **CONFIGURATION_PATHS,
             },
@@ -102,6 +105,7 @@ def openapi_document() -> dict[str, Any]:
                     **CREDENTIAL_SCHEMAS,
                     **BUDGET_SCHEMAS,
                     **LIMIT_SCHEMAS,
+                    **PRIVACY_SCHEMAS,
                     **CACHE_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,

@@ -46,6 +46,7 @@ COMMANDS = {
     "audit": LazyCommand(
         "entrypoints.cli.offline", "audit", "Who did what: list, export, and prove it unchanged."
     ),
+    "privacy": LazyCommand("entrypoints.cli.privacy", "privacy", "What is done about personal data."),
     "db": LazyCommand("entrypoints.cli.offline", "db", "Migrate the database and look at it."),
     "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
     "models": LazyCommand("entrypoints.cli.offline", "models", "Install the model that compares questions."),

@@ -107,6 +107,8 @@ ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/api/v1/analytics/costs"): "usage.read",
     ("GET", "/api/v1/requests"): "usage.read",
     ("GET", "/api/v1/requests/{request_id}"): "usage.read",
+    ("GET", "/api/v1/privacy"): "privacy.read",
+    ("POST", "/api/v1/privacy/check"): "privacy.read",
     ("GET", "/api/v1/cache"): "cache.read",
     ("GET", "/api/v1/cache/entries/{key}"): "cache.read",
     ("DELETE", "/api/v1/cache/entries/{key}"): "cache.write",

@@ -7,12 +7,16 @@ from typing import Any
 import httpx
 import pytest
 from anthropic import Anthropic
+from click.testing import CliRunner
 from openai import OpenAI
 
+from entrypoints.cli.privacy import privacy
+from tests.e2e.documented import Document
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import CONFIG, WIRES, sse_events
 
 EMAIL, CARD = "bob.stone@example.com", "4111 1111 1111 1111"
+DOCUMENT = Document()
 ASKED = f"Tell {EMAIL} about {CARD}."
 CALL = f'call send {{"to": "{EMAIL}", "note": "card {CARD}"}}'
 PRIVATE = (
@@ -133,9 +137,9 @@ def test_messages_get_their_values_back(anthropic: Anthropic, wire: str) -> None
         "metadata": {"user_id": EMAIL},
     }
     whole = anthropic.messages.create(**asked)
-    assert EMAIL in whole.content[0].text  # type: ignore[union-attr]
+    assert EMAIL in whole.content[0].text
     with anthropic.messages.stream(**asked) as stream:
-        assert stream.get_final_text() == whole.content[0].text  # type: ignore[union-attr]
+        assert stream.get_final_text() == whole.content[0].text
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -252,3 +256,38 @@ def test_findings_are_counted_without_values(stack: Stack) -> None:
         page = client.get("/metrics").text
     assert 'interchange_pii_findings_total{kind="EMAIL_ADDRESS",where="prompts",act="tokenise"}' in page
     assert EMAIL not in page
+
+
+def test_what_would_be_done_can_be_asked_without_sending_anything(stack: Stack) -> None:
+    with stack.client() as client:
+        seen = len(stack.simulator.requests)
+        known = client.get("/api/v1/privacy")
+        DOCUMENT.check(known)
+        assert {policy["name"] for policy in known.json()["policies"]} >= {"redact", "cards", "ours"}
+        told = client.post("/api/v1/privacy/check", json={"text": f"to {EMAIL}", "policy": "redact"})
+        DOCUMENT.check(told)
+        assert told.json()["text"] == "to <EMAIL_ADDRESS>"
+        assert told.json()["findings"][0]["kind"] == "EMAIL_ADDRESS"
+        body = {"model": "blocked", "messages": [{"role": "user", "content": ASKED}]}
+        told = client.post("/api/v1/privacy/check", json={"body": body, "route": "blocked"})
+        DOCUMENT.check(told)
+        assert told.json()["allowed"] is False
+        assert told.json()["body"] is None
+        assert CARD not in told.text
+        wrong: list[Any] = [{}, {"text": "a", "body": {}}, {"body": {}, "dialect": "none"}]
+        wrong += [{"text": "a", "policy": "none"}, {"text": "a", "where": "here"}]
+        for asked in wrong:
+            refused = client.post("/api/v1/privacy/check", json=asked)
+            DOCUMENT.check(refused)
+            assert refused.status_code == 400
+    assert len(stack.simulator.requests) == seen
+
+
+def test_the_command_says_the_same(stack: Stack) -> None:
+    where = ["--url", stack.url, "--key", stack.key]
+    said = CliRunner().invoke(privacy, ["check", f"to {EMAIL}", "--policy", "redact", *where])
+    assert (said.exit_code, said.output) == (0, "EMAIL_ADDRESS in text: redact\nto <EMAIL_ADDRESS>\n")
+    said = CliRunner().invoke(privacy, ["check", CARD, "--policy", "cards", *where])
+    assert (said.exit_code, said.output) == (1, "CREDIT_CARD in text: block\nrefused by cards\n")
+    said = CliRunner().invoke(privacy, ["policies", *where])
+    assert "cards: redact; CREDIT_CARD: block" in said.output

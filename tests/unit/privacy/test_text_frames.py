@@ -218,7 +218,7 @@ def test_frames_that_repeat_a_text_say_what_its_pieces_said(repeats: str) -> Non
     dialect, frames, text = STREAMS[repeats]
     out = bodies(passed(dialect, frames([text[:17], text[17:40], text[40:]]), work()))
     done = next(body for body in out if body["type"].endswith(("text.done", "arguments.done")))
-    whole = done.get("text", done.get("arguments"))
+    whole: str = done["text"] if "text" in done else done["arguments"]
     assert (
         msgspec.json.decode(whole) == msgspec.json.decode(said_in(out))
         if text is ARGUMENTS

@@ -9,6 +9,7 @@ from adapters.sql.audit import SqlAuditStore
 from adapters.sql.audit_log import SqlAuditLog
 from adapters.sql.audit_retention import SqlAuditRetention
 from adapters.sql.database import Database
+from adapters.sql.everywhere import ForEveryTenant
 from adapters.system.clock import SystemClock
 from application.ports.audit import CheckpointSink
 from application.ports.http import HttpTransport
@@ -30,11 +31,13 @@ def open_auditing(
     Raises InvalidRequest for a malformed key or address, StoreUnavailable.
     """
     clock, name = SystemClock(), installation_id(peppers)
+    everything = ForEveryTenant(reports)
     return make_auditing(
-        SqlAuditStore(database, clock),
+        SqlAuditStore(ForEveryTenant(database), clock),
+        SqlAuditStore(everything, clock),
         SqlAuditStore(reports, clock),
-        SqlAuditLog(reports),
-        SqlAuditRetention(reports),
+        SqlAuditLog(everything),
+        SqlAuditRetention(everything),
         load_audit_signer(settings.data_dir, f"interchange-{name}", environ.get(AUDIT_KEY_VARIABLE)),
         clock,
         _sinks(settings, transport),

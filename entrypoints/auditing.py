@@ -80,6 +80,7 @@ class Auditing:
 
 def make_auditing(
     store: AuditStore,
+    whole: AuditStore,
     shown: AuditStore,
     audit_log: AuditLog,
     retention: AuditRetention,
@@ -90,13 +91,13 @@ def make_auditing(
     *,
     origin: str,
 ) -> Auditing:
-    """`shown` is the same trail for those who read it at length."""
+    """`whole` is the same trail for what goes through all of it, `shown` for callers, who see their own."""
     trail = AuditTrail(store, clock)
     return Auditing(
         trail=trail,
         denials=Denials(store, clock),
         keep=KeepAuditLog(
-            shown,
+            whole,
             audit_log,
             signer,
             clock,
@@ -106,10 +107,10 @@ def make_auditing(
             every_entries=settings.checkpoint_every_entries,
         ),
         retain=RetainAudit(
-            shown, audit_log, retention, trail, signer, clock, origin=origin, by=local_operator()
+            whole, audit_log, retention, trail, signer, clock, origin=origin, by=local_operator()
         ),
         read=ReadAudit(shown, audit_log, signer),
-        walk=AuditWalk(shown, audit_log, retention),
+        walk=AuditWalk(whole, audit_log, retention),
         signer=signer,
         retention_days=settings.retention_days,
     )

@@ -110,6 +110,7 @@ def _domain_end(text: str, start: int) -> int:
 _IPV4: Final = re.compile(
     r"(?<![0-9A-Za-z_])(?<![0-9]\.)(?=[0-9])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z_]|\.[0-9])"
 )
+_PREFIX_LENGTH: Final = re.compile(r"/[0-9]{1,2}(?![0-9])")
 _PRODUCT: Final = re.compile(r"[A-Za-z0-9]/")
 _IPV6: Final = re.compile(
     r"(?<![0-9A-Za-z_:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:[0-9]{1,3}\.){3}[0-9]{1,3})?"
@@ -152,10 +153,22 @@ class MachineFinder:
         text = reading.text
         for match in _IPV4.finditer(text, reading.start):
             start = match.start()
-            if _PRODUCT.fullmatch(text[max(0, start - 2) : start]):
+            if _PRODUCT.fullmatch(text[max(0, start - 2) : start]) or _is_network(text, match):
                 continue
             if _names_a_host(match.group()) and not speaks_against(reading.before(start), VERSIONS):
                 yield Finding(PiiKind.IP_ADDRESS, start, match.end(), 0.9)
+
+
+def _is_network(text: str, match: re.Match[str]) -> bool:
+    """`10.0.0.0/8` is nobody's address; `10.1.2.3/8` is somebody's."""
+    length = _PREFIX_LENGTH.match(text, match.end())
+    if length is None:
+        return False
+    try:
+        ipaddress.ip_network(match.group() + length.group())
+    except ValueError:
+        return False
+    return True
 
 
 def _names_a_host(written: str) -> bool:

@@ -27,6 +27,7 @@ _CERTAIN_FORMS: Final = re.compile(
 )
 _CERTAIN_IN_PARENTHESES: Final = re.compile(r"0?[0-9]{2,4}\)[ -]?[0-9]{3,5}[ .-][0-9]{3,4}(?![0-9])")
 _COUNTRY: Final = re.compile("00[1-9]")
+_DATE_INSIDE: Final = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}([-/.])[01][0-9]\1[0-3][0-9](?![0-9])")
 _GOES_ON: Final = frozenset("-./0123456789")
 _MONEY: Final = frozenset("$€£¥₹#%")
 
@@ -79,6 +80,8 @@ def _score(reading: Reading, start: int, place: int, run: re.Match[str]) -> floa
 
 def _has_groups_of_a_number(run: str) -> bool:
     """Not a list of small numbers, not a fraction and not a year behind a number."""
+    if _DATE_INSIDE.search(run):
+        return False
     groups = re.findall(r"[0-9]+", run)
     if len(groups) == 1:
         return len(run) > DIGITS_MIN

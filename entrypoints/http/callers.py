@@ -148,18 +148,6 @@ def credential(headers: dict[bytes, bytes]) -> str:
     )
 
 
-def refuse_ambiguous(raw: Sequence[tuple[bytes, bytes]]) -> None:
-    """Raises InvalidRequest for a credential header that comes twice with different values: who looked at
-    one of them may have seen another than we do."""
-    seen: dict[bytes, bytes] = {}
-    for name, value in raw:
-        if name in CREDENTIAL_HEADERS and seen.setdefault(name, value) != value:
-            raise InvalidRequest(
-                f"{name.decode('ascii')} comes twice with different values; send one",
-                param=name.decode("ascii"),
-            )
-
-
 def own_credential(headers: dict[bytes, bytes], dialect: str) -> tuple[str, str] | None:
     """(header, value) of the caller's own provider credential beside our key in `x-interchange-key`.
 

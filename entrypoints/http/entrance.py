@@ -11,7 +11,7 @@ from domain.tenancy.networks import allows
 from domain.tenancy.principal import Principal
 from entrypoints.http.addresses import client_address
 from entrypoints.http.asgi import Scope
-from entrypoints.http.callers import credential, refuse_ambiguous
+from entrypoints.http.callers import credential
 
 Refused = Callable[[Principal | None, str, str, str], None]
 """Told of everybody who is not let in: who (None: nobody knows), `authenticate`, the error's code, and the
@@ -37,14 +37,11 @@ class Entrance:
         Raises:
             Unauthenticated: no credential, or none that lets anybody in.
             TooManyFailures: the same, once more than an address may fail in a minute.
-            InvalidRequest: credentials that contradict each other.
+            InvalidRequest: two keys that contradict each other.
             Forbidden: not from this address, or the tenant is suspended.
             StoreUnavailable: nobody can tell.
         """
-        shown = credential(headers)
-        if len(scope["headers"]) != len(headers):
-            refuse_ambiguous(scope["headers"])
-        principal = await self._recognised(scope, shown)
+        principal = await self._recognised(scope, credential(headers))
         tenant = self._tenants.of(principal.tenant_id)
         if not tenant.active:
             raise self._noted(scope, principal, TenantSuspended(tenant.tenant_id))

@@ -8,11 +8,12 @@ from application.inspection import Inspector
 from application.job import Job
 from application.ports.pii_detector import PiiDetector
 from application.ports.text_fields import TextFields
-from application.ports.wire import RequestReader
+from application.ports.wire import OPENAI_RESPONSES, RequestReader
 from application.privacy.counting import PrivacyCounts
 from application.privacy.offloading import INLINE_BYTES_MAX, Offloading
 from application.privacy.policies import PolicyBook
 from application.privacy.protecting import CountedAnswer, EnforcedAnswer
+from application.privacy.recent import Caller, RecentValues
 from application.privacy.rewriting import PolicyWork
 from application.privacy.watching import DetectionWatch, Seen
 from application.tenant_book import TenantBook
@@ -57,6 +58,7 @@ class PrivacyInspector(Inspector):
         self._reader = reader
         self._secret = secret
         self.offloading = Offloading()
+        self._recent = RecentValues()
         self._keys: dict[str, bytes] = {}
 
     def version(self, tenant_id: str, route: Route) -> str:
@@ -130,6 +132,10 @@ class PrivacyInspector(Inspector):
             self._replace(request, made.body)
         if request.home is not None and made.elsewhere is not request.home.elsewhere:
             request.home = replace(request.home, elsewhere=made.elsewhere)
+        if request.dialect == OPENAI_RESPONSES:
+            who, by = job.attribution, job.principal
+            caller = Caller(by.tenant_id, by.key_id, who.user_id, who.session_id)
+            self._recent.take_part(caller, work.placeholders, job.started)
         if policy.enforces_answers or work.placeholders.values:
             answering = PolicyWork(policy, self.detector, work.placeholders, answer=True)
             job.protections.append(

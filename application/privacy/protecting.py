@@ -6,7 +6,7 @@ from application.ports.llm import Block, UpstreamAnswer
 from application.ports.text_fields import FrameTexts, TextFields
 from application.privacy.counting import PrivacyCounts
 from application.privacy.offloading import Offloading
-from application.privacy.rewriting import Noted, PolicyWork, RestoringWork
+from application.privacy.rewriting import MaskingWork, Noted, PolicyWork, RestoringWork
 from application.privacy.watching import DetectionWatch, Seen
 from application.protection import Protection
 from domain.errors import PrivacyUnavailable
@@ -57,6 +57,12 @@ class EnforcedAnswer(Protection):
         frames = self._texts.stream(self._dialect, self._work)
         return RewrittenStream(stream, frames, self._work.noted, self._counts)
 
+    def kept(self, body: bytes) -> bytes:
+        """A delivered answer as it may be stored: with placeholders."""
+        if not self._placeholders.values:
+            return body
+        return self._texts.answer(self._dialect, body, "application/json", MaskingWork(self._placeholders))
+
     def deliver(self, answer: UpstreamAnswer) -> UpstreamAnswer:
         if not self._placeholders.values:
             return answer
@@ -71,6 +77,14 @@ class EnforcedAnswer(Protection):
         if not self._placeholders.values and not self._policy.enforces_answers:
             return stream
         return RewrittenStream(stream, self._texts.stream(self._dialect, RestoringWork(self._placeholders)))
+
+
+def keepable(job: Job, body: bytes) -> bytes:
+    """A whole delivered answer as it may be stored. Raises ValueError for what is no JSON object."""
+    for protection in job.protections:
+        if isinstance(protection, EnforcedAnswer):
+            body = protection.kept(body)
+    return body
 
 
 def enforced(job: Job) -> bool:

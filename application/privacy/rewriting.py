@@ -219,6 +219,34 @@ class RestoringWork(TextWork):
         """Let through."""
 
 
+class MaskingWork(RestoringWork):
+    """Undoes what `RestoringWork` did, in whole texts."""
+
+    def whole(self, text: str, where: Where, path: str, before: str = "") -> str:  # noqa: ARG002
+        said = self._placeholders.masked(text)
+        return text if said == text else said
+
+    def running(self, where: Where, path: str, before: str = "") -> RunningText:
+        return _Gathered(self, where, path, before)
+
+
+class _Gathered(RunningText):
+    """A text that is only looked at whole."""
+
+    def __init__(self, work: TextWork, where: Where, path: str, before: str) -> None:
+        self._work = work
+        self._place = (where, path, before)
+        self._pieces: list[str] = []
+
+    def feed(self, piece: str) -> str:
+        self._pieces.append(piece)
+        return ""
+
+    def end(self) -> str:
+        where, path, before = self._place
+        return self._work.whole("".join(self._pieces), where, path, before)
+
+
 class _Restoring(RunningText):
     __slots__ = ("_held", "_placeholders")
 

@@ -88,6 +88,13 @@ class Placeholders:
         return PLACEHOLDER.sub(value, text)
 
 
+    def masked(self, text: str) -> str:
+        """The opposite: the text with its placeholders where the values stand."""
+        for name, value in sorted(self.values.items(), key=lambda each: -len(each[1])):
+            text = text.replace(value, f"<{name}>")
+        return text
+
+
 def is_placeholder(text: str) -> bool:
     """Whether the whole text is one of ours, or a redaction."""
     return _OURS.fullmatch(text) is not None

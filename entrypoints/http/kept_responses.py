@@ -2,6 +2,7 @@
 
 from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer
+from application.privacy.protecting import keepable
 from application.use_cases.keep_answers import KeepAnswers, own_retention_s
 from domain.llm.request import LlmRequest
 from domain.tenancy.principal import Principal
@@ -31,7 +32,7 @@ class KeptResponsesEndpoint(ResponsesEndpoint):
             return content_type, body  # nobody can come back to anything in it
         seen = reading.seen(answer.body)
         if seen is not None:
-            self._keep.remember(job, seen._replace(body=body))
+            self._keep.remember(job, seen._replace(body=keepable(job, body)))
         return content_type, body
 
     def stream_bytes(self, job: Job, block: Block) -> bytes:
@@ -44,5 +45,5 @@ class KeptResponsesEndpoint(ResponsesEndpoint):
         if own_retention_s(job) is not None:
             raw = reading.as_kept(raw)
         if seen is not None:
-            self._keep.remember(job, seen._replace(body=reading.as_kept(seen.body)))
+            self._keep.remember(job, seen._replace(body=keepable(job, reading.as_kept(seen.body))))
         return raw

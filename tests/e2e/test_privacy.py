@@ -1,6 +1,7 @@
 """What providers see and callers get where a route has a privacy policy: official SDKs on three wires."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ PRIVATE = (
         "  routed: {targets: [alpha/small, beta/small], strategy: priority, privacy: ours}\n"
         "  nowhere: {targets: [alpha/small], privacy: ours}\n"
         "  kept: {targets: [alpha/small], cache: {mode: exact}, privacy: tokenise}\n"
+        "  kept-here: {targets: [beta/small], responses: {store: true}, privacy: tokenise}\n"
         "  assistant: {strategy",
         1,
     )
@@ -291,3 +293,22 @@ def test_the_command_says_the_same(stack: Stack) -> None:
     assert (said.exit_code, said.output) == (1, "CREDIT_CARD in text: block\nrefused by cards\n")
     said = CliRunner().invoke(privacy, ["policies", *where])
     assert "cards: redact; CREDIT_CARD: block" in said.output
+
+
+def test_answers_kept_here_hold_placeholders_and_later_turns_get_the_values_back(
+    stack: Stack, openai: OpenAI
+) -> None:
+    for streamed in (False, True):
+        if streamed:
+            with openai.responses.stream(model="kept-here", input=ASKED) as events:
+                first = events.get_final_response()
+        else:
+            first = openai.responses.create(model="kept-here", input=ASKED)
+        assert EMAIL in first.output_text
+        kept = openai.responses.retrieve(first.id)
+        assert EMAIL not in kept.model_dump_json()
+        listed = openai.responses.input_items.list(first.id).model_dump_json()
+        assert EMAIL not in listed
+        [token] = set(re.findall("<EMAIL_ADDRESS_[a-z]+>", listed))
+        later = openai.responses.create(model="kept-here", input=f"to {token}", previous_response_id=first.id)
+        assert EMAIL in later.output_text

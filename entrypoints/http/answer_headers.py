@@ -1,6 +1,8 @@
 """What answers tell about themselves in headers (SPEC section 9)."""
 
+import re
 from functools import lru_cache
+from typing import Final
 
 from application.affinity import explain_outcome
 from application.cache_course import CacheCourse
@@ -9,6 +11,9 @@ from domain.caching.effect import HIT_SEMANTIC
 from domain.money import format_usd
 from entrypoints.http.asgi import RawHeaders
 from entrypoints.http.limit_headers import limit_headers
+
+_NOT_VISIBLE: Final = re.compile(r"[^\x20-\x7e]")
+_NAMES_BYTES_MAX: Final = 2000
 
 
 def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeaders:
@@ -42,8 +47,13 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
     if job.trace:
         headers.append(trace_header(job))
     if job.dropped:
-        headers.append((b"x-interchange-dropped", ",".join(job.dropped).encode("latin-1", "replace")))
+        headers.append((b"x-interchange-dropped", _visible(",".join(job.dropped))))
     return headers
+
+
+def _visible(text: str) -> bytes:
+    """A header value of names that callers chose: a line break in one must not be one in the answer."""
+    return _NOT_VISIBLE.sub("?", text).encode("ascii")[:_NAMES_BYTES_MAX]
 
 
 def _kept_headers(job: Job, course: CacheCourse) -> RawHeaders:

@@ -42,6 +42,7 @@ GUARDED = {
     "adapters/http/dialer.py": "asks the rule about each address before it connects to it",
 }
 NOBODY_ELSE_STEERS = {
+    "adapters/aws/kms.py": "the operator's own key service, named in the configuration",
     "adapters/redis/connection.py": "the operator's own Redis, named in `storage`",
     "adapters/sql/postgres.py": "the operator's own PostgreSQL, named in `storage`",
     "adapters/sql/postgres_upgrade.py": "the same",

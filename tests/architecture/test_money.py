@@ -42,6 +42,7 @@ SENDERS = {
     "adapters/providers/aws_sources.py": "credentials of AWS",
     "adapters/portkey/gateway.py": "asks the gateway whether it is up; model calls go through the exchange",
     "adapters/pricing/feed_sources.py": "fetches price lists",
+    "application/outside.py": "hands on what a tenant may reach: tools and webhooks, no models",
 }
 LOOP = "application/attempts.py"
 

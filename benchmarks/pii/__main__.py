@@ -4,11 +4,11 @@
                              [--misses] [--without-words WORD,...]
 
 The texts are those of microsoft/presidio-research (`generated_large.json`; $PII_DATA), of which six
-kinds are counted. Both read the same texts in turns, in one run; the best of the rounds is told. Shares come
-with Wilson intervals of 95 %, F1 over all kinds with one from drawing the texts anew. Errors were looked at on
-one half of the texts (by a hash); the other half is told by itself. What both halves share are the templates
-they were made from, so other people's texts will do worse: `--without-words answer,answering` measures what
-the words of one template are worth.
+kinds are counted. Both read the same texts in turns, in one run; the best of the rounds is told. Shares
+come with Wilson intervals of 95 %, F1 over all kinds with one from drawing the texts anew. Errors were
+looked at on one half of the texts (by a hash); the other half is told by itself. What both halves share are
+the templates they were made from, so other people's texts will do worse: `--without-words answer,answering`
+measures what the words of one template are worth.
 """
 
 import argparse

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol, Self
 
 from adapters.privacy import phones
 from adapters.privacy.detector import PatternDetector
+from adapters.privacy.words import PHONES
 from benchmarks.pii.texts import KINDS, Span
 
 PRESIDIO: Final = "2.2.366"
@@ -39,8 +40,7 @@ class Ours:
     name = "Interchange"
 
     def __init__(self, without: Collection[str] = ()) -> None:
-        kept = phones.PHONES.words - frozenset(without)
-        vars(phones)["PHONES"] = phones.PHONES._replace(words=kept)
+        vars(phones)["PHONES"] = PHONES._replace(words=PHONES.words - frozenset(without))
         self._detector = PatternDetector()
         self._kinds = frozenset(KINDS)
 

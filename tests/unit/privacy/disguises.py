@@ -12,7 +12,7 @@ WHOLE: Final = (
     "00:1A:2B:3C:4D:5E", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
     "0xde0B295669a9FD93d5F28D9Ec85E40f4cb697BAe", "RSSMRA85T10A562S", "X1234567L", "12345678Z",
     "AB 12 34 56 C", "943 476 5919", "44051401359", "390.533.447-05", "756.9217.0769.85", "131052-308T",
-    "2 55 08 14 168 025 38", "sk-ant-api03-" + "aB3dE6gH9" * 9, "AKIAZ7Q2M4N6P8R1T3V5",
+    "2 55 08 14 168 025 38", "sk-ant-api03-" + "aB3dE6gH9" * 9, "AKIA" + "Z7Q2M4N6P8R1T3V5",
     "ghp_" + "a1B2c3D4e5F6" * 3, "ik_live_a1b2c3d4_" + "Zx9y" * 8,
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
     "https://bob:s3cret@example.com/x", "Bearer " + "a1b2c3d4e5" * 8,

@@ -13,6 +13,7 @@ from typing import Final
 from domain.errors import Forbidden, InvalidRequest
 from domain.tenancy.identities import check_assertable
 from domain.tenancy.key import KeyRecord
+from domain.tenancy.names import check_shown_name
 from domain.tenancy.networks import beyond_networks, check_networks
 from domain.tenancy.patterns import beyond, check_patterns
 from domain.tenancy.principal import Principal
@@ -96,8 +97,7 @@ def check_terms(new: NewKey, roles: RoleTable = ROLES) -> None:
             "a letter or digit",
             param="tenant_id",
         )
-    if not new.name.strip() or len(new.name) > NAME_LENGTH_MAX or not new.name.isprintable():
-        raise InvalidRequest(f"name must be 1-{NAME_LENGTH_MAX} printable characters", param="name")
+    check_shown_name(new.name, "name", chars_max=NAME_LENGTH_MAX)
     if new.role not in roles:
         raise InvalidRequest(f"role {new.role[:80]!r} is unknown; allowed: {', '.join(roles)}", param="role")
     if new.scopes is not None:

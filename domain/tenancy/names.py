@@ -24,19 +24,19 @@ def check_shown_name(text: str, param: str, *, chars_max: int) -> str:
             in one name; spaces at the ends or two in a row.
     """
     if not text or len(text) > chars_max:
-        raise InvalidRequest(f"{param} must be 1-{chars_max} characters", param=param)
+        raise _refused(param, chars_max, "characters")
     if text.isascii():
         if not text.isprintable() or text != text.strip() or "  " in text:
-            raise _refused(param, "printable characters, with single spaces and none at the ends")
+            raise _refused(param, chars_max, "printable characters, with single spaces and none at the ends")
         return text
     if any(unicodedata.category(char) in _INVISIBLE for char in text):
-        raise _refused(param, "visible characters; some of these change how the name is shown")
+        raise _refused(param, chars_max, "visible characters; some of these change how the name is shown")
     if unicodedata.normalize("NFKC", text) != text:
-        raise _refused(param, "characters in their plain form (NFKC)")
+        raise _refused(param, chars_max, "characters in their plain form (NFKC)")
     if text != text.strip() or "  " in text or any(char.isspace() and char != " " for char in text):
-        raise _refused(param, "single spaces and none at the ends")
+        raise _refused(param, chars_max, "single spaces and none at the ends")
     if len(_scripts(text) & _ALIKE) > 1:
-        raise _refused(param, "letters of one script; some of these look like others")
+        raise _refused(param, chars_max, "letters of one script; some of these look like others")
     return text
 
 
@@ -49,5 +49,5 @@ def _scripts(text: str) -> set[str]:
     return found
 
 
-def _refused(param: str, allowed: str) -> InvalidRequest:
-    return InvalidRequest(f"{param} must be {allowed}", param=param)
+def _refused(param: str, chars_max: int, allowed: str) -> InvalidRequest:
+    return InvalidRequest(f"{param} must be 1-{chars_max} {allowed}", param=param)

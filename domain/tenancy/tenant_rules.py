@@ -6,6 +6,7 @@ from typing import Final
 
 from domain.errors import Forbidden, InvalidRequest, NotFound
 from domain.tenancy.key_rules import NAME_LENGTH_MAX, TENANT_SHAPE
+from domain.tenancy.names import check_shown_name
 from domain.tenancy.networks import check_networks
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import OPERATOR_TENANT
@@ -31,8 +32,8 @@ def check_tenant_id(tenant_id: str) -> None:
 def check_description(tenant: Tenant) -> None:
     """Raises InvalidRequest that names the field and what is allowed there."""
     check_tenant_id(tenant.tenant_id)
-    if len(tenant.name) > NAME_LENGTH_MAX or (tenant.name and not tenant.name.isprintable()):
-        raise InvalidRequest(f"name must have at most {NAME_LENGTH_MAX} printable characters", param="name")
+    if tenant.name:
+        check_shown_name(tenant.name, "name", chars_max=NAME_LENGTH_MAX)
     if tenant.organisation and not TENANT_SHAPE.fullmatch(tenant.organisation):
         raise InvalidRequest(
             "organisation must be 1-63 of a-z, 0-9, '-' and '_', and start with a letter or digit",

@@ -30,18 +30,16 @@ class DialectTexts(TextFields):
         if is_form(content_type):
             return _form(body, content_type, work)
         try:
-            return _rewritten(body, work, answer=False)
-        except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError):
+            top = _object(body)
+        except ValueError:
             raise InvalidRequest("the body is not a JSON object", param="body") from None
+        return _rewritten(body, top, work, answer=False)
 
     def answer(self, dialect: str, body: bytes, content_type: str, work: TextWork) -> bytes:
         if dialect in _NUMBERS or not body:
             return body
         if content_type.startswith("application/json"):
-            try:
-                return _rewritten(body, work, answer=True)
-            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-                raise ValueError("the answer is no JSON object") from error
+            return _rewritten(body, _object(body), work, answer=True)
         if content_type.startswith(_SPOKEN):
             text = body.decode()
             said = work.whole(text, Where.ANSWERS, "body")
@@ -52,10 +50,18 @@ class DialectTexts(TextFields):
         return frames_of(dialect, work)
 
 
-def _rewritten(body: bytes, work: TextWork, *, answer: bool) -> bytes:
-    top: Any = _DECODER.decode(body)
+def _object(body: bytes) -> dict[str, Any]:
+    """Raises ValueError for what is none."""
+    try:
+        top = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise ValueError("no JSON") from None
     if type(top) is not dict:
         raise ValueError("no object")
+    return top
+
+
+def _rewritten(body: bytes, top: dict[str, Any], work: TextWork, *, answer: bool) -> bytes:
     walk = TextWalk(work, answer=answer)
     walk.body(top)
     # A name that stands twice in an object was read once. Whoever reads the other one shall not get it.

@@ -38,9 +38,9 @@ from domain.caching.invalidation import RuleBook
 from domain.caching.priors import prior_of
 from domain.residency.sinks import Sink, Sinks
 from entrypoints.caching import Caching
-from entrypoints.containers import StoreContainer
 from entrypoints.questions_opening import open_questions
 from entrypoints.settings import Settings
+from entrypoints.store_container import StoreContainer
 from entrypoints.vaulting import Vaulting
 
 CACHE_FILE: Final = "cache.db"

@@ -50,7 +50,7 @@ from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.cache_opening import open_caching
 from entrypoints.cache_operations import LOOK_EVERY_S as CACHE_LOOK_EVERY_S
 from entrypoints.config.credential_references import credential_names
-from entrypoints.containers import Container, StoreContainer
+from entrypoints.containers import Container
 from entrypoints.faces import make_faces
 from entrypoints.gateway_watch import watch_gateway
 from entrypoints.http.app import Faces
@@ -61,6 +61,7 @@ from entrypoints.outgoing import open_outgoing
 from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import LoadedSettings, Settings
+from entrypoints.store_container import StoreContainer
 from entrypoints.swapping import preparing
 from entrypoints.tenancy import start_tenancy
 from entrypoints.vault_opening import open_vault

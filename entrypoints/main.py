@@ -26,7 +26,6 @@ from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_o
 from entrypoints.command_loop import command_loop, run
 from entrypoints.config.credential_references import credential_names
 from entrypoints.config.environment import read_environment
-from entrypoints.containers import StoreContainer, bundled_only, command_clock, model_shelf
 from entrypoints.http.app import Application
 from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
 from entrypoints.limiting import stored_limits
@@ -38,6 +37,7 @@ from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
 from entrypoints.redis_status import RedisTold
 from entrypoints.settings import LoadedSettings, Settings, load_settings
+from entrypoints.store_container import StoreContainer, bundled_only, command_clock, model_shelf
 from entrypoints.tenancy import Managing, start_tenancy
 from entrypoints.vaulting import OpenedVault
 

@@ -9,6 +9,7 @@ from tests.architecture.repository import ROOT, modules, name_of, tree
 
 COMPOSITION_ROOT = {
     "entrypoints/containers.py",
+    "entrypoints/store_container.py",
     "entrypoints/lifespan.py",
     "entrypoints/access_opening.py",
     "entrypoints/audit_opening.py",

@@ -1,0 +1,1 @@
+"""Attacks: each known way in, and the answer it gets."""

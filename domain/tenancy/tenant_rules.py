@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
+from domain.egress.entries import parse_entry
 from domain.errors import Forbidden, InvalidRequest, NotFound
 from domain.tenancy.key_rules import NAME_LENGTH_MAX, TENANT_SHAPE
 from domain.tenancy.names import check_shown_name
@@ -98,3 +99,4 @@ def _check_hosts(hosts: Collection[str]) -> None:
                 "api.example.com:8443",
                 param="egress",
             )
+        parse_entry(host, "egress")

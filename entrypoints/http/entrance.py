@@ -42,12 +42,13 @@ class Entrance:
             StoreUnavailable: nobody can tell.
         """
         principal = await self._recognised(scope, credential(headers))
-        tenant = self._tenants.of(principal.tenant_id)
-        if not tenant.active:
+        tenant = self._tenants.known(principal.tenant_id)
+        if tenant is not None and not tenant.active:
             raise self._noted(scope, principal, TenantSuspended(tenant.tenant_id))
-        if principal.networks or tenant.networks:
+        if principal.networks or (tenant is not None and tenant.networks):
             address = client_address(scope)
-            if not (allows(principal.networks, address) and allows(tenant.networks, address)):
+            theirs = () if tenant is None else tenant.networks
+            if not (allows(principal.networks, address) and allows(theirs, address)):
                 where = address or "an unknown address"
                 refusal = Forbidden(f"this credential may not be used from {where}")
                 raise self._noted(scope, principal, refusal)

@@ -10,7 +10,7 @@ from application.ports.system import Clock
 from domain.errors import StoreUnavailable
 
 LINES_MAX: Final = 200
-DOWN_FOR_S: Final = 0.5
+DOWN_FOR_S: Final = 0.2
 """How long a store that failed is left alone."""
 RETRY_AFTER_S: Final = 1.0
 

@@ -104,8 +104,8 @@ class ManageLimits:
         return LimitRecord(limit=limit, created_at=now, updated_at=now)
 
     async def replace(self, by: Principal, limit_id: str, terms: LimitTerms) -> LimitRecord:
-        """What was taken of it stays taken. Whose requests it counts cannot change. Raises as `create`, and
-        NotFound."""
+        """What was used of a quota stays used; another rate begins anew, with its burst. Whose requests it
+        counts cannot change. Raises as `create`, and NotFound."""
         old = await self._writable(by, limit_id)
         limit = make_limit(terms, limit_id=limit_id, owner=old.limit.owner)
         _check_reach(by, limit)

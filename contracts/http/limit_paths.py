@@ -151,7 +151,8 @@ LIMIT_PATHS: dict[str, Any] = {
             },
             parameters=[_ID],
             body="LimitBody",
-            description="What was taken stays taken. The scope cannot change: make another limit.",
+            description="What was used of a quota stays used, another rate begins anew. The scope cannot "
+            "change: make another limit.",
         ),
         "delete": operation(
             "removeLimit",

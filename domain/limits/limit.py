@@ -98,11 +98,12 @@ def accounts_of(limit: RateLimit, spender: Spender, now: datetime) -> tuple[Limi
     if subject is None:
         return ()
     window = None if limit.period is None else limit.period.window(now)
-    # With its scope: a limit that counts something else from now on begins anew under the same name.
+    # With its scope: a limit that counts something else from now on begins anew under the same name. So does
+    # one with another rate: a bucket's level is a time, which would mean something else.
     counted = f"{limit.scope.describe()}\x1f{subject}\x1f{'' if window is None else window.key}"
     return tuple(
         LimitAccount(
-            _account_id(limit.limit_id, counted, meter),
+            _account_id(limit.limit_id, f"{counted}\x1f{_rate(limit, amount, burst)}", meter),
             limit.limit_id,
             limit.name,
             limit.owner,
@@ -183,6 +184,10 @@ def _rule(limit: RateLimit, amount: int, burst: int | None) -> LimitRule | None:
     if limit.period is not None:
         return None
     return make_rule(amount, PERIOD_S[limit.per] * 1_000_000, amount if burst is None else burst)
+
+
+def _rate(limit: RateLimit, amount: int, burst: int | None) -> str:
+    return "" if limit.period is not None else f"{amount}/{limit.per}/{burst}"
 
 
 def _account_id(limit_id: str, counted: str, meter: Meter) -> str:

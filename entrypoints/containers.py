@@ -170,6 +170,7 @@ class Container(StoreContainer):
         providers.Singleton(DialectTexts),
         providers.Singleton(PatternDetector),
         reader,
+        StoreContainer.clock,
     )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from application.ports.pii_detector import PiiDetector
+from application.ports.system import Clock
 from application.ports.text_fields import TextFields
 from application.ports.wire import RequestReader
 from application.privacy.inspecting import PrivacyInspector
@@ -20,6 +21,7 @@ def make_privacy(
     texts: TextFields,
     detector: PiiDetector,
     reader: RequestReader,
+    clock: Clock,
 ) -> PrivacyInspector:
     """The inspector of a serving process; the cache keeps its answers apart by the policies it names.
 
@@ -34,6 +36,7 @@ def make_privacy(
         detector=detector,
         reader=reader,
         secret=peppers[max(peppers)],
+        clock=clock,
     )
     caching.cache.policy_version = inspector.version
     return inspector

@@ -224,7 +224,7 @@ def _unescaped(text: str, at: int) -> tuple[str, int]:
 
 
 def _code(text: str, at: int) -> int | None:
-    """The number of a `\\uXXXX`; None: it is not whole yet, -1: it is none."""
+    """The number of an escape with four digits; None: it is not whole yet, -1: it is none."""
     digits = text[at + 2 : at + 6]
     try:
         code = int(digits, 16) if digits else 0

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from application.inspection import Inspector
 from application.job import Job
 from application.ports.pii_detector import PiiDetector
+from application.ports.system import Clock
 from application.ports.text_fields import TextFields
 from application.ports.wire import OPENAI_RESPONSES, RequestReader
 from application.privacy.counting import PrivacyCounts
@@ -47,6 +48,7 @@ class PrivacyInspector(Inspector):
         detector: PiiDetector,
         reader: RequestReader,
         secret: bytes,
+        clock: Clock,
     ) -> None:
         """`secret` is the installation's, for placeholders; equal in all of its processes."""
         self.policies = policies
@@ -54,7 +56,7 @@ class PrivacyInspector(Inspector):
         self.texts = texts
         self.detector = detector
         self.counts = PrivacyCounts()
-        self.watch = DetectionWatch(texts, detector, self.counts)
+        self.watch = DetectionWatch(texts, detector, self.counts, clock)
         self._reader = reader
         self._secret = secret
         self.offloading = Offloading()
@@ -67,7 +69,8 @@ class PrivacyInspector(Inspector):
 
     def effective(self, tenant_id: str, route: Route) -> EffectivePolicy:
         """Those rules. Raises PrivacyUnavailable."""
-        return self.policies.effective(route.privacy, self.tenants.of(tenant_id).privacy)
+        tenant = self.tenants.known(tenant_id)
+        return self.policies.effective(route.privacy, "" if tenant is None else tenant.privacy)
 
     def request(self, job: Job, route: Route) -> Awaitable[None] | None:
         policy = self.effective(job.principal.tenant_id, route)

@@ -6,11 +6,11 @@ requests next to nothing. What does not fit is counted as unseen.
 
 import logging
 import threading
-import time
 from collections import deque
 from typing import Final, NamedTuple
 
 from application.ports.pii_detector import PiiDetector
+from application.ports.system import Clock
 from application.ports.text_fields import TextFields
 from application.privacy.counting import PrivacyCounts
 from application.privacy.rewriting import PolicyWork
@@ -40,7 +40,8 @@ class Seen(NamedTuple):
 class DetectionWatch:
     """`note` is called for each request, `close` once."""
 
-    def __init__(self, texts: TextFields, detector: PiiDetector, counts: PrivacyCounts) -> None:
+    def __init__(self, texts: TextFields, detector: PiiDetector, counts: PrivacyCounts, clock: Clock) -> None:
+        self._clock = clock
         self._texts = texts
         self._detector = detector
         self._counts = counts
@@ -77,9 +78,9 @@ class DetectionWatch:
             self._wake.wait()
             self._wake.clear()
             while self._waiting and not self._closing.is_set():
-                started = time.thread_time()
+                started = self._clock.monotonic()
                 self.look(self._waiting.popleft())
-                rest_s = (time.thread_time() - started) * REST_PER_WORK
+                rest_s = (self._clock.monotonic() - started) * REST_PER_WORK
                 self._closing.wait(min(rest_s, REST_S_MAX))
 
     def look(self, seen: Seen) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from adapters.privacy.detector import PatternDetector
+from adapters.system.clock import SystemClock
 from adapters.wire.heads import DialectReader
 from adapters.wire.text_fields import DialectTexts
 from application.job import Attribution, Job
@@ -56,6 +57,7 @@ class World:
             detector=detector or PatternDetector(),
             reader=DialectReader(),
             secret=b"secret",
+            clock=SystemClock(),
         )
 
     def job(self, text: str = f"to {EMAIL}", **more: Any) -> Job:

@@ -4,7 +4,6 @@ Order of closing matters: no new requests, then the transport, then usage is flu
 """
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,24 +42,23 @@ from application.use_cases.watch_budgets import WatchBudgets
 from domain.errors import StoreUnavailable
 from entrypoints.access import start_keys
 from entrypoints.access_opening import key_news
-from entrypoints.api_routes import read_routes
 from entrypoints.audit_opening import open_auditing
 from entrypoints.auditing import start_auditing
 from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.cache_opening import open_caching
 from entrypoints.cache_operations import LOOK_EVERY_S as CACHE_LOOK_EVERY_S
-from entrypoints.config.credential_references import credential_names
 from entrypoints.containers import Container
 from entrypoints.faces import make_faces
 from entrypoints.gateway_watch import watch_gateway
 from entrypoints.http.app import Faces
 from entrypoints.limiting import start_limiting
-from entrypoints.live import LiveConfiguration, Sources, compiled
+from entrypoints.live import LiveConfiguration, compiled
 from entrypoints.money import Money, make_money, start_budgets
 from entrypoints.outgoing import open_outgoing
 from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import LoadedSettings, Settings
+from entrypoints.starting import first_sources, leave_out_of_collections
 from entrypoints.store_container import StoreContainer
 from entrypoints.swapping import preparing
 from entrypoints.tenancy import start_tenancy
@@ -73,8 +71,6 @@ CATALOG_LOOK_EVERY_S = 60.0
 AFFINITY_REFRESH_EVERY_S = 1.0
 AFFINITY_FORGET_EVERY_S = 600.0
 DISCOUNTS_LOOK_EVERY_S = 60.0
-GC_THRESHOLDS = (20_000, 50, 100)
-"""A request leaves hundreds of short-lived containers and no cycles; Python's own 700 looks in vain."""
 REDIS_LOOK_EVERY_S = 5.0
 DATABASE_FILE = "interchange.db"
 RETENTION_EVERY_S = 6 * 3600.0
@@ -196,13 +192,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
     async with AsyncExitStack() as stack:
         parts = await _open_store_parts(stack, settings, loaded.environ)
         stores = StoreContainer(**parts)
-        sources = Sources(
-            loaded=loaded,
-            catalog=await stores.load_catalog()(),
-            priced_on=stores.clock().utc_now().date(),
-            routes=read_routes(await stores.route_store().all()),
-            credentials=await parts["vaulting"].open_named(credential_names(settings)),
-        )
+        sources = await first_sources(loaded, stores)
         provided = compiled(sources)
         thread = BlockingThread("interchange-usage")
         stack.push_async_callback(thread.aclose)
@@ -233,12 +223,9 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         caching.attach(container.answer_llm_request())
         parts["outgoing"].use(settings, provided, container.endpoints())
         parts["outgoing"].use_gateways(gateway_urls(settings))
+        prepare, store = preparing(container, provided), container.route_store()
         live = LiveConfiguration(
-            sources,
-            provided,
-            store=container.route_store(),
-            prepare=preparing(container, provided),
-            vaulting=parts["vaulting"],
+            sources, provided, store=store, prepare=prepare, vaulting=parts["vaulting"]
         )
         await container.bootstrap_first_key()()
         await start_tenancy(container.tenancy().follow, settings)
@@ -266,10 +253,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         faces = make_faces(container, live)
         await caching.start(tasks, lambda: container.runtime().snapshot[0])
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
-        # What was built so far lives as long as the process: leave it out of every later collection.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        leave_out_of_collections()
         yield faces
 
 

@@ -58,6 +58,7 @@ CREDENTIAL_SCHEMAS: dict[str, Schema] = {
         obj(
             {"kind": one_of(["master", "data"], "Whether master keys turn, or data keys only.")},
             optional=["kind"],
+            example={"kind": "master"},
         )
     ),
     "Rotation": obj(

@@ -1,5 +1,6 @@
 """A database as commands see it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -30,9 +31,18 @@ class Administration(Protocol):
     def tidy(self, now: datetime, retention_days: int | None) -> list[str]: ...
 
 
+Entering = Callable[[str, str], None]
+"""Enters in the audit trail that this action was done to this subject. Raises StoreUnavailable."""
+
+
+def nobody_enters(_action: str, _subject: str) -> None:
+    return None
+
+
 class Opened(NamedTuple):
     """The configured database, what is configured about it, and the time."""
 
     database: Administration
     retention_days: int | None
     now: datetime
+    enter: Entering = nobody_enters

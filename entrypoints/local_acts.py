@@ -11,6 +11,7 @@ from domain.tenancy.role import local_operator
 from entrypoints.command_loop import run
 
 ACTS: Final[Mapping[str, str]] = {
+    "keys update": "keys.change",
     "budget set": "budgets.update",
     "budget delete": "budgets.delete",
     "budget resolve": "budgets.resolve",
@@ -30,7 +31,7 @@ LOOKING: Final = frozenset(
         *("budget list", "budget show", "budget check", "budget unresolved"),
         *("credentials list", "credentials verify", "credentials keys"),
         *("limits list", "limits show"),
-        *("tenants list", "tenants show", "roles list", "roles show"),
+        *("tenants list", "tenants projects", "roles list"),
         *("catalog list", "catalog show", "catalog stats", "catalog export"),
         *("audit list", "audit export", "audit verify", "audit checkpoint", "audit key"),
     }
@@ -58,6 +59,12 @@ def entered(trail: AuditTrail) -> Iterator[None]:
         run(act.__aexit__(type(error), error, error.__traceback__))
         raise
     run(act.__aexit__(None, None, None))
+
+
+async def enter_done(trail: AuditTrail, action: str, subject: str) -> None:
+    """For what cannot wait for the trail, such as making its tables. Raises StoreUnavailable."""
+    async with trail.act(local_operator(), action, subject):
+        pass
 
 
 def command_words() -> str | None:

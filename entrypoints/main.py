@@ -31,7 +31,7 @@ from entrypoints.lifespan import administered, has_data, open_faces, open_stores
 from entrypoints.limiting import stored_limits
 from entrypoints.limits_opening import limit_store
 from entrypoints.live import provisioned
-from entrypoints.local_acts import entered
+from entrypoints.local_acts import enter_done, entered
 from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision
@@ -186,8 +186,14 @@ async def open_usage(loaded: LoadedSettings) -> AsyncIterator[UsageUseCases]:
 
 def administration(loaded: LoadedSettings | None = None) -> Opened:
     """What `interchange db` works with; opens nothing."""
-    settings = (loaded or load_settings(os.environ)).settings
-    return Opened(administered(settings), settings.storage.usage_retention_days, now())
+    found = loaded or load_settings(os.environ)
+
+    def enter(action: str, subject: str) -> None:
+        with _stores(found, looks=True) as container:
+            run(enter_done(container.auditing().trail, action, subject))
+
+    retention_days = found.settings.storage.usage_retention_days
+    return Opened(administered(found.settings), retention_days, now(), enter)
 
 
 def open_model_shelf(loaded: LoadedSettings) -> tuple[ModelShelf, str]:

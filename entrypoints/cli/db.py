@@ -42,8 +42,11 @@ def make_group(open_administration: Callable[[], Opened]) -> click.Group:
     def upgrade() -> None:
         """Bring the database to this version's schema. A starting server does the same."""
         opened = open_administration()
+        before = opened.database.revision() or "empty"
         changed = opened.database.upgrade()
         opened.database.tidy(opened.now, None)
+        if changed:
+            opened.enter("db.upgrade", f"{before} to {opened.database.newest_revision}")
         word = "upgraded to" if changed else "is already at"
         click.echo(f"{opened.database.place} {word} {opened.database.newest_revision}")
 
@@ -55,9 +58,14 @@ def make_group(open_administration: Callable[[], Opened]) -> click.Group:
 
         Stop every server first. What newer tables and columns held is gone.
         """
-        database = open_administration().database
+        opened = open_administration()
+        database = opened.database
         if not yes:
             click.confirm(f"Take {database.place} back to {revision}? Newer data is lost.", abort=True)
+        before = database.revision()
+        if before == database.newest_revision:
+            # Before it is done: an older schema may have no trail.
+            opened.enter("db.downgrade", f"{before} to {revision}")
         changed = database.downgrade(revision)
         click.echo(f"{database.place} {'went back to' if changed else 'is already at'} {revision}")
 
@@ -68,8 +76,10 @@ def make_group(open_administration: Callable[[], Opened]) -> click.Group:
 
         For whoever owns the tables; servers then log in as another user, which has this role.
         """
-        for statement in open_administration().database.audit_role(member):
+        opened = open_administration()
+        for statement in opened.database.audit_role(member):
             click.echo(statement)
+        opened.enter("db.audit_role", member or "")
 
     _add_partitions(db, open_administration)
     return db
@@ -81,9 +91,13 @@ def _add_partitions(db: click.Group, open_administration: Callable[[], Opened]) 
     @_json_option
     def partitions(tidy: bool, as_json: bool) -> None:
         """Parts of the usage tables and the ledger on PostgreSQL; SQLite has none."""
-        database, retention_days, now = open_administration()
-        for name in database.tidy(now, retention_days) if tidy else ():
+        opened = open_administration()
+        database = opened.database
+        changed = database.tidy(opened.now, opened.retention_days) if tidy else []
+        for name in changed:
             click.echo(f"made or dropped {name}", err=True)
+        if changed:
+            opened.enter("db.tidy", " ".join(changed))
         rows = database.partitions()
         if as_json:
             click.echo(json.dumps(rows, indent=2))

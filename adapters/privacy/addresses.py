@@ -110,7 +110,7 @@ def _domain_end(text: str, start: int) -> int:
 _IPV4: Final = re.compile(
     r"(?<![0-9A-Za-z_])(?<![0-9]\.)(?=[0-9])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z_]|\.[0-9])"
 )
-_PREFIX_LENGTH: Final = re.compile(r"/[0-9]{1,2}(?![0-9])")
+_PREFIX_LENGTH: Final = re.compile(r"/[0-9]{1,3}(?![0-9])")
 _PRODUCT: Final = re.compile(r"[A-Za-z0-9]/")
 _IPV6: Final = re.compile(
     r"(?<![0-9A-Za-z_:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:[0-9]{1,3}\.){3}[0-9]{1,3})?"
@@ -139,8 +139,9 @@ class MachineFinder:
         if wants_ip:
             for match in _IPV6.finditer(reading.text, reading.start):
                 written = match.group() if match.group().endswith("::") else match.group().removesuffix(":")
-                if _names_a_host(written):
-                    yield Finding(PiiKind.IP_ADDRESS, match.start(), match.start() + len(written), 0.9)
+                end = match.start() + len(written)
+                if _names_a_host(written) and not _is_network(reading.text, written, end):
+                    yield Finding(PiiKind.IP_ADDRESS, match.start(), end, 0.9)
         if PiiKind.MAC_ADDRESS in kinds:
             for match in _MAC.finditer(reading.text, reading.start):
                 yield Finding(PiiKind.MAC_ADDRESS, *match.span(), 0.9)
@@ -153,19 +154,21 @@ class MachineFinder:
         text = reading.text
         for match in _IPV4.finditer(text, reading.start):
             start = match.start()
-            if _PRODUCT.fullmatch(text[max(0, start - 2) : start]) or _is_network(text, match):
+            if _PRODUCT.fullmatch(text[max(0, start - 2) : start]) or _is_network(
+                text, match.group(), match.end()
+            ):
                 continue
             if _names_a_host(match.group()) and not speaks_against(reading.before(start), VERSIONS):
                 yield Finding(PiiKind.IP_ADDRESS, start, match.end(), 0.9)
 
 
-def _is_network(text: str, match: re.Match[str]) -> bool:
+def _is_network(text: str, address: str, end: int) -> bool:
     """`10.0.0.0/8` is nobody's address; `10.1.2.3/8` is somebody's."""
-    length = _PREFIX_LENGTH.match(text, match.end())
+    length = _PREFIX_LENGTH.match(text, end)
     if length is None:
         return False
     try:
-        ipaddress.ip_network(match.group() + length.group())
+        ipaddress.ip_network(address + length.group())
     except ValueError:
         return False
     return True

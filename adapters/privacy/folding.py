@@ -18,6 +18,7 @@ _PLAIN: Final = (
     "\x00-\x9f\u00a1-\u00ac\u00ae-\u034e\u0350-\u061b\u061d-\u065f\u066a-\u06ef\u06fa-\u07bf"
     "\u0900-\u0965\u0970-\u09e5\u2016-\u2023\u2025-\u2027\u2030-\u205e\u2070-\u2211"
     "\u2213-\u2e39\u3001-\ua61f\uac00-\ud7a3\U0001f000-\U0001fbef"
+    "\uff01\uff0c\uff1b\uff1f"  # of full width, but no part of anything that is looked for
 )
 _ODD: Final = re.compile(f"[^{_PLAIN}]")
 """What may have another form. Few ranges of common scripts, turned round: that is ten times as fast as the

@@ -40,7 +40,7 @@ class PiiDetector(Protocol):
     """How many characters before a place may say what is there."""
     hold_chars_max: int
     """No more than this is held back by `scan`, not counting characters that are not seen (zero-width ones,
-    of which 16 in a row are looked through). Usually it is the last word, or the last number with the 32
+    of which 16 in a row are looked through). Usually it is the last word, or the last number with the 44
     characters behind it."""
 
     @abstractmethod

@@ -39,7 +39,7 @@ class PinsFile(ManifestPins):
             raise StoreUnavailable(f"{self._path} cannot be read: {error.strerror or error}") from error
         except ValueError:
             raise CredentialDamaged(
-                f"{self._path} is not what was written there; `interchange credentials verify --accept` "
+                f"{self._path} is not what was written there; `interchange credentials accept` "
                 "begins a new one"
             ) from None
 

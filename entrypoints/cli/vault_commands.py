@@ -20,11 +20,12 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON 
 
 
 def vault_commands(open_vault: Any, opened: Run) -> Iterable[click.Command]:
-    """`rotate`, `keys`, `retire` and `verify`."""
+    """`rotate`, `keys`, `retire`, `verify` and `accept`."""
     yield _rotate(open_vault, opened)
     yield _keys(open_vault, opened)
     yield _retire(open_vault, opened)
     yield _verify(open_vault, opened)
+    yield _accept(open_vault, opened)
 
 
 def _rotate(open_vault: Any, opened: Run) -> click.Command:
@@ -109,28 +110,18 @@ def _retire(open_vault: Any, opened: Run) -> click.Command:
 
 def _verify(open_vault: Any, opened: Run) -> click.Command:
     @click.command("verify")
-    @click.option(
-        "--accept", is_flag=True, help="Sign what is there from now on, as after a restored backup."
-    )
-    @click.option("--yes", is_flag=True, help="Do not ask before accepting.")
     @config_option
     @_json_option
-    def verify(accept: bool, yes: bool, config_path: str | None, as_json: bool) -> None:
+    def verify(config_path: str | None, as_json: bool) -> None:
         """Open every credential and compare all of them with their signed lists. Exit status 1: not whole."""
-        if accept and not yes:
-            click.confirm("Whatever is missing or was put back is accepted for good. Go on?", abort=True)
 
-        async def work(vault: OpenedVault) -> tuple[int, list[Finding]]:
-            accepted = await vault.vaulting.vault.accept() if accept else 0
-            return accepted, await vault.vaulting.vault.check(deep=True)
+        async def work(vault: OpenedVault) -> list[Finding]:
+            return await vault.vaulting.vault.check(deep=True)
 
-        accepted, findings = opened(open_vault, config_path, work)
+        findings = opened(open_vault, config_path, work)
         if as_json:
-            told = {"accepted": accepted, "findings": [finding._asdict() for finding in findings]}
-            click.echo(json.dumps(told, indent=2))
+            click.echo(json.dumps({"findings": [finding._asdict() for finding in findings]}, indent=2))
         else:
-            if accept:
-                click.echo(f"the lists of {accepted} tenants were signed anew.")
             for finding in findings:
                 click.echo(f"{finding.code}: {finding.message}")
             if not findings:
@@ -139,6 +130,24 @@ def _verify(open_vault: Any, opened: Run) -> click.Command:
             raise click.exceptions.Exit(_NOT_WHOLE)
 
     return verify
+
+
+def _accept(open_vault: Any, opened: Run) -> click.Command:
+    @click.command("accept")
+    @click.option("--yes", is_flag=True, help="Do not ask before.")
+    @config_option
+    def accept(yes: bool, config_path: str | None) -> None:
+        """Sign the credentials that are there from now on, as after a restored backup."""
+        if not yes:
+            click.confirm("Whatever is missing or was put back is accepted for good. Go on?", abort=True)
+
+        async def work(vault: OpenedVault) -> int:
+            return await vault.vaulting.vault.accept()
+
+        accepted = opened(open_vault, config_path, work)
+        click.echo(f"the lists of {accepted} tenants were signed anew.")
+
+    return accept
 
 
 class _Bar:

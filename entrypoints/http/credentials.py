@@ -12,6 +12,7 @@ from domain.tenancy.principal import Principal
 from domain.vault.credential import DEFAULT_FIELD, DEFAULT_INTEGRATION, NewCredential, StoredCredential
 from domain.vault.rotation import Rotation, RotationKind
 from domain.vault.secret import SecretBytes
+from entrypoints.http.audited import forget_body
 from entrypoints.http.guard import Body, Created, Door, decode, guarded_routes, only_parameters, read_bounded
 
 
@@ -51,7 +52,7 @@ def credential_routes(door: Door, manage: ManageCredentials, rotate: RotateVault
         return {"credentials": [credential_object(row) for row in found]}
 
     async def make(request: Request, by: Principal) -> Any:
-        asked = decode(await read_bounded(request), NewCredentialBody)
+        asked = decode(await _read_secret(request), NewCredentialBody)
         new = NewCredential(
             tenant_id=by.tenant_id if asked.tenant_id is None else asked.tenant_id,
             name=asked.name,
@@ -64,7 +65,7 @@ def credential_routes(door: Door, manage: ManageCredentials, rotate: RotateVault
         return credential_object(await manage.one(by, _id(request), _tenant(request)))
 
     async def replace(request: Request, by: Principal) -> Any:
-        asked = decode(await read_bounded(request), NewValueBody)
+        asked = decode(await _read_secret(request), NewValueBody)
         made = await manage.replace(by, _id(request), _value(asked.value), _tenant(request))
         return credential_object(made)
 
@@ -145,6 +146,12 @@ def status_object(status: VaultStatus) -> dict[str, Any]:
             for use in status.keys
         ],
     }
+
+
+async def _read_secret(request: Request) -> bytes:
+    body = await read_bounded(request)
+    forget_body(request)
+    return body
 
 
 def _value(text: str) -> SecretBytes:

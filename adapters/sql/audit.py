@@ -61,8 +61,8 @@ class SqlAuditStore(AuditStore):
             asked = asked.where(_C.at_us < question.to_us)
         if question.kinds:
             asked = asked.where(_C.kind.in_(question.kinds))
-            if ACCESS not in question.kinds:
-                asked = asked.where(_C.kind != ACCESS)  # says that the small index will do
+        if question.finds_no_access:
+            asked = asked.where(_C.kind != ACCESS)  # says that the small index will do
         if question.actor:
             asked = asked.where(or_(_C.actor_id == question.actor, _C.actor_name == question.actor))
         for name in _FILTERS:

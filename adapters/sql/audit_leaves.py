@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Dialect
 from adapters.sql.audit_rows import Bodies, ChainWriter
 from application.ports.system import Clock
 from domain.analytics.event import RequestEvent
-from domain.audit.entry import ACCESS, DETAILS_LENGTH_MAX, AuditDraft, bounded, canonical
+from domain.audit.entry import ACCESS, ACCESS_ACTIONS, DETAILS_LENGTH_MAX, AuditDraft, bounded, canonical
 
 ATTEMPTS_MAX: Final = 20
 """Attempts that are named one by one; the digest covers all of them."""
@@ -44,7 +44,7 @@ def access_of(event: RequestEvent) -> AuditDraft:
         event.tenant_id,
         event.started_at_us,
         ACCESS,
-        f"llm.{event.operation}",
+        f"{ACCESS_ACTIONS}{event.operation}",
         event.outcome,
         "key",
         event.key_id,

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from domain.audit.anchor import Anchor
 from domain.audit.chain import ChainHead
 from domain.audit.checkpoint import VerifierKey
-from domain.audit.entry import AuditDraft, AuditEntry
+from domain.audit.entry import ACCESS, ACCESS_ACTIONS, AuditDraft, AuditEntry
 from domain.audit.merkle import Node
 
 
@@ -31,6 +31,12 @@ class AuditQuestion(NamedTuple):
     subject: str = ""
     outcome: str = ""
     request_id: str = ""
+
+    @property
+    def finds_no_access(self) -> bool:
+        """Whether no request to a model can be among the answers; nearly all entries are such requests."""
+        by_kind = bool(self.kinds) and ACCESS not in self.kinds
+        return by_kind or bool(self.action and not self.action.startswith(ACCESS_ACTIONS))
 
 
 class AuditStore(Protocol):

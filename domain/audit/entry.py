@@ -12,6 +12,8 @@ READ: Final = "read"
 """Somebody is shown what is not everybody's to see."""
 ACCESS: Final = "access"
 """A request that reached, or might have reached, something outside."""
+ACCESS_ACTIONS: Final = "llm."
+"""How the actions of accesses begin."""
 DENIED: Final = "denied"
 """Somebody was turned away; one entry for all that were alike within a minute."""
 KINDS: Final = (ACT, READ, ACCESS, DENIED)

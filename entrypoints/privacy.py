@@ -10,6 +10,7 @@ from application.privacy.inspecting import PrivacyInspector
 from application.privacy.policies import PolicyBook
 from application.tenant_book import TenantBook
 from entrypoints.caching import Caching
+from entrypoints.logs import protect_logs
 from entrypoints.settings import Settings
 
 
@@ -23,10 +24,12 @@ def make_privacy(
     reader: RequestReader,
     clock: Clock,
 ) -> PrivacyInspector:
-    """The inspector of a serving process; the cache keeps its answers apart by the policies it names.
+    """The inspector of a serving process; the cache keeps its answers apart by the policies it names, and the
+    log is redacted from now on.
 
     Placeholders are made with the newest pepper, which every instance has.
     """
+    protect_logs(detector)
     policies = PolicyBook()
     policies.use(settings.privacy.default, settings.privacy.made())
     inspector = PrivacyInspector(

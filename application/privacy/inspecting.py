@@ -19,7 +19,7 @@ from application.privacy.rewriting import PolicyWork
 from application.privacy.watching import DetectionWatch, Seen
 from application.tenant_book import TenantBook
 from domain.errors import PiiBlocked
-from domain.llm.request import LlmRequest
+from domain.llm.request import LlmRequest, Operation
 from domain.privacy.placeholders import Placeholders, tenant_key
 from domain.privacy.policy import EffectivePolicy, RouteDemand
 from domain.routing.requirements import Requirements
@@ -78,7 +78,7 @@ class PrivacyInspector(Inspector):
         if not policy.enforces:
             if policy.detects:
                 self.watch.note(Seen(policy, request.dialect, request.body, request.content_type, False))
-                if not request.stream:
+                if not request.stream and request.operation is not Operation.EMBEDDINGS:
                     job.protections.append(CountedAnswer(self.watch, policy, request.dialect))
             return None
         if len(request.body) > INLINE_BYTES_MAX:

@@ -13,6 +13,7 @@ from application.ports.model_shelf import ModelShelf
 from application.use_cases.catalog_queries import CatalogUseCases
 from application.use_cases.change_keys import KeyUseCases
 from application.use_cases.follow_budgets import read_budgets
+from application.use_cases.follow_limits import read_limits
 from application.use_cases.import_keys import ImportKeys
 from application.use_cases.manage_limits import ManageLimits
 from application.use_cases.read_usage import UsageUseCases
@@ -28,7 +29,7 @@ from entrypoints.config.credential_references import credential_names
 from entrypoints.config.environment import read_environment
 from entrypoints.http.app import Application
 from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
-from entrypoints.limiting import stored_limits
+from entrypoints.limiting import check_names, declared_limits, stored_limits
 from entrypoints.limits_opening import limit_store
 from entrypoints.live import provisioned
 from entrypoints.local_acts import enter_done, entered
@@ -65,6 +66,8 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
         with _stores(loaded, looks=True) as container:
             catalog, routes, budgets = run(_of_stores(container))
             credentials = run(container.vaulting().exist(credential_names(settings)))
+            limits, _ = read_limits(run(limit_store(container.database()).all()))
+            check_names(declared_limits(settings), limits)
     else:
         catalog, routes, budgets, credentials = bundled_catalog(), ApiRoutes(), (), {}
     check_budget_names(declared_budgets(settings), budgets)

@@ -72,7 +72,9 @@ class SqlRateLimits(RateLimitStore):
             rows |= _locked(connection, missing)
         now_us = self._now_us(connection)  # under the locks, so that it rises from one holder to the next
         answers = [_ask(rows[line.account_id], line, now_us) for line in lines]
-        connection.execute(_CHANGE, [{**rows[each], "which": each} for each in ids])
+        changed = {line.account_id for line, told in zip(lines, answers, strict=True) if _changes(line, told)}
+        if changed:
+            connection.execute(_CHANGE, [{**rows[each], "which": each} for each in ids if each in changed])
         return answers
 
     def _now_us(self, connection: Connection) -> int:
@@ -102,6 +104,11 @@ def _ask(row: dict[str, Any], line: LimitLine, now_us: int) -> Told:
     row["marks"] = ",".join(f"{mark.at_us}:{mark.level_ns}" for mark in bucket.marks)
     row["ends_us"] = bucket.at_us + bucket.level_ns // NS_PER_US
     return told
+
+
+def _changes(line: LimitLine, told: Told) -> bool:
+    """Whether anything was taken or given back: that a bucket drained need not be written down."""
+    return told.granted > 0 or line.asked.debt > 0 or bool(line.asked.credits)
 
 
 def _marks(packed: str) -> tuple[Mark, ...]:

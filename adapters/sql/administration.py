@@ -14,6 +14,7 @@ from adapters.sql.audit_protection import writer_role
 from adapters.sql.database import open_engine, sqlite_path, unavailable
 from adapters.sql.partitions import PARTITIONED, drop_expired, ensure_partitions, partitions_of, trim_default
 from adapters.sql.postgres_url import is_postgres
+from adapters.sql.row_security import exempt
 from adapters.sql.schema import SCHEMA_HEAD
 from adapters.sql.upgrade import current, downgrade, upgrade
 from domain.errors import InvalidRequest
@@ -141,6 +142,7 @@ def _postgres_facts(connection: Connection) -> dict[str, Any]:
         "connections_max": int(row.connections_max),
         "fsync": row.fsync,
         "standby": bool(row.standby),
+        "row_security": "not in force" if exempt(connection) else "in force",
     }
 
 

@@ -124,6 +124,13 @@ def _database(loaded: LoadedSettings) -> Iterator[Finding]:
         yield Finding("database", "ok", text)
     if facts["fsync"] != "on":
         yield Finding("database", "note", "fsync is off: a power cut can destroy it", "set fsync = on")
+    if facts["row_security"] != "in force":
+        yield Finding(
+            "database",
+            "note",
+            "its user is a superuser or has BYPASSRLS: the policies that keep tenants apart do not hold it",
+            "connect as a role without either that owns the database (docs/tenancy.md)",
+        )
     needed = loaded.settings.storage.database_connections_max * loaded.settings.server.workers
     if needed > there:
         yield Finding(

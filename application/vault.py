@@ -23,7 +23,7 @@ from domain.vault.credential import (
     check_room,
     check_value,
 )
-from domain.vault.manifest import Finding, Manifest, Pin, all_of
+from domain.vault.manifest import Finding, Manifest, Pin, all_of, pin_finding
 from domain.vault.secret import SecretBytes
 
 SIGNER_NAME: Final = "manifest-signer"
@@ -227,7 +227,7 @@ class Vault:
                 0 if before is None else before.counter,
                 0 if checked.manifest is None else checked.manifest.counter,
             )
-            went_back = before is not None and (checked.pin is None or checked.pin.counter < before.counter)
+            went_back = pin_finding(before, tenant_id, checked.pin) is not None
             if checked.findings or went_back:
                 new = self.book.signed(signer, all_of(tenant_id, counter + 1, kept.rows))
                 await self.store.change(tenant_id, (), lambda _old, _kept, _changes, new=new: new)  # type: ignore[misc]

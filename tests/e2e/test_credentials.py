@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -126,7 +127,7 @@ def test_keys_turn_beside_requests(client: httpx.Client) -> None:
     begun = DOCUMENT.check(client.post(f"{PATH}/rotation", json={"kind": "master"}))
     assert begun.status_code == 201
 
-    def finished() -> dict[str, object] | None:
+    def finished() -> Any:
         status = DOCUMENT.check(client.get(f"{PATH}/rotation")).json()
         return status if status["rotation"]["finished_at"] is not None else None
 
@@ -191,3 +192,30 @@ def test_a_deleted_row_is_told_at_the_next_start(tmp_path: Path) -> None:
         assert "listed and not there" in health
         assert "interchange_vault_findings{} 1" in client.get("/metrics").text
         assert add(client, "later").status_code == 201, "the others go on"
+
+
+SEALED = """
+providers:
+  acme: {kind: openai, base_url: "{sim}/v1", via: direct, api_key: k, models: {small: {}}}
+routes:
+  kept: {targets: [acme/small], cache: {mode: exact}}
+cache: {l2_encrypted: true}
+"""
+
+
+def test_kept_answers_are_sealed_under_keys_of_the_vault_and_survive_a_rotation(tmp_path: Path) -> None:
+    body = {"model": "kept", "messages": [{"role": "user", "content": "a question about zebras"}]}
+
+    def ask(client: httpx.Client) -> str:
+        answer = client.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.headers["x-interchange-cache"]
+
+    with Stack(tmp_path, SEALED) as running, running.client() as client:
+        assert ask(client) == "miss"
+        assert DOCUMENT.check(client.post(f"{PATH}/rotation")).status_code == 201
+        eventually(lambda: client.get(f"{PATH}/rotation").json()["rotation"]["finished_at"])
+    with Stack(tmp_path, SEALED) as running, running.client() as client:
+        assert ask(client).startswith("hit")
+    kept = b"".join(file.read_bytes() for file in tmp_path.glob("cache.db*"))
+    assert kept and b"zebras" not in kept and b"assistant" not in kept

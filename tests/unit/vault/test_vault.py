@@ -223,3 +223,22 @@ async def test_two_instances_that_begin_together_have_one_signer() -> None:
 
     assert await codes(here) == await codes(there) == []
     assert sum(row.tenant_id == "" for row in memory(here).rows.values()) == 1
+
+
+async def test_a_signer_that_is_gone_is_told_and_accepted_with_a_new_one() -> None:
+    world = vault_world()
+    await world.vault.put(named("a"), secret("a"), "x")
+    await world.vault.book.keep(at_once=True)
+    for row in [row for row in memory(world).rows.values() if row.tenant_id == ""]:
+        del memory(world).rows[row.credential_id]
+
+    successor = world.neighbour(same_machine=True)
+    assert await codes(successor) == ["manifest"]
+    with pytest.raises(CredentialDamaged):
+        await successor.vault.put(named("b"), secret("b"), "x")
+
+    assert await successor.vault.accept() == 2
+
+    assert await codes(successor, deep=True) == []
+    assert await opened(successor, "a") == "a"
+    await successor.vault.put(named("b"), secret("b"), "x")

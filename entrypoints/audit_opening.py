@@ -1,8 +1,9 @@
 """Which adapters stand behind the audit trail. A part of the composition root: it names adapters."""
 
+import sys
 from collections.abc import Mapping
 
-from adapters.audit.sinks import FileSink, LogSink, WebhookSink
+from adapters.audit.sinks import FileSink, OutputSink, WebhookSink
 from adapters.crypto.audit_key import AUDIT_KEY_VARIABLE, load_audit_signer, signed_by
 from adapters.crypto.key_hash import installation_id
 from adapters.sql.audit import SqlAuditStore
@@ -54,8 +55,9 @@ def signature_check() -> CheckSignature:
 def _sinks(settings: Settings, transport: HttpTransport) -> list[CheckpointSink]:
     audit = settings.audit
     sinks: list[CheckpointSink] = []
-    if audit.checkpoint_log:
-        sinks.append(LogSink())
+    distributed = settings.profile == "distributed"
+    if distributed if audit.checkpoint_log is None else audit.checkpoint_log:
+        sinks.append(OutputSink(sys.stdout))
     if audit.checkpoint_file is not None:
         sinks.append(FileSink(audit.checkpoint_file))
     if audit.checkpoint_webhook_url is not None:

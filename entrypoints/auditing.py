@@ -54,7 +54,7 @@ class Auditing:
 
     def gauges(self) -> Iterable[Gauge]:
         """For the metrics page."""
-        newest = self.keep.newest
+        age_s = self.keep.newest_age_s
         yield Gauge(
             "interchange_audit_waiting_entries",
             "Audit entries that no checkpoint covered when it was looked last.",
@@ -66,9 +66,9 @@ class Auditing:
             (((), len(self.keep.unpublished)),),
         )
         yield Gauge(
-            "interchange_audit_checkpoint_time_seconds",
-            "When the newest audit checkpoint was made, in seconds since 1970; 0: there is none.",
-            (((), 0.0 if newest is None else newest.at_us / 1_000_000),),
+            "interchange_audit_checkpoint_age_seconds",
+            "How long ago the newest audit checkpoint was made; it may be long while nothing new waits.",
+            () if age_s is None else (((), age_s),),
         )
         yield Gauge(
             "interchange_audit_lost_outcomes_total",

@@ -1,12 +1,11 @@
-"""Places that hear of the audit trail's checkpoints: a file, the log, a web address."""
+"""Places that hear of the audit trail's checkpoints: a file, standard output, a web address."""
 
 import asyncio
 import hashlib
 import json
-import logging
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 from urllib.parse import urlsplit
 
 from application.outside import told
@@ -14,7 +13,6 @@ from application.ports.audit import CheckpointSink
 from application.ports.http import Endpoint, HttpRequest, HttpTransport, TransportFailed
 from domain.errors import InvalidRequest, StoreUnavailable
 
-log = logging.getLogger("interchange.audit")
 TIMEOUT_S: Final = 10.0
 
 
@@ -42,13 +40,20 @@ class FileSink(CheckpointSink):
             raise StoreUnavailable(f"{self._path}: {error.strerror or error}") from error
 
 
-class LogSink(CheckpointSink):
-    """One line of the process's log per checkpoint, for installations whose logs are kept elsewhere."""
+class OutputSink(CheckpointSink):
+    """One JSON line per checkpoint, for installations whose output is collected elsewhere."""
 
-    name = "the log"
+    name = "standard output"
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
 
     async def publish(self, note: str) -> None:
-        log.info("audit checkpoint %s", json.dumps(note))
+        try:
+            self._out.write(f"{json.dumps({'audit_checkpoint': note}, ensure_ascii=False)}\n")
+            self._out.flush()
+        except (OSError, ValueError) as error:  # ValueError: it was closed
+            raise StoreUnavailable(f"standard output: {error}") from error
 
 
 class WebhookSink(CheckpointSink):

@@ -69,6 +69,11 @@ class KeepAuditLog:
         """Names of places that have not heard of the newest checkpoint made here."""
         return list(self._unpublished)
 
+    @property
+    def newest_age_s(self) -> float | None:
+        """How long ago the newest checkpoint was made; None: there is none."""
+        return None if self.newest is None else (self._now_us() - self.newest.at_us) / 1_000_000
+
     async def look(self) -> None:
         """Makes a checkpoint when one is due, and tells whoever has not heard. Raises StoreUnavailable."""
         newest, heads = await self._log.newest(), await self._store.heads()

@@ -24,8 +24,10 @@ class AuditSettings(Section):
     checkpoint_every_entries: int = Field(
         default=10_000, ge=1, le=1_000_000, description="Or as soon as so many entries wait for one."
     )
-    checkpoint_log: bool = Field(
-        default=True, description="One line of the process's log per checkpoint, with the signed text."
+    checkpoint_log: bool | None = Field(
+        default=None,
+        description="One line of standard output per checkpoint, as JSON with the signed text, for "
+        "installations whose output is collected elsewhere; null: in the distributed profile.",
     )
     checkpoint_file: AbsolutePath | None = Field(
         default=None,

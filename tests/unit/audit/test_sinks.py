@@ -1,13 +1,13 @@
 """Where checkpoints go, and the key that signs them."""
 
+import io
 import json
-import logging
 import stat
 from pathlib import Path
 
 import pytest
 
-from adapters.audit.sinks import FileSink, LogSink, WebhookSink
+from adapters.audit.sinks import FileSink, OutputSink, WebhookSink
 from adapters.crypto.audit_key import AUDIT_KEY_FILE, load_audit_signer, signed_by
 from application.ports.http import HttpRequest, HttpResponse, HttpTransport, TransportFailed, TransportStage
 from domain.audit.checkpoint import (
@@ -100,13 +100,16 @@ async def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         await FileSink(tmp_path).publish("x")
 
 
-async def test_the_log_gets_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made = note(tmp_path)
-    with caplog.at_level(logging.INFO, "interchange.audit"):
-        await LogSink().publish(made)
+async def test_the_output_gets_one_line(tmp_path: Path) -> None:
+    made, out = note(tmp_path), io.StringIO()
 
-    [line] = caplog.messages
-    assert json.loads(line.removeprefix("audit checkpoint ")) == made
+    await OutputSink(out).publish(made)
+
+    assert out.getvalue().count("\n") == 1
+    assert json.loads(out.getvalue()) == {"audit_checkpoint": made}
+    out.close()
+    with pytest.raises(StoreUnavailable):
+        await OutputSink(out).publish(made)
 
 
 async def test_a_web_address_gets_the_signed_text(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ def signature_check() -> CheckSignature:
 def _sinks(settings: Settings, transport: HttpTransport) -> list[CheckpointSink]:
     audit = settings.audit
     sinks: list[CheckpointSink] = []
-    distributed = settings.profile == "distributed"
-    if distributed if audit.checkpoint_log is None else audit.checkpoint_log:
+    production = settings.profile == "production"
+    if production if audit.checkpoint_log is None else audit.checkpoint_log:
         sinks.append(OutputSink(sys.stdout))
     if audit.checkpoint_file is not None:
         sinks.append(FileSink(audit.checkpoint_file))

@@ -27,7 +27,7 @@ class AuditSettings(Section):
     checkpoint_log: bool | None = Field(
         default=None,
         description="One line of standard output per checkpoint, as JSON with the signed text, for "
-        "installations whose output is collected elsewhere; null: in the distributed profile.",
+        "installations whose output is collected elsewhere; null: with the production profile.",
     )
     checkpoint_file: AbsolutePath | None = Field(
         default=None,

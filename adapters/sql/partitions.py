@@ -125,16 +125,19 @@ def _attach(connection: Connection, table: PartitionedTable, name: str, from_us:
     # ATTACH leaves readers and writers of the table alone; CREATE … PARTITION OF would lock it whole.
     rest = f"{table.name}_default"
     here = f"{table.by} >= {from_us} AND {table.by} < {to_us}"
-    connection.execute(text(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING DEFAULTS)"))
+    connection.execute(
+        text(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING DEFAULTS INCLUDING GENERATED)")
+    )
     if connection.execute(text(f"SELECT 1 FROM {rest} WHERE {here} LIMIT 1")).first() is not None:  # noqa: S608
         connection.execute(text(f"LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE"))
         if table.append_only:
             # Rows that move stay in the table; only its owner gets past its triggers, and locks it meanwhile.
             connection.execute(text(f"ALTER TABLE {rest} DISABLE TRIGGER USER"))
+        columns = _written_columns(connection, table.name)
         connection.execute(
             text(
-                f"WITH moved AS (DELETE FROM {rest} WHERE {here} RETURNING *) "  # noqa: S608
-                f"INSERT INTO {name} SELECT * FROM moved"
+                f"WITH moved AS (DELETE FROM {rest} WHERE {here} RETURNING {columns}) "  # noqa: S608
+                f"INSERT INTO {name} ({columns}) SELECT {columns} FROM moved"
             )
         )
         if table.append_only:
@@ -144,6 +147,18 @@ def _attach(connection: Connection, table: PartitionedTable, name: str, from_us:
     )
     if table.append_only:
         connection.execute(text(protect_from_emptying(name)))
+
+
+def _written_columns(connection: Connection, table: str) -> str:
+    """Names of those that are not generated from others."""
+    found = connection.execute(
+        text(
+            "SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = to_regclass(:table) "
+            "AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"
+        ),
+        {"table": table},
+    )
+    return ", ".join(found.scalars())
 
 
 def drop_expired(connection: Connection, before_us: int) -> list[str]:

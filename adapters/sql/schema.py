@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Double,
     Index,
     Integer,
@@ -18,10 +19,11 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.ext.compiler import compiles
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0019"
+SCHEMA_HEAD: Final = "0020"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()
@@ -109,10 +111,30 @@ usage_requests: Final = Table(
     sqlite_with_rowid=False,
 )
 
-finished_us: Final = usage_requests.c.started_at_us + usage_requests.c.duration_us
-Index("ix_usage_requests_finished", finished_us)
-Index("ix_usage_requests_tenant_finished", usage_requests.c.tenant_id, finished_us)
+_ended: Final = usage_requests.c.started_at_us + usage_requests.c.duration_us
+Index("ix_usage_requests_finished", _ended)
+Index("ix_usage_requests_tenant_finished", usage_requests.c.tenant_id, _ended)
 """Rows by when their request ended, for those who follow along: all of them, or one tenant's."""
+
+
+class _Finished(ColumnElement[int]):
+    inherit_cache = True
+    type = BigInteger()
+
+
+@compiles(_Finished)
+def _finished_on_sqlite(_element: _Finished, compiler: Any, **options: Any) -> str:
+    return f"({compiler.process(_ended, **options)})"
+
+
+@compiles(_Finished, "postgresql")
+def _finished_on_postgresql(_element: _Finished, _compiler: Any, **_options: Any) -> str:
+    # A generated column: policies of rows let an index be entered by a column, not by a sum.
+    return f"{usage_requests.name}.finished_at_us"
+
+
+finished_us: Final = _Finished()
+"""When a request ended, as the indexes have it; for statements over `usage_requests` itself."""
 
 usage_attempts: Final = Table(
     "usage_attempts",

@@ -198,8 +198,16 @@ async def test_migrations_arrive_at_exactly_the_tables_the_code_expects(world: P
     def ours(name: str | None, kind: str, _parents: object) -> bool:
         return kind != "table" or name in metadata.tables
 
+    def alike(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+        # The end of a request is a column here and a sum on SQLite, under indexes of the same names.
+        return (kind, name) not in {
+            ("column", "finished_at_us"),
+            ("index", "ix_usage_requests_finished"),
+            ("index", "ix_usage_requests_tenant_finished"),
+        }
+
     def compare(connection: Connection) -> list[object]:
-        options = {"compare_type": True, "include_name": ours}
+        options = {"compare_type": True, "include_name": ours, "include_object": alike}
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, metadata))
 

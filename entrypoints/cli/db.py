@@ -69,6 +69,12 @@ def make_group(open_administration: Callable[[], Opened]) -> click.Group:
         changed = database.downgrade(revision)
         click.echo(f"{database.place} {'went back to' if changed else 'is already at'} {revision}")
 
+    _add_audit_role(db, open_administration)
+    _add_partitions(db, open_administration)
+    return db
+
+
+def _add_audit_role(db: click.Group, open_administration: Callable[[], Opened]) -> None:
     @db.command("audit-role")
     @click.option("--member", help="Give it to this user of the database.")
     def audit_role(member: str | None) -> None:
@@ -80,9 +86,6 @@ def make_group(open_administration: Callable[[], Opened]) -> click.Group:
         for statement in opened.database.audit_role(member):
             click.echo(statement)
         opened.enter("db.audit_role", member or "")
-
-    _add_partitions(db, open_administration)
-    return db
 
 
 def _add_partitions(db: click.Group, open_administration: Callable[[], Opened]) -> None:

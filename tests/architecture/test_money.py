@@ -35,6 +35,7 @@ FREE_RESOURCES = {
     "adapters/providers/batches.py": "everything around a provider's batch; `submit` is in BILLED_CALLS",
 }
 SENDERS = {
+    "adapters/audit/sinks.py": "checkpoints of the audit trail",
     "adapters/vault_transit/keys.py": "data keys to wrap and unwrap",
     "adapters/wire/exchange.py": "behind LlmProvider",
     "adapters/providers/replicate.py": "behind LlmProvider: polls and cancels predictions",

@@ -17,6 +17,7 @@ from adapters.sql.answer_tables import stored_answers
 from adapters.sql.batch_schema import batches, files
 from adapters.sql.database import SqlDatabase, open_engine, unavailable
 from adapters.sql.ledger_tables import budget_accounts
+from adapters.sql.limit_tables import limit_units
 from adapters.sql.pool_tables import lease_pools
 from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.route_tables import api_routes
@@ -57,6 +58,7 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
         budget_accounts.name,
         files.name,
         lease_pools.name,
+        limit_units.name,
         stored_answers.name,
         stops.name,
         usage_rollups.name,

@@ -1,6 +1,7 @@
-"""How many rows get into one table at once: multi-row INSERT on SQLite, arrays on PostgreSQL."""
+"""How many rows get into one table at once: multi-row INSERT on SQLite, COPY on PostgreSQL."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from itertools import chain
 from typing import Any, Final, Protocol
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    text,
 )
 
 from adapters.sql.upserts import insert_into
@@ -22,6 +24,8 @@ ROWS_PER_STATEMENT: Final = 128
 """Rows that go in with one statement: 128 x 56 values stay below SQLite's 32,766."""
 ROWS_PER_TURN: Final = 64
 """Rows that are encoded before others in the event loop have their turn: less than a millisecond."""
+FEW_ROWS: Final = 32
+"""So few that two more statements would cost more than they save."""
 
 
 def group_rows_max(dialect: Dialect) -> int:
@@ -62,12 +66,9 @@ class InsertRows:
             connection.exec_driver_sql(self._one, [tuple(row) for row in rows[full:]])
 
 
-class ArrayRows:
-    """One array per column: close to COPY, which PostgreSQL refuses where policies hold rows apart. The
-    rows must be new.
-
-    A statement holds so few rows that encoding them keeps nobody waiting; the event loop has its turn
-    whenever one is sent.
+class StagedRows:
+    """COPY into a table of the connection's own, then from there: PostgreSQL takes no COPY into a table whose
+    policies hold rows apart. A few rows go in with one statement instead. The rows must be new.
     """
 
     def __init__(self, table: Table) -> None:
@@ -76,12 +77,37 @@ class ArrayRows:
         arrays = ", ".join(
             f"${place}::{_ARRAYS[type(column.type)]}" for place, column in enumerate(columns, 1)
         )
-        self._statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
+        into = f"INSERT INTO {table.name} ({names})"
+        self._few = f"{into} SELECT * FROM unnest({arrays})"  # noqa: S608
+        self._stage = f"incoming_{table.name}"
+        self._columns = [column.name for column in columns]
+        self._prepare = text(
+            f"CREATE TEMP TABLE IF NOT EXISTS {self._stage} ON COMMIT DELETE ROWS "  # noqa: S608
+            f"AS SELECT {names} FROM {table.name} WITH NO DATA"
+        )
+        self._move = text(f"{into} SELECT {names} FROM {self._stage}")  # noqa: S608
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        for start in range(0, len(rows), ROWS_PER_TURN):
-            group = zip(*rows[start : start + ROWS_PER_TURN], strict=True)
-            connection.exec_driver_sql(self._statement, tuple(map(list, group)))
+        if not rows:
+            return
+        if len(rows) <= FEW_ROWS:
+            connection.exec_driver_sql(self._few, tuple(map(list, zip(*rows, strict=True))))
+            return
+        connection.execute(self._prepare)
+        adapted: Any = connection.connection.dbapi_connection
+
+        async def copy(driver: Any) -> None:
+            await driver.copy_records_to_table(self._stage, records=_in_turns(rows), columns=self._columns)
+
+        adapted.run_async(copy)
+        connection.execute(self._move)
+
+
+async def _in_turns(rows: Sequence[tuple[Any, ...]]) -> AsyncIterator[tuple[Any, ...]]:
+    for number, row in enumerate(rows, 1):
+        yield row
+        if not number % ROWS_PER_TURN:
+            await asyncio.sleep(0)
 
 
 _ARRAYS: Final[dict[type[Any], str]] = {
@@ -96,4 +122,4 @@ _ARRAYS: Final[dict[type[Any], str]] = {
 
 def rows_into(table: Table, dialect: Dialect) -> Rows:
     """The fastest way into this table."""
-    return ArrayRows(table) if dialect.name == "postgresql" else InsertRows(table, dialect)
+    return StagedRows(table) if dialect.name == "postgresql" else InsertRows(table, dialect)

@@ -52,7 +52,7 @@ class SqlUsageWriter:
         if not events:
             connection.execute(select(1))  # whoever inserts nothing asks whether the database is there
             return
-        # Arrays and followers must not meet what is known. Nearly always all of them are new, which costs one
+        # COPY and followers must not meet what is known. Nearly always all of them are new, which costs one
         # statement per group to find out.
         known = _known(connection, events)
         events = list({each.request_id: each for each in events if each.request_id not in known}.values())

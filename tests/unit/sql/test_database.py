@@ -23,6 +23,7 @@ from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.route_tables import api_routes
 from adapters.sql.schema import SCHEMA_HEAD, key_generation, metadata
 from adapters.sql.stop_tables import stops
+from adapters.sql.tenant_tables import tenants
 from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import MIGRATIONS, upgrade
 from adapters.sql.vault_tables import vault_credentials
@@ -61,6 +62,7 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
         limit_units.name,
         stored_answers.name,
         stops.name,
+        tenants.name,
         usage_rollups.name,
         vault_credentials.name,
     } <= set(metadata.tables)

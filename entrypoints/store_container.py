@@ -1,4 +1,4 @@
-"""Which adapter stands behind each port of what works without a serving process. Builds objects; opens nothing.
+"""Which adapter stands behind each port of what works without a serving process. Builds, opens nothing.
 
 Beside `containers.py` the only file that imports the injection library.
 """

@@ -1,7 +1,7 @@
 """Master keys in memory: for tests and simulations; what is under them is lost with the process.
 
-Not a cipher: data keys are kept in a table, and what is handed out is a number in it. What it promises is what
-every source does, contexts and refusals included.
+Not a cipher: data keys are kept in a table, and what is handed out is a number in it. What it promises is
+what every source does, contexts and refusals included.
 """
 
 from collections.abc import Mapping

@@ -87,7 +87,6 @@ class Placeholders:
 
         return PLACEHOLDER.sub(value, text)
 
-
     def masked(self, text: str) -> str:
         """The opposite: the text with its placeholders where the values stand."""
         for name, value in sorted(self.values.items(), key=lambda each: -len(each[1])):

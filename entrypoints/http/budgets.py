@@ -99,7 +99,9 @@ def budget_routes(
 
     async def check(request: Request, by: Principal) -> Any:
         body = decode(await read_bounded(request), SpenderBody)
-        spender = Spender(**{name: _value(getattr(body, name), name) for name in SpenderBody.__struct_fields__})
+        spender = Spender(
+            **{name: _value(getattr(body, name), name) for name in SpenderBody.__struct_fields__}
+        )
         if not spender.tenant:
             spender = spender._replace(tenant=by.tenant_id)
         found = await report.check(by, spender)

@@ -37,7 +37,8 @@ async def _answer(path: str) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = []
     scope: dict[str, Any] = {
         "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
-        "headers": [(b"host", b"x")], "root_path": "", "scheme": "http", "http_version": "1.1", "server": ("x", 1),
+        "headers": [(b"host", b"x")], "root_path": "", "scheme": "http", "http_version": "1.1",
+        "server": ("x", 1),
     }  # fmt: skip
 
     async def request_body() -> Any:

@@ -1,4 +1,4 @@
-"""Which adapter stands behind each port of what works without a serving process. Builds, opens nothing.
+"""What stands behind the ports of what works without a serving process. Builds objects; opens nothing.
 
 Beside `containers.py` the only file that imports the injection library.
 """

@@ -11,7 +11,10 @@ from entrypoints.config.root import Settings
 
 def tenant_findings(settings: Settings) -> Iterator[Finding]:
     """Names that cannot be, and regions nobody knows."""
-    known = settings.residency.atlas().regions
+    atlas = settings.residency.atlas()
+    named = (section.region for section in settings.providers.values() if section.region)
+    known = tuple(dict.fromkeys((*atlas.regions, *named)))
+    sinks = settings.residency.sinks(hosted_gateway=settings.portkey.api_key is not None)
     for name, tenant in settings.tenants.items():
         if name == OPERATOR_TENANT and tenant.state != "active":
             told = f"{OPERATOR_TENANT} runs the installation and cannot be suspended"
@@ -19,6 +22,14 @@ def tenant_findings(settings: Settings) -> Iterator[Finding]:
         if tenant.residency and tenant.residency not in known:
             told = f"no region or group {tenant.residency!r}; known: {', '.join(known)}"
             yield Finding(("tenants", name, "residency"), told, fatal=True)
+        elif tenant.residency:
+            outside = sinks.breaches(atlas.residency((tenant.residency,)))
+            if outside:
+                told = ", ".join(f"{sink.name} {sink.where}" for sink in outside)
+                yield Finding(
+                    ("tenants", name, "residency"),
+                    f"{told}: its content is not kept there (see `residency` and docs/residency.md)",
+                )
     for name, role in settings.roles.items():
         try:
             check_role(role.role(name))

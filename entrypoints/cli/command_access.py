@@ -1,0 +1,136 @@
+"""What each command works on, and what it takes: one table beside that of the routes.
+
+A test walks the commands and fails on one that is not here.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class Works(Enum):
+    """What a command works on."""
+
+    NOWHERE = "what it is given or what ships with it; it asks nobody and keeps nothing of the installation's"
+    DATA = "the data directory or its database: whoever may read those acts as the operator's owner"
+    SERVER = "a running server, with a key, whose permissions count there as for anybody else"
+    EITHER = "a running server where one is named, else the data directory"
+
+
+class Access(NamedTuple):
+    """`permission` is what the server asks for, or the local operator needs; empty: a valid key, or none."""
+
+    works: Works
+    permission: str = ""
+
+
+_KEYS: Final = Access(Works.DATA, "keys.write")
+_TENANTS: Final = Access(Works.DATA, "tenants.manage")
+_VAULT: Final = Access(Works.DATA, "credentials.rotate")
+_MACHINE: Final = Access(Works.DATA, "config.write")
+_BUDGETS: Final = Access(Works.EITHER, "budgets.write")
+_SEES_BUDGETS: Final = Access(Works.EITHER, "budgets.read")
+_LIMITS: Final = Access(Works.SERVER, "limits.write")
+_SEES_LIMITS: Final = Access(Works.SERVER, "limits.read")
+_CACHE: Final = Access(Works.SERVER, "cache.write")
+_SEES_CACHE: Final = Access(Works.SERVER, "cache.read")
+_AUDIT: Final = Access(Works.DATA, "audit.read")
+_CATALOG: Final = Access(Works.DATA, "catalog.read")
+
+COMMAND_ACCESS: Final[Mapping[str, Access]] = {
+    "version": Access(Works.NOWHERE),
+    "serve": _MACHINE,
+    "doctor": Access(Works.DATA, "config.read"),
+    "config check": Access(Works.DATA, "config.read"),
+    "config diff": Access(Works.SERVER, "config.read"),
+    "config export": Access(Works.EITHER, "config.read"),
+    "config schema": Access(Works.NOWHERE),
+    "config status": Access(Works.SERVER, "config.read"),
+    "keys create": _KEYS,
+    "keys list": Access(Works.DATA, "keys.read"),
+    "keys show": Access(Works.DATA, "keys.read"),
+    "keys update": _KEYS,
+    "keys rotate": _KEYS,
+    "keys revoke": _KEYS,
+    "keys recover": _KEYS,
+    "keys pepper show": Access(Works.DATA, "keys.read"),
+    "keys pepper rotate": _KEYS,
+    "keys pepper drop": _KEYS,
+    "credentials list": Access(Works.DATA, "credentials.read"),
+    "credentials keys": Access(Works.DATA, "credentials.read"),
+    "credentials verify": Access(Works.DATA, "credentials.read"),
+    "credentials add": Access(Works.DATA, "credentials.write"),
+    "credentials replace": Access(Works.DATA, "credentials.write"),
+    "credentials delete": Access(Works.DATA, "credentials.write"),
+    "credentials accept": _VAULT,
+    "credentials rotate": _VAULT,
+    "credentials retire": _VAULT,
+    "tenants list": Access(Works.DATA, "tenants.read"),
+    "tenants add": _TENANTS,
+    "tenants set": _TENANTS,
+    "tenants suspend": _TENANTS,
+    "tenants resume": _TENANTS,
+    "tenants release": _TENANTS,
+    "tenants delete": _TENANTS,
+    "tenants projects": _KEYS,
+    "roles list": Access(Works.DATA, "roles.read"),
+    "roles set": Access(Works.DATA, "roles.write"),
+    "roles delete": Access(Works.DATA, "roles.write"),
+    "providers list": Access(Works.SERVER, "providers.read"),
+    "providers status": Access(Works.SERVER, "providers.read"),
+    "route explain": Access(Works.SERVER, "routing.explain"),
+    "tail": Access(Works.SERVER, "usage.read"),
+    "budget list": _SEES_BUDGETS,
+    "budget show": _SEES_BUDGETS,
+    "budget check": _SEES_BUDGETS,
+    "budget unresolved": _SEES_BUDGETS,
+    "budget set": _BUDGETS,
+    "budget delete": _BUDGETS,
+    "budget resolve": _BUDGETS,
+    "limits list": _SEES_LIMITS,
+    "limits show": _SEES_LIMITS,
+    "limits set": _LIMITS,
+    "limits delete": _LIMITS,
+    "usage": Access(Works.EITHER, "usage.read"),
+    "report": Access(Works.EITHER, "usage.read"),
+    "reconcile": Access(Works.DATA, "usage.read"),
+    "cache status": _SEES_CACHE,
+    "cache show": _SEES_CACHE,
+    "cache explain": _SEES_CACHE,
+    "cache verified": _SEES_CACHE,
+    "cache prompt": Access(Works.SERVER, "usage.read"),
+    "cache invalidate": _CACHE,
+    "cache warm": _CACHE,
+    "stop": Access(Works.SERVER, "agents.stop"),
+    "connect": Access(Works.SERVER),
+    "import litellm": _KEYS,
+    "batch run": Access(Works.SERVER, "batch.write"),
+    "batch list": Access(Works.SERVER, "batch.read"),
+    "batch show": Access(Works.SERVER, "batch.read"),
+    "batch cancel": Access(Works.SERVER, "batch.write"),
+    "audit list": _AUDIT,
+    "audit export": _AUDIT,
+    "audit key": _AUDIT,
+    "audit verify": _AUDIT,
+    "audit checkpoint": _AUDIT,
+    "privacy check": Access(Works.SERVER, "privacy.read"),
+    "privacy policies": Access(Works.SERVER, "privacy.read"),
+    "db status": _MACHINE,
+    "db current": _MACHINE,
+    "db upgrade": _MACHINE,
+    "db downgrade": _MACHINE,
+    "db partitions": _MACHINE,
+    "db audit-role": _MACHINE,
+    "catalog list": _CATALOG,
+    "catalog show": _CATALOG,
+    "catalog stats": _CATALOG,
+    "catalog export": _CATALOG,
+    "catalog import": Access(Works.DATA, "catalog.write"),
+    "catalog sync": Access(Works.DATA, "catalog.write"),
+    "models list": _MACHINE,
+    "models install": _MACHINE,
+    "models remove": _MACHINE,
+    "demo status": Access(Works.NOWHERE),
+    "demo break": Access(Works.NOWHERE),
+    "demo heal": Access(Works.NOWHERE),
+}

@@ -72,7 +72,7 @@ class PepperFile(PepperKeeper):
     def _refuse_environment(self) -> None:
         if self._from_environment:
             raise Conflict(
-                "peppers come from INTERCHANGE_KEY_PEPPER: add '<next version>:<64 hexadecimal digits>' there "
+                "peppers come from INTERCHANGE_KEY_PEPPER: add '<next version>:<64 hex digits>' there "
                 "on every instance, first with a * before the old one, then without; see docs/keys.md",
                 param="INTERCHANGE_KEY_PEPPER",
             )

@@ -9,22 +9,25 @@ import pytest
 
 from tests.e2e.stack import Stack
 
-CONFIG = """
-residency: {home: us-east, groups: {eu: [eu-west, eu-central]}}
-providers:
-  near: {kind: openai, base_url: "{sim}/openai/v1", api_key: x, via: direct, region: eu-west, models: {small: MODEL}}
-  far: {kind: openai, base_url: "{sim}/openai/v1", api_key: x, via: direct, region: us-east, models: {small: MODEL}}
-  behind: {kind: openai, base_url: "{sim}/openai/v1", api_key: x, via: portkey, region: eu-west, models: {small: MODEL}}
-routes:
-  both: {strategy: priority, targets: [far/small, near/small], cache: {mode: exact}}
-  keeps: {targets: [near/small], responses: {store: true}}
-tenants:
-  clinic: {residency: eu}
-  shop: {}
-""".replace(
-    "MODEL",
-    "{input_usd_per_mtok: 1, output_usd_per_mtok: 2, context_tokens: 100000, capabilities: [text, streaming]}",
+MODEL = (
+    "{input_usd_per_mtok: 1, output_usd_per_mtok: 2, context_tokens: 9000, capabilities: [text, streaming]}"
 )
+AT = 'kind: openai, base_url: "{sim}/openai/v1", api_key: x'
+PROVIDERS = f"""
+  near: {{{AT}, via: direct, region: eu-west, models: {{small: {MODEL}}}}}
+  far: {{{AT}, via: direct, region: us-east, models: {{small: {MODEL}}}}}
+  behind: {{{AT}, via: portkey, region: eu-west, models: {{small: {MODEL}}}}}
+"""
+CONFIG = f"""
+residency: {{home: us-east, groups: {{eu: [eu-west, eu-central]}}}}
+providers:{PROVIDERS}
+routes:
+  both: {{strategy: priority, targets: [far/small, near/small], cache: {{mode: exact}}}}
+  keeps: {{targets: [near/small], responses: {{store: true}}}}
+tenants:
+  clinic: {{residency: eu}}
+  shop: {{}}
+"""
 HELLO = [{"role": "user", "content": "hello"}]
 
 

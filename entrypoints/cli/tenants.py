@@ -35,7 +35,18 @@ def make_group(open_managing: OpenManaging) -> click.Group:
     def tenants() -> None:
         """Describe, suspend and remove tenants; their projects."""
 
-    for make in (_list, _add, _set, _suspend, _resume, _release, _delete, _projects):
+    for make in (
+        _list,
+        _add,
+        _set,
+        _suspend,
+        _resume,
+        _release,
+        _delete,
+        _projects,
+        _project_set,
+        _project_delete,
+    ):
         tenants.add_command(make(open_managing))
     return tenants
 
@@ -196,31 +207,40 @@ def _delete(open_managing: OpenManaging) -> click.Command:
 def _projects(open_managing: OpenManaging) -> click.Command:
     @click.command("projects")
     @click.argument("tenant_id")
-    @click.option("--put", metavar="NAME", help="Make or change this project.")
-    @click.option("--remove", metavar="NAME", help="Remove this project.")
-    @click.option("--cost-center", default="", help="With --put: of its keys, unless they name another.")
-    @click.option("--description", default="", help="With --put: for people.")
-    def projects(
-        tenant_id: str, put: str | None, remove: str | None, cost_center: str, description: str
-    ) -> None:
-        """Show the projects of TENANT_ID, or change one."""
-
-        async def work(use: Managing) -> list[Project]:
-            by = local_operator()
-            if put is not None:
-                await use.projects.put(
-                    by,
-                    Project(tenant_id=tenant_id, name=put, cost_center=cost_center, description=description),
-                )
-            if remove is not None:
-                await use.projects.remove(by, tenant_id, remove)
-            return await use.projects.all(by, tenant_id)
-
-        found = _run(open_managing, work)
+    def projects(tenant_id: str) -> None:
+        """Show the projects of TENANT_ID."""
+        found = _run(open_managing, lambda use: use.projects.all(local_operator(), tenant_id))
         rows = [(project.name, project.cost_center, project.description) for project in found]
         print_table(("PROJECT", "COST CENTRE", "DESCRIPTION"), rows, nothing="no projects")
 
     return projects
+
+
+def _project_set(open_managing: OpenManaging) -> click.Command:
+    @click.command("project-set")
+    @click.argument("tenant_id")
+    @click.argument("name")
+    @click.option("--cost-center", default="", help="Of its keys, unless they name another.")
+    @click.option("--description", default="", help="For people.")
+    def project_set(tenant_id: str, name: str, cost_center: str, description: str) -> None:
+        """Make or change the project NAME of TENANT_ID."""
+        project = Project(tenant_id=tenant_id, name=name, cost_center=cost_center, description=description)
+        _, new = _run(open_managing, lambda use: use.projects.put(local_operator(), project))
+        click.echo(f"project {name} of tenant {tenant_id} is {'made' if new else 'changed'}.")
+
+    return project_set
+
+
+def _project_delete(open_managing: OpenManaging) -> click.Command:
+    @click.command("project-delete")
+    @click.argument("tenant_id")
+    @click.argument("name")
+    def project_delete(tenant_id: str, name: str) -> None:
+        """Remove the project NAME of TENANT_ID."""
+        _run(open_managing, lambda use: use.projects.remove(local_operator(), tenant_id, name))
+        click.echo(f"project {name} of tenant {tenant_id} is removed.")
+
+    return project_delete
 
 
 def _run(open_managing: OpenManaging, work: Callable[[Managing], Awaitable[Result]]) -> Result:

@@ -65,6 +65,12 @@ class Unauthenticated(InterchangeError):
     code = "invalid_api_key"
 
 
+class InvalidToken(Unauthenticated):
+    """A token or a login that lets nobody in, or no longer."""
+
+    code = "invalid_token"
+
+
 class TooManyFailures(Unauthenticated):
     """No good key, and one too many of them from this address; good ones are let in all the same."""
 
@@ -251,13 +257,13 @@ class DeadlineExceeded(InterchangeError):
 class UpstreamError(InterchangeError):
     """The provider's last word after everything allowed was tried; `failure` is it.
 
-    `code` is `upstream_` and the kind of failure. The caller may repeat later, but not at once: our own
-    retries are spent.
+    `code` is `upstream_` and the kind of failure, or `egress_refused`. The caller may repeat later, but not
+    at once: our own retries are spent.
     """
 
     def __init__(self, failure: Failure, *, attempts: int) -> None:
         super().__init__(failure.message, retry_after_s=failure.retry_after_s)
-        self.code = f"upstream_{failure.kind.value}"  # type: ignore[misc]
+        self.code = failure.code_for_callers  # type: ignore[misc]
         self.failure = failure
         self.attempts = attempts
 

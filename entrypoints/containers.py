@@ -63,6 +63,7 @@ from entrypoints.provider_endpoints import (
     proving,
 )
 from entrypoints.provisioning import Provision
+from entrypoints.recording_opening import open_recording
 from entrypoints.redis_status import RedisStatus
 from entrypoints.store_container import StoreContainer
 
@@ -171,6 +172,12 @@ class Container(StoreContainer):
         providers.Singleton(PatternDetector),
         reader,
         StoreContainer.clock,
+        StoreContainer.places,
+    )
+    recording = providers.Singleton(
+        open_recording,
+        *(StoreContainer.settings, StoreContainer.database, StoreContainer.scoped_reports),
+        *(StoreContainer.vaulting, StoreContainer.clock, chance),
     )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,
@@ -189,7 +196,7 @@ class Container(StoreContainer):
         cache=caching.provided.cache,
         limits=limiting.provided.book,
         places=StoreContainer.places,
-        inspectors=providers.List(privacy),
+        inspectors=providers.List(privacy, recording.provided.inspector),
     )
     late_bills = providers.Singleton(
         LateBills,

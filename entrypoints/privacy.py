@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from application.places import Places
 from application.ports.pii_detector import PiiDetector
 from application.ports.system import Clock
 from application.ports.text_fields import TextFields
@@ -23,6 +24,7 @@ def make_privacy(
     detector: PiiDetector,
     reader: RequestReader,
     clock: Clock,
+    places: Places,
 ) -> PrivacyInspector:
     """The inspector of a serving process; the cache keeps its answers apart by the policies it names, and the
     log is redacted from now on.
@@ -40,6 +42,7 @@ def make_privacy(
         reader=reader,
         secret=peppers[max(peppers)],
         clock=clock,
+        places=places,
     )
     caching.cache.policy_version = inspector.version
     return inspector

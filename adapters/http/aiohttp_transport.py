@@ -14,7 +14,7 @@ from yarl import URL
 from adapters.http.egress import EgressRule
 from adapters.http.limits import TransportLimits
 from adapters.http.proxy import OutboundProxy
-from adapters.http.request_head import check_endpoint, refused, request_head
+from adapters.http.request_head import check_endpoint, not_allowed, refused, request_head
 from adapters.http.tls import TlsContexts, TlsPolicy
 from application.ports.http import (
     Endpoint,
@@ -241,7 +241,7 @@ class AiohttpTransport(HttpTransport):
                 return
             ip = ""
         if not self._allow(host, ip, port):
-            raise refused(f"the egress rule does not allow {host}:{port}")
+            raise not_allowed(host, port)
 
 
 class _GuardedResolver(AbstractResolver):
@@ -262,7 +262,7 @@ class _GuardedResolver(AbstractResolver):
             return results
         permitted = [each for each in results if allow(host, each["host"].partition("%")[0], port)]
         if results and not permitted:
-            raise refused(f"the egress rule does not allow {host}:{port}")
+            raise not_allowed(host, port)
         return permitted
 
     async def close(self) -> None:

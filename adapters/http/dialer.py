@@ -16,7 +16,7 @@ from adapters.http.connection import Connection
 from adapters.http.egress import EgressRule
 from adapters.http.limits import TransportLimits
 from adapters.http.proxy import OutboundProxy, TunnelHandshake, TunnelRefused
-from adapters.http.request_head import refused
+from adapters.http.request_head import not_allowed, refused
 from adapters.http.tls import TlsContexts
 from application.ports.http import Endpoint, TransportFailed, TransportStage
 
@@ -95,7 +95,7 @@ class Dialer:
             address for address in addresses if allow(endpoint.host, address.partition("%")[0], endpoint.port)
         ]
         if addresses and not permitted:
-            raise refused(f"the egress rule does not allow {endpoint.host}:{endpoint.port}")
+            raise not_allowed(endpoint.host, endpoint.port)
         return permitted
 
     async def _first_to_answer(
@@ -167,7 +167,7 @@ class Dialer:
             except OSError:
                 ip = ""
         if not self._allow(endpoint.host, ip, endpoint.port):
-            raise refused(f"the egress rule does not allow {endpoint.host}:{endpoint.port}")
+            raise not_allowed(endpoint.host, endpoint.port)
 
     @staticmethod
     def _failed(endpoint: Endpoint, reason: str) -> TransportFailed:

@@ -22,7 +22,8 @@ the proxy, so `ip` is empty then and the rule can only judge the name. Must be q
 PROVIDERS: Final = "providers"
 IDENTITIES: Final = "identities"
 OUTSIDE: Final = "outside"
-PURPOSES: Final = (PROVIDERS, IDENTITIES, OUTSIDE)
+ISSUERS: Final = "issuers"
+PURPOSES: Final = (PROVIDERS, IDENTITIES, OUTSIDE, ISSUERS)
 
 
 def allow_everything(host: str, ip: str, port: int) -> bool:
@@ -40,13 +41,15 @@ class EgressGate:
 
     `providers` may reach what the operator configured wherever it is, and public addresses (an answer may
     point to another host of its provider). `identities` reaches what only the configuration can name, cloud
-    metadata services included. `outside` is for everything a caller, a tenant or an answer can influence.
+    metadata services included. `issuers` of tokens are reached wherever the operator named them, and public
+    addresses that they name. `outside` is for everything a caller, a tenant or an answer can influence.
     """
 
     def __init__(self, policy: EgressPolicy | None = None) -> None:
         self.policy = policy if policy is not None else EgressPolicy()
         self._endpoints: frozenset[tuple[str, int]] = frozenset()
         self._gateways: frozenset[tuple[str, int]] = frozenset()
+        self._issuers: frozenset[tuple[str, int]] = frozenset()
         self._judges: dict[str, _Judge] = {}
         self._on_policy: list[Callable[[], None]] = []
         self.refusals = dict.fromkeys(PURPOSES, 0)
@@ -75,6 +78,11 @@ class EgressGate:
         self._gateways = frozenset(endpoint_key(host, port) for host, port in endpoints)
         self._compile()
 
+    def use_issuers(self, endpoints: Iterable[tuple[str, int]]) -> None:
+        """Whose tokens let in: what the configuration names of them."""
+        self._issuers = frozenset(endpoint_key(host, port) for host, port in endpoints)
+        self._compile()
+
     def rule(self, purpose: str) -> EgressRule:
         """The rule of one purpose; always judges by what is in place when it is asked."""
         judges, refusals = self._judges, self.refusals
@@ -101,4 +109,5 @@ class EgressGate:
             policy=self.policy, endpoints=self._endpoints | self._gateways
         )
         self._judges[IDENTITIES] = TrustedEgress(policy=self.policy)
+        self._judges[ISSUERS] = OperatorEgress(policy=self.policy, endpoints=self._issuers)
         self._judges[OUTSIDE] = self.policy

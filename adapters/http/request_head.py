@@ -34,6 +34,12 @@ def refused(reason: str) -> TransportFailed:
     return TransportFailed(TransportStage.REFUSED, reason)
 
 
+def not_allowed(host: str, port: int) -> TransportFailed:
+    """A failure that was decided by a rule of egress, before anything was sent."""
+    reason = f"the egress rule does not allow {host}:{port}"
+    return TransportFailed(TransportStage.REFUSED, reason, by_rule=True)
+
+
 def check_endpoint(endpoint: Endpoint) -> None:
     """Raises TransportFailed (REFUSED) unless this is somewhere HTTP can go."""
     if endpoint.scheme not in ("http", "https"):

@@ -172,6 +172,7 @@ class AwsServices:
         except TransportFailed as error:
             late = error.stage in (TransportStage.HEADERS_TIMEOUT, TransportStage.BODY_TIMEOUT)
             kind = FailureKind.TIMEOUT if late else FailureKind.NETWORK
+            kind = FailureKind.EGRESS_REFUSED if error.by_rule else kind
             raise auth_failure(f"{what}: {error.stage.value}", kind=kind) from None
         if response.status != 200:
             code = dict(_STS_TAG.findall(answer[:ANSWER_BYTES_MAX].decode("utf-8", "replace"))).get("Code")

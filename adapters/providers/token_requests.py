@@ -128,6 +128,7 @@ class TokenRequests:
             answer = await response.read()
         except TransportFailed as error:
             kind = FailureKind.TIMEOUT if error.stage in _LATE else FailureKind.NETWORK
+            kind = FailureKind.EGRESS_REFUSED if error.by_rule else kind
             log.warning("no token from %s: %s: %s", who, error.stage.value, error.message)
             raise no_token(f"{who} cannot be reached for a token: {error.stage.value}", kind=kind) from None
         if len(answer) > ANSWER_BYTES_MAX:

@@ -50,7 +50,7 @@ _EVENTS: Final = "text/event-stream"
 def transport_failure(error: TransportFailed) -> Failure:
     """A connection's failure in the domain's words."""
     return Failure(
-        kind=_KIND_BY_STAGE[error.stage],
+        kind=FailureKind.EGRESS_REFUSED if error.by_rule else _KIND_BY_STAGE[error.stage],
         message=f"{error.stage.value}: {error.message}",
         sent=error.stage not in _NOTHING_SENT,
     )

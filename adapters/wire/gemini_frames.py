@@ -33,6 +33,7 @@ _STATUSES: Final[dict[str, tuple[int, str]]] = {
     "upstream_overloaded": (503, "UNAVAILABLE"),
     "upstream_network": (502, "UNAVAILABLE"),
     "upstream_timeout": (504, "DEADLINE_EXCEEDED"),
+    "egress_refused": (502, "UNAVAILABLE"),
     "upstream_caller_fault": (400, "INVALID_ARGUMENT"),
     "upstream_content_policy": (400, "INVALID_ARGUMENT"),
     "upstream_context_length": (400, "INVALID_ARGUMENT"),

@@ -31,12 +31,16 @@ class TransportStage(Enum):
 
 
 class TransportFailed(Exception):
-    """An exchange that did not end well; `message` carries no secret and no body."""
+    """An exchange that did not end well; `message` carries no secret and no body.
 
-    def __init__(self, stage: TransportStage, message: str) -> None:
+    `by_rule`: it was REFUSED by a rule of egress, not for how the request is made.
+    """
+
+    def __init__(self, stage: TransportStage, message: str, *, by_rule: bool = False) -> None:
         super().__init__(message)
         self.stage = stage
         self.message = message
+        self.by_rule = by_rule
 
 
 class Endpoint(NamedTuple):

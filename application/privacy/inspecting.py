@@ -6,12 +6,13 @@ from typing import Final, NamedTuple
 
 from application.inspection import Inspector
 from application.job import Job
+from application.places import NO_PLACES, Places
 from application.ports.pii_detector import PiiDetector
 from application.ports.system import Clock
 from application.ports.text_fields import TextFields
 from application.ports.wire import OPENAI_RESPONSES, RequestReader
 from application.privacy.counting import PrivacyCounts
-from application.privacy.offloading import INLINE_BYTES_MAX, Offloading
+from application.privacy.offloading import Offloading, is_quick
 from application.privacy.policies import PolicyBook
 from application.privacy.protecting import CountedAnswer, EnforcedAnswer
 from application.privacy.recent import Caller, RecentValues
@@ -23,6 +24,7 @@ from domain.llm.request import LlmRequest, Operation
 from domain.privacy.placeholders import Placeholders, tenant_key
 from domain.privacy.policy import EffectivePolicy, RouteDemand
 from domain.routing.requirements import Requirements
+from domain.routing.table import region_of
 from domain.routing.target import Route, Target, tagged
 
 _KEYS_MAX: Final = 10_000
@@ -49,6 +51,7 @@ class PrivacyInspector(Inspector):
         reader: RequestReader,
         secret: bytes,
         clock: Clock,
+        places: Places = NO_PLACES,
     ) -> None:
         """`secret` is the installation's, for placeholders; equal in all of its processes."""
         self.policies = policies
@@ -59,6 +62,7 @@ class PrivacyInspector(Inspector):
         self.watch = DetectionWatch(texts, detector, self.counts, clock)
         self._reader = reader
         self._secret = secret
+        self._places = places
         self.offloading = Offloading()
         self._recent = RecentValues()
         self._keys: dict[str, bytes] = {}
@@ -81,15 +85,20 @@ class PrivacyInspector(Inspector):
                 if not request.stream and request.operation is not Operation.EMBEDDINGS:
                     job.protections.append(CountedAnswer(self.watch, policy, request.dialect))
             return None
-        if len(request.body) > INLINE_BYTES_MAX:
+        elsewhere = None if request.home is None else request.home.elsewhere
+        if not is_quick(request.body) or (elsewhere is not None and not is_quick(elsewhere)):
             return self._beside(job, route, policy)
         self._settle(job, route, policy, self.offloading.at_once(lambda: self.rewritten(job, policy)))
         return None
 
     async def _beside(self, job: Job, route: Route, policy: EffectivePolicy) -> None:
-        size_bytes = len(job.request.body)
-        made = await self.offloading(size_bytes, lambda: self.rewritten(job, policy))
-        self._settle(job, route, policy, made)
+        self._settle(job, route, policy, await self._read_beside(job, policy))
+
+    async def _read_beside(self, job: Job, policy: EffectivePolicy) -> Rewritten:
+        home, bodies = job.request.home, job.request.body
+        if home is not None and home.elsewhere is not None:
+            bodies += home.elsewhere
+        return await self.offloading(job.principal.tenant_id, bodies, lambda: self.rewritten(job, policy))
 
     def rewritten(self, job: Job, policy: EffectivePolicy) -> Rewritten:
         """The request's bodies as the policy has them; changes nothing."""
@@ -112,7 +121,7 @@ class PrivacyInspector(Inspector):
         """
         policy = self.effective(job.principal.tenant_id, route)
         if policy.enforces_requests:
-            made = await self.offloading(len(job.request.body), lambda: self.rewritten(job, policy))
+            made = await self._read_beside(job, policy)
             made.work.refuse()
             if made.body is not job.request.body:
                 self._replace(job.request, made.body)
@@ -128,9 +137,11 @@ class PrivacyInspector(Inspector):
         self.counts.note(work.noted)
         work.refuse()
         if work.routed:
-            _demand(job.requirements, route, tuple(work.demands), policy)
+            _demand(job.requirements, route, tuple(work.demands), policy, self._places)
             # Nobody but those it may go to gets to see it, so no store keeps it either.
+            job.may_store = False
             request.cache_wish = request.cache_wish._replace(no_store=True, no_cache=True)
+            job.may_store = False
         if made.body is not request.body:
             self._replace(request, made.body)
         if request.home is not None and made.elsewhere is not request.home.elsewhere:
@@ -150,6 +161,7 @@ class PrivacyInspector(Inspector):
                     work=answering,
                     counts=self.counts,
                     offloading=self.offloading,
+                    tenant_id=job.principal.tenant_id,
                 )
             )
 
@@ -177,9 +189,16 @@ def _demand(
     route: Route,
     demands: tuple[RouteDemand, ...],
     policy: EffectivePolicy,
+    places: Places,
 ) -> None:
-    """Lets only targets answer that every demand names. Raises PiiBlocked where the route has none."""
-    able = [member.target for member in route.targets if all(_meets(member.target, each) for each in demands)]
+    """Lets only targets answer that every demand names, by ways that are where they may be. Raises PiiBlocked
+    where the route has none."""
+    where = places.atlas.residency(each.residency for each in demands)
+    able = [
+        member.target
+        for member in route.targets
+        if where.allows(region_of(member.target)) and all(_meets(member.target, each) for each in demands)
+    ]
     if not able:
         raise PiiBlocked(
             f"it holds personal data that the privacy policy {policy.name!r} sends to named targets only, "
@@ -187,13 +206,13 @@ def _demand(
             details={"policy": policy.name, "route": route.name},
         )
     allowed = frozenset(target.id for target in able)
+    if not places.sinks.gateway.allowed(where):
+        requirements.without_gateway = True
     asked = requirements.only_among
     requirements.only_among = allowed if asked is None else asked & allowed
 
 
 def _meets(target: Target, demand: RouteDemand) -> bool:
-    if demand.residency and target.region != demand.residency:
-        return False
     if demand.providers and target.provider not in demand.providers:
         return False
     return all(tagged(target, tag) for tag in demand.tags)

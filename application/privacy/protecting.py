@@ -28,6 +28,7 @@ class EnforcedAnswer(Protection):
         work: PolicyWork,
         counts: PrivacyCounts,
         offloading: Offloading,
+        tenant_id: str,
     ) -> None:
         self._dialect = dialect
         self._policy = policy
@@ -36,6 +37,7 @@ class EnforcedAnswer(Protection):
         self._work = work
         self._counts = counts
         self._offloading = offloading
+        self._tenant_id = tenant_id
 
     async def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
         if not self._policy.enforces_answers:
@@ -45,7 +47,7 @@ class EnforcedAnswer(Protection):
             return self._texts.answer(self._dialect, answer.body, answer.content_type, self._work)
 
         try:
-            body = await self._offloading(len(answer.body), rewritten)
+            body = await self._offloading(self._tenant_id, answer.body, rewritten)
         finally:
             self._counts.note(self._work.noted)
             self._work.noted.clear()

@@ -24,7 +24,7 @@ BODIES_MAX: Final = 256
 BODY_BYTES_MAX: Final = 64 * 1024
 REST_PER_WORK: Final = 19.0
 """So many times as long as a look took, the thread rests after it: 5 % of one processor at most."""
-REST_S_MAX: Final = 1.0
+REST_S_MAX: Final = 60.0
 
 
 class Seen(NamedTuple):

@@ -69,8 +69,10 @@ class CheckPrivacy:
             raise InvalidRequest(f"dialect must be one of {', '.join(FAMILY)}", param="dialect")
         policy = self._policy(by, asked)
         work = self._inspector.dry_work(by.tenant_id, policy)
-        size_bytes = len(asked.text or "") * 4 if asked.body is None else len(asked.body)
-        text, body = await self._inspector.offloading(size_bytes, lambda: self._rewritten(asked, work))
+        read = (asked.text or "").encode("utf-8", "replace") if asked.body is None else asked.body
+        text, body = await self._inspector.offloading(
+            by.tenant_id, read, lambda: self._rewritten(asked, work)
+        )
         allowed = not work.blocked
         return PrivacyVerdict(
             policy=policy.name,

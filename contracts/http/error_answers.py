@@ -7,6 +7,7 @@ from contracts.http.words import Schema, integer, maybe, obj, ref, text
 
 _CODE = text(
     "A stable word for machines: `invalid_request`, `invalid_model_requirements`, `invalid_api_key`, "
+    "`invalid_token`, "
     "`previous_response_not_found`, "
     "`budget_exceeded`, `cost_unbounded`, "
     "`too_many_failures`, `identity_not_allowed`, "
@@ -169,8 +170,9 @@ def other_refusals() -> dict[str, Any]:
 
 
 def admin_errors(*statuses: int) -> dict[str, Any]:
-    """Errors of the admin routes: 401 and 403 are always possible."""
-    return errors(("Error",), *sorted({401, 403, *statuses}))
+    """Errors of the admin routes: 401, 403, and 429 after too many bad credentials, are always possible."""
+    said = {429: "Too many bad credentials came from this address within a minute (`too_many_failures`)."}
+    return errors(("Error",), *sorted({401, 403, 429, *statuses}), meanings=said)
 
 
 OPENAI_ERRORS = ("Error", "ProviderError")

@@ -26,6 +26,8 @@ class FailureKind(Enum):
     MODEL_MISSING = "model_missing"
     """The provider does not know the model: its offering is wrong, not the caller."""
     CALLER_FAULT = "caller_fault"
+    EGRESS_REFUSED = "egress_refused"
+    """Our own rules allow no connection there: nobody is ill, and asking again changes nothing."""
 
 
 class BreakerVote(Enum):
@@ -60,6 +62,7 @@ DISPOSITIONS: dict[FailureKind, Disposition] = {
     FailureKind.BAD_RESPONSE: Disposition(True, True, BreakerVote.FAILURE),
     FailureKind.MODEL_MISSING: Disposition(False, True, BreakerVote.NEUTRAL),
     FailureKind.CALLER_FAULT: Disposition(False, False, BreakerVote.NEUTRAL),
+    FailureKind.EGRESS_REFUSED: Disposition(False, True, BreakerVote.NEUTRAL),
 }
 
 
@@ -91,6 +94,12 @@ class Failure:
     def may_be_billed(self) -> bool:
         """Whether the provider may have worked for this: it got the request and did not refuse it."""
         return self.sent and (self.status is None or self.status < 400)
+
+    @property
+    def code_for_callers(self) -> str:
+        """Its kind as a stable word; what our own rules refused is no failure of anybody upstream."""
+        kind = self.kind
+        return kind.value if kind is FailureKind.EGRESS_REFUSED else f"upstream_{kind.value}"
 
     @property
     def disposition(self) -> Disposition:

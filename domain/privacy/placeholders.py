@@ -46,12 +46,13 @@ _SPACED: Final = frozenset(
 class Placeholders:
     """Those of one request. `key` is the tenant's. Not for several threads at once."""
 
-    __slots__ = ("_by_value", "_key", "_names", "values")
+    __slots__ = ("_by_value", "_given_back", "_key", "_names", "values")
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._by_value: dict[tuple[PiiKind, str], str] = {}
         self._names: set[str] = set()
+        self._given_back: dict[str, str] = {}
         self.values: dict[str, str] = {}
         """What each reversible placeholder, without its brackets, stands for, as it was first written."""
 
@@ -82,14 +83,18 @@ class Placeholders:
             return text
 
         def value(match: re.Match[str]) -> str:
-            known = self.values.get(match[1] or match[2])
-            return match[0] if known is None else escape(known)
+            name = match[1] or match[2]
+            known = self.values.get(name)
+            if known is None:
+                return match[0]
+            self._given_back[name] = known
+            return escape(known)
 
         return PLACEHOLDER.sub(value, text)
 
     def masked(self, text: str) -> str:
-        """The opposite: the text with its placeholders where the values stand."""
-        for name, value in sorted(self.values.items(), key=lambda each: -len(each[1])):
+        """The opposite: the text with placeholders where values stand that `restored` put there."""
+        for name, value in sorted(self._given_back.items(), key=lambda each: -len(each[1])):
             text = text.replace(value, f"<{name}>")
         return text
 

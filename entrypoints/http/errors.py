@@ -24,6 +24,7 @@ from domain.errors import (
     InterchangeError,
     InvalidRequest,
     InvalidRequirements,
+    InvalidToken,
     NoProviderAvailable,
     NotFound,
     Overloaded,
@@ -57,6 +58,7 @@ STATUS: Mapping[type[InterchangeError], int] = {
     PreviousResponseNotFound: 400,
     InvalidRequirements: 400,
     Unauthenticated: 401,
+    InvalidToken: 401,
     TooManyFailures: 429,
     BudgetExceeded: 402,
     CostUnbounded: 402,
@@ -100,6 +102,7 @@ UPSTREAM_STATUS: Mapping[FailureKind, int] = {
     FailureKind.BAD_RESPONSE: 502,
     FailureKind.MODEL_MISSING: 404,
     FailureKind.CALLER_FAULT: 400,
+    FailureKind.EGRESS_REFUSED: 502,
 }
 """Where the provider gave no status of its own, or one that would mislead our caller."""
 

@@ -12,6 +12,7 @@ from adapters.system.clock import SystemClock
 from adapters.wire.heads import DialectReader
 from adapters.wire.text_fields import DialectTexts
 from application.job import Attribution, Job
+from application.places import NO_PLACES, Places
 from application.ports.llm import UpstreamAnswer
 from application.ports.pii_detector import PiiDetector, Scanned
 from application.ports.wire import OPENAI_CHAT
@@ -24,11 +25,14 @@ from domain.llm.request import Home
 from domain.privacy.finding import Finding
 from domain.privacy.kinds import PiiKind
 from domain.privacy.policy import Act, PrivacyPolicy, RouteDemand
-from domain.routing.requirements import Requirements
-from domain.routing.target import Route
+from domain.residency.place import Atlas
+from domain.residency.sinks import NOWHERE_KNOWN, Sink
+from domain.routing.requirements import REGIONS, Requirements
+from domain.routing.target import Route, RouteTarget
 from domain.tenancy.principal import Principal
 from domain.tenancy.tenant import Tenant
 from domain.time import Deadline
+from tests.unit.routing._world import target
 
 EMAIL = "bob.stone@example.com"
 CALLER = Principal(tenant_id="t", key_id="k", key_name="", role="agent", permissions=frozenset())
@@ -48,7 +52,7 @@ class Broken(PiiDetector):
 
 
 class World:
-    def __init__(self, detector: PiiDetector | None = None) -> None:
+    def __init__(self, detector: PiiDetector | None = None, places: Places = NO_PLACES) -> None:
         self.tenants = TenantBook()
         self.inspector = PrivacyInspector(
             policies=_book(),
@@ -58,6 +62,7 @@ class World:
             reader=DialectReader(),
             secret=b"secret",
             clock=SystemClock(),
+            places=places,
         )
 
     def job(self, text: str = f"to {EMAIL}", **more: Any) -> Job:
@@ -170,6 +175,23 @@ def test_what_is_routed_is_kept_nowhere(world: World) -> None:
     free = world.job("nothing of anybody")
     world.inspect(free, "routed")
     assert not free.request.cache_wish.no_store
+
+
+def test_a_group_of_regions_is_met_by_each_of_them_and_a_way_elsewhere_is_not_taken() -> None:
+    sinks = NOWHERE_KNOWN._replace(gateway=Sink("the gateway", "us-east"))
+    world = World(places=Places(TenantBook(), Atlas(REGIONS, {"eu": frozenset({"eu-west"})}), sinks))
+    policy = PrivacyPolicy(name="at-home", default=Act.ROUTE, route=RouteDemand(residency="eu"))
+    world.inspector.policies.use("detect", {"at-home": policy})
+    inside, outside = target("a/one", region="eu-west"), target("b/two", region="us-east")
+    unknown = target("c/three")
+    members = tuple(RouteTarget(target=each) for each in (inside, outside, unknown))
+    job = world.job()
+    assert world.inspector.request(job, Route(name="r", targets=members, privacy="at-home")) is None
+    assert job.requirements.only_among == frozenset({"a/one"})
+    assert job.requirements.without_gateway and not job.may_store
+    with pytest.raises(PiiBlocked):
+        world.inspector.request(world.job(), Route(name="r", targets=members[1:], privacy="at-home"))
+    world.inspector.close()
 
 
 async def test_an_answer_is_kept_rewritten_and_given_back_whole(world: World) -> None:

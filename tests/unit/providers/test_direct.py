@@ -18,6 +18,7 @@ from application.ports.wire import (
     OPENAI_EMBEDDINGS,
 )
 from domain.catalog.tags import CHAT_ONLY_TAG
+from domain.errors import UpstreamError
 from domain.llm.failures import Failure, FailureKind
 from tests.unit.wire.calls import HELLO, call, target
 
@@ -213,6 +214,15 @@ async def test_every_stage_of_the_transport_has_a_kind(
     transport.refuses = TransportFailed(stage, "gone")
     failure = await failure_of(transport, call(stream=stream))
     assert failure.kind is kind and "gone" in failure.message
+
+
+async def test_what_our_own_rules_refuse_is_no_failure_of_a_network_and_not_repeated() -> None:
+    transport = ScriptedTransport()
+    transport.refuses = TransportFailed(TransportStage.REFUSED, "not allowed", by_rule=True)
+    failure = await failure_of(transport, call())
+    assert failure.kind is FailureKind.EGRESS_REFUSED
+    assert not failure.sent and not failure.disposition.retry_same and failure.disposition.try_next
+    assert UpstreamError(failure, attempts=1).code == "egress_refused"
 
 
 async def test_a_body_that_breaks_is_the_transports_failure() -> None:

@@ -5,14 +5,16 @@ shows before it is sent, and what it cost when it has ended.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from application.job import Job
 from application.ports.conversation_tails import ConversationTails
 from application.ports.system import Clock, IdFactory
 from application.stops import StopBoard
+from application.tenant_book import TenantBook
 from domain.analytics.event import RequestEvent
-from domain.errors import AgentStopped, Unauthenticated
+from domain.errors import AgentStopped, InterchangeError, TenantSuspended, Unauthenticated
 from domain.guards.conversation_tail import ConversationTail
 from domain.guards.forgiven import evidence_of
 from domain.guards.policy import NO_GUARDS, GuardPolicy
@@ -22,14 +24,19 @@ from domain.guards.steps import STEPS_MARK, alone_too_long
 from domain.guards.stop import Stop, StopCause, StopSubject, end_of, refusal_text
 from domain.money import format_usd
 from domain.routing.target import Route
+from domain.tenancy.principal import Principal
 
 METERS_MAX: Final = 20_000
 """Agents whose spending is counted at once; whoever asked least recently is forgotten first."""
+ENDED_KEYS_MAX: Final = 10_000
+"""Revoked keys that are remembered for whoever was let in before and asks later."""
 TOOL_NAME_CHARS_MAX: Final = 64
 UNNAMED: Final = (
     "nobody is stopped, because the request names neither agent nor session (x-interchange-agent-id, "
     "x-interchange-session-id); only this request is refused"
 )
+
+_REVOKED: Final = "this API key was revoked while its request was running"
 
 _FIELDS: Final[dict[SpendScope, str]] = {scope: f"{scope.value}_id" for scope in SpendScope}
 
@@ -52,6 +59,10 @@ class AgentGuards:
         self._general = general
         self._running: dict[int, Job] = {}
         self._meters: OrderedDict[tuple[SpendRateRule, str, str], SpendRate] = OrderedDict()
+        self._ended_keys: OrderedDict[str, None] = OrderedDict()
+        self._suspended: frozenset[str] = frozenset()
+        self.lets_in: Callable[[str], bool] = _nobody
+        """Whether a key that was revoked lets in again: the store may have been put back."""
         board.on_stopped = self._end_running
 
     def use(self, general: GuardPolicy) -> None:
@@ -59,7 +70,10 @@ class AgentGuards:
         self._general = general
 
     def admit(self, job: Job, route: Route) -> None:
-        """Raises AgentStopped for whoever is stopped, or has to be from now on."""
+        """Raises AgentStopped for whoever is stopped, or has to be from now on; Unauthenticated and
+        TenantSuspended for whoever was let in and shut out since, while its body came or its work waited."""
+        if self._ended_keys or self._suspended:
+            self._refuse_ended(job.principal)
         self._running[id(job)] = job
         if self._board.anybody:
             stop = self._board.stop_for(job.principal.tenant_id, _asking(job, route.name))
@@ -173,15 +187,46 @@ class AgentGuards:
 
     def end_keys(self, key_ids: frozenset[str]) -> None:
         """Ends what runs for keys that let nobody in any more."""
+        for key_id in key_ids:
+            self._ended_keys[key_id] = None
+        while len(self._ended_keys) > ENDED_KEYS_MAX:
+            self._ended_keys.popitem(last=False)
         for job in list(self._running.values()):
-            if job.principal.key_id in key_ids and job.halt is not None:
-                job.halt(Unauthenticated("this API key was revoked while its request was running"))
+            if job.principal.key_id in key_ids:
+                _end(job, Unauthenticated(_REVOKED))
+
+    def end_suspended(self, tenants: TenantBook) -> None:
+        """Ends what runs for tenants that were suspended; lets those begin again that are so no more."""
+        self._suspended = frozenset(tenant.tenant_id for tenant in tenants.all() if not tenant.active)
+        for job in list(self._running.values()):
+            tenant_id = job.principal.tenant_id
+            if tenant_id in self._suspended:
+                _end(job, TenantSuspended(tenant_id))
+
+    def _refuse_ended(self, by: Principal) -> None:
+        if by.tenant_id in self._suspended:
+            raise TenantSuspended(by.tenant_id)
+        if by.key_id in self._ended_keys:
+            if not self.lets_in(by.key_id):
+                raise Unauthenticated(_REVOKED)
+            del self._ended_keys[by.key_id]
 
     def _end_running(self, stop: Stop) -> None:
         for job in list(self._running.values()):
             covered = stop.subject.covers(_asking(job, job.plan.route.name))
-            if covered and job.principal.tenant_id == stop.tenant_id and job.halt is not None:
-                job.halt(_refusal(stop))
+            if covered and job.principal.tenant_id == stop.tenant_id:
+                _end(job, _refusal(stop))
+
+
+def _end(job: Job, error: InterchangeError) -> None:
+    if job.halt is None:
+        job.ended = error  # it waits before its first attempt
+    else:
+        job.halt(error)
+
+
+def _nobody(_: str) -> bool:
+    return False
 
 
 def _asking(job: Job, route: str) -> StopSubject:

@@ -108,9 +108,13 @@ class Job:
     """Of the question that was answered before, where it was not the same."""
     limited: LimitCharge | None = None
     """What it took from rate limits; None: none concerns it, or it was not let through."""
+    recording: bool = False
+    """Whether its prompt or answer is kept, because its route or key asks for that."""
     recorded: bool = False
     halt: Callable[[InterchangeError], None] | None = None
     """Ends the answer with that error, now; None: it cannot be ended from outside at the moment."""
+    ended: InterchangeError | None = None
+    """Why it is not to begin after all: told while it could not be ended from outside."""
     trace: bool = False
     """Whether the caller asked to see the decision in a header."""
 

@@ -140,6 +140,10 @@ class KeyRing:
         holder = self._holders.get(key_id)
         return None if holder is None or holder.principal.tenant_id != tenant_id else holder.principal
 
+    def holds(self, key_id: str) -> bool:
+        """Whether this key is known and not revoked; it may have expired."""
+        return key_id in self._holders
+
     def expires_at(self, principal: Principal) -> datetime | None:
         """When the key of a principal expires; None: never, or it is known no more."""
         holder = self._holders.get(principal.key_id)

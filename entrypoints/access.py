@@ -95,11 +95,18 @@ def make_access(
 
 
 def start_keys(
-    stack: AsyncExitStack, tasks: BackgroundTasks, access: Access, ring: KeyRing, guards: AgentGuards
+    stack: AsyncExitStack,
+    tasks: BackgroundTasks,
+    access: Access,
+    ring: KeyRing,
+    guards: AgentGuards,
+    tenants: TenantBook,
 ) -> None:
-    """What follows keys beside requests, and ends what runs for those that are revoked."""
+    """What follows keys beside requests, and ends what runs for those that are revoked or suspended."""
     following = access.following
-    ring.on_revoked = guards.end_keys
+    ring.on_revoked, guards.lets_in = guards.end_keys, ring.holds
+    tenants.on_change(lambda: guards.end_suspended(tenants))
+    guards.end_suspended(tenants)
     stack.push_async_callback(in_any_case, following.flush)
     tasks.start("key ring", lambda: every(LOOK_EVERY_S, following.look))
     tasks.start("key news", following.listen)

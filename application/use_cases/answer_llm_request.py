@@ -134,6 +134,8 @@ class AnswerLlmRequest:
             route = job.route = self._admitted(job, table)
             job.live = live
             await self._inspected(job, route)
+            if job.ended is not None:
+                raise job.ended
             if self._cache is not None and route.cache.mode is not CacheMode.OFF:
                 self._cache.look(job, table.members(route), table, beside=beside)
             if job.course is not None:

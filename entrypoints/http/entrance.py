@@ -12,6 +12,11 @@ from domain.tenancy.principal import Principal
 from entrypoints.http.addresses import client_address
 from entrypoints.http.asgi import Scope
 from entrypoints.http.callers import credential
+from entrypoints.http.login_cookies import login_shown
+from entrypoints.identity import Identities
+
+LET_IN_FOR_S = 0.25
+"""Whoever was let in longer ago and sent the rest of the request since is looked at again."""
 
 Refused = Callable[[Principal | None, str, str, str], None]
 """Told of everybody who is not let in: who (None: nobody knows), `authenticate`, the error's code, and the
@@ -25,10 +30,17 @@ def _nobody_notes(_by: Principal | None, _action: str, _code: str, _address: str
 class Entrance:
     """Nothing else authenticates requests."""
 
-    def __init__(self, key_ring: KeyRing, tenants: TenantBook, turned_away: TurnedAway) -> None:
+    def __init__(
+        self,
+        key_ring: KeyRing,
+        tenants: TenantBook,
+        turned_away: TurnedAway,
+        identities: Identities | None = None,
+    ) -> None:
         self._key_ring = key_ring
         self._tenants = tenants
         self._turned_away = turned_away
+        self._identities = identities
         self.on_refused: Refused = _nobody_notes
 
     async def admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
@@ -36,12 +48,19 @@ class Entrance:
 
         Raises:
             Unauthenticated: no credential, or none that lets anybody in.
+            InvalidToken: the same, of tokens and logins.
             TooManyFailures: the same, once more than an address may fail in a minute.
-            InvalidRequest: two keys that contradict each other.
-            Forbidden: not from this address, or the tenant is suspended.
+            InvalidRequest: two keys that contradict each other, or a login beside another credential.
+            Forbidden: not from this address, the tenant is suspended, or a page of somebody else's sent it.
             StoreUnavailable: nobody can tell.
         """
-        principal = await self._recognised(scope, credential(headers))
+        principal = await self._recognised(scope, headers)
+        self.check_place(scope, principal)
+        reach_as(principal)
+        return principal
+
+    def check_place(self, scope: Scope, principal: Principal) -> None:
+        """Raises Forbidden where somebody who is known may not come in: a suspended tenant, or this address."""
         tenant = self._tenants.known(principal.tenant_id)
         if tenant is not None and not tenant.active:
             raise self._noted(scope, principal, TenantSuspended(tenant.tenant_id))
@@ -52,16 +71,24 @@ class Entrance:
                 where = address or "an unknown address"
                 refusal = Forbidden(f"this credential may not be used from {where}")
                 raise self._noted(scope, principal, refusal)
-        reach_as(principal)
-        return principal
 
-    async def _recognised(self, scope: Scope, shown: str) -> Principal:
+    async def _recognised(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
+        login = None
+        others = self._identities
+        if others is not None and b"cookie" in headers:
+            login = login_shown(scope, headers, others.origin)
         try:
+            if login is not None and others is not None:
+                return await others.sessions.authenticate(login)
+            shown = credential(headers)
+            if others is not None and others.tokens.may_be_one(shown):
+                return await others.tokens.authenticate(shown)
             return self._key_ring.authenticate(shown)
-        except Unauthenticated as error:
+        except (Unauthenticated, Forbidden) as error:
             address = client_address(scope)
             self.on_refused(None, "authenticate", error.code, address)
-            self._turned_away.count(address)
+            if isinstance(error, Unauthenticated):
+                self._turned_away.count(address)
             raise
 
     def _noted(self, scope: Scope, by: Principal, refusal: Forbidden) -> Forbidden:

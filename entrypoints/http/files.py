@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from application.use_cases.manage_files import ManageFiles, Received
 from domain.batch.stored_file import StoredFile
-from domain.errors import InvalidRequest, Overloaded
+from domain.errors import InterchangeError, InvalidRequest, Overloaded
 from domain.tenancy.principal import Principal
-from entrypoints.http.guard import Door, guarded_routes
+from entrypoints.http.guard import Door, guarded_routes, still_let_in
 from entrypoints.http.multipart import (
     Field,
     FileBegan,
@@ -50,6 +50,7 @@ class _Upload:
     """One form on its way: fields collect here, the file's bytes go through `chunks` to the disk."""
 
     def __init__(self, request: Request) -> None:
+        self._request = request
         self._stream = request.stream().__aiter__()
         self._reader = MultipartReader(boundary_of(request.headers.get("content-type", "")))
         self._events: list[Any] = []
@@ -70,6 +71,7 @@ class _Upload:
                 if not self._reader.complete:
                     raise InvalidRequest("the form ended before it was complete", param="body")
                 return None
+            await still_let_in(self._request)
             self._events = self._reader.feed(data)
         return self._events.pop(0)
 
@@ -165,7 +167,7 @@ class _Files:
     async def content(self, request: Request, by: Principal) -> Response:
         record, chunks = await self._files.content(by, request.path_params["file_id"])
         return StreamingResponse(
-            chunks,
+            _while_let_in(request, chunks),
             media_type="application/octet-stream",
             headers={
                 "content-length": str(record.size_bytes),
@@ -174,6 +176,16 @@ class _Files:
                 "content-disposition": "attachment",
             },
         )
+
+
+async def _while_let_in(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A download ends where its caller is shut out; its length tells that it is not whole."""
+    async for chunk in chunks:
+        try:
+            await still_let_in(request)
+        except InterchangeError:
+            return
+        yield chunk
 
 
 def file_object(record: StoredFile) -> dict[str, Any]:

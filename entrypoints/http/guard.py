@@ -16,12 +16,13 @@ from domain.errors import Forbidden, InterchangeError, InvalidRequest, RequestTo
 from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import drain
 from entrypoints.http.audited import DoorAudit, RouteKey, action_of, entered, note_body
-from entrypoints.http.entrance import Entrance
+from entrypoints.http.entrance import LET_IN_FOR_S, Entrance
 from entrypoints.http.errors import render_error
 from entrypoints.http.permissions import ANY_KEY, PUBLIC, ROUTE_PERMISSIONS
 
 ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
 ADMIN_BODY_TIMEOUT_S = 30.0
+_STANDING = "interchange.standing"
 
 Handler = Callable[[Request, Principal], Awaitable[Any]]
 AnyBody = TypeVar("AnyBody")
@@ -55,6 +56,37 @@ def only_parameters(request: Request, *allowed: str) -> None:
             )
 
 
+class Standing:
+    """Whether a caller who was let in still would be: a body may come slowly, and its sender be shut out
+    meanwhile."""
+
+    __slots__ = ("_by", "_entrance", "_headers", "_known_at_s", "_scope")
+
+    def __init__(self, entrance: Entrance, scope: Any, headers: dict[bytes, bytes], by: Principal) -> None:
+        self._entrance = entrance
+        self._scope = scope
+        self._headers = headers
+        self._by = by
+        self._known_at_s = asyncio.get_running_loop().time()
+
+    async def check(self) -> None:
+        """Asks again where it was long ago. Raises as `Entrance.admit`, and Forbidden where what the caller
+        may do is another now: what was checked before holds no more."""
+        now = asyncio.get_running_loop().time()
+        if now - self._known_at_s < LET_IN_FOR_S:
+            return
+        if await self._entrance.admit(self._scope, self._headers) != self._by:
+            raise Forbidden("what this credential may do changed while the request came in; send it again")
+        self._known_at_s = now
+
+
+async def still_let_in(request: Request) -> None:
+    """For handlers that waited for their caller. Raises as `Standing.check`."""
+    standing: Standing | None = request.scope.get(_STANDING)
+    if standing is not None:
+        await standing.check()
+
+
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     """Base of JSON bodies: unknown fields are errors."""
 
@@ -79,6 +111,7 @@ def guarded(door: Door, handler: Handler, route: RouteKey) -> Callable[[Request]
                     refused = Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
                     door.audit.denied(request, principal, action_of(route), refused)
                     raise refused
+                request.scope[_STANDING] = Standing(door.entrance, request.scope, headers, principal)
             admitted = True
             value = await entered(door.audit, route, request, principal, request_id, handler)
             if isinstance(value, Response):
@@ -121,7 +154,8 @@ class Created(NamedTuple):
 
 
 async def read_bounded(request: Request) -> bytes:
-    """The body of an admin request. Raises RequestTooLarge, and InvalidRequest when it does not come."""
+    """The body of an admin request. Raises RequestTooLarge, InvalidRequest when it does not come, and as
+    `still_let_in`."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -137,6 +171,7 @@ async def read_bounded(request: Request) -> bytes:
         raise InvalidRequest("the caller left before the body was complete", param="body") from None
     body = b"".join(parts)
     note_body(request, body)
+    await still_let_in(request)
     return body
 
 

@@ -44,7 +44,7 @@ from entrypoints.http.callers import (
     read_requirements,
 )
 from entrypoints.http.disconnect import DisconnectWatch
-from entrypoints.http.entrance import Entrance
+from entrypoints.http.entrance import LET_IN_FOR_S, Entrance
 from entrypoints.http.errors import render_error, status_of
 from entrypoints.http.idempotency import REPLAYED
 from entrypoints.http.large_bodies import LargeBodies
@@ -121,7 +121,10 @@ class LlmEndpoint:
         try:
             principal = await gate.entrance.admit(scope, call.headers)
             unread = False
+            let_in_s = gate.clock.monotonic()
             body = await read_body(receive, call.headers, gate.body_bytes_max)
+            if gate.clock.monotonic() - let_in_s >= LET_IN_FOR_S:
+                principal = await gate.entrance.admit(scope, call.headers)
             request, requirements, attribution = self.read(call, body, principal)
             if call.has_wishes:
                 request.own_credential = own_credential(call.headers, request.dialect)

@@ -54,10 +54,12 @@ from entrypoints.http.media import media_faces
 from entrypoints.http.models import model_routes
 from entrypoints.http.own_key import own_key_routes
 from entrypoints.http.privacy import privacy_routes
+from entrypoints.http.recordings import recording_routes
 from entrypoints.http.requests import request_routes
 from entrypoints.http.responses_resources import stored_response_routes
 from entrypoints.http.roles import role_routes
 from entrypoints.http.routes_admin import route_admin_routes
+from entrypoints.http.sign_in import auth_routes
 from entrypoints.http.stops import stop_routes
 from entrypoints.http.tenants import project_routes, tenant_routes
 from entrypoints.http.usage import usage_routes
@@ -138,6 +140,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *stop_routes(use_cases.door, container.guarding().manage),
             *_credential_routes(use_cases.door, container, live),
             *_tenancy_routes(use_cases.door, container, live),
+            *auth_routes(use_cases.door, container.identities()),
             *own_key_routes(
                 use_cases.door, container.describe_own_key(), budgeting.report, container.limiting().book
             ),
@@ -146,6 +149,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *file_routes(use_cases.door, batching.files),
             *batch_routes(use_cases.door, batching.batches),
             *request_routes(use_cases.door, container.read_requests()),
+            *recording_routes(use_cases.door, container.recording().read),
             *usage_routes(use_cases.door, container.usage_use_cases()),
             *configuration_routes(use_cases.door, live),
             *route_admin_routes(use_cases.door, _manage_routes(container, live), live),
@@ -194,6 +198,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *batching.watch.gauges(),
             *container.guarding().gauges(),
             *container.privacy().counts.gauges(),
+            *container.recording().gauges(),
             *container.vaulting().gauges(),
             *budget_gauges(money.watch, money.holds.refusals),
             *limit_gauges(container.limiting()),

@@ -363,6 +363,7 @@ def _routes(
                 cache=cache_policy(settings.cache, section.cache),
                 guards=route_policy(settings.guards, section.guards, name),
                 privacy=route_privacy(settings.privacy, section.privacy, name, problems),
+                recording=section.record.policy(),
             )
     return routes
 

@@ -90,8 +90,10 @@ def preparing(container: Container, provided: Provision) -> Prepare:
             follow.declare(declared)
             limits.declare(limited)
             tenancy.declare(tenants)
+            container.identities().use(settings)
             container.guarding().guards.use(settings.guards.policy())
             container.privacy().policies.use(settings.privacy.default, settings.privacy.made())
+            container.recording().use(settings)
             direct.now_uses(endpoints)
             gateway.now_uses(targets)
 

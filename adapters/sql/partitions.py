@@ -38,6 +38,7 @@ PARTITIONED: Final = (
     PartitionedTable("usage_attempts", "started_at_us", expires=True),
     PartitionedTable("budget_entries", "at_us", expires=True),
     PartitionedTable("audit_entries", "written_at_us", expires=False, append_only=True),
+    PartitionedTable("recordings", "expires_at_us", expires=False),
 )
 """Every table made with `partitioned_table`; parts are made ahead of time for these."""
 

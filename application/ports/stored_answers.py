@@ -50,6 +50,8 @@ class StoredAnswer(NamedTuple):
     expires_at_us: int
     content: bytes | None = None
     open_bill: OpenBill | None = None
+    user_id: str = ""
+    """For whom it was made, as far as its caller said."""
 
 
 class StoredAnswers(Protocol):

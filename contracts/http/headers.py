@@ -96,6 +96,10 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "description": "The built-in simulated provider answered.",
         "schema": one_of(["true"]),
     },
+    "x-interchange-recorded": {
+        "description": "Its prompt, its answer or both are kept, because its route or key asks for that.",
+        "schema": one_of(["1"]),
+    },
     "x-interchange-trace": {"description": "The decision in one line, when asked for.", "schema": text()},
     "x-interchange-idempotent-replay": {
         "description": "This is the answer to an earlier request with the same `idempotency-key`.",

@@ -6,6 +6,7 @@ from typing import Any
 from contracts.http.admin_paths import ADMIN_PATHS
 from contracts.http.admin_schemas import ADMIN_SCHEMAS
 from contracts.http.audit_paths import AUDIT_PATHS, AUDIT_SCHEMAS
+from contracts.http.auth_paths import AUTH_PATHS, AUTH_SCHEMAS
 from contracts.http.batch_paths import BATCH_PATHS, BATCH_SCHEMAS
 from contracts.http.budget_paths import BUDGET_PATHS, BUDGET_SCHEMAS
 from contracts.http.cache_paths import CACHE_PATHS
@@ -22,6 +23,7 @@ from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
 from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
 from contracts.http.privacy_paths import PRIVACY_PATHS, PRIVACY_SCHEMAS
+from contracts.http.recording_paths import RECORDING_PATHS, RECORDING_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
@@ -41,6 +43,7 @@ _TAGS = {
     "Routing": "Why a request goes where it goes.",
     "Providers": "How providers are doing, and an operator's hand on them.",
     "Keys": "Who may call.",
+    "Logins": "People who come by a browser.",
     "Tenants": "Whose keys there are, what they are counted for, and what roles may do.",
     "Credentials": "Secrets of others that are kept sealed, and the keys around them.",
     "Agents": "Stopping agents that run away.",
@@ -75,9 +78,11 @@ def openapi_document() -> dict[str, Any]:
                 **BATCH_PATHS,
                 **ADMIN_PATHS,
                 **KEY_PATHS,
+                **AUTH_PATHS,
                 **OWN_KEY_PATHS,
                 **TENANT_PATHS,
                 **USAGE_PATHS,
+                **RECORDING_PATHS,
                 **STOP_PATHS,
                 **AUDIT_PATHS,
                 **CREDENTIAL_PATHS,
@@ -97,9 +102,11 @@ def openapi_document() -> dict[str, Any]:
                     **BATCH_SCHEMAS,
                     **ADMIN_SCHEMAS,
                     **KEY_SCHEMAS,
+                    **AUTH_SCHEMAS,
                     **OWN_KEY_SCHEMAS,
                     **TENANT_SCHEMAS,
                     **USAGE_SCHEMAS,
+                    **RECORDING_SCHEMAS,
                     **STOP_SCHEMAS,
                     **AUDIT_SCHEMAS,
                     **CREDENTIAL_SCHEMAS,

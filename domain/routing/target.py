@@ -6,6 +6,7 @@ from enum import Enum
 
 from domain.catalog.offering import Offering
 from domain.guards.policy import GuardPolicy
+from domain.recording.policy import NOTHING_RECORDED, RecordingPolicy
 from domain.routing.cache_policy import OFF, CachePolicy
 from domain.routing.effective_price import PriceContract
 from domain.routing.prompt_cache import (
@@ -134,5 +135,7 @@ class Route:
     """What watches over its agents; None: what watches everywhere."""
     privacy: str = ""
     """The privacy policy of its requests; empty: the general one."""
+    recording: RecordingPolicy = NOTHING_RECORDED
+    """What is kept of its prompts and answers."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

@@ -28,13 +28,18 @@ _ADMINISTER: Final = frozenset(
 ) | {"credentials.read", "credentials.write", "credentials.rotate"}
 
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "owner": _CALL | _SEE | _OPERATE | _ADMINISTER | {"audit.read", "tenants.manage"},
+    "owner": _CALL
+    | _SEE
+    | _OPERATE
+    | _ADMINISTER
+    | {"audit.read", "tenants.manage"}
+    | {"prompts.read", "privacy.export", "privacy.erase"},
     "admin": _CALL | _SEE | _OPERATE | _ADMINISTER | {"audit.read"},
     "operator": _CALL | _SEE | _OPERATE | {"keys.read", "roles.read", "credentials.read"},
     "developer": _CALL | _SEE,
     "viewer": _SEE,
     "auditor": _SEE
-    | {"audit.read", "keys.read", "roles.read", "config.read", "metrics.read", "credentials.read"},
+    | {"audit.read", "keys.read", "roles.read", "config.read", "metrics.read", "credentials.read", "prompts.read"},
     "agent": _CALL,
 }
 

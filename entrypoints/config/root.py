@@ -14,10 +14,12 @@ from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.cache_sections import CacheDefaults
 from entrypoints.config.egress_section import EgressSettings
 from entrypoints.config.guard_sections import GuardSettings
+from entrypoints.config.identity_section import IdentitySettings
 from entrypoints.config.ledger_section import LedgerSettings
 from entrypoints.config.privacy_section import PrivacySettings
 from entrypoints.config.provider_sections import ProviderSettings
 from entrypoints.config.rate_limit_sections import RATE_LIMITS_MAX, RateLimitSettings
+from entrypoints.config.recording_section import RecordingSettings
 from entrypoints.config.residency_section import ResidencySettings
 from entrypoints.config.response_sections import ResponsesSettings
 from entrypoints.config.route_sections import RouteSettings
@@ -59,6 +61,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     auth: AuthSettings = AuthSettings()
+    identity: IdentitySettings = IdentitySettings()
     portkey: PortkeySettings = PortkeySettings()
     simulator: SimulatorSettings = SimulatorSettings()
     providers: dict[ProviderName, ProviderSettings] = Field(default_factory=dict)
@@ -72,6 +75,7 @@ class Settings(Section):
     rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
     guards: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()
+    recording: RecordingSettings = RecordingSettings()
     routing: RoutingSettings = RoutingSettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()

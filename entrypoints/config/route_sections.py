@@ -16,6 +16,7 @@ from entrypoints.config.affinity_section import AffinitySettings
 from entrypoints.config.cache_sections import CacheSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.prompt_caching_section import PromptCachingSettings
+from entrypoints.config.recording_section import RecordSettings
 from entrypoints.config.response_sections import RouteResponsesSettings
 from entrypoints.config.sections import Seconds, Section, Word
 
@@ -136,6 +137,7 @@ class RouteSettings(Section):
         description="The privacy policy of its requests, by name; empty: the general one. That of a "
         "tenant can only make it stricter.",
     )
+    record: RecordSettings = RecordSettings()
     guards: GuardSettings | None = Field(
         default=None, description="Keys given here go before those of the general `guards`."
     )

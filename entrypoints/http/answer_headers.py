@@ -14,6 +14,7 @@ from entrypoints.http.limit_headers import limit_headers
 
 _NOT_VISIBLE: Final = re.compile(r"[^\x20-\x7e]")
 _NAMES_BYTES_MAX: Final = 2000
+RECORDED: Final = (b"x-interchange-recorded", b"1")
 
 
 def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeaders:
@@ -44,6 +45,8 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
         headers += limit_headers(job, now)
     if job.max_tokens_set is not None:
         headers.append((b"x-interchange-max-tokens", b"%d" % job.max_tokens_set))
+    if job.recording:
+        headers.append(RECORDED)
     if job.trace:
         headers.append(trace_header(job))
     if job.dropped:
@@ -87,6 +90,8 @@ def failure_headers(job: Job, now: float) -> RawHeaders:
         (b"x-interchange-attempts", b"%d" % len(job.attempts)),
         (b"x-interchange-overhead-ms", b"%.3f" % max(0.0, (now - job.started - job.upstream_s) * 1e3)),
     ]
+    if job.recording:
+        headers.append(RECORDED)
     return [*headers, trace_header(job)] if job.trace else headers
 
 

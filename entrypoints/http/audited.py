@@ -17,6 +17,7 @@ from entrypoints.http.addresses import client_address
 RouteKey = tuple[str, str]
 
 ACTIONS: Final[Mapping[RouteKey, str]] = {
+    ("POST", "/auth/logout"): "sessions.end",
     ("POST", "/v1/files"): "files.create",
     ("DELETE", "/v1/files/{file_id}"): "files.delete",
     ("POST", "/v1/batches"): "batches.create",
@@ -63,6 +64,7 @@ READS: Final[Mapping[RouteKey, str]] = {
     ("GET", "/v1/responses/{response_id}"): "responses.read",
     ("GET", "/v1/responses/{response_id}/input_items"): "responses.read_input",
     ("GET", "/api/v1/cache/entries/{key}"): "cache.read_entry",
+    ("GET", "/api/v1/requests/{request_id}/content"): "prompts.read",
     ("GET", "/api/v1/config"): "config.read",
     ("GET", "/api/v1/audit"): "audit.read",
 }

@@ -15,9 +15,11 @@ COMPOSITION_ROOT = {
     "entrypoints/audit_opening.py",
     "entrypoints/outgoing.py",
     "entrypoints/cache_opening.py",
+    "entrypoints/identity_opening.py",
     "entrypoints/limits_opening.py",
     "entrypoints/provider_endpoints.py",
     "entrypoints/questions_opening.py",
+    "entrypoints/recording_opening.py",
     "entrypoints/tenancy_opening.py",
     "entrypoints/vault_opening.py",
 }

@@ -16,9 +16,11 @@ from adapters.sql.affinity import affinity_places
 from adapters.sql.answer_tables import stored_answers
 from adapters.sql.batch_schema import batches, files
 from adapters.sql.database import SqlDatabase, open_engine, unavailable
+from adapters.sql.erasure_tables import erasures
 from adapters.sql.ledger_tables import budget_accounts
 from adapters.sql.limit_tables import limit_units
 from adapters.sql.pool_tables import lease_pools
+from adapters.sql.recording_tables import recordings
 from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.route_tables import api_routes
 from adapters.sql.schema import SCHEMA_HEAD, key_generation, metadata
@@ -57,9 +59,11 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
         api_routes.name,
         batches.name,
         budget_accounts.name,
+        erasures.name,
         files.name,
         lease_pools.name,
         limit_units.name,
+        recordings.name,
         stored_answers.name,
         stops.name,
         tenants.name,

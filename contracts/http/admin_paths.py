@@ -82,7 +82,7 @@ ADMIN_PATHS: dict[str, Any] = {
                     _either("ModelList", "AnthropicModelList", "GeminiModelList"),
                     "In the caller's family's shape; Google's callers are known by `x-goog-api-key`.",
                 ),
-                **errors(_BOTH, 400, 401, 403),
+                **errors(_BOTH, 400, 401, 403, 429),
             },
             parameters=[
                 ANTHROPIC_VERSION,
@@ -103,7 +103,7 @@ ADMIN_PATHS: dict[str, Any] = {
                 "200": _json(
                     _either("Model", "AnthropicModel", "GeminiModel"), "In the caller's family's shape."
                 ),
-                **errors(_BOTH, 401, 403, 404),
+                **errors(_BOTH, 401, 403, 404, 429),
             },
             parameters=[_path("name", "Its name, which may contain slashes."), ANTHROPIC_VERSION],
         )

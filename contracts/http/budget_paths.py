@@ -220,7 +220,7 @@ BUDGET_PATHS: dict[str, Any] = {
             "listBudgets",
             "Budgets",
             "Budgets of the file and of the API",
-            {"200": json_answer(ref("Budgets"), "Those the caller may see."), **admin_errors(503)},
+            {"200": json_answer(ref("Budgets"), "Those the caller may see."), **admin_errors(400, 503)},
             parameters=[_TENANT],
         ),
         "post": operation(
@@ -249,7 +249,7 @@ BUDGET_PATHS: dict[str, Any] = {
             "listUnresolvedCharges",
             "Budgets",
             "Charges whose bill nobody knows",
-            {"200": json_answer(ref("UnresolvedCharges"), "At most 1,000."), **admin_errors(503)},
+            {"200": json_answer(ref("UnresolvedCharges"), "At most 1,000."), **admin_errors(400, 503)},
             parameters=[_TENANT],
         )
     },

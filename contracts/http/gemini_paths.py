@@ -106,7 +106,7 @@ GEMINI_PATHS: dict[str, Any] = {
             "What this key may call, routes first, in Gemini's shape",
             {
                 "200": json_answer(ref("GeminiModelList"), "One page."),
-                **errors(("GeminiError",), 400, 401, 403),
+                **errors(("GeminiError",), 400, 401, 403, 429),
             },
             parameters=[
                 _KEY,
@@ -124,7 +124,7 @@ GEMINI_PATHS: dict[str, Any] = {
             "One model or route, in Gemini's shape",
             {
                 "200": json_answer(ref("GeminiModel"), "The model."),
-                **errors(("GeminiError",), 401, 403, 404),
+                **errors(("GeminiError",), 401, 403, 404, 429),
             },
             parameters=[_NAME, _KEY],
         )

@@ -14,7 +14,7 @@ OWN_KEY_PATHS: dict[str, Any] = {
             "getOwnKey",
             "Keys",
             "What the presented key may do and has used",
-            {"200": json_answer(ref("OwnKey"), "The key."), **errors(OPENAI_ERRORS, 401, 403, 503)},
+            {"200": json_answer(ref("OwnKey"), "The key."), **errors(OPENAI_ERRORS, 401, 403, 429, 503)},
             description="Any valid key may ask about itself; its text is never shown.",
         )
     }

@@ -1,0 +1,108 @@
+"""Requests that schemathesis draws from the OpenAPI document: right ones and wrong ones, to every operation.
+
+No answer is a fault of the server, and none is one that the document does not foresee. Models are reached
+behind the simulated provider. Stateless: each request stands for itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from contracts.http.openapi import openapi_document
+from tests.e2e.stack import Stack
+from tests.security.attack_world import still_well
+
+EXAMPLES = 20
+AnyOperation = APIOperation[Any, Any, Any, Any]
+AnyCase = Case[Any]
+OPERATIONS: list[AnyOperation] = [
+    found.ok()
+    for found in schemathesis.openapi.from_dict(openapi_document()).get_all_operations()
+    if isinstance(found, Ok)
+]
+CREDENTIALS = frozenset(
+    {"authorization", "x-api-key", "x-interchange-key", "x-goog-api-key", "x-portkey-api-key", "api-key"}
+)
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+METHOD_NOT_ALLOWED = 405
+
+
+@schemathesis.serializer("application/jsonl")
+def lines(_context: Any, value: Any) -> bytes:
+    """What a document cannot say of this media type: one JSON value a line."""
+    return value if isinstance(value, bytes) else msgspec.json.encode(value) + b"\n"
+
+
+@pytest.fixture(scope="module")
+def session(target: Stack) -> Iterator[requests.Session]:
+    with requests.Session() as opened:
+        opened.headers["authorization"] = f"Bearer {target.key}"
+        yield opened
+
+
+def meant(case: AnyCase) -> AnyCase:
+    """The same request by the owner, about a model that is there, so that it gets further than the door."""
+    for name in [name for name in case.headers or () if name.lower() in CREDENTIALS]:
+        del case.headers[name]
+    for name in [name for name in case.query or () if name == "key"]:
+        del case.query[name]
+    if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
+        case.body["model"] = "both"
+    if "models/{name}" in case.path:
+        case.path_parameters["name"] = "both"
+    return case
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.label)
+def test_no_drawn_request_is_answered_otherwise_than_documented(
+    target: Stack, session: requests.Session, operation: AnyOperation
+) -> None:
+    drawn = st.one_of(
+        operation.as_strategy(), operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+    ).map(meant)
+
+    @seed(20261121)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=drawn)
+    def answered(case: AnyCase) -> None:
+        answer = case.call(base_url=target.url, session=session, timeout=20)
+        assert answer.status_code != 500, answer.text
+        if answer.status_code != METHOD_NOT_ALLOWED:
+            case.validate_response(answer, checks=CHECKS)
+
+    answered()
+
+
+def test_after_all_of_it_the_server_is_well(target: Stack, owner: httpx.Client) -> None:
+    still_well(target, owner)
+
+
+def test_every_operation_is_drawn_for() -> None:
+    assert len(OPERATIONS) == sum(len(rows) for rows in openapi_document()["paths"].values())

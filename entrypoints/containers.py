@@ -36,6 +36,7 @@ from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
 from application.offers import Offers
 from application.ports.usage import UsageLog
+from application.privacy.fetching import FetchedAnswers
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.apply_discounts import ApplyDiscounts
 from application.use_cases.describe_key import DescribeOwnKey
@@ -209,7 +210,12 @@ class Container(StoreContainer):
         money=money.provided.late,
     )
     stored_responses = providers.Singleton(
-        StoredResponses, memory=answer_memory, reading=answer_reading, resources=resources, bills=late_bills
+        StoredResponses,
+        memory=answer_memory,
+        reading=answer_reading,
+        resources=resources,
+        bills=late_bills,
+        fetched=providers.Singleton(FetchedAnswers, privacy, runtime, StoreContainer.clock),
     )
     describe_own_key = providers.Singleton(
         DescribeOwnKey, StoreContainer.key_ring, StoreContainer.usage_query, StoreContainer.clock

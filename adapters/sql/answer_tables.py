@@ -21,6 +21,7 @@ stored_answers: Final = Table(
     Column("content", LargeBinary),
     Column("open_bill", Text),
     Column("user_id", Text, nullable=False, server_default=""),
+    Column("route", Text, nullable=False, server_default=""),
     Index("ix_stored_answers_tenant_time", "tenant_id", "created_at_us"),
 )
 """`open_bill` is a JSON object, NULL for entries that owe nothing."""

@@ -50,6 +50,8 @@ class StoredAnswer(NamedTuple):
     expires_at_us: int
     content: bytes | None = None
     open_bill: OpenBill | None = None
+    route: str = ""
+    """The route that it was asked for by; its policies hold for whoever fetches it."""
     user_id: str = ""
     """For whom it was made, as far as its caller said."""
 

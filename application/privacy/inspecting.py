@@ -64,7 +64,7 @@ class PrivacyInspector(Inspector):
         self._secret = secret
         self._places = places
         self.offloading = Offloading()
-        self._recent = RecentValues()
+        self.recent = RecentValues()
         self._keys: dict[str, bytes] = {}
 
     def version(self, tenant_id: str, route: Route) -> str:
@@ -103,7 +103,7 @@ class PrivacyInspector(Inspector):
     def rewritten(self, job: Job, policy: EffectivePolicy) -> Rewritten:
         """The request's bodies as the policy has them; changes nothing."""
         request = job.request
-        work = PolicyWork(policy, self.detector, Placeholders(self._key(job.principal.tenant_id)))
+        work = PolicyWork(policy, self.detector, self.placeholders(job.principal.tenant_id))
         body = self.texts.request(request.dialect, request.body, request.content_type, work)
         elsewhere = None if request.home is None else request.home.elsewhere
         if elsewhere is not None:
@@ -112,7 +112,7 @@ class PrivacyInspector(Inspector):
 
     def dry_work(self, tenant_id: str, policy: EffectivePolicy) -> PolicyWork:
         """What would be done, for whoever asks."""
-        return PolicyWork(policy, self.detector, Placeholders(self._key(tenant_id)), dry=True)
+        return PolicyWork(policy, self.detector, self.placeholders(tenant_id), dry=True)
 
     async def foresee(self, job: Job, route: Route) -> None:
         """Makes the request what a provider would see of it, for whoever asks what would become of it.
@@ -149,21 +149,33 @@ class PrivacyInspector(Inspector):
         if request.dialect == OPENAI_RESPONSES:
             who, by = job.attribution, job.principal
             caller = Caller(by.tenant_id, by.key_id, who.user_id, who.session_id)
-            self._recent.take_part(caller, work.placeholders, job.started)
+            # Whoever begins anew gets back what it sent, however it came by the names of other values.
+            goes_on = bool(request.previous_response_id) or request.home is not None
+            self.recent.give_back(caller, work.placeholders, job.started, None if goes_on else made.body)
+            self.recent.keep(caller, work.placeholders, job.started)
         if policy.enforces_answers or work.placeholders.values:
-            answering = PolicyWork(policy, self.detector, work.placeholders, answer=True)
             job.protections.append(
-                EnforcedAnswer(
-                    request.dialect,
-                    policy,
-                    work.placeholders,
-                    texts=self.texts,
-                    work=answering,
-                    counts=self.counts,
-                    offloading=self.offloading,
-                    tenant_id=job.principal.tenant_id,
-                )
+                self.answering(job.principal.tenant_id, request.dialect, policy, work.placeholders)
             )
+
+    def placeholders(self, tenant_id: str) -> Placeholders:
+        """None yet, of a tenant."""
+        return Placeholders(self._key(tenant_id))
+
+    def answering(
+        self, tenant_id: str, dialect: str, policy: EffectivePolicy, placeholders: Placeholders
+    ) -> EnforcedAnswer:
+        """What a policy does to one answer, and who gets which values back."""
+        return EnforcedAnswer(
+            dialect,
+            policy,
+            placeholders,
+            texts=self.texts,
+            work=PolicyWork(policy, self.detector, placeholders, answer=True),
+            counts=self.counts,
+            offloading=self.offloading,
+            tenant_id=tenant_id,
+        )
 
     def _replace(self, request: LlmRequest, body: bytes) -> None:
         """Another body, and everything that was read out of the first one for what it says."""

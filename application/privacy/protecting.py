@@ -59,6 +59,13 @@ class EnforcedAnswer(Protection):
         frames = self._texts.stream(self._dialect, self._work)
         return RewrittenStream(stream, frames, self._work.noted, self._counts)
 
+    def frames(self) -> tuple[FrameTexts, ...]:
+        """For a stream that did not come through a plan: what rewrites it, and what gives values back."""
+        restoring = self._texts.stream(self._dialect, RestoringWork(self._placeholders))
+        if not self._policy.enforces_answers:
+            return (restoring,)
+        return (self._texts.stream(self._dialect, self._work), restoring)
+
     def kept(self, body: bytes) -> bytes:
         """A delivered answer as it may be stored: with placeholders."""
         if not self._placeholders.values:
@@ -153,7 +160,7 @@ class RewrittenStream:
             finally:
                 self._count()
             if said.raw or events:
-                return Block(said.raw, _retold(events, said.texts))
+                return Block(said.raw, retold(events, said.texts))
         return None
 
     def close(self) -> None:
@@ -165,7 +172,7 @@ class RewrittenStream:
             self._noted.clear()
 
 
-def _retold(
+def retold(
     events: tuple[StreamEvent, ...], texts: tuple[tuple[ContentKind, str], ...]
 ) -> tuple[StreamEvent, ...]:
     """The events with the pieces that frames now say; a piece that is held back counts as an empty one."""

@@ -5,9 +5,10 @@ In memory of this process alone, for a while, and for that caller alone.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from domain.privacy.placeholders import Placeholders
+from domain.privacy.placeholders import PLACEHOLDER, Placeholders
 
 KEPT_S: Final = 3600.0
 CALLERS_MAX: Final = 4096
@@ -35,8 +36,24 @@ class RecentValues:
     def __init__(self) -> None:
         self._callers: OrderedDict[Caller, _Values] = OrderedDict()
 
-    def take_part(self, caller: Caller, placeholders: Placeholders, now: float) -> None:
-        """Adds the caller's earlier values to those of a request, and keeps the request's own."""
+    def give_back(
+        self, caller: Caller, placeholders: Placeholders, now: float, body: bytes | None = None
+    ) -> None:
+        """Adds the caller's earlier values to those of a request; only those that `body` names, if given."""
+        known = self._callers.get(caller)
+        if known is None or known.until < now:
+            return
+        values = known.values
+        if body is None:
+            named: Iterable[str] = values
+        else:
+            said = PLACEHOLDER.finditer(body.decode("utf-8", "replace"))
+            named = {name for match in said if (name := match[1] or match[2]) in values}
+        for name in named:
+            placeholders.values.setdefault(name, values[name])
+
+    def keep(self, caller: Caller, placeholders: Placeholders, now: float) -> None:
+        """Keeps the values of a request."""
         known = self._callers.pop(caller, None)
         values: OrderedDict[str, str] = OrderedDict() if known is None or known.until < now else known.values
         for name, value in placeholders.values.items():
@@ -46,8 +63,6 @@ class RecentValues:
             values.popitem(last=False)
         if not values:
             return
-        for name, value in values.items():
-            placeholders.values.setdefault(name, value)
         self._callers[caller] = _Values(now + KEPT_S, values)
         while len(self._callers) > CALLERS_MAX or next(iter(self._callers.values())).until < now:
             self._callers.popitem(last=False)

@@ -123,7 +123,8 @@ class KeepAnswers:
         def entry(one: str, keeps: bool, retention_s: float) -> StoredAnswer:
             return StoredAnswer(
                 tenant_id, one, key_id, target.id, target.provider, job.credential, keeps, now_us,
-                now_us + int(retention_s * 1e6), user_id=job.attribution.user_id,
+                now_us + int(retention_s * 1e6), route=job.plan.route.name,
+                user_id=job.attribution.user_id,
             )  # fmt: skip
 
         entries: list[StoredAnswer] = []

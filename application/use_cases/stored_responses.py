@@ -8,6 +8,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from application.answer_memory import AnswerMemory
+from application.identities import speak_for
+from application.job import Attribution
 from application.ports.answer_reading import AnswerReading, AnswerWatch
 from application.ports.llm import UpstreamFailed
 from application.ports.resources import (
@@ -18,6 +20,8 @@ from application.ports.resources import (
     ResourceStream,
 )
 from application.ports.stored_answers import StoredAnswer
+from application.privacy.fetching import FetchedAnswers, FetchedReading
+from application.privacy.recent import Caller
 from application.use_cases.late_bills import LateBills
 from domain.errors import InvalidRequest, NotFound, UpstreamError
 from domain.llm.failures import FailureKind
@@ -41,25 +45,28 @@ class StoredResponses:
         reading: AnswerReading,
         resources: ProviderResources,
         bills: LateBills,
+        fetched: FetchedAnswers | None = None,
     ) -> None:
+        self._fetched = fetched
         self._memory = memory
         self._reading = reading
         self._resources = resources
         self._bills = bills
 
     async def get(
-        self, principal: Principal, response_id: str, query: Query, headers: HeaderPairs
+        self, principal: Principal, response_id: str, query: Query, headers: HeaderPairs, who: Attribution
     ) -> ResourceAnswer:
         """The response as it is now. The bill of one made in the background is closed when it is done."""
         entry = await self._entry(principal, response_id)
         if not entry.native:
             return _own(self._reading.answer_of(entry.content or b""))
+        reading = self._read_by(principal, entry, who)
         answer = await self._ask(entry, "GET", "", query, headers)
         await self._look(entry, answer)
-        return answer
+        return answer if reading is None else await reading.whole(answer)
 
     async def follow(
-        self, principal: Principal, response_id: str, query: Query, headers: HeaderPairs
+        self, principal: Principal, response_id: str, query: Query, headers: HeaderPairs, who: Attribution
     ) -> "FollowedResponse":
         """The response as a stream of events, from the start or from where the caller left off.
 
@@ -71,6 +78,11 @@ class StoredResponses:
                 "stream: this response is kept by Interchange and complete; fetch it without stream",
                 param="stream",
             )
+        reading = self._read_by(principal, entry, who)
+        if reading is not None and reading.enforces and "starting_after" in dict(query):
+            raise InvalidRequest(
+                "starting_after: a privacy policy has this answer read from its start", param="starting_after"
+            )
         asked = self._request(entry, "GET", "", query, headers)._replace(timeout_s=FOLLOWED_S_MAX)
         try:
             stream = await self._resources.open(asked)
@@ -79,7 +91,8 @@ class StoredResponses:
         if stream.failure is not None and stream.failure.kind is FailureKind.AUTH:
             stream.close()
             raise UpstreamError(stream.failure, attempts=1)
-        return FollowedResponse(entry, stream, self._reading.watch(), self._bills)
+        reading = reading if stream.failure is None else None
+        return FollowedResponse(entry, stream, self._reading.watch(), self._bills, reading)
 
     async def delete(self, principal: Principal, response_id: str, headers: HeaderPairs) -> ResourceAnswer:
         """Deletes it where it is kept, then forgets it."""
@@ -94,30 +107,43 @@ class StoredResponses:
         await self._memory.forget(entry.tenant_id, entry.id)
         return _own(b'{"id":"%b","object":"response","deleted":true}' % response_id.encode())
 
-    async def cancel(self, principal: Principal, response_id: str, headers: HeaderPairs) -> ResourceAnswer:
+    async def cancel(
+        self, principal: Principal, response_id: str, headers: HeaderPairs, who: Attribution
+    ) -> ResourceAnswer:
         """Stops one that is made in the background."""
         entry = await self._entry(principal, response_id)
         if not entry.native:
             raise InvalidRequest(
                 "Only responses created with background=true can be cancelled.", param="response_id"
             )
+        reading = self._read_by(principal, entry, who)
         answer = await self._ask(entry, "POST", "/cancel", (), headers)
         await self._look(entry, answer)
-        return answer
+        return answer if reading is None else await reading.whole(answer)
 
     async def input_items(
-        self, principal: Principal, response_id: str, query: Query, headers: HeaderPairs
+        self, principal: Principal, response_id: str, query: Query, headers: HeaderPairs, who: Attribution
     ) -> ResourceAnswer:
         """A page of what the response was asked; of one kept here, with everything said before."""
         entry = await self._entry(principal, response_id)
         if entry.native:
-            return await self._ask(entry, "GET", "/input_items", query, headers)
+            reading = self._read_by(principal, entry, who)
+            answer = await self._ask(entry, "GET", "/input_items", query, headers)
+            return answer if reading is None else await reading.whole(answer)
         page = _page(query)
         return _own(
             self._reading.input_page(
                 entry.content or b"", order=page.order, limit=page.limit, after=page.after
             )
         )
+
+    def _read_by(self, principal: Principal, entry: StoredAnswer, who: Attribution) -> FetchedReading | None:
+        """What a privacy policy has done to it. Raises PrivacyUnavailable, IdentityNotAllowed."""
+        speak_for(principal, who)
+        if self._fetched is None:
+            return None
+        caller = Caller(principal.tenant_id, principal.key_id, who.user_id, who.session_id)
+        return self._fetched.reading(entry, caller)
 
     async def _entry(self, principal: Principal, response_id: str) -> StoredAnswer:
         found = await self._memory.find(principal.tenant_id, [response_id], again=True)
@@ -137,7 +163,12 @@ class StoredResponses:
                 await self._bills.close(entry, seen)
 
     async def _ask(
-        self, entry: StoredAnswer, method: str, below: str, query: Query, headers: HeaderPairs
+        self,
+        entry: StoredAnswer,
+        method: str,
+        below: str,
+        query: Query,
+        headers: HeaderPairs,
     ) -> ResourceAnswer:
         try:
             answer = await self._resources.fetch(self._request(entry, method, below, query, headers))
@@ -149,7 +180,12 @@ class StoredResponses:
         return answer
 
     def _request(
-        self, entry: StoredAnswer, method: str, below: str, query: Query, headers: HeaderPairs
+        self,
+        entry: StoredAnswer,
+        method: str,
+        below: str,
+        query: Query,
+        headers: HeaderPairs,
     ) -> ResourceRequest:
         return ResourceRequest(
             entry.provider,
@@ -165,8 +201,14 @@ class FollowedResponse:
     """A forwarded stream. Always `close()` it."""
 
     def __init__(
-        self, entry: StoredAnswer, stream: ResourceStream, watch: AnswerWatch, bills: LateBills
+        self,
+        entry: StoredAnswer,
+        stream: ResourceStream,
+        watch: AnswerWatch,
+        bills: LateBills,
+        reading: FetchedReading | None = None,
     ) -> None:
+        self._policy = reading
         self._entry = entry
         self._stream = stream
         self._watch = watch
@@ -176,7 +218,16 @@ class FollowedResponse:
         self.content_type = stream.content_type
 
     async def next_chunk(self) -> bytes:
-        """Bytes as they arrive; `b""` at the end. Raises UpstreamError when it breaks."""
+        """Bytes as they arrive; `b""` at the end. Raises UpstreamError when it breaks, and what a privacy
+        policy refuses with."""
+        while data := await self._next():
+            said = data if self._policy is None else self._policy.feed(data)
+            if said:
+                return said
+        policy, self._policy = self._policy, None
+        return b"" if policy is None else policy.end()
+
+    async def _next(self) -> bytes:
         try:
             data = await self._stream.next_chunk()
         except UpstreamFailed as error:

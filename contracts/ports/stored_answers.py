@@ -35,6 +35,8 @@ def answer(
         expires_at_us,
         content,
         open_bill,
+        route="support",
+        user_id="somebody",
     )
 
 

@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from application.job import Attribution
 from application.ports.resources import HeaderPairs, ResourceAnswer
 from application.use_cases.stored_responses import FollowedResponse, Query, StoredResponses
 from domain.errors import InvalidRequest
 from domain.tenancy.principal import Principal
-from entrypoints.http.callers import read_headers
+from entrypoints.http.callers import read_attribution, read_headers
 from entrypoints.http.guard import Door, guarded_routes
 
 _TRUE = frozenset({"true", "1"})
@@ -39,10 +40,10 @@ class _Resources:
 
     async def get(self, request: Request, by: Principal) -> Any:
         response_id = request.path_params["response_id"]
-        query, headers = _query(request), _headers(request)
+        query, headers, who = _query(request), _headers(request), _who(request)
         if not _wants_stream(request):
-            return self._answer(await self._responses.get(by, response_id, query, headers))
-        followed = await self._responses.follow(by, response_id, query, headers)
+            return self._answer(await self._responses.get(by, response_id, query, headers, who))
+        followed = await self._responses.follow(by, response_id, query, headers, who)
         response = StreamingResponse(
             _relayed(followed), followed.status, media_type=followed.content_type.partition(";")[0]
         )
@@ -54,12 +55,14 @@ class _Resources:
         return self._answer(answer)
 
     async def cancel(self, request: Request, by: Principal) -> Any:
-        answer = await self._responses.cancel(by, request.path_params["response_id"], _headers(request))
+        answer = await self._responses.cancel(
+            by, request.path_params["response_id"], _headers(request), _who(request)
+        )
         return self._answer(answer)
 
     async def input_items(self, request: Request, by: Principal) -> Any:
         answer = await self._responses.input_items(
-            by, request.path_params["response_id"], _query(request), _headers(request)
+            by, request.path_params["response_id"], _query(request), _headers(request), _who(request)
         )
         return self._answer(answer)
 
@@ -92,6 +95,10 @@ def _query(request: Request) -> Query:
 
 def _headers(request: Request) -> HeaderPairs:
     return read_headers(request.scope["headers"]).vendor_headers
+
+
+def _who(request: Request) -> Attribution:
+    return read_attribution(read_headers(request.scope["headers"]).headers)
 
 
 def _wants_stream(request: Request) -> bool:

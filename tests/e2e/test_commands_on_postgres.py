@@ -1,4 +1,4 @@
-"""The commands that work on the stores themselves, on a real PostgreSQL."""
+"""The commands that work on the stores themselves, on a real PostgreSQL whose policies hold them."""
 
 import json
 from collections.abc import Iterator
@@ -9,24 +9,23 @@ import pytest
 from click.testing import CliRunner
 
 from entrypoints.cli.main import interchange
-from tests.contract.postgres_server import postgres_server
+from tests.contract.test_row_security import Walled
 
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A data directory whose database is on the server, with one declared budget."""
-    server = postgres_server()
-    database = server.new_database(server.migrated())
+    walled = Walled()
     monkeypatch.chdir(tmp_path)
     for name in ("INTERCHANGE_API_KEY", "INTERCHANGE_URL", "INTERCHANGE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DATABASE_URL", server.url(database))
+    monkeypatch.setenv("DATABASE_URL", walled.url)
     monkeypatch.setenv("INTERCHANGE_DATA_DIR", str(tmp_path / "data"))
     Path("interchange.yaml").write_text(
         "budgets: [{name: declared, scope: {tenant: default}, period: day, limit_usd: 2, hard: true}]\n"
     )
     yield
-    server.drop(database)
+    walled.server.drop(walled.name)
 
 
 def told(*arguments: str) -> str:
@@ -49,6 +48,15 @@ def test_budgets_are_made_shown_changed_and_removed_in_one_command_each() -> Non
     assert "no unresolved charges" in told("budget", "unresolved")
     told("budget", "delete", "daily")
     assert [one["name"] for one in objects("budget", "list")] == ["declared"]
+
+
+def test_tenants_and_roles_are_seen_whosever_they_are() -> None:
+    told("tenants", "add", "acme", "--name", "Acme")
+    told("roles", "set", "support", "--tenant", "acme", "--may", "usage.read")
+    told("keys", "create", "helper", "--tenant", "acme", "--role", "support")
+    assert [one["tenant_id"] for one in objects("tenants", "list")] == ["acme", "default"]
+    assert [one["tenant_id"] for one in objects("keys", "list")] == ["acme"]
+    assert "in force" in told("db", "status")
 
 
 @pytest.mark.filterwarnings("error")

@@ -17,7 +17,8 @@ from tests.e2e.stack import Stack
 MARK = "marka7q"
 TENANT_A, TENANT_B = MARK, "tenant-b"
 CONFIG = KEPT.replace(
-    "routes:\n", "routes:\n  cached: {targets: [first/small], cache: {mode: exact}}\n"
+    "routes:\n",
+    "routes:\n  cached: {targets: [first/small], cache: {mode: exact}, record: {prompts: true}}\n",
 ).replace("api_key: key-of-first,", "api_key: key-of-first, batch_api: openai,")
 PATIENCE_S = 20.0
 

@@ -108,6 +108,19 @@ class PrivacyUnavailable(InterchangeError):
     code = "privacy_unavailable"
 
 
+class GuardrailBlocked(InterchangeError):
+    """A guardrail objects to the request or to its answer; `details` name guardrails, reasons and places,
+    never content."""
+
+    code = "guardrail_blocked"
+
+
+class GuardrailUnavailable(InterchangeError):
+    """A guardrail that is demanded cannot be asked at all."""
+
+    code = "guardrail_unavailable"
+
+
 class BudgetExceeded(InterchangeError):
     """A hard budget has no room for what this may cost; `details` say which, how it stands and when it ends.
 

@@ -55,6 +55,7 @@ from entrypoints.limiting import start_limiting
 from entrypoints.live import LiveConfiguration, compiled
 from entrypoints.money import Money, make_money, start_budgets
 from entrypoints.outgoing import open_outgoing
+from entrypoints.own_acts import start_entering
 from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import LoadedSettings, Settings
@@ -227,7 +228,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         live = LiveConfiguration(
             sources, provided, store=store, prepare=prepare, vaulting=parts["vaulting"]
         )
-        await container.bootstrap_first_key()()
+        await start_entering(container.auditing().trail, live, await container.bootstrap_first_key()())
         await start_tenancy(container.tenancy().follow, settings)
         await container.access().following.look()
         await usage_log.start()
@@ -249,7 +250,9 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             await redis.look()
             tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
         await _start_tasks(stack, tasks, container, live, usage_log, money)
-        await container.vaulting().start(stack, tasks, settings, live.refresh_credentials)
+        await container.vaulting().start(
+            stack, tasks, settings, live.refresh_credentials, container.auditing().trail
+        )
         container.recording().start(stack, tasks)
         faces = make_faces(container, live)
         await caching.start(tasks, lambda: container.runtime().snapshot[0])

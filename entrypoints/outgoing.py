@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from adapters.http.certificates import CertificateBook
-from adapters.http.egress import IDENTITIES, OUTSIDE, PROVIDERS, EgressGate
+from adapters.http.egress import IDENTITIES, ISSUERS, OUTSIDE, PROVIDERS, EgressGate
 from adapters.http.limits import TransportLimits
 from adapters.http.proxy import OutboundProxy, proxy_of
 from adapters.http.tls import TlsPolicy
@@ -39,6 +39,8 @@ class Outgoing:
     certificates: CertificateBook
     providers: HttpTransport
     identities: HttpTransport
+    issuers: HttpTransport
+    """For keys and logins of those whose tokens let in."""
     others: HttpTransport
     """For what somebody else named; use it through `Outside`."""
     close: tuple[StreamlinedTransport, ...] = field(repr=False)
@@ -53,6 +55,7 @@ class Outgoing:
         self.gate.use_endpoints(endpoints_of(endpoint.base_url for endpoint in direct.values()))
         self.tls.allow_tls12(tls12_hosts(provision, direct))
         self.gate.use_policy(settings.egress.policy())
+        self.gate.use_issuers(endpoints_of(settings.identity.urls()))
 
     def use_gateways(self, urls: Iterable[str]) -> None:
         """Where the gateways are now."""
@@ -106,8 +109,9 @@ def open_outgoing(stack: AsyncExitStack, settings: Settings) -> Outgoing:
         )
 
     providers, identities = transport(PROVIDERS, many), transport(IDENTITIES, OTHERS_CONNECTIONS_MAX)
-    others = transport(OUTSIDE, OTHERS_CONNECTIONS_MAX)
-    for each in (providers, identities, others):
+    issuers, others = (transport(purpose, OTHERS_CONNECTIONS_MAX) for purpose in (ISSUERS, OUTSIDE))
+    gate.use_issuers(endpoints_of(settings.identity.urls()))
+    for each in (providers, identities, issuers, others):
         gate.on_policy(each.dial_anew)
         stack.push_async_callback(each.aclose)
     return Outgoing(
@@ -116,8 +120,9 @@ def open_outgoing(stack: AsyncExitStack, settings: Settings) -> Outgoing:
         certificates=certificates,
         providers=providers,
         identities=identities,
+        issuers=issuers,
         others=others,
-        close=(providers, identities, others),
+        close=(providers, identities, issuers, others),
     )
 
 

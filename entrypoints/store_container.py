@@ -52,6 +52,7 @@ from entrypoints.access_opening import open_access
 from entrypoints.auditing import Auditing
 from entrypoints.directories import models_directory
 from entrypoints.http.entrance import Entrance
+from entrypoints.identity_opening import open_identities
 from entrypoints.outgoing import Outgoing, make_outside
 from entrypoints.places import make_places
 from entrypoints.settings import Settings
@@ -121,7 +122,6 @@ class StoreContainer(containers.DeclarativeContainer):
         *(key_ring, clock),
         *(key_news, role_book, tenancy.provided.registry),
     )
-    entrance = providers.Singleton(Entrance, key_ring, tenant_book, access.provided.turned_away)
     bootstrap_first_key = providers.Singleton(BootstrapFirstKey, key_store, key_hasher, clock, owner_key_file)
     import_keys = providers.Singleton(ImportKeys, key_store, key_hasher, clock)
     report_usage = providers.Singleton(ReportUsage, usage_query)
@@ -139,6 +139,8 @@ class StoreContainer(containers.DeclarativeContainer):
 
     outgoing = providers.Dependency(instance_of=Outgoing)
     auditing = providers.Dependency(instance_of=Auditing)
+    identities = providers.Singleton(open_identities, settings, outgoing, database, clock, role_book)
+    entrance = providers.Singleton(Entrance, key_ring, tenant_book, access.provided.turned_away, identities)
     transport = outgoing.provided.providers
     outside = providers.Singleton(make_outside, outgoing, tenant_book)
     feeds = providers.Singleton(PublicFeeds, outside.provided.transport)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.database import Database
 from adapters.sql.schema import api_keys, metadata
+from adapters.sql.session_tables import login_sessions
 from adapters.sql.tenant_tables import projects, roles, tenancy_generations, tenants
 from application.ports.tenants import StoredTenant, TenantStore
 from domain.errors import Conflict
@@ -17,7 +18,7 @@ from domain.tenancy.tenant import Tenant, TenantState
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-GO_WITH_IT: Final = frozenset({"tenants", "projects", "roles", "api_keys"})
+GO_WITH_IT: Final = frozenset({"tenants", "projects", "roles", "api_keys", "login_sessions"})
 """Tables whose rows go with a tenant; of keys those that let nobody in any more."""
 STAYS: Final = ("audit_", "vault_manifests")
 """Tables of these beginnings keep what they have: a chain and a manifest tell what is gone by going on."""
@@ -67,7 +68,7 @@ class SqlTenantStore(TenantStore):
                 return None
             left = _left(connection, tenant_id, us(at) or 0)
             if not left:
-                for table in (api_keys, projects, roles, tenants):
+                for table in (api_keys, login_sessions, projects, roles, tenants):
                     connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
                 count_up(connection, "tenants")
                 count_up(connection, "roles")

@@ -15,7 +15,7 @@ _CODE = text(
     "`model_not_found`, `not_found`, `route_not_found`, "
     "`method_not_allowed`, `conflict`, `owned_by_file`, `request_in_progress`, `idempotency_key_reused`, "
     "`request_too_large`, `storage_quota_exceeded`, `overloaded`, `store_unavailable`, "
-    "`privacy_unavailable`, "
+    "`privacy_unavailable`, `guardrail_blocked`, `guardrail_unavailable`, "
     "`vault_locked`, `credential_damaged`, "
     "`no_provider_available`, `request_timeout`, `stream_interrupted`, `internal_error`, and "
     "`upstream_` with the kind of a provider's failure, such as `upstream_rate_limit`."

@@ -190,3 +190,11 @@ def is_local_name(host: str) -> bool:
     if len(labels) == 1 or host.endswith(_LOCAL_SUFFIXES):
         return True
     return bool(_NUMERIC_LABEL.fullmatch(labels[-1]))
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host as it is written, a literal or `localhost`, can only mean this machine itself."""
+    address = parse_address(host)
+    if address is None:
+        return host == "localhost"
+    return classify(address) is AddressClass.LOOPBACK

@@ -27,6 +27,7 @@ RELOADED: Final = frozenset(
         "guards",
         "tenants",
         "roles",
+        "identity",
         "budget_alert_threshold",
         "portkey.gateways",
         "limits.provider_timeout_s",

@@ -59,6 +59,11 @@ class ServerSettings(Section):
         max_length=NETWORKS_MAX,
         description="Networks callers may come from; unset: any. Tenants and keys can narrow it.",
     )
+    public_url: Origin | None = Field(
+        default=None,
+        description="The origin under which browsers reach this server, such as https://gateway.example.com; "
+        "logins need it.",
+    )
     cors_origins: tuple[Origin, ...] = Field(
         default=(),
         max_length=256,

@@ -6,6 +6,7 @@ from typing import Final
 
 from entrypoints.config.budget_findings import budget_findings
 from entrypoints.config.cache_findings import cache_findings
+from entrypoints.config.identity_findings import identity_findings
 from entrypoints.config.problems import Finding
 from entrypoints.config.rate_limit_sections import rate_limit_findings
 from entrypoints.config.root import Settings
@@ -28,6 +29,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from rate_limit_findings(settings.rate_limits)
     yield from cache_findings(settings)
     yield from tenant_findings(settings)
+    yield from identity_findings(settings)
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from domain.tenancy.principal import Principal
 from entrypoints.http.addresses import client_address
 from entrypoints.http.asgi import Scope
 from entrypoints.http.callers import credential
-from entrypoints.http.login_cookies import login_shown
+from entrypoints.http.login_cookies import login_shown, shows_login
 from entrypoints.identity import Identities
 
 LET_IN_FOR_S = 0.25
@@ -60,7 +60,7 @@ class Entrance:
         return principal
 
     def check_place(self, scope: Scope, principal: Principal) -> None:
-        """Raises Forbidden where somebody who is known may not come in: a suspended tenant, or this address."""
+        """Raises Forbidden where somebody known may not come in: a suspended tenant, or this address."""
         tenant = self._tenants.known(principal.tenant_id)
         if tenant is not None and not tenant.active:
             raise self._noted(scope, principal, TenantSuspended(tenant.tenant_id))
@@ -73,16 +73,17 @@ class Entrance:
                 raise self._noted(scope, principal, refusal)
 
     async def _recognised(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
-        login = None
         others = self._identities
-        if others is not None and b"cookie" in headers:
-            login = login_shown(scope, headers, others.origin)
+        came_logged_in = (
+            others is not None and b"cookie" in headers and shows_login(scope, headers, others.origin)
+        )
+        shown = "" if came_logged_in else credential(headers)
         try:
-            if login is not None and others is not None:
-                return await others.sessions.authenticate(login)
-            shown = credential(headers)
-            if others is not None and others.tokens.may_be_one(shown):
-                return await others.tokens.authenticate(shown)
+            if others is not None:
+                if came_logged_in:
+                    return await others.sessions.authenticate(login_shown(scope, headers, others.origin))
+                if others.tokens.may_be_one(shown):
+                    return await others.tokens.authenticate(shown)
             return self._key_ring.authenticate(shown)
         except (Unauthenticated, Forbidden) as error:
             address = client_address(scope)

@@ -1,0 +1,1 @@
+"""Tokens and logins of OpenID providers."""

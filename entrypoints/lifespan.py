@@ -225,9 +225,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         parts["outgoing"].use(settings, provided, container.endpoints())
         parts["outgoing"].use_gateways(gateway_urls(settings))
         prepare, store = preparing(container, provided), container.route_store()
-        live = LiveConfiguration(
-            sources, provided, store=store, prepare=prepare, vaulting=parts["vaulting"]
-        )
+        live = LiveConfiguration(sources, provided, store=store, prepare=prepare, vaulting=parts["vaulting"])
         await start_entering(container.auditing().trail, live, await container.bootstrap_first_key()())
         await start_tenancy(container.tenancy().follow, settings)
         await container.access().following.look()

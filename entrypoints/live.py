@@ -7,13 +7,14 @@ changes nothing. Requests that run keep what they began with.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
 from application.ports.routes import RouteStore
 from domain.catalog.offering import Catalog
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, StoreUnavailable
 from domain.vault.secret import SecretText
 from entrypoints.api_routes import ApiRoutes, read_routes, route_section
 from entrypoints.config.credential_references import credential_names, with_credentials
@@ -36,6 +37,8 @@ SIMULATOR_URL_VARIABLE: Final = "INTERCHANGE_SIMULATOR_URL"
 
 
 Prepare = Callable[[Settings, Provision], Callable[[], None]]
+Entering = Callable[[LoadedSettings, LoadedSettings], AbstractAsyncContextManager[None]]
+"""(what runs, what is wanted) -> around putting it in place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,10 @@ def declared_in(loaded: LoadedSettings, name: str) -> str | None:
     return where if line is None else f"{where}:{line}"
 
 
+def _not_entered(_running: LoadedSettings, _wanted: LoadedSettings) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
+
+
 class LiveConfiguration:
     """Holds what runs now. `prepare` compiles a configuration beside it, off the event loop; what it returns
     puts that in place in one step on the loop."""
@@ -133,6 +140,8 @@ class LiveConfiguration:
         self._vaulting = vaulting
         self._vault_generation: int | None = None
         self._changing = asyncio.Lock()
+        self.entering: Entering = _not_entered
+        """Around taking over another file; what it raises keeps that from happening."""
         self.status = ReloadStatus(file=None if self._file is None else self._file.name)
 
     @property
@@ -245,11 +254,16 @@ class LiveConfiguration:
         try:
             wanted = await asyncio.to_thread(read_again, self._sources.loaded)
             usable = merged(self.settings, wanted.settings)
-            await self._use(replace(self._sources, loaded=replace(wanted, settings=usable.settings)))
+            loaded = replace(wanted, settings=usable.settings)
+            async with self.entering(self._sources.loaded, loaded):
+                await self._use(replace(self._sources, loaded=loaded))
         except ConfigError as error:
             self._failed([str(problem) for problem in error.problems])
         except ProvisioningError as error:
             self._failed(error.problems)
+        except StoreUnavailable as error:
+            self._seen = ()  # the next look finds it again
+            self._failed([error.message])
         else:
             self.status = replace(
                 self.status,

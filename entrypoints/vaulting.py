@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from application.audit_trail import AuditTrail
 from application.ports.system import Clock, IdFactory
 from application.ports.telemetry import Gauge
 from application.ports.vault import (
@@ -23,7 +24,7 @@ from application.vault import Vault
 from application.vault_manifests import ManifestBook
 from application.vault_own_keys import OwnKeys
 from domain.errors import CredentialDamaged, InterchangeError, VaultLocked
-from domain.tenancy.role import OPERATOR_TENANT
+from domain.tenancy.role import OPERATOR_TENANT, local_operator
 from domain.vault.manifest import Finding
 from domain.vault.rotation import Rotation
 from domain.vault.secret import SecretText
@@ -177,9 +178,10 @@ class Vaulting:
         tasks: BackgroundTasks,
         settings: Settings,
         follow: Callable[[], Awaitable[None]],
+        trail: AuditTrail,
     ) -> None:
         """Looks once, then compares, remembers and turns until the tasks end; `follow` takes over what
-        changed of the credentials in use."""
+        changed of the credentials in use, `trail` is told what begins by itself."""
         section = settings.vault
         await in_any_case(self.look)
         await in_any_case(self.follow_own_keys)
@@ -188,17 +190,19 @@ class Vaulting:
         tasks.start("cache keys", lambda: every(FOLLOWED_EVERY_S, self.follow_own_keys))
         tasks.start("vault", lambda: every(section.check_every_s, self.look))
         tasks.start("vault memory", lambda: every(PINS_KEPT_EVERY_S, self.vault.book.keep))
-        tasks.start("vault rotation", lambda: self._turn(section.rotate_every_days))
+        tasks.start("vault rotation", lambda: self._turn(section.rotate_every_days, trail))
 
     async def aclose(self) -> None:
         """Keeps what is to be remembered. Raises StoreUnavailable."""
         await self.vault.book.keep(at_once=True)
 
-    async def _turn(self, every_days: int | None) -> None:
+    async def _turn(self, every_days: int | None, trail: AuditTrail) -> None:
         """Carries out what was asked for here, what is due, and what somebody else left unfinished."""
         while True:
             try:
-                await self.rotate.begin_if_due(every_days)
+                if (due := await self.rotate.begin_if_due(every_days)) is not None:
+                    async with trail.act(local_operator(), "credentials.rotate", due.rotation_id):
+                        pass  # `run` is what takes long; it says itself how it ended
                 if self.rotate.asked.is_set() or await self._was_left():
                     told(await self.rotate.run())
             except InterchangeError as error:

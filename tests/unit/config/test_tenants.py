@@ -31,7 +31,8 @@ roles:
     acme, plain = declared.tenants
     assert (acme.tenant_id, acme.state, acme.projects_enforced) == ("acme", TenantState.SUSPENDED, True)
     assert plain.active
-    assert [(role.name, role.permissions) for role in declared.roles] == [("helper", {"usage.read"})]
+    [helper] = declared.roles
+    assert (helper.name, helper.permissions) == ("helper", frozenset({"usage.read"}))
     assert declared_in(loaded, "tenants", "acme") == "interchange.yaml:3"
     assert declared_in(loaded, "roles", "nobody") is None
 

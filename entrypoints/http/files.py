@@ -13,7 +13,7 @@ from application.use_cases.manage_files import ManageFiles, Received
 from domain.batch.stored_file import StoredFile
 from domain.errors import InterchangeError, InvalidRequest, Overloaded
 from domain.tenancy.principal import Principal
-from entrypoints.http.guard import Door, guarded_routes, still_let_in
+from entrypoints.http.guard import Door, guarded_routes, refuse_encoded, still_let_in
 from entrypoints.http.multipart import (
     Field,
     FileBegan,
@@ -50,6 +50,7 @@ class _Upload:
     """One form on its way: fields collect here, the file's bytes go through `chunks` to the disk."""
 
     def __init__(self, request: Request) -> None:
+        refuse_encoded(request)
         self._request = request
         self._stream = request.stream().__aiter__()
         self._reader = MultipartReader(boundary_of(request.headers.get("content-type", "")))

@@ -153,9 +153,20 @@ class Created(NamedTuple):
     value: Any
 
 
+def refuse_encoded(request: Request) -> None:
+    """A body that is said to be compressed is not read as if it were plain. Raises InvalidRequest."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise InvalidRequest(
+            f"content-encoding {encoding[:40]!r} is not accepted here; allowed: identity",
+            param="content-encoding",
+        )
+
+
 async def read_bounded(request: Request) -> bytes:
-    """The body of an admin request. Raises RequestTooLarge, InvalidRequest when it does not come, and as
-    `still_let_in`."""
+    """The body of an admin request, plain. Raises RequestTooLarge, InvalidRequest when it does not come or is
+    said to be compressed, and as `still_let_in`."""
+    refuse_encoded(request)
     parts: list[bytes] = []
     size = 0
     try:

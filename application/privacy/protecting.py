@@ -9,6 +9,7 @@ from application.privacy.offloading import Offloading
 from application.privacy.rewriting import MaskingWork, Noted, PolicyWork, RestoringWork
 from application.privacy.watching import DetectionWatch, Seen
 from application.protection import Protection
+from application.recording import RecordedAnswer
 from domain.errors import PrivacyUnavailable
 from domain.llm.stream import ContentKind, Delta, StreamEvent
 from domain.privacy.placeholders import Placeholders
@@ -97,8 +98,8 @@ def keepable(job: Job, body: bytes) -> bytes:
 
 
 def enforced(job: Job) -> bool:
-    """Whether a policy may change the answer of a request, so that it has to come through here."""
-    return any(isinstance(protection, EnforcedAnswer) for protection in job.protections)
+    """Whether somebody may change the answer of a request, so that it has to come through here."""
+    return any(not isinstance(protection, CountedAnswer | RecordedAnswer) for protection in job.protections)
 
 
 class CountedAnswer(Protection):

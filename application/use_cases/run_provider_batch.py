@@ -255,11 +255,14 @@ class RunProviderBatch:
         """The provider's id of the batch, made at most once: whoever is in doubt looks first."""
         dialect = DIALECT_BY_ENDPOINT[run.batch.endpoint]
         marker = Marker(run.batch.batch_id, run.batch.counts.total, run.batch.created_at_us)
-        in_doubt = resumed
+        in_doubt, checked = resumed, not resumed
         for attempt in range(SUBMISSIONS_MAX):
             try:
                 if in_doubt and (found := await self._providers.find(target, marker)) is not None:
                     return found
+                if not checked:
+                    checked = True
+                    await self._check_again(run, target)
                 return await self._providers.submit(target, dialect, document, marker)
             except UpstreamFailed as error:
                 failure = error.failure
@@ -271,6 +274,20 @@ class RunProviderBatch:
                     raise
                 await run.sleep(retry_wait_s(attempt, retry_after_s=failure.retry_after_s, draw=1.0))
         raise AssertionError("the last attempt returned or raised")
+
+    async def _check_again(self, run: BatchRun, target: Target) -> None:
+        """Policies may have changed since the lines were allowed to go, before the process that was to hand
+        them over ended. Raises UpstreamFailed where one may not go any more; nothing is charged then."""
+        try:
+            async for line in self._lines(run):
+                if line.number % LINES_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                await self._target_for(run, line, target)
+        except NotPossible as error:
+            await self.put_back(run)
+            said = f"line {error.problem.line}: {error.problem.message}"
+            failure = Failure(kind=FailureKind.CALLER_FAULT, message=said, sent=False)
+            raise UpstreamFailed(failure) from None
 
     async def _until_ended(self, run: BatchRun, target: Target) -> ProviderBatchState:
         wait_s, failed, cancelled = POLL_FIRST_S, 0, False
@@ -357,21 +374,10 @@ class RunProviderBatch:
         why = state.message or "the provider's batch ended without a result for this line"
         for number, line in known.items():
             if number not in run.progress.finished:
-                await run.write_in_the_end(
-                    TryEnded(
-                        number,
-                        0,
-                        line.custom_id,
-                        True,
-                        False,
-                        0,
-                        "",
-                        None,
-                        "provider_batch_failed",
-                        why,
-                        None,
-                    )
-                )
+                ended = TryEnded(
+                    number, 0, line.custom_id, True, False, 0, "", None, "provider_batch_failed", why, None
+                )  # fmt: skip
+                await run.write_in_the_end(ended)
                 self._counters.lines["failed"] += 1
         if state.message:
             run.batch = run.batch.with_problem(BatchProblem("provider_batch_failed", state.message))

@@ -25,7 +25,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from entrypoints.jobs.parent_watch import end_with_parent
-from entrypoints.jobs.ports import raise_file_limit
+from entrypoints.jobs.ports import leave_no_core, raise_file_limit
 
 KILL_MARGIN_S: Final = 5
 """What a worker gets beyond the drain to settle and flush, before it is killed."""
@@ -144,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments(sys.argv[1:] if argv is None else argv)
     end_with_parent(options.parent_pid)
     raise_file_limit()
+    leave_no_core()
     loader: Callable[[], Any] = partial(load_application, options.application, os.getpid())
     build_server(options).serve(target_loader=loader, wrap_loader=False)
 

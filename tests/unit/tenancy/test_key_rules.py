@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from domain.errors import Forbidden, InvalidRequest
 from domain.tenancy.key import KeyRecord
-from domain.tenancy.key_rules import PAYERS, NewKey, check_new_key, check_revocation, check_tenant, grant
+from domain.tenancy.key_rules import (
+    PAYERS,
+    NewKey,
+    check_holds,
+    check_new_key,
+    check_revocation,
+    check_tenant,
+    grant,
+)
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import (
     INSTALLATION_WIDE,
@@ -205,3 +213,11 @@ def test_who_is_counted_for_somebody_makes_keys_for_the_same(field: str) -> None
     assert getattr(grant(principal("owner"), new_key(**{field: "other"})), field) == "other"
     with pytest.raises(Forbidden):
         grant(by, new_key(**{field: "other"}))
+
+
+def test_somebody_who_logged_in_makes_keys_that_may_name_others() -> None:
+    by = replace(principal("admin"), kind="session", subject="alice", assertable=frozenset({"user:alice"}))
+    assert grant(by, new_key("agent")).assertable is None
+    check_holds(by, new_key("agent"))
+    with pytest.raises(Forbidden):
+        grant(replace(by, subject="", kind="key"), new_key("agent", assertable=frozenset({"user:bob"})))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from domain.errors import Forbidden, InvalidRequest
 from domain.tenancy.identities import check_assertable
@@ -176,7 +176,8 @@ def grant(by: Principal, new: NewKey, roles: RoleTable = ROLES) -> NewKey:
         new = replace(new, networks=by.networks)
     for field in LIMITS:
         if getattr(new, field) is None:
-            new = replace(new, **{field: _limit(by, field)})
+            limit: Any = {field: _limit(by, field)}
+            new = replace(new, **limit)
     check_holds(by, new, roles)
     return new
 
@@ -206,9 +207,10 @@ def check_holds(by: Principal, wanted: NewKey, roles: RoleTable = ROLES) -> None
 
 
 def _limit(by: Principal, field: str) -> frozenset[str] | None:
-    # Somebody an issuer vouches for speaks for themselves alone. Who administers keys that way would make none
-    # for a server with many users, and change none there is.
-    return None if by.subject and field == "assertable" else getattr(by, field)
+    # Somebody an issuer vouches for speaks for themselves alone. Who administers keys that way could make none
+    # for a server with many users otherwise, and change none.
+    held: frozenset[str] | None = getattr(by, field)
+    return None if by.subject and field == "assertable" else held
 
 
 def _wider(what: str, names: list[str], param: str) -> Forbidden:

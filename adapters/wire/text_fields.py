@@ -7,7 +7,7 @@ import msgspec
 
 from adapters.wire.media_forms import is_form, read_parts
 from adapters.wire.text_frames import frames_of
-from adapters.wire.text_walk import TextWalk
+from adapters.wire.text_walk import TextWalk, is_word
 from application.ports.text_fields import FrameTexts, TextFields, TextWork
 from application.ports.wire import GEMINI_EMBEDDINGS, OPENAI_EMBEDDINGS
 from domain.errors import InvalidRequest
@@ -19,7 +19,7 @@ _NAME: Final = re.compile(rb'(?<!\\)(?:\\\\)*"[ \t\r\n]*:')
 """The end of a member's name: inside a string its quote would be escaped."""
 _NUMBERS: Final = frozenset({OPENAI_EMBEDDINGS, GEMINI_EMBEDDINGS})
 """Dialects whose answers hold nothing but numbers."""
-_FORM_WORDS: Final = frozenset({"model", "response_format", "size", "quality", "n", "stream", "background"})
+_FORM_WORDS: Final = frozenset({"response_format", "size", "quality", "n", "stream", "background"})
 _SPOKEN: Final = ("text/", "application/x-subrip")
 
 
@@ -80,12 +80,14 @@ def _form(body: bytes, content_type: str, work: TextWork) -> bytes:
             if said is not part.filename:
                 work.unreadable(Where.PROMPTS, f"{part.name}.filename")
             continue
-        if part.name in _FORM_WORDS:
+        if part.name == "model":
             continue
         try:
             text = body[part.start : part.end].decode()
         except UnicodeDecodeError:
             raise InvalidRequest(f"{part.name} is not valid UTF-8", param=part.name) from None
+        if part.name in _FORM_WORDS and is_word(text):
+            continue
         said = work.whole(text, Where.PROMPTS, part.name)
         if said is not text:
             pieces += [view[at : part.start], said.encode()]

@@ -9,6 +9,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from adapters.wire.text_json import NUMBER_DIGITS_MIN, is_json, whole_json
 from adapters.wire.text_names import FREE, MEDIA, OPAQUE, STRUCTURE, WORDS
@@ -27,6 +28,11 @@ _RESULTS: Final = frozenset({"functionResponse", "function_response"})
 _WORD: Final = re.compile(r"[\w.:/+=,~\-\[\]*]{0,512}", re.ASCII)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/=_\-\r\n]{64,}")
 _SEALED_BYTES: Final = re.compile(r"[A-Za-z0-9+/=_\-.:|\r\n]*")
+_TEXTS: Final = re.compile(
+    r"\s*(?:text/|application/(?:x-)?(?:json|xml|yaml|ndjson|jsonl|javascript|sql|sh)\b|[\w.-]+/[\w.-]+\+(?:xml|json)\b)",
+    re.IGNORECASE,
+)
+_ONE_ALPHABET: Final = str.maketrans("-_", "+/", "\r\n \t")
 _DATA_URL: Final = re.compile(r"data:([\w.+/-]*)((?:;[\w=.\-\"]+)*?)(;base64)?,", re.IGNORECASE)
 
 
@@ -114,8 +120,8 @@ class TextWalk:
         return self._string(value, key, where, place)
 
     def _string(self, value: str, key: str, where: Where, place: str) -> str:
-        if key == "model":
-            return value
+        if key == "model" and place == key:
+            return value  # whatever it is called: it was looked up already
         if key in OPAQUE and _SEALED_BYTES.fullmatch(value):
             return value
         if key in WORDS and _WORD.fullmatch(value):
@@ -132,25 +138,30 @@ class TextWalk:
     def _media(self, value: str, media_type: str, key: str, where: Where, place: str) -> str:
         url = _DATA_URL.match(value)
         if url is not None:
-            if not url[3] or _is_text(url[1]):
-                return (
-                    self._encoded(value, url.end(), where, place)
-                    if url[3]
-                    else self._text(value, "", where, place)
-                )
-            return value
-        if _BASE64.fullmatch(value) and key not in ("url", "image_url", "fileUri", "file_uri"):
-            return self._encoded(value, 0, where, place) if _is_text(media_type) else value
-        return self._text(value, "", where, place)
+            if not url[3]:
+                return self._quoted(value, url.end(), where, place)
+            return self._encoded(value, url.end(), where, place) if _is_text(url[1]) else value
+        if key in ("url", "image_url", "fileUri", "file_uri"):
+            return self._text(value, "", where, place)
+        if _is_text(media_type):
+            return self._encoded(value, 0, where, place)
+        return value if _BASE64.fullmatch(value) else self._text(value, "", where, place)
 
     def _encoded(self, value: str, start: int, where: Where, place: str) -> str:
-        """A text in base64, behind `start`."""
+        """A text in base64, of either alphabet, behind `start`; what is none is read as it stands."""
+        coded = value[start:].translate(_ONE_ALPHABET)
         try:
-            text = b64decode(value[start:], validate=False).decode()
+            text = b64decode(coded + "=" * (-len(coded) % 4), validate=True).decode()
         except (NotBase64, UnicodeDecodeError, ValueError):
-            return value  # it only says that it is a text
+            return self._text(value, "", where, place)
         said = self._text(text, "", where, place)
         return value if said is text else value[:start] + b64encode(said.encode()).decode()
+
+    def _quoted(self, value: str, start: int, where: Where, place: str) -> str:
+        """A text with percent signs, behind `start`."""
+        text = unquote(value[start:])
+        said = self._text(text, "", where, place)
+        return value if said is text else value[:start] + quote(said)
 
     def _figure(self, value: float, key: str, where: Where, path: str) -> Any:
         if -(10 ** (NUMBER_DIGITS_MIN - 1)) < value < 10 ** (NUMBER_DIGITS_MIN - 1):
@@ -204,5 +215,10 @@ def _where(node: dict[str, Any], kind: Any, where: Where) -> Where:
     return Where.TOOL_ARGUMENTS if kind in _CALL_TYPES else where
 
 
+def is_word(value: str) -> bool:
+    """Whether it looks like an id or a word of an enumeration."""
+    return _WORD.fullmatch(value) is not None
+
+
 def _is_text(media_type: str) -> bool:
-    return media_type.startswith("text/") or media_type in ("application/json", "application/xml")
+    return _TEXTS.match(media_type) is not None

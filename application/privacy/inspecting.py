@@ -22,12 +22,18 @@ from application.tenant_book import TenantBook
 from domain.errors import PiiBlocked
 from domain.llm.request import LlmRequest, Operation
 from domain.privacy.placeholders import Placeholders, tenant_key
-from domain.privacy.policy import EffectivePolicy, RouteDemand
+from domain.privacy.policy import EffectivePolicy, RouteDemand, Where
 from domain.routing.requirements import Requirements
 from domain.routing.table import region_of
 from domain.routing.target import Route, Target, tagged
 
 _KEYS_MAX: Final = 10_000
+_OF_CLIENTS: Final = frozenset(
+    {"user-agent", "accept", "accept-language", "accept-charset", "anthropic-beta", "openai-beta"}
+    | {"anthropic-version", "x-goog-api-client", "cache-control", "pragma", "priority"}
+)
+_OF_CLIENTS_PREFIXES: Final = ("x-stainless-",)
+"""Headers that name programs and their versions, which look like addresses of machines."""
 
 
 class Rewritten(NamedTuple):
@@ -35,6 +41,7 @@ class Rewritten(NamedTuple):
 
     body: bytes
     elsewhere: bytes | None
+    headers: tuple[tuple[str, str], ...]
     work: PolicyWork
 
 
@@ -108,7 +115,7 @@ class PrivacyInspector(Inspector):
         elsewhere = None if request.home is None else request.home.elsewhere
         if elsewhere is not None:
             elsewhere = self.texts.request(request.dialect, elsewhere, request.content_type, work)
-        return Rewritten(body, elsewhere, work)
+        return Rewritten(body, elsewhere, _read_headers(request.headers, work), work)
 
     def dry_work(self, tenant_id: str, policy: EffectivePolicy) -> PolicyWork:
         """What would be done, for whoever asks."""
@@ -125,6 +132,7 @@ class PrivacyInspector(Inspector):
             made.work.refuse()
             if made.body is not job.request.body:
                 self._replace(job.request, made.body)
+            job.request.headers = made.headers
 
     def close(self) -> None:
         """Ends what runs beside requests. Idempotent."""
@@ -144,6 +152,7 @@ class PrivacyInspector(Inspector):
             job.may_store = False
         if made.body is not request.body:
             self._replace(request, made.body)
+        request.headers = made.headers
         if request.home is not None and made.elsewhere is not request.home.elsewhere:
             request.home = replace(request.home, elsewhere=made.elsewhere)
         if request.dialect == OPENAI_RESPONSES:
@@ -194,6 +203,16 @@ class PrivacyInspector(Inspector):
                 self._keys.clear()
             key = self._keys[tenant_id] = tenant_key(self._secret, tenant_id)
         return key
+
+
+def _read_headers(headers: tuple[tuple[str, str], ...], work: PolicyWork) -> tuple[tuple[str, str], ...]:
+    """The caller's own headers that a provider of its family gets; what clients say of themselves aside."""
+    return tuple(
+        (name, value)
+        if name in _OF_CLIENTS or name.startswith(_OF_CLIENTS_PREFIXES)
+        else (name, work.whole(value, Where.PROMPTS, f"headers.{name}", f"{name}: "))
+        for name, value in headers
+    )
 
 
 def _demand(

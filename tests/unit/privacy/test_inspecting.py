@@ -169,6 +169,20 @@ def test_a_tenants_policy_adds_to_that_of_the_route(world: World) -> None:
         world.inspect(world.job("nothing"), "")
 
 
+def test_headers_that_a_provider_gets_are_read_and_versions_of_clients_are_not(world: World) -> None:
+    job = world.job("nothing")
+    client = ("user-agent", "Client/1.2.3.4")
+    job.request.headers = (client, ("x-customer", EMAIL), ("x-stainless-runtime-version", "10.0.0.1"))
+    world.inspect(job, "redact")
+    assert job.request.headers == (
+        client, ("x-customer", "<EMAIL_ADDRESS>"), ("x-stainless-runtime-version", "10.0.0.1"),
+    )  # fmt: skip
+    job.request.headers = (("x-customer", EMAIL),)
+    with pytest.raises(PiiBlocked) as raised:
+        world.inspect(job, "block")
+    assert raised.value.param == "headers.x-customer"
+
+
 def test_what_is_routed_is_kept_nowhere(world: World) -> None:
     with pytest.raises(PiiBlocked, match="has none"):
         world.inspect(world.job(), "routed")

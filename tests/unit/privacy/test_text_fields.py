@@ -1,5 +1,6 @@
 """One visitor reaches every text of every dialect, and leaves alone what is none."""
 
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from adapters.wire.text_fields import DialectTexts
 from application.ports.wire import (
     ANTHROPIC_MESSAGES,
     FAMILY,
+    GEMINI_GENERATE,
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
@@ -197,3 +199,44 @@ def test_places_are_told_apart() -> None:
     doing = PolicyWork(only, DETECTOR, Placeholders(b"key"))
     TEXTS.request(OPENAI_CHAT, msgspec.json.encode(filled(REQUESTS[OPENAI_CHAT], EMAIL)), JSON, doing)
     assert {noted.where for noted in doing.noted} == set(Where) - {Where.ANSWERS}
+
+
+def coded(text: str, *, short: bool = False) -> str:
+    made = urlsafe_b64encode(text.encode()).decode()
+    return made.rstrip("=") if short else made
+
+
+@pytest.mark.parametrize(
+    "media",
+    ["text/plain", "Text/Plain; charset=utf-8", "text/csv", "application/json", "application/x-ndjson",
+     "application/vnd.api+json", "image/svg+xml", "APPLICATION/YAML"],
+)  # fmt: skip
+@pytest.mark.parametrize("text", [EMAIL, f"{EMAIL} " * 20, f"\u00ff\u00fe\u00ff{EMAIL}\u00ff"])
+def test_a_text_in_base64_is_read_however_its_type_is_spelt(media: str, text: str) -> None:
+    for data in (coded(text), coded(text, short=True), f"not in base64 at all: {text}"):
+        blob = {"inlineData": {"mimeType": media, "data": data}}
+        said = rewritten({"contents": [{"parts": [blob]}]}, GEMINI_GENERATE)
+        back = said["contents"][0]["parts"][0]["inlineData"]["data"]
+        assert EMAIL not in back
+        assert coded(EMAIL).rstrip("=") not in back
+        assert said["contents"][0]["parts"][0] != blob
+
+
+def test_a_text_in_a_data_url_is_read_with_its_percent_signs() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:text/plain,to%20bob.stone%40example.com"}}
+    said = rewritten({"messages": [{"role": "user", "content": [part]}]})
+    assert "bob" not in str(said)
+
+
+def test_only_the_model_that_is_asked_for_may_be_called_anything() -> None:
+    said = rewritten({"model": EMAIL, "tools": [{"type": "x", "model": EMAIL}]})
+    assert said["model"] == EMAIL
+    assert EMAIL not in str(said["tools"])
+
+
+def test_words_of_forms_are_texts_where_they_look_like_none() -> None:
+    body = (
+        b'--b\r\ncontent-disposition: form-data; name="size"\r\n\r\nto ' + EMAIL.encode() + b"\r\n--b--\r\n"
+    )
+    said = TEXTS.request(OPENAI_TRANSCRIPTIONS, body, 'multipart/form-data; boundary="b"', work())
+    assert EMAIL.encode() not in said

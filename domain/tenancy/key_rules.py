@@ -207,7 +207,7 @@ def check_holds(by: Principal, wanted: NewKey, roles: RoleTable = ROLES) -> None
 
 
 def _limit(by: Principal, field: str) -> frozenset[str] | None:
-    # Somebody an issuer vouches for speaks for themselves alone. Who administers keys that way could make none
+    # Whom an issuer vouches for speaks for themselves alone. Who administers keys that way could make none
     # for a server with many users otherwise, and change none.
     held: frozenset[str] | None = getattr(by, field)
     return None if by.subject and field == "assertable" else held

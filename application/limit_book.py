@@ -128,7 +128,7 @@ class LimitBook(RateLimits):
                 if each.has(units, now):
                     continue
                 if each.refuses(units, now):
-                    raise self._refusal(each, units, slices, now)
+                    raise self._refusal(*_last_with_room(slices, tokens, now), slices, now)
                 missing.append(each)
             if not missing:
                 self._take(job, slices, tokens, now)
@@ -319,3 +319,13 @@ class LimitBook(RateLimits):
             self._slices = OrderedDict()
             await self._counts.aclose()
             await self._quotas.aclose()
+
+
+def _last_with_room(slices: Iterable[Slice], tokens: int, now: float) -> tuple[Slice, int]:
+    """Of several limits that refuse, the one that somebody would wait for longest, and for how many units."""
+    refusing = [
+        (each, units)
+        for each in slices
+        if not each.has(units := tokens if each.of_tokens else 1, now) and each.refuses(units, now)
+    ]
+    return max(refusing, key=lambda one: one[0].wait_s(one[1], now))

@@ -267,3 +267,19 @@ async def test_what_is_idle_goes_back() -> None:
     await world.books[0].look()
 
     assert at_hand(world) == 0
+
+
+async def test_of_several_full_limits_the_longest_wait_is_told() -> None:
+    short, long = limit("short", requests=60, burst=1), limit("long", requests=2, burst=1)
+    world = World(short, long)
+    assert await world.ask()
+    waits = []
+    for _ in range(3):
+        asking = job(world.clock)
+        with pytest.raises(RateLimited) as refused:
+            room = world.books[0].admit(asking, ROUTE)
+            assert room is not None
+            await room
+        waits.append(refused.value.retry_after_s)
+    assert waits[-1] == pytest.approx(30, abs=1)
+    assert refused.value.details["limit"] == "long"

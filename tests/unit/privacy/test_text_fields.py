@@ -235,8 +235,7 @@ def test_only_the_model_that_is_asked_for_may_be_called_anything() -> None:
 
 
 def test_words_of_forms_are_texts_where_they_look_like_none() -> None:
-    body = (
-        b'--b\r\ncontent-disposition: form-data; name="size"\r\n\r\nto ' + EMAIL.encode() + b"\r\n--b--\r\n"
-    )
+    form = b'--b\r\ncontent-disposition: form-data; name="size"\r\n\r\nto %b\r\n--b--\r\n'
+    body = form % EMAIL.encode()
     said = TEXTS.request(OPENAI_TRANSCRIPTIONS, body, 'multipart/form-data; boundary="b"', work())
     assert EMAIL.encode() not in said

@@ -1,7 +1,12 @@
 """A finished job as its wide event."""
 
+from typing import Final
+
 from application.job import Job
 from domain.analytics.event import RequestEvent
+
+DROPPED_CHARS_MAX: Final = 2048
+"""Callers choose these names, and may send a body full of them."""
 
 
 def event_of(job: Job, now: float, *, status: int, outcome: str, error_code: str) -> RequestEvent:
@@ -58,7 +63,7 @@ def event_of(job: Job, now: float, *, status: int, outcome: str, error_code: str
         job.continued,
         job.finish_reason,
         job.cache,
-        ",".join(job.dropped) if job.dropped else "",
+        ",".join(job.dropped)[:DROPPED_CHARS_MAX] if job.dropped else "",
         who.metadata,
         job.affinity,
         job.reason,

@@ -42,12 +42,12 @@ class Draft:
     def __init__(self, call: UpstreamCall, upstream_dialect: str = "") -> None:
         self.call = call
         self.upstream_dialect = upstream_dialect
-        self.dropped: list[str] = []
+        self.dropped: dict[str, None] = {}
+        """In order; a dictionary, because callers may send any number of names."""
 
     def drop(self, name: str) -> None:
         """Notes a field, or a value of it, that does not reach the provider."""
-        if name not in self.dropped:
-            self.dropped.append(name)
+        self.dropped[name] = None
 
     @property
     def keeps_marks(self) -> bool:

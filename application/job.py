@@ -96,6 +96,8 @@ class Job:
     """Whether Interchange's own store may keep its content."""
     protections: list[Protection] = field(default_factory=list)
     """What is still to be done with its answer by those who looked at the request, in their order."""
+    guardrail_warnings: tuple[str, ...] = ()
+    """Names of guardrails that object to it without stopping it."""
     course: CacheCourse | None = None
     """What the cache knows of it; None: it takes no part."""
     cache: str = "off"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from application.foresight import Foresight
 from application.places import Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
@@ -11,7 +12,6 @@ from application.ports.telemetry import Gauge
 from application.ports.usage_query import UsageQuery
 from application.ports.warm_lines import WarmLines
 from application.ports.wire import RequestReader
-from application.privacy.inspecting import PrivacyInspector
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.explain_cache import ExplainCache
@@ -82,7 +82,7 @@ def make_cache_operations(
     usage: UsageQuery,
     clock: Clock,
     places: Places,
-    privacy: PrivacyInspector,
+    privacy: Foresight,
 ) -> CacheOperations:
     """Everything around kept answers."""
     similar = caching.similar

@@ -9,6 +9,8 @@ import random
 from dependency_injector import providers
 
 from adapters.disk.file_contents import DiskFileContents
+from adapters.guardrails.json_schema import CompiledSchemas
+from adapters.guardrails.webhook import WebhookGuardrails
 from adapters.portkey.gateway import PortkeyGateway
 from adapters.privacy.detector import PatternDetector
 from adapters.providers.batches import DirectBatches
@@ -52,7 +54,9 @@ from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
 from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.directories import batches_directory, files_directory
+from entrypoints.erasing_opening import EveryonesStores, open_erasing
 from entrypoints.guarding import make_guarding
+from entrypoints.guardrails import make_guardrails
 from entrypoints.limits_opening import open_limiting
 from entrypoints.money import Money
 from entrypoints.privacy import make_privacy
@@ -180,6 +184,19 @@ class Container(StoreContainer):
         *(StoreContainer.settings, StoreContainer.database, StoreContainer.scoped_reports),
         *(StoreContainer.vaulting, StoreContainer.clock, chance),
     )
+    asked_guardrails = providers.Singleton(
+        WebhookGuardrails, StoreContainer.outgoing.provided.others, StoreContainer.clock, StoreContainer.ids
+    )
+    guardrails = providers.Singleton(
+        make_guardrails,
+        StoreContainer.settings,
+        caching,
+        privacy,
+        reader,
+        providers.Singleton(CompiledSchemas),
+        asked_guardrails,
+        asked_guardrails.provided.use,
+    )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,
         runtime=runtime,
@@ -197,7 +214,7 @@ class Container(StoreContainer):
         cache=caching.provided.cache,
         limits=limiting.provided.book,
         places=StoreContainer.places,
-        inspectors=providers.List(privacy, recording.provided.inspector),
+        inspectors=providers.List(privacy, guardrails.provided.inspector, recording.provided.inspector),
     )
     late_bills = providers.Singleton(
         LateBills,
@@ -235,7 +252,7 @@ class Container(StoreContainer):
         usage=StoreContainer.usage_query,
         clock=StoreContainer.clock,
         places=StoreContainer.places,
-        privacy=privacy,
+        privacy=guardrails.provided.foresight,
     )
     list_models = providers.Singleton(ListModels, runtime)
     providers_status = providers.Singleton(ProvidersStatus, runtime, StoreContainer.clock)
@@ -244,15 +261,26 @@ class Container(StoreContainer):
     file_contents = providers.Singleton(
         DiskFileContents, providers.Callable(files_directory, StoreContainer.settings), file_thread
     )
+    batch_journals = providers.Singleton(
+        DiskBatchJournals, providers.Callable(batches_directory, StoreContainer.settings), file_thread
+    )
+    erasing = providers.Singleton(
+        open_erasing,
+        providers.Singleton(
+            EveryonesStores,
+            *(StoreContainer.database, StoreContainer.reports),
+            *(StoreContainer.scoped, StoreContainer.scoped_reports),
+        ),
+        *(StoreContainer.peppers, recording, caching, file_contents, batch_journals, usage_log),
+        *(StoreContainer.clock, StoreContainer.ids),
+    )
     batch_parts = providers.Singleton(
         BatchParts,
         settings=StoreContainer.settings,
         records=providers.Singleton(SqlFileRecords, StoreContainer.scoped),
         contents=file_contents,
         store=providers.Singleton(SqlBatchStore, StoreContainer.scoped),
-        journals=providers.Singleton(
-            DiskBatchJournals, providers.Callable(batches_directory, StoreContainer.settings), file_thread
-        ),
+        journals=batch_journals,
         wire=providers.Singleton(JsonLines),
         providers=providers.Singleton(DirectBatches, resources),
         pipeline=answer_llm_request,

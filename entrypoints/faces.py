@@ -11,6 +11,7 @@ from application.ports.wire import (
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
 )
+from application.use_cases.check_guardrails import CheckGuardrails
 from application.use_cases.check_privacy import CheckPrivacy
 from application.use_cases.manage_limits import ManageLimits
 from application.use_cases.manage_routes import ManageRoutes, RouteKeeping
@@ -44,6 +45,7 @@ from entrypoints.http.fallback import not_found_handlers
 from entrypoints.http.files import file_routes
 from entrypoints.http.gemini import gemini_faces
 from entrypoints.http.guard import Door, may_see
+from entrypoints.http.guardrails import guardrail_routes
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.kept_responses import KeptResponsesEndpoint
 from entrypoints.http.keys import key_routes
@@ -61,6 +63,7 @@ from entrypoints.http.roles import role_routes
 from entrypoints.http.routes_admin import route_admin_routes
 from entrypoints.http.sign_in import auth_routes
 from entrypoints.http.stops import stop_routes
+from entrypoints.http.subjects import subject_routes
 from entrypoints.http.tenants import project_routes, tenant_routes
 from entrypoints.http.usage import usage_routes
 from entrypoints.jobs.listener_tls import listener_gauges
@@ -135,6 +138,8 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *admin_routes(use_cases),
             *key_routes(use_cases.door, access.keys, access.page, budgeting.create_key),
             *privacy_routes(use_cases.door, CheckPrivacy(container.privacy(), container.runtime())),
+            *subject_routes(use_cases.door, container.erasing().export, container.erasing().erase),
+            *guardrail_routes(use_cases.door, _check_guardrails(container)),
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *audit_routes(use_cases.door, container.auditing().read),
             *stop_routes(use_cases.door, container.guarding().manage),
@@ -160,6 +165,10 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
     return Faces({**hot, **gemini}, rest, gate.running, below, make_edge(settings))
+
+
+def _check_guardrails(container: Container) -> CheckGuardrails:
+    return CheckGuardrails(container.guardrails().inspector, container.runtime(), container.ids())
 
 
 def make_edge(settings: Settings) -> Edge:
@@ -198,6 +207,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *batching.watch.gauges(),
             *container.guarding().gauges(),
             *container.privacy().counts.gauges(),
+            *container.guardrails().inspector.checks.counts.gauges(),
             *container.recording().gauges(),
             *container.vaulting().gauges(),
             *budget_gauges(money.watch, money.holds.refusals),

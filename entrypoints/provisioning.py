@@ -15,6 +15,7 @@ from domain.routing.target import Route, RouteTarget, Target
 from entrypoints.config.cache_findings import unknown_embedder
 from entrypoints.config.cache_sections import cache_policy
 from entrypoints.config.guard_sections import route_policy
+from entrypoints.config.guardrail_section import route_guardrails
 from entrypoints.config.price_sections import price_contract
 from entrypoints.config.privacy_section import route_privacy
 from entrypoints.config.residency_section import ResidencySettings
@@ -335,7 +336,7 @@ def _routes(
 ) -> dict[str, Route]:
     routes: dict[str, Route] = {}
     for name, section in sections.items():
-        declared = _has_priorities(section)
+        declared = section.declares_priorities
         members: list[RouteTarget] = []
         for position, asked in enumerate(section.targets):
             target = targets.get(asked.target)
@@ -363,18 +364,10 @@ def _routes(
                 cache=cache_policy(settings.cache, section.cache),
                 guards=route_policy(settings.guards, section.guards, name),
                 privacy=route_privacy(settings.privacy, section.privacy, name, problems),
+                guardrails=route_guardrails(settings.guardrails, section.guardrails, name, problems),
                 recording=section.record.policy(),
             )
     return routes
-
-
-def _has_priorities(section: RouteSettings) -> bool:
-    """Whether the targets' priorities are as declared; otherwise their order is a wish to be weighed.
-
-    Only balanced weighs it. Every other strategy would take it for an order to exhaust the first target
-    before the second gets anything.
-    """
-    return section.strategy != "balanced" or any(target.priority for target in section.targets)
 
 
 def _presentable(offering: Offering) -> bool:

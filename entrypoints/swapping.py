@@ -69,6 +69,8 @@ def preparing(container: Container, provided: Provision) -> Prepare:
         check_tenant_names(tenants, tenancy.stored)
         endpoints, targets = direct_endpoints(wanted, prove), gateway_targets(wanted)
 
+        guardrails = container.guardrails().prepare(settings)
+
         def put_in_place() -> None:
             runtime = container.runtime()
             live = LiveState(
@@ -93,6 +95,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
             container.identities().use(settings)
             container.guarding().guards.use(settings.guards.policy())
             container.privacy().policies.use(settings.privacy.default, settings.privacy.made())
+            guardrails()
             container.recording().use(settings)
             direct.now_uses(endpoints)
             gateway.now_uses(targets)

@@ -301,6 +301,8 @@ _ANTHROPIC_TYPES: Final[dict[str, str]] = {
     "residency_violation": "permission_error",
     "pii_blocked": "permission_error",
     "privacy_unavailable": "overloaded_error",
+    "guardrail_blocked": "invalid_request_error",
+    "guardrail_unavailable": "overloaded_error",
     "agent_stopped": "permission_error",
     "budget_exceeded": "billing_error",
     "model_not_found": "not_found_error",

@@ -17,6 +17,7 @@ from application.caching.answer_cache import AnswerCache
 from application.caching.replay import replayed_answer
 from application.credentials import admit_own
 from application.demands import complete_requirements
+from application.guardrails.streams import HeldStream
 from application.guards import AgentGuards
 from application.holds import BudgetHolds
 from application.identities import speak_for
@@ -315,6 +316,8 @@ class AnswerLlmRequest:
             self._holds.tell_left(job)
         for protection in job.protections:
             stream = protection.stream(stream)
+            if isinstance(stream, HeldStream):
+                await stream.fill()
         return stream
 
     def end(

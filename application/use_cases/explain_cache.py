@@ -9,11 +9,11 @@ from application.caching.gateway_embeddings import GatewayEmbeddings
 from application.caching.nearest import NearestQuestions
 from application.caching.tiers import AnswerTiers, Inspected
 from application.demands import complete_requirements
+from application.foresight import Foresight
 from application.job import Attribution, Job
 from application.places import NO_PLACES, Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
-from application.privacy.inspecting import PrivacyInspector
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import NO_PLAN
 from domain.caching.effect import BYPASS, HIT_L1, HIT_L2, HIT_SEMANTIC, HIT_STALE, MISS, NO_CACHE, OBSERVE
@@ -79,7 +79,7 @@ class ExplainCache:
         tiers: AnswerTiers,
         nearest: NearestQuestions | None,
         clock: Clock,
-        privacy: PrivacyInspector | None = None,
+        privacy: Foresight | None = None,
         places: Places = NO_PLACES,
     ) -> None:
         self._places = places

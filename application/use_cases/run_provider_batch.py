@@ -14,6 +14,7 @@ from application.batch_lines import DIALECT_BY_ENDPOINT, lines_of, understood
 from application.batch_money import BatchMoney
 from application.batch_records import BatchRecords
 from application.batch_run import BatchCounters, BatchRun
+from application.guardrails.inspecting import guarded
 from application.job import Attribution, Job
 from application.key_ring import KeyRing
 from application.ports.batch_wire import BatchWire
@@ -171,6 +172,8 @@ class RunProviderBatch:
             self._pipeline.abandon(job)
             if request.body != line.body or enforced(job):
                 raise InvalidRequest("a privacy policy changes it or its answer", param="input")
+            if guarded(job):
+                raise InvalidRequest("a guardrail looks at its answer", param="input")
         except InterchangeError as error:
             raise NotPossible(BatchProblem(NOT_POSSIBLE, error.message, line.number, error.param)) from None
         targets = job.plan.targets

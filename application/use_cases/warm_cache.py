@@ -13,13 +13,13 @@ from application.caching.pipeline import Pipeline
 from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
 from application.demands import complete_requirements
+from application.foresight import Foresight
 from application.job import Attribution, Job
 from application.places import NO_PLACES, Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.ports.warm_lines import WarmLine, WarmLines
 from application.ports.wire import RequestReader
-from application.privacy.inspecting import PrivacyInspector
 from application.runtime import Runtime
 from application.use_cases.answer_llm_request import NO_PLAN
 from application.use_cases.explain_route import ExplainRoute
@@ -139,7 +139,7 @@ class WarmCache:
         tiers: AnswerTiers,
         similar: SimilarAnswers | None,
         clock: Clock,
-        privacy: PrivacyInspector | None = None,
+        privacy: Foresight | None = None,
         places: Places = NO_PLACES,
     ) -> None:
         self._places = places

@@ -84,6 +84,10 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "description": "The limit on the answer that was put in, or lowered, here.",
         "schema": integer(minimum=1),
     },
+    "x-interchange-guardrail-warnings": {
+        "description": "Guardrails that object without stopping it, as a comma list.",
+        "schema": text(),
+    },
     "x-interchange-dropped": {
         "description": "Fields that did not reach the provider, as a comma list.",
         "schema": text(),

@@ -17,6 +17,7 @@ from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATIO
 from contracts.http.credential_paths import CREDENTIAL_PATHS, CREDENTIAL_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
+from contracts.http.guardrail_paths import GUARDRAIL_PATHS, GUARDRAIL_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
 from contracts.http.key_paths import KEY_PATHS, KEY_SCHEMAS
 from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
@@ -27,6 +28,7 @@ from contracts.http.recording_paths import RECORDING_PATHS, RECORDING_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
 from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
+from contracts.http.subject_paths import SUBJECT_PATHS, SUBJECT_SCHEMAS
 from contracts.http.tenant_paths import TENANT_PATHS, TENANT_SCHEMAS
 from contracts.http.usage_paths import USAGE_PATHS, USAGE_SCHEMAS
 
@@ -51,6 +53,7 @@ _TAGS = {
     "Budgets": "What may be spent, by whom, in which time.",
     "Limits": "How many requests and tokens are let through, of whom, in which time.",
     "Privacy": "What is done about personal data.",
+    "Guardrails": "What is checked in requests and answers.",
     "Cache": "Answers that are given again, and what no longer counts of them.",
     "Usage": "What was called, and for how much.",
     "Audit": "Who did what, and the proof of it.",
@@ -89,6 +92,8 @@ def openapi_document() -> dict[str, Any]:
                 **BUDGET_PATHS,
                 **LIMIT_PATHS,
                 **PRIVACY_PATHS,
+                **GUARDRAIL_PATHS,
+                **SUBJECT_PATHS,
                 **CACHE_PATHS,
                 **CONFIGURATION_PATHS,
             },
@@ -113,6 +118,8 @@ def openapi_document() -> dict[str, Any]:
                     **BUDGET_SCHEMAS,
                     **LIMIT_SCHEMAS,
                     **PRIVACY_SCHEMAS,
+                    **GUARDRAIL_SCHEMAS,
+                    **SUBJECT_SCHEMAS,
                     **CACHE_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,
                     **ERROR_SCHEMAS,

@@ -135,6 +135,8 @@ class Route:
     """What watches over its agents; None: what watches everywhere."""
     privacy: str = ""
     """The privacy policy of its requests; empty: the general one."""
+    guardrails: tuple[str, ...] = ()
+    """Guardrails of its requests, besides those for all."""
     recording: RecordingPolicy = NOTHING_RECORDED
     """What is kept of its prompts and answers."""
     implicit: bool = False

@@ -17,7 +17,7 @@ OWNER: Final = "owner"
 _CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"})
 _SEE: Final = frozenset(
     {"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read", "budgets.read"}
-    | {"cache.read", "tenants.read", "limits.read", "privacy.read"}
+    | {"cache.read", "tenants.read", "limits.read", "privacy.read", "guardrails.read"}
 )
 _OPERATE: Final = frozenset(
     {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"}

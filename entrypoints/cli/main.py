@@ -22,6 +22,8 @@ COMMANDS = {
         "entrypoints.cli.offline", "tenants", "Describe, suspend and remove tenants; their projects."
     ),
     "roles": LazyCommand("entrypoints.cli.offline", "roles", "Show roles, and make a tenant's own."),
+    "login": LazyCommand("entrypoints.cli.login", "login", "Log in at a server's identity provider."),
+    "logout": LazyCommand("entrypoints.cli.login", "logout", "Forget the login at a server."),
     "providers": LazyCommand("entrypoints.cli.providers", "providers", "Providers of the running server."),
     "route": LazyCommand("entrypoints.cli.route", "route", "Explain which provider would answer, and why."),
     "tail": LazyCommand("entrypoints.cli.tail", "tail", "Show requests as they end: who, model, cost, why."),
@@ -47,6 +49,9 @@ COMMANDS = {
         "entrypoints.cli.offline", "audit", "Who did what: list, export, and prove it unchanged."
     ),
     "privacy": LazyCommand("entrypoints.cli.privacy", "privacy", "What is done about personal data."),
+    "guardrails": LazyCommand(
+        "entrypoints.cli.guardrails", "guardrails", "What is checked in requests and answers."
+    ),
     "db": LazyCommand("entrypoints.cli.offline", "db", "Migrate the database and look at it."),
     "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
     "models": LazyCommand("entrypoints.cli.offline", "models", "Install the model that compares questions."),

@@ -14,6 +14,7 @@ from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.cache_sections import CacheDefaults
 from entrypoints.config.egress_section import EgressSettings
 from entrypoints.config.guard_sections import GuardSettings
+from entrypoints.config.guardrail_section import Guardrails
 from entrypoints.config.identity_section import IdentitySettings
 from entrypoints.config.ledger_section import LedgerSettings
 from entrypoints.config.privacy_section import PrivacySettings
@@ -75,6 +76,11 @@ class Settings(Section):
     rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
     guards: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()
+    guardrails: Guardrails = Field(
+        default_factory=dict,
+        description="Checks by name, for routes (`routes.….guardrails`) and tenants that name them, or for "
+        "everything (`everywhere: true`). They are asked in this order.",
+    )
     recording: RecordingSettings = RecordingSettings()
     routing: RoutingSettings = RoutingSettings()
     breaker: BreakerSettings = BreakerSettings()

@@ -138,6 +138,11 @@ class RouteSettings(Section):
         "tenant can only make it stricter.",
     )
     record: RecordSettings = RecordSettings()
+    guardrails: tuple[str, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Guardrails of its requests, by name, besides those for all and those of tenants.",
+    )
     guards: GuardSettings | None = Field(
         default=None, description="Keys given here go before those of the general `guards`."
     )
@@ -148,3 +153,12 @@ class RouteSettings(Section):
         if self.passthrough_credentials == "only":
             return Passthrough.ONLY
         return Passthrough.ALLOWED if self.passthrough_credentials else Passthrough.OFF
+
+    @property
+    def declares_priorities(self) -> bool:
+        """Whether the targets' priorities are as declared; otherwise their order is a wish to be weighed.
+
+        Only balanced weighs it. Every other strategy would take it for an order to exhaust the first target
+        before the second gets anything.
+        """
+        return self.strategy != "balanced" or any(target.priority for target in self.targets)

@@ -49,6 +49,8 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
         headers.append(RECORDED)
     if job.trace:
         headers.append(trace_header(job))
+    if job.guardrail_warnings:
+        headers.append((b"x-interchange-guardrail-warnings", _visible(",".join(job.guardrail_warnings))))
     if job.dropped:
         headers.append((b"x-interchange-dropped", _visible(",".join(job.dropped))))
     return headers

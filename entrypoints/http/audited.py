@@ -45,6 +45,7 @@ ACTIONS: Final[Mapping[RouteKey, str]] = {
     ("POST", "/api/v1/limits"): "limits.create",
     ("PUT", "/api/v1/limits/{limit_id:path}"): "limits.update",
     ("DELETE", "/api/v1/limits/{limit_id:path}"): "limits.delete",
+    ("DELETE", "/api/v1/privacy/subjects/{user_id:path}"): "privacy.erase",
     ("POST", "/api/v1/stops"): "stops.create",
     ("DELETE", "/api/v1/stops/{stop_id}"): "stops.lift",
     ("DELETE", "/api/v1/cache/entries/{key}"): "cache.delete",
@@ -65,6 +66,7 @@ READS: Final[Mapping[RouteKey, str]] = {
     ("GET", "/v1/responses/{response_id}/input_items"): "responses.read_input",
     ("GET", "/api/v1/cache/entries/{key}"): "cache.read_entry",
     ("GET", "/api/v1/requests/{request_id}/content"): "prompts.read",
+    ("GET", "/api/v1/privacy/subjects/{user_id:path}"): "privacy.export",
     ("GET", "/api/v1/config"): "config.read",
     ("GET", "/api/v1/audit"): "audit.read",
 }
@@ -76,12 +78,15 @@ ASKING: Final[frozenset[RouteKey]] = frozenset(
         ("POST", "/api/v1/cache/explain"),
         ("POST", "/api/v1/budgets/check"),
         ("POST", "/api/v1/privacy/check"),
+        ("POST", "/api/v1/guardrails/check"),
     }
 )
 """Questions that come as POST. Calls of models are entered from their usage rows instead."""
 
 _BODY: Final = "interchange.body"
 _FIELDS_MAX: Final = 50
+_OF_PEOPLE: Final = ("user_id", "session_id")
+"""They may have to be forgotten, and an entry cannot be changed."""
 _decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -90,6 +95,8 @@ class DoorAudit(NamedTuple):
 
     trail: AuditTrail
     denials: Denials
+    user: Callable[[str, str], str]
+    """How entries speak of a user of a tenant, since they can never be changed."""
 
     def denied(self, request: Request, by: Principal, action: str, error: InterchangeError) -> None:
         """Somebody known may not do this."""
@@ -126,7 +133,7 @@ async def entered(
     changes = route[0] not in ("GET", "HEAD") and route not in ASKING
     if not changes and route not in READS:
         return await handle(request, by)
-    action, subject = action_of(route), _subject(request)
+    action, subject = action_of(route), _subject(audit, request, by)
     where = Surroundings(client_address(request.scope), request_id)
     asked = {name: request.query_params[name] for name in ("tenant_id",) if name in request.query_params}
     if not changes:
@@ -144,8 +151,11 @@ async def entered(
         return value
 
 
-def _subject(request: Request) -> str:
-    return " ".join(f"{name}={value}" for name, value in request.path_params.items())
+def _subject(audit: DoorAudit, request: Request, by: Principal) -> str:
+    named = request.path_params
+    if "user_id" in named:
+        return audit.user(by.tenant_id, named["user_id"])
+    return " ".join(f"{name}={value}" for name, value in named.items())
 
 
 def _body_told(request: Request) -> dict[str, Any]:
@@ -167,6 +177,8 @@ def _named(value: Any) -> dict[str, Any]:
     told = {
         name: text[:200]
         for name, text in value.items()
-        if isinstance(text, str) and (name in ("id", "name") or name.endswith("_id"))
+        if isinstance(text, str)
+        and (name in ("id", "name") or name.endswith("_id"))
+        and name not in _OF_PEOPLE
     }
     return {"result": told} if told else {}

@@ -1,0 +1,1 @@
+"""Guardrails that need somebody else."""

@@ -1,0 +1,1 @@
+"""Guardrails on the way of requests and answers."""

@@ -3,6 +3,7 @@
 import json
 import os
 import ssl
+import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -128,9 +129,13 @@ def _error_text(status: int, answer: Any) -> str:
 def connect(config_path: str | None, url: str | None, key: str | None) -> ApiClient:
     """A client for the named server, or for the one that runs on this machine's data directory.
 
+    Without a key, whoever logged in at a named server calls as that person.
+
     Raises:
         click.ClickException: there is no key to use.
     """
+    if url is not None and key is None and (token := _logged_in(url)) is not None:
+        return ApiClient(url, token)
     settings = _settings(config_path)
     running: dict[str, Any] = {}
     if url is None:
@@ -145,6 +150,22 @@ def connect(config_path: str | None, url: str | None, key: str | None) -> ApiCli
                 "INTERCHANGE_API_KEY, or make a new one with `interchange keys recover`"
             ) from error
     return ApiClient(url, key, cert_file=running.get("cert_file"))
+
+
+def _logged_in(url: str) -> str | None:
+    """The token of a login at this server, renewed where it ends soon; None: nobody is logged in there."""
+    from entrypoints.cli.kept_tokens import keep_token, kept_token
+    from entrypoints.cli.login_flow import fresh
+
+    kept = kept_token(url)
+    if kept is None:
+        return None
+    renewed = fresh(kept, time.time())
+    if renewed is None:
+        raise click.ClickException(f"the login at {url} is over: `interchange login --server {url}`")
+    if renewed is not kept:
+        keep_token(url, renewed)
+    return renewed.access_token
 
 
 def _settings(config_path: str | None) -> Settings:

@@ -37,6 +37,7 @@ FREE_RESOURCES = {
 SENDERS = {
     "adapters/audit/sinks.py": "checkpoints of the audit trail",
     "adapters/vault_transit/keys.py": "data keys to wrap and unwrap",
+    "adapters/identity/fetching.py": "keys and logins of issuers",
     "adapters/wire/exchange.py": "behind LlmProvider",
     "adapters/providers/replicate.py": "behind LlmProvider: polls and cancels predictions",
     "adapters/providers/resources.py": "behind ProviderResources, whose users are in FREE_RESOURCES",

@@ -54,7 +54,7 @@ def test_claims_inside_objects_are_found_and_whole_names_come_first() -> None:
 def test_scopes_only_narrow() -> None:
     policy = issuer(scopes_claim="scope", scope_prefix="ic:")
 
-    assert identify(policy, claims(scope="openid ic:llm.call")).scopes == {"llm.call"}
+    assert identify(policy, claims(scope="openid ic:llm.call")).scopes == frozenset({"llm.call"})
     assert identify(policy, claims()).scopes == frozenset()
     assert identify(issuer(), claims(scope="nothing")).scopes is None
 
@@ -71,7 +71,7 @@ def test_whom_it_speaks_for_and_who_pays() -> None:
 
     by = principal_of(identify(policy, said), frozenset(), "token")
 
-    assert by.assertable == {"user:al@example.com", "agent:bot"}
+    assert by.assertable == frozenset({"user:al@example.com", "agent:bot"})
     assert (by.team, by.project, by.cost_center) == ("blue", "x", "4711")
     with pytest.raises(InvalidToken):
         identify(policy, claims(team="no\nteam"))

@@ -1,6 +1,7 @@
 """Who may follow when a target cannot finish: after an over-long prompt, and after a cut text."""
 
 from application.job import Job
+from application.privacy.protecting import enforced
 from domain.llm.continuation import ContinuationMode
 from domain.routing.target import Target
 
@@ -18,6 +19,9 @@ def continuations(job: Job, broken: Target) -> list[tuple[Target, ContinuationMo
         ways.append((broken, ContinuationMode.PREFILL))
     ways += [(target, ContinuationMode.RESTART) for target in (*same, broken)]
     ways += [(target, ContinuationMode.RESTART) for target in others if target not in same]
+    if enforced(job):
+        # What one said is not to be another's prompt unread, and nobody could read half a sentence.
+        ways = [way for way in ways if way[1] is ContinuationMode.RESTART or way[0] is broken]
     return ways[: 1 + 2 * max(1, job.plan.route.max_fallbacks)]
 
 

@@ -18,6 +18,7 @@ from domain.caching.lexicon import (
     UNITS,
 )
 from domain.caching.stems import stem
+from domain.privacy.placeholders import NAME
 
 CHARS_MAX: Final = 2_000
 """Of a text; the rest is not read, and such texts are never compared."""
@@ -27,8 +28,9 @@ _NUMBER: Final = re.compile(r"(?:(?<![\w-])-)?\d[\d,]*(?:[./:]\d+)*(?:[kK]\b)?")
 _PARTICULAR: Final = re.compile(
     r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w+|`[^`]+`|(?<!\w)(?:/[\w.-]+){2,}|\b[A-Za-z]:\\\S+|\b\w+\(\)"
     r"|\b(?=\w*\d)(?=\w*[A-Za-z])[\w-]{8,}|\$\S*[A-Za-z^=]\S*|(?<=[\w )])[=<>^*+]{1,3}(?=[\w (])"
+    rf"|\b{NAME}\b"
 )
-"""Addresses, paths, code, ids, formulas: compared letter by letter."""
+"""Addresses and what stands for them, paths, code, ids, formulas: compared letter by letter."""
 _QUOTED: Final = re.compile(r"\"+([^\"]{1,200})\"+|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)")
 
 _FILLING: Final = re.compile(

@@ -15,8 +15,9 @@ _LETTERS: Final = "bcdfghjkmnpqrstvwxz"
 """No digits, so that no placeholder is taken for a number; no vowels, so that none makes a word."""
 _LETTERS_EACH: Final = 8
 _LETTERS_MAX: Final = 16
-_NAME: Final = f"[A-Z][A-Z_]{{1,24}}_[{_LETTERS}]{{{_LETTERS_EACH},{_LETTERS_MAX}}}"
-PLACEHOLDER: Final = re.compile(f"<({_NAME})>|({_NAME})")
+NAME: Final = f"[A-Z][A-Z_]{{1,24}}_[{_LETTERS}]{{{_LETTERS_EACH},{_LETTERS_MAX}}}"
+"""What is between the brackets, as a pattern."""
+PLACEHOLDER: Final = re.compile(f"<({NAME})>|({NAME})")
 """Models sometimes leave the brackets out; the letters are certain enough without them."""
 _BEGUN: Final = re.compile(rf"<?(?:[A-Z][A-Z_]{{0,25}}[{_LETTERS}]{{0,{_LETTERS_MAX}}})?\Z")
 HELD_CHARS_MAX: Final = 1 + 26 + _LETTERS_MAX
@@ -104,7 +105,7 @@ def is_placeholder(text: str) -> bool:
     return _OURS.fullmatch(text) is not None
 
 
-_OURS: Final = re.compile(f"<?{_NAME}>?|<(?:{'|'.join(kind.value for kind in PiiKind)})>")
+_OURS: Final = re.compile(f"<?{NAME}>?|<(?:{'|'.join(kind.value for kind in PiiKind)})>")
 
 
 def certain_until(text: str) -> int:

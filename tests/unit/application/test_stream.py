@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from adapters.memory.scripted_llm import Break, Script
 from application.next_targets import continuations
 from application.ports.llm import Block
+from application.protection import Protection
 from application.stream import TRAILER_WAIT_S
 from domain.errors import StreamCut
 from domain.llm.continuation import ContinuationMode
@@ -357,3 +359,6 @@ async def test_ways_to_finish_come_most_promising_first() -> None:
     ways = [(target.id, mode) for target, mode in continuations(job, broken_one)]
     prefill, restart = ContinuationMode.PREFILL, ContinuationMode.RESTART
     assert ways == [(C, prefill), (A, prefill), (B, restart), (A, restart), (C, restart)]
+    job.protections.append(cast(Protection, object()))  # what was said was not read yet
+    ways = [(target.id, mode) for target, mode in continuations(job, broken_one)]
+    assert ways == [(A, prefill), (B, restart), (A, restart), (C, restart)]

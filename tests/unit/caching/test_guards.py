@@ -43,6 +43,11 @@ DIFFERENT = [
     ("particular", "What does `len(a)` do?", "What does `sum(a)` do?"),
     ("particular", "Who runs https://one.example?", "Who runs https://two.example?"),
     ("particular", "What is in /etc/hosts?", "What is in /etc/passwd?"),
+    (
+        "particular",
+        "Write a polite mail to <EMAIL_ADDRESS_bcdfghjk> about it.",
+        "Write a polite mail to <EMAIL_ADDRESS_zxwvtsrq> about it.",
+    ),
     ("quotation", 'Who said "to be or not"?', 'Who said "all is well"?'),
     ("script", "What is this?", "Что это такое?"),
 ]

@@ -58,11 +58,15 @@ class ManageBatches:
         """A new batch over a file of this tenant; its lines are checked when it is run.
 
         Raises:
-            InvalidRequest: names the field; Forbidden: the key may not call models.
+            InvalidRequest: names the field; Forbidden: the key may not call models, or the caller has none.
             StorageQuotaExceeded, StoreUnavailable.
         """
         if not by.may("llm.call"):
             raise Forbidden(f"the role {by.role!r} may not call models (needs llm.call)")
+        if by.subject:
+            raise Forbidden(
+                "a batch runs with the rights its key has then; tokens and logins end before: use an API key"
+            )
         if endpoint not in ENDPOINTS:
             raise InvalidRequest(
                 f"endpoint {endpoint[:80]!r} cannot be batched; allowed: {', '.join(ENDPOINTS)}",

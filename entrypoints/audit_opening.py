@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 
 from adapters.audit.sinks import FileSink, OutputSink, WebhookSink
 from adapters.crypto.audit_key import AUDIT_KEY_VARIABLE, load_audit_signer, signed_by
@@ -15,6 +16,7 @@ from adapters.system.clock import SystemClock
 from application.ports.audit import CheckpointSink
 from application.ports.http import HttpTransport
 from domain.audit.verification import CheckSignature
+from domain.privacy.erasure import audited_user
 from entrypoints.auditing import Auditing, make_auditing
 from entrypoints.settings import Settings
 
@@ -44,6 +46,7 @@ def open_auditing(
         _sinks(settings, transport),
         settings.audit,
         origin=f"interchange/{name}",
+        user=partial(audited_user, peppers[min(peppers)]),
     )
 
 

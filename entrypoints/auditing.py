@@ -1,6 +1,6 @@
 """Puts together the audit trail of a process, from ports alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -36,11 +36,13 @@ class Auditing:
     walk: AuditWalk
     signer: CheckpointSigner
     retention_days: int | None
+    user: Callable[[str, str], str]
+    """How entries speak of a user of a tenant."""
 
     @property
     def door(self) -> DoorAudit:
         """For the door of the HTTP interface."""
-        return DoorAudit(self.trail, self.denials)
+        return DoorAudit(self.trail, self.denials, self.user)
 
     async def remove_old(self) -> None:
         """Removes what need not be kept any more. Raises StoreUnavailable."""
@@ -90,6 +92,7 @@ def make_auditing(
     settings: AuditSettings,
     *,
     origin: str,
+    user: Callable[[str, str], str],
 ) -> Auditing:
     """`whole` is the same trail for what goes through all of it, `shown` for callers, who see their own."""
     trail = AuditTrail(store, clock)
@@ -113,6 +116,7 @@ def make_auditing(
         walk=AuditWalk(whole, audit_log, retention),
         signer=signer,
         retention_days=settings.retention_days,
+        user=user,
     )
 
 

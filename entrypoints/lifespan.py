@@ -251,7 +251,6 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         await container.vaulting().start(
             stack, tasks, settings, live.refresh_credentials, container.auditing().trail
         )
-        container.recording().start(stack, tasks)
         faces = make_faces(container, live)
         await caching.start(tasks, lambda: container.runtime().snapshot[0])
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
@@ -297,6 +296,8 @@ async def _start_tasks(
     stack.push_async_callback(in_any_case, memory.flush)
     tasks.start("kept answers", memory.run)
     tasks.start("late bills", container.late_bills().run)
+    container.recording().start(stack, tasks)
+    tasks.start("erasures", container.erasing().carry_out.run)
     tasks.start("gateway", lambda: watch_gateway(live, container))
 
 

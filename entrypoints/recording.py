@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from application.ports.entry_seal import EntrySeal
 from application.ports.recordings import Recordings
 from application.ports.system import Clock
 from application.ports.telemetry import Gauge
@@ -25,6 +26,8 @@ class Recording:
     inspector: RecordingInspector
     read: ReadRecordings
     keys: RecordingKeys
+    seal: EntrySeal
+    """What contents are sealed with, once `keys` are ready."""
 
     def use(self, settings: Settings) -> None:
         """What single keys are recorded for, from now on."""
@@ -67,6 +70,7 @@ def make_recording(
     kept: Recordings,
     shown: Recordings,
     keys: RecordingKeys,
+    seal: EntrySeal,
     clock: Clock,
     chance: random.Random,
 ) -> Recording:
@@ -82,6 +86,7 @@ def make_recording(
         inspector=RecordingInspector(recorder, clock, chance),
         read=ReadRecordings(shown, keys.ready, clock),
         keys=keys,
+        seal=seal,
     )
     made.use(settings)
     return made

@@ -27,5 +27,5 @@ def open_recording(
     own = OwnKeys(vaulting.vault, Ed25519Signing().new_seed, RECORDING_KEYS)
     keys = RecordingKeys(own, vaulting.vault.store.generation, seal.use, clock)
     return make_recording(
-        settings, SqlRecordings(database, seal), SqlRecordings(scoped, seal), keys, clock, chance
+        settings, SqlRecordings(database, seal), SqlRecordings(scoped, seal), keys, seal, clock, chance
     )

@@ -220,6 +220,16 @@ class JournaledUsageLog(UsageLog):
             if any(segment.spilled for segment in self._journal.segments):
                 await self._drain()
 
+    async def rotate(self) -> None:
+        """Writes everything, and leaves nothing of it in the journal as soon as the database has it for good.
+
+        Raises StoreUnavailable; nothing is lost then.
+        """
+        async with self._draining:
+            await self._drain()
+            self._journal.seal()
+            await self._retire()
+
     async def aclose(self) -> None:
         """Writes what can be written and closes the journal; what the database did not take stays in it.
 

@@ -20,6 +20,7 @@ COMPOSITION_ROOT = {
     "entrypoints/provider_endpoints.py",
     "entrypoints/questions_opening.py",
     "entrypoints/recording_opening.py",
+    "entrypoints/erasing_opening.py",
     "entrypoints/tenancy_opening.py",
     "entrypoints/vault_opening.py",
 }

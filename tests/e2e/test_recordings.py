@@ -142,7 +142,7 @@ def test_only_owners_and_auditors_read_it(stack: Stack, role: str, status: int) 
     request_id = asked.headers["x-request-id"]
     content(stack, request_id)
     with stack.client() as client:
-        made = client.post("/api/v1/keys", json={"name": f"a-{role}", "role": role})
+        made = client.post("/api/v1/keys", json={"name": f"a-{role}", "role": role, "tenant_id": "default"})
         assert made.status_code == 201, made.text
         key = made.json()["key"]
         answer = client.get(

@@ -2,10 +2,9 @@
 
 import json
 import os
-import ssl
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ import click
 from pydantic import ValidationError
 
 from entrypoints.cli.configured import load_or_exit
+from entrypoints.cli.tls_connection import connection_to
 from entrypoints.config.loading import load_settings, sources_to_find
 from entrypoints.config.problems import ConfigError
 from entrypoints.config.root import Settings
@@ -55,18 +55,7 @@ class ApiClient:
 
         Certificates are checked against the machine's authorities and those in INTERCHANGE_CA_FILE.
         """
-        parts = urlsplit(self.url)
-        host = parts.hostname or ""
-        if parts.scheme != "https":
-            return HTTPConnection(host, parts.port, timeout=timeout_s)
-        context = ssl.create_default_context()
-        if own := os.environ.get("INTERCHANGE_CA_FILE"):
-            context.load_verify_locations(cafile=own)
-        elif self._cert_file is not None:
-            context = ssl.create_default_context(cafile=self._cert_file)
-            context.check_hostname = False
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        return HTTPSConnection(host, parts.port, timeout=timeout_s, context=context)
+        return connection_to(self.url, timeout_s, cert_file=self._cert_file)
 
     def call(
         self,
@@ -154,8 +143,8 @@ def connect(config_path: str | None, url: str | None, key: str | None) -> ApiCli
 
 def _logged_in(url: str) -> str | None:
     """The token of a login at this server, renewed where it ends soon; None: nobody is logged in there."""
+    from entrypoints.cli.issuer_client import fresh
     from entrypoints.cli.kept_tokens import keep_token, kept_token
-    from entrypoints.cli.login_flow import fresh
 
     kept = kept_token(url)
     if kept is None:

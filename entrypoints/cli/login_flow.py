@@ -1,28 +1,22 @@
 """Logging in from a command (RFC 8252): the browser comes back to a port of this machine, with a code."""
 
-import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
-from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import click
 
-from domain.egress.addresses import is_this_machine
 from entrypoints.cli.api_client import ApiClient
+from entrypoints.cli.issuer_client import asked_of, check_safe, redeemed
 from entrypoints.cli.kept_tokens import KeptToken
 
 WAIT_S: Final = 300.0
-ASK_S: Final = 20.0
-ANSWER_BYTES_MAX: Final = 256 * 1024
-EARLY_S: Final = 60.0
-"""So long before a token ends another one is asked for."""
 _PAGE: Final = (
     b"<!doctype html><meta charset=utf-8><title>Interchange</title>"
     b"<p>You are logged in. You can close this page and go back to the command line.</p>"
@@ -72,84 +66,19 @@ def log_in(server: ApiClient, show: Callable[[str], None], *, wait_s: float = WA
             "code_verifier": verifier,
             **({"resource": told["resource"]} if told.get("resource") else {}),
         }
-    return _redeemed(provider.token_url, fields, "")
-
-
-def fresh(token: KeptToken, now_s: float) -> KeptToken | None:
-    """The token, or the one that took its place because it ends soon; None: log in again."""
-    if now_s < token.expires_at_s - EARLY_S:
-        return token
-    if not token.refresh_token:
-        return token if now_s < token.expires_at_s else None
-    fields = {
-        "grant_type": "refresh_token",
-        "client_id": token.client_id,
-        "refresh_token": token.refresh_token,
-    }
-    try:
-        return _redeemed(token.token_url, fields, token.refresh_token)
-    except click.ClickException:
-        return token if now_s < token.expires_at_s else None
-
-
-def _redeemed(token_url: str, fields: Mapping[str, str], refresh_token: str) -> KeptToken:
-    form = urlencode(fields).encode()
-    answer = _asked("POST", token_url, form)
-    value, lasts_s = answer.get("access_token"), answer.get("expires_in", 300)
-    if not isinstance(value, str) or not isinstance(lasts_s, int | float):
-        raise click.ClickException("the identity provider gave no token")
-    now_s = time.time()
-    return KeptToken(
-        access_token=value,
-        refresh_token=str(answer.get("refresh_token") or refresh_token),
-        expires_at_s=now_s + float(lasts_s),
-        token_url=token_url,
-        client_id=fields["client_id"],
-    )
+    return redeemed(provider.token_url, fields, "")
 
 
 def _provider(issuer: str) -> _Provider:
     """Raises click.ClickException for an issuer whose word cannot be taken."""
-    said = _asked("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration", None)
+    said = asked_of("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration", None)
     if said.get("issuer") != issuer:
         raise click.ClickException(f"{issuer} says that it is another issuer")
     found = [said.get(name) for name in ("authorization_endpoint", "token_endpoint")]
     for url in found:
-        _check_safe(str(url))
+        check_safe(str(url))
     names_itself = said.get("authorization_response_iss_parameter_supported") is True
     return _Provider(issuer, str(found[0]), str(found[1]), names_itself)
-
-
-def _check_safe(url: str) -> None:
-    parts = urlsplit(url)
-    near = parts.scheme == "http" and is_this_machine(parts.hostname or "")
-    if not parts.hostname or not (parts.scheme == "https" or near):
-        raise click.ClickException("the identity provider must be reached by https")
-
-
-def _asked(method: str, url: str, form: bytes | None) -> dict[str, Any]:
-    """The JSON object of an answer. Follows no redirects."""
-    _check_safe(url)
-    parts = urlsplit(url)
-    connection = ApiClient(f"{parts.scheme}://{parts.netloc}", "").connection(ASK_S)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"accept": "application/json"}
-    if form is not None:
-        headers["content-type"] = "application/x-www-form-urlencoded"
-    try:
-        connection.request(method, path, body=form, headers=headers)
-        response = connection.getresponse()
-        said = json.loads(response.read(ANSWER_BYTES_MAX))
-    except (OSError, HTTPException, ValueError) as error:
-        raise click.ClickException(
-            f"the identity provider cannot be asked ({type(error).__name__})"
-        ) from None
-    finally:
-        connection.close()
-    if response.status != 200 or not isinstance(said, dict):
-        code = str(said.get("error", ""))[:80] if isinstance(said, dict) else ""
-        raise click.ClickException(f"the identity provider answered {response.status} {code}".strip())
-    return said
 
 
 class _Listener:

@@ -49,6 +49,8 @@ NOBODY_ELSE_STEERS = {
     "entrypoints/cli/api_client.py": "a command asks the server its user names",
     "entrypoints/cli/batch_client.py": "the same",
     "entrypoints/cli/demo.py": "a command asks the simulator its user names",
+    "entrypoints/cli/issuer_client.py": "a command asks the issuer of the server its user names",
+    "entrypoints/cli/tls_connection.py": "a command asks the server its user names",
     "entrypoints/cli/usage_source.py": "a command asks the server its user names",
     "entrypoints/jobs/children.py": "the supervisor asks its own children on this machine",
     "entrypoints/jobs/gateway_process.py": "the supervisor asks its own gateway on this machine",

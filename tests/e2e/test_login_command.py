@@ -3,6 +3,7 @@
 import json
 import stat
 import threading
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from entrypoints.cli import login as login_module
+from entrypoints.cli.issuer_client import fresh
 from entrypoints.cli.kept_tokens import KeptToken, kept_token, tokens_file
-from entrypoints.cli.login_flow import fresh
 from entrypoints.cli.main import interchange
 from tests.conftest import missing
 from tests.e2e.stack import Stack
@@ -65,7 +65,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Person(threading.Thread):
-    """Opens the page in a browser, logs in, and comes back to the command's port, where others knock first."""
+    """Opens the page in a browser, logs in, and comes back to the port of the command."""
 
     def __init__(self, url: str, name: str) -> None:
         super().__init__(daemon=True)
@@ -91,7 +91,7 @@ def people(monkeypatch: pytest.MonkeyPatch) -> list[Person]:
         came[-1].start()
         return True
 
-    monkeypatch.setattr(login_module.webbrowser, "open", open_page)
+    monkeypatch.setattr(webbrowser, "open", open_page)
     return came
 
 

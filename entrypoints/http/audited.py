@@ -10,11 +10,12 @@ from starlette.responses import Response
 
 from application.audit_denials import Denials
 from application.audit_trail import AuditTrail, Surroundings
-from domain.errors import InterchangeError
+from domain.errors import Forbidden, InterchangeError
 from domain.tenancy.principal import Principal
 from entrypoints.http.addresses import client_address
 
 RouteKey = tuple[str, str]
+Handle = Callable[[Request, Principal], Awaitable[Any]]
 
 ACTIONS: Final[Mapping[RouteKey, str]] = {
     ("POST", "/auth/logout"): "sessions.end",
@@ -124,15 +125,17 @@ async def entered(
     request: Request,
     by: Principal,
     request_id: str,
-    handle: Callable[[Request, Principal], Awaitable[Any]],
+    handle: Handle,
 ) -> Any:
     """What the handler returns; entered before and after it where the tables say so.
 
     Raises what the handler raises, and StoreUnavailable where it could not be entered: then it was not run.
     """
     changes = route[0] not in ("GET", "HEAD") and route not in ASKING
-    if not changes and route not in READS:
-        return await handle(request, by)
+    if not changes:
+        handle = _telling_denials(audit, route, handle)
+        if route not in READS:
+            return await handle(request, by)
     action, subject = action_of(route), _subject(audit, request, by)
     where = Surroundings(client_address(request.scope), request_id)
     asked = {name: request.query_params[name] for name in ("tenant_id",) if name in request.query_params}
@@ -149,6 +152,20 @@ async def entered(
         else:
             act.details.update(_named(value))
         return value
+
+
+def _telling_denials(audit: DoorAudit, route: RouteKey, handle: Handle) -> Handle:
+    """Whoever looks has no outcome that would say that they were refused inside."""
+
+    async def telling(request: Request, by: Principal) -> Any:
+        try:
+            return await handle(request, by)
+        except Forbidden as refused:
+            if by.tenant_id:
+                audit.denied(request, by, action_of(route), refused)
+            raise
+
+    return telling
 
 
 def _subject(audit: DoorAudit, request: Request, by: Principal) -> str:

@@ -104,6 +104,16 @@ def test_who_is_turned_away_is_entered_once_for_many_times(stack: Stack, client:
     assert unknown[0]["actor"]["kind"] == "nobody"
 
 
+def test_who_looks_for_what_is_anothers_is_entered(stack: Stack, client: httpx.Client) -> None:
+    prying = new_key(client, name="pries", role="auditor", tenant_id="prying")
+    with with_key(stack, prying["key"]) as theirs:
+        assert theirs.get("/api/v1/keys", params={"tenant_id": "default"}).status_code == 403
+        stack.run(door_audit(stack).denials.write())
+        [denied] = entries(theirs, kind="denied")
+    assert (denied["action"], denied["outcome"]) == ("GET /api/v1/keys", "forbidden")
+    assert denied["actor"]["name"] == "pries"
+
+
 def test_views_of_stored_content_and_of_the_trail_are_entered(client: httpx.Client) -> None:
     client.get("/v1/files/file-nobody/content")
     entries(client, action="nothing")
@@ -200,6 +210,10 @@ def test_the_command_line_verifies_the_servers_trail_online_and_offline(
     offline = ("--export", str(export), "--checkpoints", str(kept), "--public-key", key.stdout.strip())
     assert online.exit_code == 0, online.output
     assert command("verify", *offline).exit_code == 0
+    nothing = tmp_path / "nothing.txt"
+    nothing.write_text("")
+    assert command("verify", "--checkpoints", str(nothing)).exit_code == 2
+    assert command("list", "--since", "yesterday").exit_code == 2
 
     export.write_text(export.read_text().replace('"action":"stops.create"', '"action":"stops.creates"', 1))
     changed = command("verify", *offline)

@@ -155,7 +155,7 @@ WIDER: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("wider", WIDER, ids=str)
+@pytest.mark.parametrize("wider", WIDER, ids=range(len(WIDER)))
 async def test_a_change_widens_nothing_beyond_whoever_makes_it(world: World, wider: dict[str, Any]) -> None:
     limits: dict[str, Any] = {
         "networks": ("10.0.0.0/8",),

@@ -70,6 +70,7 @@ KEY_SCHEMAS: dict[str, Schema] = {
                 "expires_at": maybe(_TIME),
                 **PAYERS,
                 **_BOUND,
+                "networks": maybe(_BOUND["networks"]),
             },
             optional=["name", "role", "expires_at", *PAYERS, *_BOUND],
             description="What is left out stays as it is; null takes a limit away.",

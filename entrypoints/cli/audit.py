@@ -16,7 +16,6 @@ from application.ports.audit import AuditQuestion
 from domain.audit.checkpoint import VerifierKey, parse_verifier_key, split_notes
 from domain.audit.entry import BEGUN, KINDS, UNKNOWN
 from domain.audit.verification import Signatures
-from domain.errors import InvalidRequest
 from domain.tenancy.role import OPERATOR_TENANT, local_operator
 from entrypoints.audit_objects import entry_object
 from entrypoints.auditing import Auditing
@@ -140,7 +139,7 @@ def _verify(open_auditing: OpenAuditing) -> click.Command:
         from entrypoints.audit_opening import signature_check
 
         known = [_verifier_key(text) for text in keys]
-        notes = tuple(note for file in checkpoint_files for note in split_notes(file.read_text("utf-8")))
+        notes = tuple(note for file in checkpoint_files for note in _kept_notes(file))
         if export_file is not None:
             if not known:
                 raise click.UsageError("--export needs --public-key: an export cannot vouch for itself")
@@ -154,6 +153,14 @@ def _verify(open_auditing: OpenAuditing) -> click.Command:
         _tell(check, as_json)
 
     return verify
+
+
+def _kept_notes(file: Path) -> list[str]:
+    """A file without any would confirm nothing, and the answer would look as if it did."""
+    notes = split_notes(file.read_text("utf-8", errors="replace"))
+    if not notes:
+        raise click.UsageError(f"--checkpoints: {file} holds no checkpoint")
+    return notes
 
 
 async def _take_all(check: TrailVerification, records: AsyncIterator[Record]) -> None:
@@ -236,7 +243,7 @@ def _moment(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRequest("--since must be a time such as 2030-01-31T12:00:00Z", param="since") from None
+        raise click.UsageError("--since must be a time such as 2030-01-31T12:00:00Z") from None
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.termui import prompt
 
-from domain.errors import InterchangeError, NotFound
+from domain.errors import InterchangeError, InvalidRequest, NotFound
 from domain.tenancy.role import OPERATOR_TENANT, local_operator
 from domain.vault.credential import (
     DEFAULT_FIELD,
@@ -68,6 +68,8 @@ def opened(
     try:
         with open_vault(load_or_exit(config_path)) as vault:
             return run(work(vault))
+    except InvalidRequest as error:
+        raise click.UsageError(error.message) from error
     except InterchangeError as error:
         raise click.ClickException(error.message) from error
 

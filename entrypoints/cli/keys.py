@@ -207,4 +207,6 @@ def _print_table(records: list[KeyRecord], now: datetime) -> None:
 def _narrowed(record: KeyRecord) -> str:
     scopes = "all of its role" if record.permissions is None else ", ".join(sorted(record.permissions))
     models = "" if record.allowed_models is None else f"; models {', '.join(sorted(record.allowed_models))}"
-    return scopes + models
+    networks = f"; from {', '.join(record.networks)}" if record.networks else ""
+    names = "" if record.assertable is None else f"; names {', '.join(sorted(record.assertable))}"
+    return scopes + models + networks + names

@@ -158,6 +158,8 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
         pairs = [text.partition("=") for text in given["scopes"]]
         if any(not sign or not name for name, sign, _ in pairs):
             raise click.UsageError("--scope is written as dimension=value, such as key=*")
+        if len({name for name, _, _ in pairs}) < len(pairs):
+            raise click.UsageError("--scope names a dimension twice; one request has one value of each")
         changes["scope"] = {name: value for name, _, value in pairs}
     return changes
 

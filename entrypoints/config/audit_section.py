@@ -1,8 +1,13 @@
 """`audit`: how long the trail is kept, and where its checkpoints go."""
 
-from pydantic import Field, SecretStr
+import re
+from typing import Final
+
+from pydantic import Field, SecretStr, field_validator
 
 from entrypoints.config.sections import AbsolutePath, Section
+
+_WEB_ADDRESS: Final = re.compile(r"https?://[^\s/?#@]+([/?#]\S*)?")
 
 
 class AuditSettings(Section):
@@ -36,3 +41,10 @@ class AuditSettings(Section):
     checkpoint_webhook_url: SecretStr | None = Field(
         default=None, description="POST each checkpoint to this address."
     )
+
+    @field_validator("checkpoint_webhook_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _WEB_ADDRESS.fullmatch(url.get_secret_value()):
+            raise ValueError("must be an http:// or https:// address without a user")
+        return url

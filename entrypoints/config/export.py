@@ -49,7 +49,10 @@ def _shown(value: Any, path: ConfigPath, references: Mapping[ConfigPath, str]) -
 
 
 def _is_name(path: ConfigPath) -> bool:
-    """Whether the secret-sounding part of a path is somebody's own name for a provider, route or model."""
+    """Whether the secret-sounding part of a path is somebody's own name for a provider, route or model, or
+    the `key` a limit counts by, which is a key's public id."""
+    if path[0] in ("budgets", "rate_limits") and "scope" in path[2:3]:
+        return True
     return not any(part in SECRET_KEYS for part in path[2:]) and path[0] in (
         "providers",
         "routes",

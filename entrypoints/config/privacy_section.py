@@ -27,7 +27,7 @@ def _kind(value: object) -> object:
 
 def _known(name: str) -> str:
     if name not in _GROUPS and name not in PiiKind.__members__:
-        raise ValueError(f"no such kind; known: {', '.join((*_GROUPS, *PiiKind.__members__))}")
+        raise ValueError(f"is no kind; known: {', '.join((*_GROUPS, *PiiKind.__members__))}")
     return name
 
 

@@ -56,6 +56,7 @@ _PATTERNS: Final = {
     r"^[^/\s]+/\S+$": "must be `provider/model`",
     r"^\d{4}-": "must be a date, YYYY-MM-DD",
     r"^[a-z0-9][a-z0-9-]": "must be lower-case letters, digits and dashes",
+    r"^[a-z0-9][a-z0-9_-]": "must be lower-case letters, digits, dashes and underscores",
     r"^[a-z0-9]": "must be lower-case letters, digits, dots, dashes and underscores",
     r"^[A-Za-z0-9]": "must be letters, digits, dots, dashes and underscores, starting with a letter or digit",
 }

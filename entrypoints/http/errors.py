@@ -126,9 +126,11 @@ _OPENAI_TYPE = {
     408: "timeout_error",
     409: "conflict_error",
     413: "invalid_request_error",
+    414: "invalid_request_error",
     422: "invalid_request_error",
     426: "invalid_request_error",
     429: "rate_limit_error",
+    431: "invalid_request_error",
     504: "timeout_error",
 }
 _ANTHROPIC_TYPE = {

@@ -52,7 +52,7 @@ def only_parameters(request: Request, *allowed: str) -> None:
     for name in request.query_params:
         if name not in allowed:
             raise InvalidRequest(
-                f"unknown parameter {name[:40]!r}; allowed: {', '.join(allowed)}", param=name[:80]
+                f"unknown parameter {name[:40]!r}; allowed: {', '.join(allowed) or 'none'}", param=name[:80]
             )
 
 

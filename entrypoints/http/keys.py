@@ -57,7 +57,7 @@ class KeyChangeBody(Body):
     team: str | UnsetType = UNSET
     project: str | UnsetType = UNSET
     cost_center: str | UnsetType = UNSET
-    networks: tuple[str, ...] | UnsetType = UNSET
+    networks: tuple[str, ...] | UnsetType | None = UNSET
     assertable: list[str] | UnsetType | None = UNSET
     integrations: list[str] | UnsetType | None = UNSET
     managed_budgets: list[str] | UnsetType | None = UNSET
@@ -65,7 +65,8 @@ class KeyChangeBody(Body):
     def changes(self) -> dict[str, Any]:
         """The fields that are given."""
         given = {name: getattr(self, name) for name in self.__struct_fields__}
-        return as_terms({name: value for name, value in given.items() if value is not UNSET})
+        terms = as_terms({name: value for name, value in given.items() if value is not UNSET})
+        return terms | {"networks": ()} if self.networks is None else terms
 
 
 class RotationBody(Body):

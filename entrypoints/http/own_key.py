@@ -14,7 +14,7 @@ from entrypoints.budget_objects import account_object
 from entrypoints.http.guard import Door, guarded_routes
 from entrypoints.limit_objects import standing_object
 
-NOT_LIMITED = "no limit is set for this key"
+NOT_LIMITED = "no budget is set for this key"
 OF_BUDGET = "of the budget that leaves this key least"
 
 

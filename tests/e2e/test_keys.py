@@ -225,6 +225,8 @@ def test_a_key_is_changed_shown_and_found(stack: Stack, client: httpx.Client) ->
     assert "hash" not in json.dumps(shown)
     with holding(stack, key["key"]) as elsewhere:
         assert code_of(elsewhere.get(WHO)) == "forbidden"
+    freed = client.put(f"{KEYS}/{key['key_id']}", json={"networks": None, "allowed_models": None})
+    assert (freed.json()["networks"], freed.json()["allowed_models"]) == ([], None)
     page = client.get(KEYS, params={"name": "FINDABLE", "limit": 1}).json()
     assert [found["key_id"] for found in page["keys"]] == [key["key_id"]] and page["next_cursor"] is None
     first = client.get(KEYS, params={"limit": 1}).json()

@@ -236,6 +236,14 @@ def test_a_mistake_on_the_command_line_is_told(world: World) -> None:
     assert world.run("create", "y", "--network", "10.0.0.1/8").exit_code != 0
 
 
+def test_the_list_shows_where_a_key_may_be_used_and_whom_it_may_name(world: World) -> None:
+    world.json("create", "x", "--network", "10.0.0.0/8", "--may-name", "user:alice")
+
+    listed = world.run("list").output
+
+    assert "10.0.0.0/8" in listed and "user:alice" in listed
+
+
 def test_a_pepper_is_dropped_once_nothing_hangs_on_it(world: World) -> None:
     key_id = world.json("create", "x")["key_id"]
 

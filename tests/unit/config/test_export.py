@@ -26,7 +26,8 @@ providers:
 routes:
   key: {targets: [api_key/small], timeouts: {total_s: "${TOTAL:-60}"}}
 storage: {redis_cluster_urls: ["redis://:hidden-five@10.0.0.2:6379"]}
-budgets: [{name: month, scope: {tenant: default}, period: month, limit_usd: 100.50}]
+budgets: [{name: month, scope: {tenant: default, key: "*"}, period: month, limit_usd: 100.50}]
+rate_limits: [{name: each, scope: {key: "*"}, requests: 5, per: minute}]
 """
 ENVIRON = {"ACME_KEY": "hidden-six", "DATABASE_URL": "sqlite:////x/hidden-seven.db", "PORT": "9999"}
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "providers": LazyCommand("entrypoints.cli.providers", "providers", "Providers of the running server."),
     "route": LazyCommand("entrypoints.cli.route", "route", "Explain which provider would answer, and why."),
     "tail": LazyCommand("entrypoints.cli.tail", "tail", "Show requests as they end: who, model, cost, why."),
+    "requests": LazyCommand("entrypoints.cli.requests", "requests", "One request: attempts, cost, content."),
     "budget": LazyCommand("entrypoints.cli.offline", "budget", "Set limits on spending, see how they stand."),
     "limits": LazyCommand("entrypoints.cli.offline", "limits", "Limit requests and tokens, by anything."),
     "usage": LazyCommand("entrypoints.cli.offline", "usage", "What was used and what it cost, by anything."),

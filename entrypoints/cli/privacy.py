@@ -1,4 +1,4 @@
-"""`interchange privacy`: which policies there are, and what they would make of a text or a request."""
+"""`interchange privacy`: which policies there are, what they would make of a text, and users' own data."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ import click
 
 from entrypoints.cli.api_client import connect, server_options
 from entrypoints.cli.configured import config_option
+from entrypoints.cli.privacy_users import erase_user, export_user
 
 PATH: Final = "/api/v1/privacy"
 REFUSED: Final = 1
@@ -101,3 +102,7 @@ def _print(answer: dict[str, Any]) -> None:
         click.echo(answer["text"])
     else:
         click.echo(json.dumps(answer["body"], indent=2, ensure_ascii=False))
+
+
+privacy.add_command(export_user)
+privacy.add_command(erase_user)

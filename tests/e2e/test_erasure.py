@@ -3,11 +3,15 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from entrypoints.cli.privacy import privacy
+from entrypoints.cli.requests import requests
 from tests.e2e.documented import Document
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import CONFIG
@@ -234,6 +238,26 @@ def test_another_tenants_user_of_the_same_name_is_not_touched(stack: Stack) -> N
             assert other.get(f"/api/v1/requests/{theirs}/content").status_code == 200
             records = exported(other, ALICE)
             assert {"request", "recording"} <= {record["record"] for record in records}
+
+
+def test_commands_export_erase_and_show(stack: Stack, tmp_path: Path) -> None:
+    named = ["--url", stack.url, "--key", stack.key]
+    file = tmp_path / "alice.jsonl"
+    run = CliRunner()
+    with stack.client() as client:
+        request_id = leave_traces(client, ALICE)
+        settled(stack)
+
+    shown = run.invoke(requests, ["show", request_id, *named])
+    content = run.invoke(requests, ["show", request_id, "--content", *named])
+    out = run.invoke(privacy, ["export-user", ALICE, "--output", str(file), *named])
+    gone = run.invoke(privacy, ["erase-user", ALICE, "--yes", *named])
+
+    assert (shown.exit_code, content.exit_code, out.exit_code, gone.exit_code) == (0, 0, 0, 0), gone.output
+    assert "attempt:" in shown.output
+    assert SECRET in content.output
+    assert json.loads(file.read_text().splitlines()[-1])["record"] == "end"
+    assert "recording 2" in gone.output
 
 
 @pytest.mark.parametrize("role", ["admin", "auditor", "operator", "viewer", "agent"])

@@ -24,7 +24,11 @@ _MODEL: Final = "both"
 Path = tuple[str | int, ...]
 
 BODIES: Final[dict[str, Any]] = {
-    "CompleteRequest": {"model_requirements": {}, "request": {"messages": _WORDS}, "context": {}},
+    "CompleteRequest": {
+        "model_requirements": {"capabilities": ["text"]},
+        "request": {"messages": _WORDS},
+        "context": {"agent_id": "a", "tenant_id": "default"},
+    },
     "ChatCompletionRequest": {"model": _MODEL, "messages": _WORDS},
     "TextCompletionRequest": {"model": _MODEL, "prompt": "hello"},
     "EmbeddingsRequest": {"model": _MODEL, "input": "hello"},

@@ -12,6 +12,7 @@ from adapters.sql.audit_rows import Bodies, ChainWriter
 from application.ports.system import Clock
 from domain.analytics.event import RequestEvent
 from domain.audit.entry import ACCESS, ACCESS_ACTIONS, DETAILS_LENGTH_MAX, AuditDraft, bounded, canonical
+from domain.tenancy.identity import ID_BEGINS
 
 ATTEMPTS_MAX: Final = 20
 """Attempts that are named one by one; the digest covers all of them."""
@@ -46,7 +47,7 @@ def access_of(event: RequestEvent) -> AuditDraft:
         ACCESS,
         f"{ACCESS_ACTIONS}{event.operation}",
         event.outcome,
-        "key",
+        "token" if event.key_id.startswith(ID_BEGINS) else "key",
         event.key_id,
         "",
         "",

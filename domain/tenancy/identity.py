@@ -14,6 +14,8 @@ from domain.tenancy.role import OPERATOR_TENANT
 TEXT_CHARS_MAX: Final = 200
 VALUES_MAX: Final = 1000
 TENANT_SHAPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+ID_BEGINS: Final = "jwt_"
+"""No key's id begins so."""
 CLAIMED_CHARS_MAX: Final = 300
 """Of a claim that a pattern is tried on."""
 
@@ -35,9 +37,9 @@ class Identity(NamedTuple):
 
     @property
     def key_id(self) -> str:
-        """Stable as long as issuer, subject and tenant are; no key's id looks like it."""
+        """Stable as long as issuer, subject and tenant are."""
         said = "\0".join((self.issuer, self.subject, self.tenant_id))
-        return f"jwt_{hashlib.sha256(said.encode()).hexdigest()[:24]}"
+        return f"{ID_BEGINS}{hashlib.sha256(said.encode()).hexdigest()[:24]}"
 
 
 def identify(issuer: Issuer, claims: Claims) -> Identity:

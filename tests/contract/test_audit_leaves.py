@@ -9,7 +9,7 @@ import pytest
 
 from adapters.memory.audit import RememberingSink
 from adapters.sql.audit import SqlAuditStore
-from adapters.sql.audit_leaves import AuditLeaves
+from adapters.sql.audit_leaves import AuditLeaves, access_of
 from adapters.sql.audit_log import SqlAuditLog
 from adapters.sql.audit_retention import SqlAuditRetention
 from adapters.sql.database import Database
@@ -21,6 +21,7 @@ from contracts.ports.usage import attempt, usage_event
 from domain.analytics.event import RequestEvent
 from domain.audit.entry import ACCESS
 from domain.errors import StoreUnavailable
+from domain.tenancy.identity import ID_BEGINS
 from tests.contract.sql_world import AnySqlWorld
 from tests.unit.audit.trail_world import ToldClock, TrailWorld
 
@@ -57,6 +58,8 @@ async def test_an_entry_says_who_reached_what_and_holds_the_rows_digest(sql: Any
         [each.provider, each.model, each.via, each.outcome] for each in event.attempts
     ]
     assert "somebody" not in str(entry)
+    assert entry.draft.actor_kind == "key"
+    assert access_of(event._replace(key_id=f"{ID_BEGINS}0123")).actor_kind == "token"
 
 
 async def test_rows_that_come_again_are_entered_once(sql: AnySqlWorld) -> None:

@@ -1,6 +1,7 @@
 """Puts together who is let in without a key: by a token of an issuer, or by a login."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from application.ports.sessions import SessionStore
 from application.ports.system import Clock
@@ -23,6 +24,14 @@ class IdentityBackends:
     verifier: TokenVerifier
     provider: IdentityProvider
     sessions: SessionStore
+
+
+class IssuerTold(NamedTuple):
+    """What came of asking an issuer. `problem` empty: its tokens can be checked with so many keys."""
+
+    issuer: str
+    problem: str
+    keys: int = 0
 
 
 class Identities:

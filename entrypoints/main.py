@@ -28,6 +28,8 @@ from entrypoints.command_loop import command_loop, run
 from entrypoints.config.credential_references import credential_names
 from entrypoints.config.environment import read_environment
 from entrypoints.http.app import Application
+from entrypoints.identity import IssuerTold
+from entrypoints.identity_opening import issuers_told
 from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
 from entrypoints.limiting import check_names, declared_limits, stored_limits
 from entrypoints.limits_opening import limit_store
@@ -87,6 +89,11 @@ def redis_facts(loaded: LoadedSettings) -> RedisTold | None:
     Raises InvalidRequest for an address that is none, StoreUnavailable.
     """
     return asyncio.run(redis_told(loaded.settings))
+
+
+def issuer_facts(loaded: LoadedSettings) -> list[IssuerTold]:
+    """What the configured issuers of tokens say of themselves."""
+    return asyncio.run(issuers_told(loaded.settings))
 
 
 @contextmanager

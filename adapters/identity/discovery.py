@@ -1,19 +1,22 @@
 """What OpenID providers say of themselves (OpenID Connect Discovery 1.0), and changing codes for tokens."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from adapters.identity.fetching import Fetching, target_of, unusable
+from adapters.identity.fetching import Fetching, away, target_of, unusable
 from application.ports.http import HttpTransport
 from application.ports.system import Clock
 from application.ports.token_verifier import IdentityProvider, ProviderFacts
-from domain.errors import InvalidToken
+from domain.errors import InvalidToken, StoreUnavailable
 from domain.tenancy.issuer import Issuer
 
 FACTS_KEPT_S: Final = 600.0
 ISSUERS_KEPT_MAX: Final = 1000
+ASKED_AGAIN_AFTER_S: Final = 5.0
+"""One that just failed is not asked at once for everybody who wants to log in."""
 
 
 class Discovery(IdentityProvider):
@@ -23,18 +26,35 @@ class Discovery(IdentityProvider):
         self._fetching = Fetching(transport)
         self._clock = clock
         self._known: dict[str, tuple[float, ProviderFacts]] = {}
+        self._failed_at_s: dict[str, float] = {}
+        self._asking = asyncio.Lock()
 
     async def facts(self, issuer: Issuer) -> ProviderFacts:
-        now = self._clock.monotonic()
+        if (kept := self._kept(issuer)) is not None:
+            return kept
+        async with self._asking:
+            # Somebody else may have asked meanwhile.
+            if (kept := self._kept(issuer)) is not None:
+                return kept
+            url = f"{issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
+            failed_at_s = self._failed_at_s.get(issuer.issuer)
+            if failed_at_s is not None and self._clock.monotonic() - failed_at_s < ASKED_AGAIN_AFTER_S:
+                raise away()
+            if len(self._known) + len(self._failed_at_s) >= ISSUERS_KEPT_MAX:
+                self._known.clear()
+                self._failed_at_s.clear()
+            try:
+                found = _facts(issuer, url, await self._fetching.get(url))
+            except StoreUnavailable:
+                self._failed_at_s[issuer.issuer] = self._clock.monotonic()
+                raise
+            self._known[issuer.issuer] = self._clock.monotonic(), found
+            return found
+
+    def _kept(self, issuer: Issuer) -> ProviderFacts | None:
         kept = self._known.get(issuer.issuer)
-        if kept is not None and now - kept[0] < FACTS_KEPT_S:
-            return kept[1]
-        url = f"{issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
-        found = _facts(issuer, url, await self._fetching.get(url))
-        if len(self._known) >= ISSUERS_KEPT_MAX:
-            self._known.clear()
-        self._known[issuer.issuer] = now, found
-        return found
+        fresh = kept is not None and self._clock.monotonic() - kept[0] < FACTS_KEPT_S
+        return kept[1] if kept is not None and fresh else None
 
     async def redeem(self, facts: ProviderFacts, fields: Mapping[str, str], client_secret: str | None) -> str:
         headers: tuple[tuple[str, str], ...] = ()

@@ -121,6 +121,11 @@ async def _bounded(response: HttpResponse) -> bytes:
 def unusable(url: str, reason: str) -> StoreUnavailable:
     """The log says what was wrong; callers learn that it is not their fault."""
     log.warning("the identity provider at %s cannot be used: %s", url[:200], reason[:300])
+    return away()
+
+
+def away() -> StoreUnavailable:
+    """What callers learn."""
     return StoreUnavailable(
         "tokens cannot be checked: the identity provider cannot be reached", retry_after_s=RETRY_AFTER_S
     )

@@ -84,6 +84,15 @@ class KeySets:
             raise InvalidToken("this token is signed with a key that its issuer does not have")
         return found
 
+    async def usable(self, issuer: Issuer) -> int:
+        """How many keys of this issuer fit what it signs with; asks it now.
+
+        Raises StoreUnavailable.
+        """
+        url = issuer.keys_url or (await self._provider.facts(issuer)).keys_url
+        keys = _read(issuer, await self._fetching.get(url))
+        return sum(any(_fits(each, name) for name in issuer.algorithms) for each in keys)
+
     def _age_s(self, known: _KeySet) -> float:
         return float("inf") if known.fetched_at_s is None else self._clock.monotonic() - known.fetched_at_s
 
@@ -107,16 +116,13 @@ class KeySets:
 
 def _chosen(keys: tuple[_Key, ...], algorithm: str, key_id: str) -> PublicKey | None:
     """The one key that fits; None where none does, or where no id says which of several."""
-    kind = "RSA" if algorithm[:2] in ("RS", "PS") else "OKP" if algorithm == "EdDSA" else "EC"
-    fitting = [
-        each.key
-        for each in keys
-        if each.kind == kind
-        and each.curve == _CURVES.get(algorithm, "")
-        and each.algorithm in ("", algorithm)
-        and (not key_id or each.key_id == key_id)
-    ]
+    fitting = [each.key for each in keys if _fits(each, algorithm) and (not key_id or each.key_id == key_id)]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _fits(key: _Key, algorithm: str) -> bool:
+    kind = "RSA" if algorithm[:2] in ("RS", "PS") else "OKP" if algorithm == "EdDSA" else "EC"
+    return key.kind == kind and key.curve == _CURVES.get(algorithm, "") and key.algorithm in ("", algorithm)
 
 
 def _read(issuer: Issuer, document: Mapping[str, Any]) -> tuple[_Key, ...]:

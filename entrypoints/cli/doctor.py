@@ -16,6 +16,7 @@ import click
 from domain.errors import InterchangeError
 from entrypoints.cli.api_client import ApiClient, read_state
 from entrypoints.cli.configured import config_option
+from entrypoints.cli.doctor_identity import identity_findings
 from entrypoints.cli.doctor_tls import certificate_findings
 from entrypoints.cli.findings import Finding
 from entrypoints.config.loading import LoadedSettings, load_settings
@@ -61,6 +62,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
     yield from _redis(loaded)
     yield from _stores(loaded)
     yield from certificate_findings(loaded)
+    yield from identity_findings(loaded)
     yield _open_files(loaded)
     yield _gateway(loaded)
     yield from _server(loaded)

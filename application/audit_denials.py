@@ -48,9 +48,9 @@ class Denials:
         if by is None:
             alike = _Alike(tenant_id, "nobody", "", "", "", bounded(address), action, code)
         else:
-            alike = _Alike(
-                tenant_id, by.kind, by.key_id, bounded(by.key_name), by.role, bounded(address), action, code
-            )
+            # Of tokens the name is that of a user, who may have to be forgotten; usage rows know the id.
+            name = "" if by.kind == "token" else bounded(by.key_name)
+            alike = _Alike(tenant_id, by.kind, by.key_id, name, by.role, bounded(address), action, code)
         counted = self._counts.get(alike)
         if counted is None:
             theirs = self._of_tenant.get(tenant_id, 0)

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,15 @@ async def test_refusals_that_cannot_be_entered_are_counted_on(store: InMemoryAud
 
     [entry] = await store.read("default", 1, 10)
     assert json.loads(entry.draft.details)["times"] == 2
+
+
+async def test_refusals_of_tokens_name_nobody(store: InMemoryAuditStore) -> None:
+    denials = Denials(store, ToldClock())
+    alice = replace(local_operator(), kind="token", key_id="jwt_1", key_name="alice", subject="alice")
+
+    denials.note(alice, "keys.create", "forbidden", "10.0.0.1")
+    await denials.write()
+
+    [entry] = await store.read(alice.tenant_id, 1, 10)
+    assert entry.draft.actor_id == "jwt_1"
+    assert "alice" not in str(entry)

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable
 from dataclasses import replace
+from functools import partial
+from threading import Event
 from typing import Final, NamedTuple
 
 from application.inspection import Inspector
@@ -105,12 +107,14 @@ class PrivacyInspector(Inspector):
         home, bodies = job.request.home, job.request.body
         if home is not None and home.elsewhere is not None:
             bodies += home.elsewhere
-        return await self.offloading(job.principal.tenant_id, bodies, lambda: self.rewritten(job, policy))
+        work = partial(self.rewritten, job, policy)
+        return await self.offloading(job.principal.tenant_id, bodies, work)
 
-    def rewritten(self, job: Job, policy: EffectivePolicy) -> Rewritten:
+    def rewritten(self, job: Job, policy: EffectivePolicy, nobody_waits: Event | None = None) -> Rewritten:
         """The request's bodies as the policy has them; changes nothing."""
         request = job.request
         work = PolicyWork(policy, self.detector, self.placeholders(job.principal.tenant_id))
+        work.nobody_waits = nobody_waits
         body = self.texts.request(request.dialect, request.body, request.content_type, work)
         elsewhere = None if request.home is None else request.home.elsewhere
         if elsewhere is not None:

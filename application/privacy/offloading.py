@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import Final, TypeVar
 
 from domain.errors import InterchangeError, PrivacyUnavailable, StoreUnavailable
@@ -38,11 +39,15 @@ _HIDDEN_SHARE: Final = 8
 class _Turns:
     """Of one tenant."""
 
-    __slots__ = ("turn", "waiting")
+    __slots__ = ("turn", "waiting", "working")
 
     def __init__(self) -> None:
         self.turn = asyncio.Semaphore(1)
-        self.waiting = 0
+        self.waiting = self.working = 0
+
+    @property
+    def idle(self) -> bool:
+        return not (self.waiting or self.working)
 
 
 class Offloading:
@@ -54,10 +59,15 @@ class Offloading:
         self._tenants: dict[str, _Turns] = {}
         self._waiting = 0
 
-    async def __call__(self, tenant_id: str, body: bytes, work: Callable[[], T]) -> T:
-        """The result of `work`, which reads `body`: at once where that is quick. Raises as `at_once`."""
+    async def __call__(self, tenant_id: str, body: bytes, work: Callable[[Event], T]) -> T:
+        """The result of `work`, which reads `body`: at once where that is quick. Raises as `at_once`.
+
+        Work in a thread cannot be ended from outside: it looks at the event now and then, and ends when that
+        is set, because nobody waits for it any more.
+        """
+        nobody_waits = Event()
         if is_quick(body):
-            return self.at_once(work)
+            return self.at_once(lambda: work(nobody_waits))
         turns = self._tenants.get(tenant_id) or _Turns()
         if self._waiting >= WAITING_MAX or turns.waiting >= WAITING_EACH_MAX:
             raise PrivacyUnavailable(
@@ -68,23 +78,27 @@ class Offloading:
         turns.waiting += 1
         try:
             async with asyncio.timeout(WITHIN_S):
-                return await self._in_turn(turns, work)
+                return await self._in_turn(turns, lambda: work(nobody_waits))
         except TimeoutError:
             raise PrivacyUnavailable(
                 f"the body was not read for personal data within {WITHIN_S:g} s",
                 retry_after_s=RETRY_AFTER_S,
             ) from None
         finally:
+            nobody_waits.set()
             self._waiting -= 1
             turns.waiting -= 1
-            if not turns.waiting and self._tenants.get(tenant_id) is turns:
-                del self._tenants[tenant_id]
+            self._forget_idle()
+
+    def _forget_idle(self) -> None:
+        for tenant_id in [each for each, turns in self._tenants.items() if turns.idle]:
+            del self._tenants[tenant_id]
 
     async def _in_turn(self, turns: _Turns, work: Callable[[], T]) -> T:
-        """Whoever leaves while a thread works for it keeps the thread's place taken until it is done."""
-        async with turns.turn:
+        """Whoever leaves while a thread works for it keeps its turn, and the thread, until that is done."""
+        await turns.turn.acquire()
+        try:
             await self._slots.acquire()
-            loop = asyncio.get_running_loop()
             try:
                 if self._threads is None:
                     self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="privacy")
@@ -92,13 +106,23 @@ class Offloading:
             except BaseException:
                 self._slots.release()
                 raise
-            job.add_done_callback(lambda done: self._freed(loop, done))
-            return await asyncio.wrap_future(job)
+        except BaseException:
+            turns.turn.release()
+            raise
+        loop = asyncio.get_running_loop()
+        turns.working += 1
 
-    def _freed(self, loop: asyncio.AbstractEventLoop, done: "Future[T]") -> None:
-        del done
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._slots.release)
+        def freed() -> None:
+            self._slots.release()
+            turns.turn.release()
+            turns.working -= 1
+
+        def done(_: "Future[T]") -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(freed)
+
+        job.add_done_callback(done)
+        return await asyncio.wrap_future(job)
 
     @staticmethod
     def at_once(work: Callable[[], T]) -> T:

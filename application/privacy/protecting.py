@@ -1,5 +1,7 @@
 """What a privacy policy does to the answer of one request."""
 
+from threading import Event
+
 from application.answer_stream import AnswerStream
 from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer
@@ -44,7 +46,8 @@ class EnforcedAnswer(Protection):
         if not self._policy.enforces_answers:
             return answer
 
-        def rewritten() -> bytes:
+        def rewritten(nobody_waits: Event) -> bytes:
+            self._work.nobody_waits = nobody_waits
             return self._texts.answer(self._dialect, answer.body, answer.content_type, self._work)
 
         try:

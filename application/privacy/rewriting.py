@@ -1,11 +1,12 @@
 """Doing to texts what a policy says, and undoing it for the caller who sent them."""
 
 from collections.abc import Set
+from threading import Event
 from typing import Final, NamedTuple
 
 from application.ports.pii_detector import PiiDetector
 from application.ports.text_fields import RunningText, TextWork
-from domain.errors import PiiBlocked
+from domain.errors import PiiBlocked, PrivacyUnavailable
 from domain.privacy.finding import Finding
 from domain.privacy.kinds import PiiKind
 from domain.privacy.placeholders import Placeholders, certain_until, is_placeholder, redaction
@@ -49,6 +50,8 @@ class PolicyWork(TextWork):
         self.blocked: list[Noted] = []
         self.demands: dict[RouteDemand, None] = {}
         self.routed = False
+        self.nobody_waits: Event | None = None
+        """Set from outside when the work is in vain."""
         self.hides_logprobs = answer and bool(policy.enforced[Where.ANSWERS])
         self._answer = answer
         self._dry = dry
@@ -58,6 +61,7 @@ class PolicyWork(TextWork):
         kinds = self._sought[where]
         if not kinds or not text:
             return text
+        self.check_wanted()
         if len(text) > PIECE_CHARS:
             said = self._in_pieces(text, where, path, before)
         else:
@@ -69,10 +73,18 @@ class PolicyWork(TextWork):
             said = self.replaced(read, found, start, len(read), where, path)
         return text if said == text else said
 
+    def check_wanted(self) -> None:
+        """Raises PrivacyUnavailable once nobody waits for what is done here."""
+        if self.nobody_waits is not None and self.nobody_waits.is_set():
+            raise PrivacyUnavailable("nobody waits for it to be read any more")
+
     def _in_pieces(self, text: str, where: Where, path: str, before: str) -> str:
         """A long text, so that nobody else waits for the whole of it."""
         running = self.running(where, path, before)
-        said = [running.feed(text[at : at + PIECE_CHARS]) for at in range(0, len(text), PIECE_CHARS)]
+        said = []
+        for at in range(0, len(text), PIECE_CHARS):
+            self.check_wanted()
+            said.append(running.feed(text[at : at + PIECE_CHARS]))
         said.append(running.end())
         return "".join(said)
 

@@ -22,8 +22,8 @@ log = logging.getLogger("interchange")
 BODIES_MAX: Final = 256
 """Waiting to be looked at; later ones are not."""
 BODY_BYTES_MAX: Final = 64 * 1024
-REST_PER_WORK: Final = 19.0
-"""So many times as long as a look took, the thread rests after it: 5 % of one processor at most."""
+REST_PER_WORK: Final = 49.0
+"""So many times as long as a look took, the thread rests after it: 2 % of one processor at most."""
 REST_S_MAX: Final = 60.0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Event
 from typing import Final
 
 from application.ports.wire import FAMILY
@@ -71,7 +72,7 @@ class CheckPrivacy:
         work = self._inspector.dry_work(by.tenant_id, policy)
         read = (asked.text or "").encode("utf-8", "replace") if asked.body is None else asked.body
         text, body = await self._inspector.offloading(
-            by.tenant_id, read, lambda: self._rewritten(asked, work)
+            by.tenant_id, read, lambda nobody_waits: self._rewritten(asked, work, nobody_waits)
         )
         allowed = not work.blocked
         return PrivacyVerdict(
@@ -93,7 +94,10 @@ class CheckPrivacy:
         tenant = self._inspector.tenants.of(by.tenant_id).privacy
         return self._inspector.policies.effective(asked.policy, tenant)
 
-    def _rewritten(self, asked: AskedPrivacy, work: PolicyWork) -> tuple[str | None, bytes | None]:
+    def _rewritten(
+        self, asked: AskedPrivacy, work: PolicyWork, nobody_waits: Event
+    ) -> tuple[str | None, bytes | None]:
+        work.nobody_waits = nobody_waits
         if asked.body is None:
             return work.whole(asked.text or "", asked.where, "text"), None
         return None, self._inspector.texts.request(asked.dialect, asked.body, "application/json", work)

@@ -52,5 +52,5 @@ class TenantRegistry(KeyRegistry):
         return replace(new, cost_center=project.cost_center)
 
     async def register(self, tenant_id: str) -> None:
-        if self._book.known(tenant_id) is None:
-            await self._tenants.register(tenant_id, self._clock.utc_now(), tenants_max=TENANTS_MAX)
+        # What the book knows may have been removed on another instance a moment ago.
+        await self._tenants.register(tenant_id, self._clock.utc_now(), tenants_max=TENANTS_MAX)

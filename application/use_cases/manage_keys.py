@@ -80,9 +80,14 @@ class CreateKey:
 
     async def keep(self, created: CreatedKey) -> None:
         """From now on it lets its holder in. Raises Conflict (too many tenants), StoreUnavailable."""
+        tenant_id = created.record.tenant_id
         if self._registry is not None:
-            await self._registry.register(created.record.tenant_id)
+            await self._registry.register(tenant_id)
         await self._store.add(created.record)
+        if self._registry is not None:
+            # Removed in between, with nothing left in it yet? A key keeps it from now on.
+            with suppress(StoreUnavailable, Conflict):
+                await self._registry.register(tenant_id)
         await tell(self._changed)
 
 

@@ -64,6 +64,14 @@ class Entrance:
         tenant = self._tenants.known(principal.tenant_id)
         if tenant is not None and not tenant.active:
             raise self._noted(scope, principal, TenantSuspended(tenant.tenant_id))
+        if (
+            tenant is not None
+            and tenant.projects_enforced
+            and principal.kind == "token"
+            and not principal.project
+        ):
+            refusal = Forbidden("this tenant wants a project, and the token names none (project_claim)")
+            raise self._noted(scope, principal, refusal)
         if principal.networks or (tenant is not None and tenant.networks):
             address = client_address(scope)
             theirs = () if tenant is None else tenant.networks

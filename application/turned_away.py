@@ -28,6 +28,16 @@ class TurnedAway:
         self.total = 0
         """Bad credentials since the start."""
 
+    def refuse(self, address: str) -> None:
+        """For attempts that cost somebody else something: none is made once an address failed too often.
+
+        Raises TooManyFailures.
+        """
+        now = self._clock.monotonic()
+        since, failures = self._seen.get(_network(address), (now, 0))
+        if failures >= self._per_minute and now - since < WINDOW_S:
+            raise self._too_many(since, now)
+
     def count(self, address: str) -> None:
         """One more. Raises TooManyFailures when it is one too many."""
         self.total += 1
@@ -40,11 +50,14 @@ class TurnedAway:
         if len(self._seen) > ADDRESSES_MAX:
             self._seen.popitem(last=False)
         if failures >= self._per_minute:
-            raise TooManyFailures(
-                f"more than {self._per_minute} bad credentials came from your address within a minute; "
-                "a good one is let in at once",
-                retry_after_s=max(1.0, since + WINDOW_S - now),
-            )
+            raise self._too_many(since, now)
+
+    def _too_many(self, since: float, now: float) -> TooManyFailures:
+        return TooManyFailures(
+            f"more than {self._per_minute} bad credentials came from your address within a minute; a good "
+            "one is let in at once",
+            retry_after_s=max(1.0, since + WINDOW_S - now),
+        )
 
 
 def _network(address: str) -> str:

@@ -59,6 +59,17 @@ class Entrance:
         reach_as(principal)
         return principal
 
+    def check_login(self, scope: Scope) -> None:
+        """Raises TooManyFailures before an identity provider is asked once more for such an address."""
+        self._turned_away.refuse(client_address(scope))
+
+    def note_login(self, scope: Scope, error: Unauthenticated | Forbidden) -> None:
+        """A login that let nobody in. Raises TooManyFailures when it is one too many."""
+        address = client_address(scope)
+        self.on_refused(None, "sessions.create", error.code, address)
+        if isinstance(error, Unauthenticated):
+            self._turned_away.count(address)
+
     def check_place(self, scope: Scope, principal: Principal) -> None:
         """Raises Forbidden where somebody known may not come in: a suspended tenant, or this address."""
         tenant = self._tenants.known(principal.tenant_id)

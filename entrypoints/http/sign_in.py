@@ -48,6 +48,7 @@ class _Pages:
     async def log_in(self, request: Request, by: Principal) -> Any:
         """Sends the browser to the provider."""
         only_parameters(request, "return_to")
+        self._door.entrance.check_login(request.scope)
         target = request.query_params.get("return_to", "/")
         if len(target) > _PATH_CHARS_MAX or not _LOCAL_PATH.fullmatch(target) or "//" in target:
             raise InvalidRequest("return_to must be a path of this server", param="return_to")
@@ -68,10 +69,11 @@ class _Pages:
             asked.get("code", ""), asked.get("state", ""), asked.get("iss", ""), asked.get("error", "")
         )
         address, session_secret = client_address(request.scope), secrets.token_urlsafe(32)
+        self._door.entrance.check_login(request.scope)
         try:
             session = await self._identities.log_in.finish(pending[:43], back, session_secret)
         except (Unauthenticated, Forbidden) as error:
-            self._door.audit.denials.note(None, "sessions.create", error.code, address)
+            self._door.entrance.note_login(request.scope, error)
             raise
         person = self._identities.sessions.principal(session)
         where = Surroundings(address, "")

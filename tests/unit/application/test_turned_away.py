@@ -51,3 +51,17 @@ def test_whoever_failed_least_recently_is_forgotten_first() -> None:
 
     assert len(counter._seen) == ADDRESSES_MAX
     counter.count("10.0.0.0")
+
+
+def test_whoever_failed_too_often_makes_no_costly_attempt_until_the_minute_is_over() -> None:
+    clock = SteppingClock()
+    counter = TurnedAway(clock, per_minute=2)
+    for _ in range(2):
+        counter.refuse("203.0.113.7")
+        counter.count("203.0.113.7")
+
+    with pytest.raises(TooManyFailures):
+        counter.refuse("203.0.113.7")
+    counter.refuse("203.0.113.8")
+    clock.advance(60)
+    counter.refuse("203.0.113.7")

@@ -4,6 +4,7 @@ import ast
 import inspect
 
 from application.use_cases.answer_llm_request import AnswerLlmRequest
+from application.use_cases.stored_responses import StoredResponses
 from entrypoints.http.asked_about import AskedAbout
 from tests.architecture.repository import modules, name_of, tree
 
@@ -20,7 +21,15 @@ MADE_IN = {
     "entrypoints/http/media.py": "goes through `begin`",
 }
 """Where it is said who a call is for, and why nobody can be named there whom the caller may not name."""
-READ_BY = {"asked_about.py", "cache.py", "callers.py", "complete.py", "llm.py", "media.py"}
+READ_BY = {
+    "asked_about.py",
+    "cache.py",
+    "callers.py",
+    "complete.py",
+    "llm.py",
+    "media.py",
+    "responses_resources.py",
+}
 HEADERS = {b"x-interchange-user-id", b"x-interchange-agent-id"}
 
 
@@ -55,5 +64,5 @@ def test_their_headers_are_read_by_one_function_for_callers_that_are_known() -> 
 
 
 def test_whatever_is_sent_or_explained_is_checked_first() -> None:
-    for way_in in (AnswerLlmRequest.begin, AskedAbout.read):
+    for way_in in (AnswerLlmRequest.begin, AskedAbout.read, StoredResponses._read_by):
         assert "speak_for(" in inspect.getsource(way_in)

@@ -28,6 +28,8 @@ THROUGH_THE_PIPELINE = {
     ("application/use_cases/warm_cache.py", "pipeline.complete"),
     # Of a kept answer to an idempotency key; nothing is sent.
     ("entrypoints/http/llm.py", "self._gate.book.complete"),
+    # Work for a thread of this process.
+    ("application/privacy/offloading.py", "self._threads.submit"),
 }
 FREE_RESOURCES = {
     "application/use_cases/stored_responses.py": "fetches, deletes, cancels what was billed when made",
@@ -36,6 +38,7 @@ FREE_RESOURCES = {
 }
 SENDERS = {
     "adapters/audit/sinks.py": "checkpoints of the audit trail",
+    "adapters/guardrails/webhook.py": "texts to a guardrail of the operator's own",
     "adapters/vault_transit/keys.py": "data keys to wrap and unwrap",
     "adapters/identity/fetching.py": "keys and logins of issuers",
     "adapters/wire/exchange.py": "behind LlmProvider",

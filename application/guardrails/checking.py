@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Final
 
 from application.guardrails.counting import GuardrailCounts
@@ -15,7 +16,7 @@ from application.ports.guardrail import (
     SchemaReader,
 )
 from application.ports.pii_detector import PiiDetector
-from domain.errors import GuardrailBlocked, StoreUnavailable
+from domain.errors import GuardrailBlocked, GuardrailUnavailable, StoreUnavailable
 from domain.guardrails.checks import Placed, match_patterns, measure, suspect
 from domain.guardrails.terms import (
     NOTHING,
@@ -122,10 +123,16 @@ class Checks:
         guardrails: Sequence[Guardrail],
         texts: Sequence[TextSeen],
         unread: Sequence[tuple[Where, str]] = (),
+        nobody_waits: Event | None = None,
     ) -> Outcome:
-        """What needs nobody else. Synchronous; changes nothing but the counts."""
+        """What needs nobody else. Synchronous; changes nothing but the counts.
+
+        Raises GuardrailUnavailable as soon as nobody waits for it any more.
+        """
         outcome = Outcome(list(texts), tuple(texts))
         for guardrail in guardrails:
+            if nobody_waits is not None and nobody_waits.is_set():
+                raise GuardrailUnavailable("nobody waits for it any more")
             hidden = next((path for where, path in unread if where in guardrail.where), None)
             if hidden is not None:
                 self._object(outcome, guardrail, Found(reason="cannot be read as text"), path=hidden)

@@ -7,7 +7,7 @@ from application.ports.telemetry import Gauge
 
 
 class GuardrailCounts:
-    """Of this process."""
+    """Of this process. Adding is not exact where threads that read large bodies do it at once."""
 
     def __init__(self) -> None:
         self.verdicts: Counter[tuple[str, str]] = Counter()

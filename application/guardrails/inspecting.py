@@ -1,9 +1,10 @@
 """Asking guardrails about a request before anything of it leaves, and about its answer."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from threading import Event
+from typing import Final, NamedTuple, TypeVar
 
 from application.answer_stream import AnswerStream
 from application.guardrails.book import GuardrailBook, GuardrailSet
@@ -16,7 +17,7 @@ from application.job import Job
 from application.ports.llm import UpstreamAnswer
 from application.ports.text_fields import TextFields
 from application.ports.wire import RequestReader
-from application.privacy.offloading import Offloading
+from application.privacy.offloading import Offloading, is_quick
 from application.protection import Protection
 from application.tenant_book import TenantBook
 from domain.errors import GuardrailUnavailable, InterchangeError
@@ -27,6 +28,9 @@ from domain.routing.target import Route
 
 T = TypeVar("T")
 log = logging.getLogger("interchange")
+
+INLINE_STEPS_MAX: Final = 1_000_000
+"""At worst; about 20 ms. More is read in a thread."""
 
 Unread = list[tuple[Where, str]]
 
@@ -82,15 +86,22 @@ class GuardrailInspector(Inspector):
             outcome.refuse(answer=False)
             await self._rewrite(job, outcome)
 
-    async def apart(self, tenant_id: str, body: bytes, work: Callable[[], T]) -> T:
-        """The result of `work`, which reads `body`, without letting others wait for it.
+    async def apart(
+        self,
+        tenant_id: str,
+        body: bytes,
+        work: Callable[[Event], T],
+        guardrails: Iterable[Guardrail] = (),
+    ) -> T:
+        """The result of `work`, which reads `body` for these guardrails, without letting others wait for it.
+        The event it gets is set when nobody waits any more.
 
         Raises GuardrailUnavailable, and what it refuses with.
         """
 
-        def safely() -> T:
+        def safely(nobody_waits: Event) -> T:
             try:
-                return work()
+                return work(nobody_waits)
             except InterchangeError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing goes on unread
@@ -98,7 +109,10 @@ class GuardrailInspector(Inspector):
                 log.error("guardrails could not be asked: %s", type(error).__name__)
                 raise GuardrailUnavailable("guardrails cannot be asked") from None
 
-        return await self._offloading(tenant_id, body, safely)
+        steps = len(body) * sum(each.steps for each in guardrails)
+        return await self._offloading(
+            tenant_id, body, safely, quick=steps <= INLINE_STEPS_MAX and is_quick(body)
+        )
 
     def body_of(self, job: Job, route: str, *, answer: bool) -> Body:
         """Whose texts these are."""
@@ -121,15 +135,15 @@ class GuardrailInspector(Inspector):
             job.protections.append(GuardedAnswer(self, job, route.name, guardrails.answered))
 
     async def _here(self, job: Job, asked: tuple[Guardrail, ...]) -> Outcome:
-        def read() -> Outcome:
+        def read(nobody_waits: Event) -> Outcome:
             gathering = Gathering()
             request = job.request
             self.texts.request(request.dialect, request.body, request.content_type, gathering)
             if request.home is not None and request.home.elsewhere is not None:
                 self.texts.request(request.dialect, request.home.elsewhere, request.content_type, gathering)
-            return self.checks.here(asked, gathering.texts, gathering.unread)
+            return self.checks.here(asked, gathering.texts, gathering.unread, nobody_waits)
 
-        return await self.apart(job.principal.tenant_id, _bodies(job.request), read)
+        return await self.apart(job.principal.tenant_id, _bodies(job.request), read, asked)
 
     async def _rewrite(self, job: Job, outcome: Outcome) -> None:
         replacements, request = outcome.replacements, job.request
@@ -137,7 +151,7 @@ class GuardrailInspector(Inspector):
             return
         work = Replacing(replacements)
 
-        def rewritten() -> tuple[bytes, bytes | None]:
+        def rewritten(_: Event) -> tuple[bytes, bytes | None]:
             body = self.texts.request(request.dialect, request.body, request.content_type, work)
             elsewhere = None if request.home is None else request.home.elsewhere
             if elsewhere is not None:
@@ -174,7 +188,7 @@ class GuardedAnswer(Protection):
         """Raises GuardrailBlocked, GuardrailUnavailable."""
         texts = self._inspector.texts
 
-        def gathered() -> Gathering:
+        def gathered(_: Event) -> Gathering:
             gathering = Gathering()
             try:
                 texts.answer(self._dialect, answer.body, answer.content_type, gathering)
@@ -188,7 +202,7 @@ class GuardedAnswer(Protection):
         if not replacements:
             return answer
 
-        def rewritten() -> bytes:
+        def rewritten(_: Event) -> bytes:
             return texts.answer(self._dialect, answer.body, answer.content_type, Replacing(replacements))
 
         return answer._replace(body=await self._inspector.apart(self._tenant_id, answer.body, rewritten))
@@ -236,7 +250,10 @@ class GuardedAnswer(Protection):
     ) -> Outcome:
         checks = self._inspector.checks
         return await self._inspector.apart(
-            self._tenant_id, raw, lambda: checks.here(guardrails, texts, unread)
+            self._tenant_id,
+            raw,
+            lambda nobody_waits: checks.here(guardrails, texts, unread, nobody_waits),
+            guardrails,
         )
 
 

@@ -59,14 +59,17 @@ class Offloading:
         self._tenants: dict[str, _Turns] = {}
         self._waiting = 0
 
-    async def __call__(self, tenant_id: str, body: bytes, work: Callable[[Event], T]) -> T:
-        """The result of `work`, which reads `body`: at once where that is quick. Raises as `at_once`.
+    async def __call__(
+        self, tenant_id: str, body: bytes, work: Callable[[Event], T], *, quick: bool | None = None
+    ) -> T:
+        """The result of `work`, which reads `body`: at once where that is quick; None: as for a detector.
+        Raises as `at_once`.
 
         Work in a thread cannot be ended from outside: it looks at the event now and then, and ends when that
         is set, because nobody waits for it any more.
         """
         nobody_waits = Event()
-        if is_quick(body):
+        if is_quick(body) if quick is None else quick:
             return self.at_once(lambda: work(nobody_waits))
         turns = self._tenants.get(tenant_id) or _Turns()
         if self._waiting >= WAITING_MAX or turns.waiting >= WAITING_EACH_MAX:

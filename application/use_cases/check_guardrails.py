@@ -1,6 +1,7 @@
 """What guardrails there are, and what they would say to a text or a body. Nothing is sent to a provider."""
 
 from dataclasses import dataclass
+from threading import Event
 
 from application.guardrails.book import GuardrailSet
 from application.guardrails.checking import Body, Outcome
@@ -73,11 +74,11 @@ class CheckGuardrails:
         raw = asked.body if asked.body is not None else (asked.text or "").encode(errors="replace")
         checks = self._inspector.checks
 
-        def here() -> Outcome:
+        def here(_: Event) -> Outcome:
             gathering = self._gathered(asked)
             return checks.here(now, gathering.texts, gathering.unread)
 
-        outcome = await self._inspector.apart(by.tenant_id, raw, here)
+        outcome = await self._inspector.apart(by.tenant_id, raw, here, now)
         whose = Body(
             request_id=self._ids.next("req"), tenant_id=by.tenant_id, route=asked.route, answer=answer
         )

@@ -122,10 +122,21 @@ def score(signs: set[Sign] | frozenset[Sign]) -> float:
     return round(1.0 - innocent, 3)
 
 
+_WORDS: Final[Mapping[Sign, tuple[str, ...]]] = {
+    Sign.OVERRIDE: ("ignor", "disregard", "forget", "overrid", "bypass", "new ", "olvid"),
+    Sign.ROLE_PLAY: (" now", "mode", "prompt", "pretend", "act", "behav", "roleplay"),
+    Sign.EXTRACTION: ("prompt", "instruction", "message", "above"),
+    Sign.DELIMITER: ("<", "[", "#", "\n\n"),
+    Sign.EXFILTRATION: ("](", "src"),
+}
+"""Without one of these in it, a text cannot show the sign: most texts are done with then."""
+
+
 def _phrases(text: str) -> Iterator[Sign]:
     text = _SPACES.sub(" ", folded(text)).replace(" \n", "\n")
+    lowered = text.lower()
     for sign, expressions in _PHRASES.items():
-        if any(expression.found(text) for expression in expressions):
+        if any(word in lowered for word in _WORDS[sign]) and any(each.found(text) for each in expressions):
             yield sign
 
 

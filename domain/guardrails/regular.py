@@ -20,7 +20,9 @@ WIDTH_MAX: Final = 4000
 STEPS_MAX: Final = 5000
 """How often a character may be looked at, at worst, for each place where a match could begin."""
 PIECE_CHARS: Final = 16 * 1024
-"""A search in one text lets no other thread run, so that long ones are searched in pieces."""
+PIECE_CHARS_MIN: Final = 256
+PIECE_STEPS: Final = 1_000_000
+"""A search in one text lets no other thread run, so that long ones are searched in pieces of so much work."""
 _DEPTH_MAX: Final = 20
 _WHOLE_UNBOUNDED_MAX: Final = 20_000
 _CLASSES: Final = frozenset("dDwWsS")
@@ -48,8 +50,9 @@ class Regular:
         """Where its matches are, in order, without overlap; none begins before `start`."""
         length = len(text)
         at = start
+        piece = max(PIECE_CHARS_MIN, min(PIECE_CHARS, PIECE_STEPS // self.steps))
         while at <= length:
-            last = at + PIECE_CHARS
+            last = at + piece
             # Whatever begins in this piece can be seen whole, and one character behind it.
             end = min(length, last + self.width + 1)
             found = self.pattern.search(text, at, end)

@@ -18,6 +18,10 @@ ANSWERED: Final = frozenset({Where.ANSWERS, Where.TOOL_ARGUMENTS})
 """Places of answers; tool arguments also stand in the history of requests."""
 
 
+INJECTION_STEPS: Final = 500
+"""What looking for signs of an injection takes, at worst, by character."""
+
+
 class Action(IntEnum):
     """What follows when a check objects, from the mildest."""
 
@@ -137,6 +141,13 @@ class Guardrail:
     @property
     def outside(self) -> bool:
         return self.kind is Kind.WEBHOOK
+
+    @cached_property
+    def steps(self) -> int:
+        """How often it may look at a character, at worst."""
+        if isinstance(self.rule, PatternRule):
+            return sum(each.steps for each in self.rule.deny) or 1
+        return INJECTION_STEPS if self.kind is Kind.INJECTION else 1
 
     @cached_property
     def digest(self) -> str:

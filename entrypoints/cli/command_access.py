@@ -106,6 +106,8 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "cache warm": _CACHE,
     "stop": Access(Works.SERVER, "agents.stop"),
     "connect": Access(Works.SERVER),
+    "guardrails check": Access(Works.SERVER, "guardrails.read"),
+    "guardrails list": Access(Works.SERVER, "guardrails.read"),
     "import litellm": _KEYS,
     "batch run": Access(Works.SERVER, "batch.write"),
     "batch list": Access(Works.SERVER, "batch.read"),

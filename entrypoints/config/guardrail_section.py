@@ -29,6 +29,7 @@ from entrypoints.config.sections import Section, Share, Url, Word
 GUARDRAILS_MAX: Final = 200
 PATTERNS_MAX: Final = 200
 SCHEMA_BYTES_MAX: Final = 64 * 1024
+WINDOW_STEPS_MAX: Final = 200_000
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _OPTIONS: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.PATTERNS: frozenset({"deny", "unless", "allow", "ignore_case"}),
@@ -197,7 +198,10 @@ class GuardrailSettings(Section):
         if action is Action.REDACT and (kind not in _REDACTS or self.allow):
             raise ValueError(f"{kind.value} cannot say what would be right there, so it cannot redact")
         if self.stream == "window" and not self._may_window():
-            raise ValueError(f"{kind.value} with {action.name.lower()} needs the whole answer: stream: hold")
+            raise ValueError(
+                f"{kind.value} with {action.name.lower()} needs the whole answer, or its patterns too much "
+                "work for every piece of it: stream: hold"
+            )
         if kind not in _FAILS and "on_error" in self.model_fields_set:
             raise ValueError(f"{kind.value} does not fail, so it takes no on_error")
         return self
@@ -223,7 +227,11 @@ class GuardrailSettings(Section):
         return Action[self.action.upper()]
 
     def _may_window(self) -> bool:
-        return Kind(self.kind) in _WINDOWS and self._action() is Action.BLOCK and not self.allow
+        if Kind(self.kind) not in _WINDOWS or self._action() is not Action.BLOCK or self.allow:
+            return False
+        # As much is searched again for every piece of a stream.
+        searched = (regular(each, ignore_case=self.ignore_case) for each in self.deny)
+        return sum(each.width * each.steps for each in searched) <= WINDOW_STEPS_MAX
 
     def _rule(self, kind: Kind) -> Rule:
         if kind is Kind.PATTERNS:

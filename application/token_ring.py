@@ -37,21 +37,21 @@ class TokenRing:
         clock: Clock,
         roles: RoleBook,
         *,
-        kept_s: float = KEPT_S_MAX,
         tokens_max: int = TOKENS_MAX,
     ) -> None:
         self._verifier = verifier
         self._clock = clock
         self._roles = roles
-        self._kept_s = min(kept_s, KEPT_S_MAX)
+        self._kept_s = KEPT_S_MAX
         self._tokens_max = tokens_max
         self._issuers: dict[str, Issuer] = {}
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._generation = 0
         roles.on_change(self._forget)
 
-    def use(self, issuers: Iterable[Issuer]) -> None:
-        """Those whose tokens let in from now on."""
+    def use(self, issuers: Iterable[Issuer], kept_s: float = KEPT_S_MAX) -> None:
+        """Those whose tokens let in from now on, and how long one that was checked is not checked again."""
+        self._kept_s = min(kept_s, KEPT_S_MAX)
         self._issuers = {each.issuer: each for each in issuers}
         self._forget()
 

@@ -39,7 +39,7 @@ class Identities:
 
     def __init__(self, backends: IdentityBackends, clock: Clock, roles: RoleBook, settings: Settings) -> None:
         self.provider = backends.provider
-        self.tokens = TokenRing(backends.verifier, clock, roles, kept_s=settings.identity.token_cache_s)
+        self.tokens = TokenRing(backends.verifier, clock, roles)
         self.sessions = SessionRing(backends.sessions, clock, roles)
         self.log_in = LogIn(backends.provider, backends.verifier, self.sessions, clock)
         self.command: CommandLoginSettings | None = None
@@ -50,7 +50,7 @@ class Identities:
     def use(self, settings: Settings) -> None:
         """From the next request on. Whoever an issuer's section lets in otherwise than before has to log in
         again."""
-        self.tokens.use(settings.identity.policies())
+        self.tokens.use(settings.identity.policies(), settings.identity.token_cache_s)
         policy, login = login_policy(settings), settings.identity.login
         self.log_in.use(policy)
         self.command = None if login is None else login.cli

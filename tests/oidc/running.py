@@ -3,6 +3,7 @@
 `INTERCHANGE_OIDC_DIR` names the folder that keeps the installation (default: `.interchange-test/oidc`).
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -49,7 +50,10 @@ def running_provider() -> Iterator[RealProvider | str]:
     if node is None:
         yield "node is not installed"
         return
-    problem = _install(install_folder())
+    install_folder().mkdir(parents=True, exist_ok=True)
+    with (install_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes share the folder
+        problem = _install(install_folder())
     if problem:
         yield problem
         return
@@ -81,7 +85,6 @@ def _started(process: "subprocess.Popen[str]") -> RealProvider | str:
 
 def _install(folder: Path) -> str:
     """Empty, or why it cannot be installed. Every process puts the same files there."""
-    folder.mkdir(parents=True, exist_ok=True)
     wanted = (HERE / "package-lock.json").read_bytes()
     done = folder / "installed-lock.json"
     if not done.exists() or done.read_bytes() != wanted:

@@ -1,7 +1,10 @@
 """Issuers' keys over time: fetched, kept, changed, and not to be had."""
 
+import asyncio
+
 import pytest
 
+from application.token_ring import TokenRing
 from domain.errors import Forbidden, InvalidToken, StoreUnavailable
 from tests.unit.identity.world import (
     EC,
@@ -126,3 +129,29 @@ async def test_other_roles_count_at_once(world: World) -> None:
 async def test_a_subject_without_a_role_is_not_let_in(world: World) -> None:
     with pytest.raises(Forbidden):
         await world.ring.authenticate(signed(claims(roles=["others"])))
+
+
+async def test_how_long_a_checked_token_is_remembered_is_the_operators_word(world: World) -> None:
+    world.ring.use((issuer(),), 0.0)
+    token = signed()
+
+    first = await world.ring.authenticate(token)
+
+    assert await world.ring.authenticate(token) is not first
+
+
+async def test_many_first_tokens_at_once_ask_once(world: World) -> None:
+    tokens = [signed(claims(jti=str(number))) for number in range(20)]
+
+    await asyncio.gather(*map(world.ring.authenticate, tokens))
+
+    assert world.fetched == 1
+
+
+async def test_memory_of_tokens_is_bounded(world: World) -> None:
+    ring = TokenRing(world.verifier, world.clock, world.roles, tokens_max=2)
+    ring.use((issuer(),))
+    tokens = [signed(claims(jti=str(number))) for number in range(3)]
+    first, *_ = [await ring.authenticate(token) for token in tokens]
+
+    assert await ring.authenticate(tokens[0]) is not first

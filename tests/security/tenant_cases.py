@@ -84,6 +84,10 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("GET", "/api/v1/privacy"),
     ),
     ("POST", "/api/v1/privacy/check"): (Own(body={"text": "hello"}),),
+    ("GET", "/api/v1/privacy/subjects/{user_id:path}"): (Own(path="/api/v1/privacy/subjects/<user>"),),
+    ("DELETE", "/api/v1/privacy/subjects/{user_id:path}"): (Own(path="/api/v1/privacy/subjects/<user>"),),
+    ("GET", "/api/v1/privacy/erasures"): (Own(),),
+    ("GET", "/api/v1/privacy/erasures/{erasure_id}"): (Hidden(path="/api/v1/privacy/erasures/<erasure>"),),
     **_same(
         Refused(),
         ("GET", "/metrics"),

@@ -110,8 +110,12 @@ def _things(a: httpx.Client) -> dict[str, str]:
             json={"name": f"role-{MARK}", "permissions": ["usage.read"], "description": MARK},
         )
     )
+    # First, because it takes A's kept answers along.
+    erasure = a.delete(f"/api/v1/privacy/subjects/forgotten-{MARK}").json()["erasure_id"]
+    until(lambda: a.get(f"/api/v1/privacy/erasures/{erasure}").json()["state"] == "done")
     chat = {"model": "cached", "messages": [{"role": "user", "content": f"the secret is {MARK}"}]}
-    answer = a.post("/v1/chat/completions", json=chat, headers={"x-interchange-agent-id": f"agent-{MARK}"})
+    named = {"x-interchange-agent-id": f"agent-{MARK}", "x-interchange-user-id": f"user-{MARK}"}
+    answer = a.post("/v1/chat/completions", json=chat, headers=named)
     assert answer.status_code == 200, answer.text
     kept = made(a.post("/v1/responses", json={"model": "kept", "input": f"keep {MARK}"}))
     request_id = answer.headers["x-request-id"]
@@ -140,6 +144,8 @@ def _things(a: httpx.Client) -> dict[str, str]:
         "batch": batch["id"],
         "credential": credential["credential_id"],
         "entry": audited[0]["id"],
+        "user": f"user-{MARK}",
+        "erasure": erasure,
     }
 
 

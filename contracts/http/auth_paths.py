@@ -46,7 +46,10 @@ AUTH_PATHS: dict[str, Any] = {
             "logIn",
             "Logins",
             "Go to the identity provider and log in",
-            {"303": {**_REDIRECT, "description": "To the provider."}, **errors(("Error",), 400, 404, 503)},
+            {
+                "303": {**_REDIRECT, "description": "To the provider."},
+                **errors(("Error",), 400, 404, 429, 503),
+            },
             parameters=[query_parameter("return_to", "A path of this server to come back to.", text())],
             public=True,
         )
@@ -58,7 +61,7 @@ AUTH_PATHS: dict[str, Any] = {
             "Where the identity provider sends the browser back to",
             {
                 "303": {**_REDIRECT, "description": "Logged in; a cookie is set."},
-                **errors(("Error",), 400, 401, 403, 404, 503),
+                **errors(("Error",), 400, 401, 403, 404, 429, 503),
             },
             parameters=[
                 query_parameter("code", "Changed for who it is.", text()),

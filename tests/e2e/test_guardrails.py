@@ -38,7 +38,9 @@ GUARDED = (
         "  assistant: {strategy",
         1,
     )
+    + "tenants: {default: {guardrails: [ours]}}\n"
     + "guardrails:\n"
+    "  ours: {kind: patterns, deny: ['never-ever']}\n"
     "  words: {kind: patterns, deny: ['project\\s*zeus', 'hera']}\n"
     "  secrets: {kind: secret_leak, where: [prompts, tool_results]}\n"
     "  results: {kind: patterns, where: [tool_results], deny: ['poisoned']}\n"
@@ -188,6 +190,19 @@ def test_sizes_and_schemas_hold_for_answers(openai: OpenAI) -> None:
         openai.chat.completions.create(model="schema", messages=says("Where?"), stream=True)
 
 
+def test_what_a_tenant_names_holds_on_every_route(stack: Stack, openai: OpenAI) -> None:
+    for model in ("alpha/small", "assistant", "sized"):
+        with pytest.raises(OpenAIBadRequest, match="ours"):
+            openai.chat.completions.create(model=model, messages=says("never-ever"))
+    with pytest.raises(OpenAIBadRequest, match="ours"):
+        openai.embeddings.create(model="alpha/embed", input="never-ever")
+    with stack.client() as client:
+        explained = client.post(
+            "/api/v1/cache/explain", json={"model": "kept", "messages": says("never-ever")}
+        )
+    assert explained.json()["error"]["code"] == "guardrail_blocked"
+
+
 def test_nothing_refused_is_kept(stack: Stack) -> None:
     body = {"model": "kept", "messages": says("Zeus rises")}
     with stack.client() as client:
@@ -204,7 +219,7 @@ def test_they_can_be_listed_and_tried(stack: Stack) -> None:
     with stack.client() as client:
         listed = client.get("/api/v1/guardrails")
         DOCUMENT.check(listed)
-        assert [each["name"] for each in listed.json()["guardrails"]][:2] == ["words", "secrets"]
+        assert [each["name"] for each in listed.json()["guardrails"]][:3] == ["ours", "words", "secrets"]
         assert "zeus" not in listed.text
         tried = client.post("/api/v1/guardrails/check", json={"text": KEY, "guardrails": ["secrets"]})
         DOCUMENT.check(tried)

@@ -61,7 +61,7 @@ class Tenancy:
         keeping = TenantKeeping(
             declared=lambda: declared_tenancy(loaded().settings).tenants,
             declared_in=lambda name: declared_in(loaded(), "tenants", name),
-            check=lambda tenant: check_place(loaded().settings, tenant),
+            check=lambda tenant: check_known(loaded().settings, tenant),
             changed=told,
         )
         role_keeping = RoleKeeping(
@@ -108,8 +108,12 @@ def declared_in(loaded: LoadedSettings, section: str, name: str) -> str | None:
     return where if line is None else f"{where}:{line}"
 
 
-def check_place(settings: Settings, tenant: Tenant) -> None:
-    """Raises InvalidRequest for a region this installation does not know: nothing could ever meet it."""
+def check_known(settings: Settings, tenant: Tenant) -> None:
+    """Raises InvalidRequest for a region or a privacy policy that this installation does not know: nothing
+    could ever meet it."""
+    policies = settings.privacy.names()
+    if tenant.privacy and tenant.privacy not in policies:
+        raise InvalidRequest(f"no policy {tenant.privacy!r}; known: {', '.join(policies)}", param="privacy")
     known = settings.residency.atlas().regions
     if tenant.residency and tenant.residency not in known:
         raise InvalidRequest(

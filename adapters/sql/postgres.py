@@ -40,6 +40,7 @@ _WRITE_TOGETHER: Final = {"isolation_level": "READ COMMITTED"}
 
 _BETWEEN: Final = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the whole transaction was undone because of another one."""
+_CHECK_VIOLATION: Final = "23514"
 _NOT_A_CHARACTER: Final = frozenset({"22021", "22P05"})
 _FAILURES: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
@@ -119,7 +120,7 @@ class PostgresDatabase:
                 return await transaction.run(work)
             except _FAILURES as error:
                 state = sqlstate(error)
-                if state in _BETWEEN and tried < TRIES_MAX:
+                if (state in _BETWEEN or _moved_part(error)) and tried < TRIES_MAX:
                     await asyncio.sleep(RETRY_AFTER_S * tried * random.random())  # noqa: S311
                     continue
                 if state in _NOT_A_CHARACTER and not options.get(_CLEANED):
@@ -221,6 +222,21 @@ def sqlstate(error: BaseException) -> str | None:
     cause = getattr(error, "orig", None) or error
     state = getattr(cause, "sqlstate", None)
     return state if isinstance(state, str) else None
+
+
+def _moved_part(error: BaseException) -> bool:
+    """Whether a row was on its way into one part of a table while another one was attached for it.
+
+    PostgreSQL says it like a broken CHECK, but without the name of one.
+    """
+    if sqlstate(error) != _CHECK_VIOLATION:
+        return False
+    seen: BaseException | None = error
+    while seen is not None:
+        if getattr(seen, "constraint_name", None) is not None:
+            return False
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return True
 
 
 def told(error: Exception) -> Exception:

@@ -141,7 +141,9 @@ class ManageTenants:
         created = now if known is None or known.tenant.created_at is None else known.tenant.created_at
         kept = replace(tenant, created_at=created, updated_at=now)
         check_description(kept)
-        self._keeping.check(kept)
+        if known is None or replace(kept, state=known.tenant.state) != replace(known.tenant, updated_at=now):
+            # Only suspending, or letting go on, has to work whatever the configuration knows by now.
+            self._keeping.check(kept)
         new = await self._store.put(StoredTenant(kept, described=True), tenants_max=TENANTS_MAX)
         await self._tell()
         return TenantRecord(tenant=kept, described=True), new

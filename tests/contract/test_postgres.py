@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.partitions import PARTITIONED, ensure_partitions, index_online, partitions_of
 from adapters.sql.postgres import PostgresDatabase, open_async_engine
@@ -28,6 +29,11 @@ async def world() -> AsyncIterator[PostgresWorld]:
     world = PostgresWorld()
     yield world
     await world.aclose()
+
+
+def somebody_waits(connection: Connection) -> bool:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+    return int(connection.execute(waiting).scalar_one()) > 0
 
 
 def one(connection: Connection) -> int:
@@ -144,6 +150,46 @@ async def test_rows_that_another_instance_wrote_at_the_same_time_are_left_alone(
         return tuple(connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables)
 
     assert await world.database.read(counted) == (200, 400)
+
+
+async def test_a_row_that_was_on_its_way_while_its_part_was_made_goes_there(world: PostgresWorld) -> None:
+    def table(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE odd (x int) PARTITION BY RANGE (x)"))
+        connection.execute(text("CREATE TABLE odd_default PARTITION OF odd DEFAULT"))
+
+    def part(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE odd_5 (LIKE odd)"))
+        connection.execute(text("ALTER TABLE odd ATTACH PARTITION odd_5 FOR VALUES FROM (5) TO (6)"))
+
+    def row(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO odd VALUES (5)"))
+
+    await world.database.write(table)
+    engine = open_async_engine(world.url, connections_max=1, timeout_s=10.0)
+    async with engine.connect() as making:
+        await making.run_sync(part)
+        writing = asyncio.create_task(world.database.write(row))
+        for _ in range(300):
+            if await world.database.read(somebody_waits):
+                break
+            await asyncio.sleep(0.02)
+        await making.commit()
+    await asyncio.wait_for(writing, 10)
+    await engine.dispose()
+
+    def counted(connection: Connection) -> int:
+        return int(connection.execute(text("SELECT count(*) FROM odd_5")).scalar_one())
+
+    assert await world.database.read(counted) == 1
+
+
+async def test_a_broken_check_of_ours_is_told_at_once(world: PostgresWorld) -> None:
+    def broken(connection: Connection) -> None:
+        connection.execute(text("CREATE TEMP TABLE odd (x int CONSTRAINT small CHECK (x < 5))"))
+        connection.execute(text("INSERT INTO odd VALUES (7)"))
+
+    with pytest.raises(IntegrityError):
+        await world.database.write(broken)
 
 
 @pytest.fixture

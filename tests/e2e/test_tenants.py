@@ -66,6 +66,7 @@ def test_a_wrong_description_names_its_field(stack: Stack) -> None:
             ({"tenant_id": "Not Good"}, "tenant_id"),
             ({"tenant_id": "x", "networks": ["300.0.0.0/8"]}, "networks"),
             ({"tenant_id": "x", "residency": "atlantis"}, "residency"),
+            ({"tenant_id": "x", "privacy": "nobodys"}, "privacy"),
             ({"tenant_id": "x", "state": "asleep"}, "state"),
             ({"tenant_id": "x", "egress": ["http://no"]}, "egress"),
             ({"tenant_id": "x", "surprise": 1}, "surprise"),

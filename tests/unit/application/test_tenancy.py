@@ -1,5 +1,6 @@
 """Following, registering and managing tenants: what is in force, for whom, and since when."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -27,7 +28,7 @@ OPERATOR = local_operator()
 class Tenancy:
     """Everything over stores in memory; the file declares `declared`."""
 
-    def __init__(self, *declared: Tenant) -> None:
+    def __init__(self, *declared: Tenant, check: Callable[[Tenant], None] = lambda _tenant: None) -> None:
         self.tenants, self.roles = InMemoryTenantStore(), InMemoryRoleStore()
         self.projects, self.keys = InMemoryProjectStore(), InMemoryKeyStore()
         self.book, self.role_book = TenantBook(), RoleBook()
@@ -42,7 +43,7 @@ class Tenancy:
             TenantKeeping(
                 declared=lambda: declared,
                 declared_in=lambda name: "interchange.yaml:3" if name in names else None,
-                check=lambda _tenant: None,
+                check=check,
                 changed=self.follow.refresh,
             ),
         )
@@ -107,6 +108,24 @@ async def test_a_suspended_tenant_stays_described_and_the_operators_never_is() -
         await world.manage.set_state(OPERATOR, "default", TenantState.SUSPENDED)
     with pytest.raises(Conflict):
         await world.manage.remove(OPERATOR, "default")
+
+
+async def test_a_tenant_is_suspended_even_if_what_it_demands_is_not_known_any_more() -> None:
+    known = {"strict"}
+
+    def check(tenant: Tenant) -> None:
+        if tenant.privacy not in known:
+            raise InvalidRequest("no such policy", param="privacy")
+
+    world = Tenancy(check=check)
+    await world.manage.create(OPERATOR, Tenant(tenant_id="acme", privacy="strict"))
+    known.clear()
+
+    record = await world.manage.set_state(OPERATOR, "acme", TenantState.SUSPENDED)
+
+    assert not record.tenant.active
+    with pytest.raises(InvalidRequest):
+        await world.manage.replace(OPERATOR, Tenant(tenant_id="acme", name="A", privacy="strict"))
 
 
 async def test_what_the_file_declares_nobody_changes() -> None:

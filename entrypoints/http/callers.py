@@ -25,6 +25,8 @@ CREDENTIAL_HEADERS = (
 Portkey's, whose SDK always sends some `authorization` of the provider's beside it."""
 
 OUR_PREFIX = "ik_"
+_OURS = (OUR_PREFIX, "eyJ")
+"""How keys and tokens begin."""
 
 NEVER_FORWARDED = frozenset(
     {
@@ -122,7 +124,8 @@ def credential(headers: dict[bytes, bytes]) -> str:
 
     Raises:
         Unauthenticated: no credential header; the message names the accepted ones.
-        InvalidRequest: two different keys of ours, so that nobody in front of us can have checked another.
+        InvalidRequest: two different keys of ours, or a token before a key, so that nobody in front of us can
+            have checked another.
     """
     found = ""
     for name in CREDENTIAL_HEADERS:
@@ -136,7 +139,7 @@ def credential(headers: dict[bytes, bytes]) -> str:
                 text = token.strip()
             if not found:
                 found = text
-            elif text != found and text.startswith(OUR_PREFIX) and found.startswith(OUR_PREFIX):
+            elif text != found and text.startswith(OUR_PREFIX) and found.startswith(_OURS):
                 raise InvalidRequest(
                     "two different API keys in one request; send one", param=name.decode("ascii")
                 )

@@ -17,6 +17,7 @@ from domain.errors import InterchangeError
 from entrypoints.cli.api_client import ApiClient, read_state
 from entrypoints.cli.configured import config_option
 from entrypoints.cli.doctor_identity import identity_findings
+from entrypoints.cli.doctor_secrets import secret_file_findings
 from entrypoints.cli.doctor_tls import certificate_findings
 from entrypoints.cli.findings import Finding
 from entrypoints.config.loading import LoadedSettings, load_settings
@@ -58,6 +59,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
         yield Finding("configuration", "note", str(warning))
     yield from _data_directory(loaded.settings.data_dir)
     yield from _key_file(loaded.settings.key_file)
+    yield from secret_file_findings(loaded)
     yield from _database(loaded)
     yield from _redis(loaded)
     yield from _stores(loaded)

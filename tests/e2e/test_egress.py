@@ -44,8 +44,9 @@ def test_what_is_denied_is_refused_from_the_next_connection_on(stack: Stack) -> 
         assert ask(client, "near/small").status_code == 200
         file.write_text(REFUSING.replace("{sim}", stack.simulator.base_url))
         answer = _eventually_refused(client)
-        assert answer.status_code in (502, 503)
-        assert "egress" in answer.text
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "egress_refused")
+        assert answer.headers["x-interchange-attempts"] == "1"
+        assert "retry-after" not in answer.headers
         assert "169.254" not in answer.text
         assert 'interchange_egress_refused_total{purpose="providers"}' in client.get("/metrics").text
 

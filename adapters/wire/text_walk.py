@@ -26,6 +26,8 @@ _CALL_TYPES: Final = frozenset(
 _LOGPROBS: Final = frozenset({"logprobs", "logprobsResult", "top_logprobs"})
 _RESULTS: Final = frozenset({"functionResponse", "function_response"})
 _WORD: Final = re.compile(r"[\w.:/+=,~\-\[\]*]{0,512}", re.ASCII)
+_NUMBER: Final = re.compile(r"(?:[0-9][^0-9]{0,3}){6}")
+"""People and their telephones have names too."""
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/=_\-\r\n]{64,}")
 _SEALED_BYTES: Final = re.compile(r"[A-Za-z0-9+/=_\-.:|\r\n]*")
 _TEXTS: Final = re.compile(
@@ -124,7 +126,7 @@ class TextWalk:
             return value  # whatever it is called: it was looked up already
         if key in OPAQUE and _SEALED_BYTES.fullmatch(value):
             return value
-        if key in WORDS and _WORD.fullmatch(value):
+        if key in WORDS and _WORD.fullmatch(value) and not (key == "name" and _NUMBER.search(value)):
             return value
         if key in MEDIA:
             return self._media(value, "", key, where, place)

@@ -234,6 +234,15 @@ def test_only_the_model_that_is_asked_for_may_be_called_anything() -> None:
     assert EMAIL not in str(said["tools"])
 
 
+def test_a_name_that_is_a_number_is_a_text() -> None:
+    tool = {"type": "function", "function": {"name": "lookup_v20240501", "parameters": {}}}
+    said = rewritten(
+        {"messages": [{"role": "user", "name": "+4915112345678", "content": "x"}], "tools": [tool]}
+    )
+    assert "4915112345678" not in str(said)
+    assert said["tools"] == [tool]
+
+
 def test_words_of_forms_are_texts_where_they_look_like_none() -> None:
     form = b'--b\r\ncontent-disposition: form-data; name="size"\r\n\r\nto %b\r\n--b--\r\n'
     body = form % EMAIL.encode()

@@ -28,7 +28,7 @@ test: $(DEV) ## Run the tests (ARGS="tests/unit -k breaker")
 	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 .PHONY: check
-check: lint types imports coverage audit-note ## Everything CI runs
+check: lint types imports coverage ## Everything CI runs
 
 .PHONY: lint
 lint: $(DEV) ## Style and format
@@ -56,12 +56,8 @@ coverage: $(DEV) ## Tests with the coverage that must be kept
 	$(BIN)/coverage report --fail-under=90
 
 .PHONY: audit
-audit: $(VENV)/.installed-audit ## Known vulnerabilities of the locked packages (needs the network)
-	$(VENV)-audit/bin/pip-audit --require-hashes --disable-pip -r requirements/runtime.lock
-
-.PHONY: audit-note
-audit-note:
-	@echo "Secrets are scanned by tests/architecture. Vulnerabilities: not checked here, run 'make audit' (needs the network)."
+audit: $(VENV)-audit/.installed ## Known vulnerabilities of the locked packages (needs the network)
+	@.ci/audit $(VENV)-audit/bin/pip-audit requirements/runtime.lock requirements/build.lock
 
 .PHONY: bench
 bench: $(DEV) ## Measure (needs wrk and nginx; BENCHMARKS=--quick; see docs/benchmarks.md)
@@ -94,6 +90,7 @@ lock: ## Write the lock files anew (needs the network)
 	$(VENV)-lock/bin/uv pip compile requirements/build.in $(LOCK_OPTIONS) -o requirements/build.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev $(LOCK_OPTIONS) -o requirements/dev.lock
+	$(VENV)-lock/bin/uv pip compile requirements/audit.in $(LOCK_OPTIONS) -o requirements/audit.lock
 	$(VENV)-lock/bin/uv pip compile requirements/clients.in $(CLIENTS_LOCK_OPTIONS) -o requirements/clients.lock
 	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 	cd tests/oidc && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
@@ -137,7 +134,8 @@ $(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
 	  echo "Installing the npm clients into .clients (once) …"; \
 	  cd .clients && npm ci --no-audit --no-fund --loglevel=error && touch .installed
 
-$(VENV)/.installed-audit: | $(BIN)/python
-	$(PYTHON) -m venv $(VENV)-audit
-	$(VENV)-audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit
+$(VENV)-audit/.installed: requirements/audit.lock | $(BIN)/python
+	@echo "Installing pip-audit into $(VENV)-audit (once) …"
+	@$(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/audit.lock
 	@touch $@

@@ -37,8 +37,10 @@ class Document:
             name: schema if name in VENDORS_SHAPES else _without_room(schema)
             for name, schema in self._components["schemas"].items()
         }
+        # Some names hold slashes; where one without fits, that is meant.
         self._operations = [
-            (method.upper(), re.compile(re.sub(r"\\\{\w+\\\}", "(.+)", re.escape(path)) + "$"), operation)
+            (method.upper(), re.compile(re.sub(r"\\\{\w+\\\}", name, re.escape(path)) + "$"), operation)
+            for name in ("([^/]+)", "(.+)")
             for path, operations in sorted(
                 document["paths"].items(), key=lambda item: (item[0].count("{"), -len(item[0]))
             )

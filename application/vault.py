@@ -5,7 +5,7 @@ something it does not list. What is opened leaves as a secret that never prints.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -27,6 +27,8 @@ from domain.vault.manifest import Finding, Manifest, Pin, all_of, pin_finding
 from domain.vault.secret import SecretBytes
 
 SIGNER_NAME: Final = "manifest-signer"
+RESEALED_TRIES_MAX: Final = 5
+"""Each rotation seals a row once, so it hardly comes twice."""
 AT_ONCE: Final = 8
 """How many rows are sealed again at the same time: keys may be far away."""
 
@@ -108,21 +110,27 @@ class Vault:
     ) -> StoredCredential:
         """The next version; the one before is gone from the database. Raises as `put` does, and NotFound."""
         check_value(value.reveal())
-        kept, row = await self.row(tenant_id, credential_id)
-        others = [other for other in kept.rows if other is not row]
-        _check_room(tenant_id, others, len(value.reveal()))
-        now, key_id = self._clock.utc_now(), await self._primary()
-        bare = replace(row, version=row.version + 1, key_id=key_id, updated_at=now, updated_by=by)
-        sealed = await self._envelope.seal(bare.address, key_id, value)
-        made = replace(bare, sealed=sealed, sealed_at=now)
-        await self._change_or_conflict(tenant_id, Change(credential_id, row.digest, made))
+
+        async def next_version(kept: Kept, row: StoredCredential) -> Change:
+            others = [other for other in kept.rows if other is not row]
+            _check_room(tenant_id, others, len(value.reveal()))
+            now, key_id = self._clock.utc_now(), await self._primary()
+            bare = replace(row, version=row.version + 1, key_id=key_id, updated_at=now, updated_by=by)
+            sealed = await self._envelope.seal(bare.address, key_id, value)
+            return Change(credential_id, row.digest, replace(bare, sealed=sealed, sealed_at=now))
+
+        _, made = await self._change_as_it_stands(tenant_id, credential_id, next_version)
+        assert made is not None, "asked for above"
         return made
 
     async def delete(self, tenant_id: str, credential_id: str) -> StoredCredential:
         """Takes it out for good; what it was. Raises NotFound, Conflict, CredentialDamaged,
         StoreUnavailable."""
-        _, row = await self.row(tenant_id, credential_id)
-        await self._change_or_conflict(tenant_id, Change(credential_id, row.digest, None))
+
+        async def nothing(_: Kept, row: StoredCredential) -> Change:
+            return Change(credential_id, row.digest, None)
+
+        row, _ = await self._change_as_it_stands(tenant_id, credential_id, nothing)
         return row
 
     async def row(self, tenant_id: str, credential_id: str) -> tuple[Kept, StoredCredential]:
@@ -304,9 +312,23 @@ class Vault:
     async def _primary(self) -> str:
         return (await self.keys.keys()).primary.key_id
 
-    async def _change_or_conflict(self, tenant_id: str, change: Change) -> None:
-        if not await self.change(tenant_id, [change]):
-            raise Conflict(f"credential {change.credential_id} was changed by somebody else; try again")
+    async def _change_as_it_stands(
+        self,
+        tenant_id: str,
+        credential_id: str,
+        change: Callable[[Kept, StoredCredential], Awaitable[Change]],
+    ) -> tuple[StoredCredential, StoredCredential | None]:
+        """The row before and after. A rotation that seals it anew in between is nobody's conflict."""
+        version: int | None = None
+        for _ in range(RESEALED_TRIES_MAX):
+            kept, row = await self.row(tenant_id, credential_id)
+            if version not in (None, row.version):
+                break
+            version = row.version
+            wanted = await change(kept, row)
+            if await self.change(tenant_id, [wanted]):
+                return row, wanted.row
+        raise Conflict(f"credential {credential_id} was changed by somebody else; try again")
 
     async def _unreadable(self, kept: Kept, manifest: Manifest) -> list[Finding]:
         listed = [row for row in kept.rows if manifest.lists(row.credential_id, row.digest)]

@@ -17,6 +17,7 @@ TOP_LEVEL_OTHERS = {
     "Dockerfile",
     "Makefile",
     "README.md",
+    "SECURITY.md",
     "deploy",
     "docker-compose.yml",
     "docs",

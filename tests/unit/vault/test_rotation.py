@@ -190,3 +190,29 @@ def test_a_used_key_is_never_dropped() -> None:
         check_retirement("old", keys, {"old": 1})
     with pytest.raises(NotFound):
         check_retirement("none", keys, {})
+
+
+@pytest.mark.parametrize("work", ["replace", "delete"])
+async def test_a_rotation_in_between_is_nobodys_conflict(work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await filled(1)
+    [row] = (await world.store.tenant("t0")).rows
+    look, turned = world.vault.row, False
+
+    async def looked_at(tenant_id: str, credential_id: str) -> object:
+        nonlocal turned
+        found = await look(tenant_id, credential_id)
+        if not turned:
+            turned = True
+            await world.rotate.begin(BY, RotationKind.MASTER)
+            await world.rotate.run()
+        return found
+
+    monkeypatch.setattr(world.vault, "row", looked_at)
+    if work == "replace":
+        made = await world.vault.replace("t0", row.credential_id, secret("sk-new"), "x")
+        assert made.version == 2
+        assert (await world.vault.open("t0", {"c0"}))["c0"].reveal() == b"sk-new"
+    else:
+        await world.vault.delete("t0", row.credential_id)
+        assert (await world.store.tenant("t0")).rows == ()
+    assert await world.vault.check(deep=True) == []

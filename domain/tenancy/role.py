@@ -39,7 +39,15 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "developer": _CALL | _SEE,
     "viewer": _SEE,
     "auditor": _SEE
-    | {"audit.read", "keys.read", "roles.read", "config.read", "metrics.read", "credentials.read", "prompts.read"},
+    | {
+        "audit.read",
+        "keys.read",
+        "roles.read",
+        "config.read",
+        "metrics.read",
+        "credentials.read",
+        "prompts.read",
+    },
     "agent": _CALL,
 }
 

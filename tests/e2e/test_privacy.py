@@ -299,6 +299,7 @@ def test_answers_kept_here_hold_placeholders_and_later_turns_get_the_values_back
     stack: Stack, openai: OpenAI
 ) -> None:
     for streamed in (False, True):
+        first: Any
         if streamed:
             with openai.responses.stream(model="kept-here", input=ASKED) as events:
                 first = events.get_final_response()

@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from adapters.sql.schema import SCHEMA_HEAD
 from entrypoints.cli import offline
-from entrypoints.cli.doctor import Finding, examine
+from entrypoints.cli.doctor import examine
+from entrypoints.cli.findings import Finding
 from tests.contract.postgres_server import PostgresServer, postgres_server
 
 Command = Callable[..., Result]

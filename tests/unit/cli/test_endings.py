@@ -13,7 +13,8 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from entrypoints.cli import main as program
-from entrypoints.cli.doctor import Finding, examine
+from entrypoints.cli.doctor import examine
+from entrypoints.cli.findings import Finding
 from entrypoints.version import version
 
 Usage = namedtuple("Usage", "total used free")

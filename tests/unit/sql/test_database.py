@@ -24,7 +24,6 @@ from adapters.sql.recording_tables import recordings
 from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.route_tables import api_routes
 from adapters.sql.schema import SCHEMA_HEAD, key_generation, metadata
-from adapters.sql.session_tables import login_sessions
 from adapters.sql.stop_tables import stops
 from adapters.sql.tenant_tables import tenants
 from adapters.sql.thread import BlockingThread

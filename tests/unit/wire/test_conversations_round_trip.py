@@ -79,7 +79,7 @@ def there_and_back(
         GEMINI_GENERATE: (gemini_requests.from_chat, gemini_to_chat.to_chat),
     }[dialect]
     body = msgspec.json.decode(msgspec.json.encode(to(chat, draft)))
-    return back({"model": "m", **body}, draft), draft.dropped
+    return back({"model": "m", **body}, draft), list(draft.dropped)
 
 
 @pytest.mark.parametrize("dialect", [ANTHROPIC_MESSAGES, GEMINI_GENERATE])

@@ -116,7 +116,7 @@ def test_a_conversation_survives_the_way_there_and_back(messages: list[dict[str,
     draft = Draft(call())
     body = responses_requests.from_chat({"model": "m", "messages": messages}, draft)
     back = responses_to_chat.to_chat(body, draft)
-    assert back["messages"] == messages and draft.dropped == []
+    assert back["messages"] == messages and not draft.dropped
 
 
 def test_every_field_a_chat_can_say_reaches_a_responses_only_model() -> None:

@@ -1,6 +1,6 @@
 """Puts together guardrails, from ports alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from application.foresight import Foresight
@@ -11,7 +11,7 @@ from application.guardrails.inspecting import GuardrailInspector
 from application.ports.guardrail import OutsideGuardrails, SchemaReader
 from application.ports.wire import RequestReader
 from application.privacy.inspecting import PrivacyInspector
-from domain.guardrails.terms import SchemaRule
+from domain.guardrails.terms import Guardrail, SchemaRule
 from domain.vault.secret import SecretText
 from entrypoints.caching import Caching
 from entrypoints.config.guardrail_section import guardrail_secrets, made_guardrails
@@ -35,19 +35,24 @@ class Guardrails:
         """
         guardrails = made_guardrails(settings.guardrails)
         secrets = guardrail_secrets(settings.guardrails)
-        problems = [
-            f"guardrails.{each.name}.answer_schema: {problem}"
-            for each in guardrails
-            if isinstance(each.rule, SchemaRule) and (problem := self.schemas.unusable(each.rule.schema))
-        ]
-        if problems:
-            raise ProvisioningError(problems)
+        check_schemas(guardrails, self.schemas)
 
         def use() -> None:
             self.use_secrets(secrets)
             self.inspector.book.use(guardrails)
 
         return use
+
+
+def check_schemas(guardrails: Sequence[Guardrail], schemas: SchemaReader) -> None:
+    """Raises ProvisioningError for every schema that cannot be used."""
+    problems = [
+        f"guardrails.{each.name}.answer_schema: {problem}"
+        for each in guardrails
+        if isinstance(each.rule, SchemaRule) and (problem := schemas.unusable(each.rule.schema))
+    ]
+    if problems:
+        raise ProvisioningError(problems)
 
 
 def make_guardrails(

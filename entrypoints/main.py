@@ -27,6 +27,7 @@ from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_o
 from entrypoints.command_loop import command_loop, run
 from entrypoints.config.credential_references import credential_names
 from entrypoints.config.environment import read_environment
+from entrypoints.guardrails_opening import check_guardrails
 from entrypoints.http.app import Application
 from entrypoints.identity import IssuerTold
 from entrypoints.identity_opening import issuers_told
@@ -75,6 +76,7 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
     check_budget_names(declared_budgets(settings), budgets)
     planned = provisioned(loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED, credentials=credentials)
     check_endpoints(planned)
+    check_guardrails(settings)
     return planned
 
 

@@ -10,7 +10,7 @@ from entrypoints.config.root import Settings
 
 
 def tenant_findings(settings: Settings) -> Iterator[Finding]:
-    """Names that cannot be, and policies and regions nobody knows."""
+    """Names that cannot be, and policies, guardrails and regions nobody knows."""
     atlas = settings.residency.atlas()
     named = (section.region for section in settings.providers.values() if section.region)
     known = tuple(dict.fromkeys((*atlas.regions, *named)))
@@ -22,6 +22,10 @@ def tenant_findings(settings: Settings) -> Iterator[Finding]:
         if tenant.privacy and tenant.privacy not in settings.privacy.names():
             told = f"no policy {tenant.privacy!r}; known: {', '.join(settings.privacy.names())}"
             yield Finding(("tenants", name, "privacy"), told, fatal=True)
+        for guardrail in tenant.guardrails:
+            if guardrail not in settings.guardrails:
+                told = f"no guardrail {guardrail!r}; known: {', '.join(settings.guardrails) or 'none'}"
+                yield Finding(("tenants", name, "guardrails"), told, fatal=True)
         if tenant.residency and tenant.residency not in known:
             told = f"no region or group {tenant.residency!r}; known: {', '.join(known)}"
             yield Finding(("tenants", name, "residency"), told, fatal=True)

@@ -15,6 +15,7 @@ COMPOSITION_ROOT = {
     "entrypoints/audit_opening.py",
     "entrypoints/outgoing.py",
     "entrypoints/cache_opening.py",
+    "entrypoints/guardrails_opening.py",
     "entrypoints/identity_opening.py",
     "entrypoints/limits_opening.py",
     "entrypoints/provider_endpoints.py",

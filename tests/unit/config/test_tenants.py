@@ -43,6 +43,7 @@ roles:
         ("tenants: {default: {state: suspended}}", "tenants.default.state"),
         ("tenants: {acme: {residency: atlantis}}", "tenants.acme.residency"),
         ("tenants: {acme: {privacy: nobodys}}", "tenants.acme.privacy"),
+        ("tenants: {acme: {guardrails: [nobodys]}}", "tenants.acme.guardrails"),
         ("audit: {checkpoint_webhook_url: nowhere}", "audit.checkpoint_webhook_url"),
         ("audit: {checkpoint_webhook_url: 'https://u:p@hooks.example/'}", "audit.checkpoint_webhook_url"),
         ("tenants: {acme: {networks: [300.0.0.0/8]}}", "tenants.acme"),

@@ -15,6 +15,7 @@ from entrypoints.main import (
     open_key_use_cases,
     planned_provision,
 )
+from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import LoadedSettings
 
 
@@ -49,6 +50,15 @@ def test_planning_leaves_no_trace_of_itself(data_dir: Path) -> None:
     provided = planned_provision(loaded())
     assert provided.providers
     assert not data_dir.exists()
+
+
+def test_planning_finds_a_schema_that_no_server_could_use(data_dir: Path) -> None:
+    guardrails = "guardrails: {odd: {kind: json_schema, answer_schema: {type: 5}}}\n"
+    file = data_dir.parent / "interchange.yaml"
+    file.write_text(guardrails)
+
+    with pytest.raises(ProvisioningError, match=r"guardrails\.odd\.answer_schema"):
+        planned_provision(load_settings({}, config_path=file))
 
 
 def test_planning_knows_the_catalogue_of_an_existing_data_directory(data_dir: Path) -> None:

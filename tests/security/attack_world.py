@@ -69,6 +69,7 @@ BODIES: Final[dict[str, Any]] = {
     "ResolveBody": {"attempt_id": f"{NOBODY}.0"},
     "LimitBody": {"name": "n", "scope": {"tenant": "acme"}, "per": "hour", "requests": 900_000},
     "PrivacyCheck": {"text": "hello"},
+    "GuardrailCheck": {"text": "hello"},
     "CacheInvalidation": {"kind": "tag", "value": NOBODY},
     "CacheWarmLines": {"model": _MODEL, "messages": _WORDS},
     "RouteBody": {"targets": ["first/small"]},

@@ -86,8 +86,8 @@ def found_by(answer: httpx.Response) -> int:
     """How many things a question found; acts and models may say as much as they like."""
     if answer.request.method != "GET" or answer.status_code != 200:
         return 0
-    if "json" not in answer.headers["content-type"]:
-        return 0
+    if answer.headers["content-type"] != "application/json":
+        return 0  # lines of an export: about exactly this name, also where an earlier word became one
     return sum(len(each) for each in answer.json().values() if isinstance(each, list))
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 class Works(Enum):
     """What a command works on."""
 
-    NOWHERE = "what it is given or what ships with it; it asks nobody and keeps nothing of the installation's"
+    NOWHERE = "what it is given or what ships with it; it keeps nothing of the installation's"
     DATA = "the data directory or its database: whoever may read those acts as the operator's owner"
     SERVER = "a running server, with a key, whose permissions count there as for anybody else"
     EITHER = "a running server where one is named, else the data directory"
@@ -106,6 +106,8 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "cache warm": _CACHE,
     "stop": Access(Works.SERVER, "agents.stop"),
     "connect": Access(Works.SERVER),
+    "login": Access(Works.NOWHERE),
+    "logout": Access(Works.NOWHERE),
     "guardrails check": Access(Works.SERVER, "guardrails.read"),
     "guardrails list": Access(Works.SERVER, "guardrails.read"),
     "import litellm": _KEYS,

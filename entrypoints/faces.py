@@ -202,7 +202,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *container.vaulting().problems,
         ],
         reload_status=lambda: live.status,
-        may_see=may_see(container.entrance(), "providers.read"),
+        may_see=may_see(container.entrance(), "config.read"),
         more_gauges=lambda: (
             *batching.watch.gauges(),
             *container.guarding().gauges(),

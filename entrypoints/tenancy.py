@@ -18,6 +18,7 @@ from application.use_cases.manage_roles import ManageRoles, RoleKeeping
 from application.use_cases.manage_tenants import ManageTenants, TenantKeeping
 from domain.errors import Conflict, InvalidRequest
 from domain.tenancy.tenant import Tenant
+from entrypoints.config.tenant_findings import known_regions
 from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import LoadedSettings, Settings
 
@@ -109,12 +110,18 @@ def declared_in(loaded: LoadedSettings, section: str, name: str) -> str | None:
 
 
 def check_known(settings: Settings, tenant: Tenant) -> None:
-    """Raises InvalidRequest for a region or a privacy policy that this installation does not know: nothing
-    could ever meet it."""
+    """Raises InvalidRequest for a region, a privacy policy or a guardrail that this installation does not
+    know: nothing could ever meet it."""
     policies = settings.privacy.names()
     if tenant.privacy and tenant.privacy not in policies:
         raise InvalidRequest(f"no policy {tenant.privacy!r}; known: {', '.join(policies)}", param="privacy")
-    known = settings.residency.atlas().regions
+    unknown = sorted(set(tenant.guardrails) - settings.guardrails.keys())
+    if unknown:
+        raise InvalidRequest(
+            f"no guardrail {unknown[0]!r}; known: {', '.join(settings.guardrails) or 'none'}",
+            param="guardrails",
+        )
+    known = known_regions(settings)
     if tenant.residency and tenant.residency not in known:
         raise InvalidRequest(
             f"no region or group {tenant.residency!r}; known: {', '.join(known)}", param="residency"

@@ -10,7 +10,7 @@ from application.privacy.inspecting import PrivacyInspector
 from application.privacy.rewriting import Noted, PolicyWork
 from application.runtime import Runtime
 from domain.errors import InvalidRequest
-from domain.privacy.policy import EffectivePolicy, PrivacyPolicy, Where
+from domain.privacy.policy import BUILT_IN, EffectivePolicy, PrivacyPolicy, Where
 from domain.tenancy.principal import Principal
 
 FINDINGS_SHOWN_MAX: Final = 1000
@@ -56,10 +56,15 @@ class CheckPrivacy:
         self._runtime = runtime
 
     def policies(self, by: Principal) -> PoliciesKnown:
-        """All that a route or a tenant may name."""
+        """Of those a route or a tenant may name, what concerns this caller: who sees the configuration sees
+        all of them, others the general one, their tenant's and the built-in ones."""
         book = self._inspector.policies
         tenant = self._inspector.tenants.of(by.tenant_id).privacy
-        return PoliciesKnown(default=book.default, tenant=tenant, policies=book.policies)
+        theirs = {book.default, tenant, *BUILT_IN}
+        seen = {
+            name: policy for name, policy in book.policies.items() if name in theirs or by.may("config.read")
+        }
+        return PoliciesKnown(default=book.default, tenant=tenant, policies=seen)
 
     async def check(self, by: Principal, asked: AskedPrivacy) -> PrivacyVerdict:
         """Raises InvalidRequest, UnknownModel for a route, PiiBlocked for what cannot be read,

@@ -9,11 +9,15 @@ from entrypoints.config.problems import Finding
 from entrypoints.config.root import Settings
 
 
+def known_regions(settings: Settings) -> tuple[str, ...]:
+    """What a tenant may be held to."""
+    named = (section.region for section in settings.providers.values() if section.region)
+    return tuple(dict.fromkeys((*settings.residency.atlas().regions, *named)))
+
+
 def tenant_findings(settings: Settings) -> Iterator[Finding]:
     """Names that cannot be, and policies, guardrails and regions nobody knows."""
-    atlas = settings.residency.atlas()
-    named = (section.region for section in settings.providers.values() if section.region)
-    known = tuple(dict.fromkeys((*atlas.regions, *named)))
+    atlas, known = settings.residency.atlas(), known_regions(settings)
     sinks = settings.residency.sinks(hosted_gateway=settings.portkey.api_key is not None)
     for name, tenant in settings.tenants.items():
         if name == OPERATOR_TENANT and tenant.state != "active":

@@ -15,6 +15,7 @@ table{{border-collapse:collapse;width:100%}}
 td,th{{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #8884;vertical-align:top}}</style>
 <h1>Interchange</h1>{body}</html>"""
 
+
 def documentation_routes() -> list[Route]:
     """Public: they describe the software, nobody's data."""
     document = openapi_document()

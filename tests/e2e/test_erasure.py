@@ -143,7 +143,8 @@ def test_everything_about_a_user_is_exported_and_then_forgotten(stack: Stack) ->
 
         kinds = {record["record"] for record in records}
         assert {
-            "user", "recording", "stored_answer", "stop", "budget", "rate_limit", "key", "file", "request", "end",
+            "user", "recording", "stored_answer", "stop", "budget", "rate_limit", "key", "file", "request",
+            "end",
         } <= kinds  # fmt: skip
         assert any(SECRET in (record.get("content") or "") for record in records)
         assert BOB not in json.dumps(records)

@@ -77,9 +77,7 @@ def said(issuer: str, **changed: Any) -> dict[str, Any]:
 
 
 def shown(target: Stack, token: str) -> httpx.Response:
-    return httpx.get(
-        f"{target.url}/api/v1/key", headers={"authorization": f"Bearer {token}"}, timeout=10
-    )
+    return httpx.get(f"{target.url}/api/v1/key", headers={"authorization": f"Bearer {token}"}, timeout=10)
 
 
 def with_secret(issuer: str, secret: bytes, algorithm: str = "HS256") -> str:

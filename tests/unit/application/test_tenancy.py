@@ -166,7 +166,7 @@ async def test_a_tenant_becomes_known_with_its_first_key_and_only_once() -> None
     for name in ("new", "new", "filed"):
         await world.registry.register(name)
 
-    assert [each.tenant.tenant_id for each in await world.tenants.all()] == ["new"]
+    assert [each.tenant.tenant_id for each in await world.tenants.all()] == ["filed", "new"]
 
 
 async def test_a_project_gives_its_cost_centre_and_may_be_demanded() -> None:

@@ -61,7 +61,7 @@ class SqlAuditLog(AuditLog):
             .order_by(_ENTRIES.seq)
             .limit(limit)
         )
-        return [bytes(row.hash) for row in await self._rows(asked)]
+        return await self._hashes(asked)
 
     async def extend(
         self, checkpoint: LoggedCheckpoint, stretches: Sequence[Stretch], nodes: Sequence[Node]
@@ -126,12 +126,18 @@ class SqlAuditLog(AuditLog):
             .where(columns.level == level, columns.number >= first, columns.number < end)
             .order_by(columns.number)
         )
-        return [bytes(row.hash) for row in await self._rows(asked)]
+        return await self._hashes(asked)
 
     async def removed(self, first_index: int, end: int) -> dict[int, bytes]:
         columns = audit_removed.c
         asked = select(audit_removed).where(columns.index >= first_index, columns.index < end)
         return {row.index: bytes(row.hash) for row in await self._rows(asked)}
+
+    async def _hashes(self, asked: Any) -> list[bytes]:
+        """A column of them; made in the database's thread, because there may be many."""
+        return await self._database.read(
+            lambda connection: [bytes(hashed) for (hashed,) in connection.execute(asked).fetchall()]
+        )
 
     async def _rows(self, asked: Any) -> list[Any]:
         return await self._database.read(lambda connection: list(connection.execute(asked)))

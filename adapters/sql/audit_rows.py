@@ -14,6 +14,8 @@ from domain.audit.entry import AuditDraft, AuditEntry
 Bodies = Sequence[tuple[AuditDraft, bytes]]
 """Drafts, each with its canonical body."""
 _HEADS: Final = audit_heads.c
+_TENANTS_MAX: Final = 10_000
+"""Tenants whose chains are known to have begun; a set of names, forgotten as a whole."""
 
 
 def entry_of(row: Row[Any]) -> AuditEntry:
@@ -38,6 +40,7 @@ class ChainWriter:
             .where(_HEADS.tenant_id == bindparam("whose"))
             .values(seq=bindparam("to_seq"), hash=bindparam("to_hash"), written_at_us=bindparam("to_us"))
         )
+        self._there: set[str] = set()
 
     def append(
         self, connection: Connection, drafts: Mapping[str, Bodies], now_us: int
@@ -61,6 +64,21 @@ class ChainWriter:
 
     def _locked(self, connection: Connection, tenants: list[str]) -> dict[str, ChainHead]:
         theirs = _HEADS.tenant_id.in_(tenants)
+        if not self._there.issuperset(tenants):
+            self._begin(connection, tenants)
+        found = connection.execute(
+            select(audit_heads).where(theirs).order_by(_HEADS.tenant_id).with_for_update()
+        ).all()
+        if len(found) < len(tenants):  # one was removed since it was seen, with its tenant
+            self._begin(connection, tenants)
+            found = connection.execute(
+                select(audit_heads).where(theirs).order_by(_HEADS.tenant_id).with_for_update()
+            ).all()
+        return {row.tenant_id: ChainHead(row.seq, bytes(row.hash), row.written_at_us) for row in found}
+
+    def _begin(self, connection: Connection, tenants: list[str]) -> None:
+        """Makes heads for chains that have none."""
+        theirs = _HEADS.tenant_id.in_(tenants)
         there = set(connection.execute(select(_HEADS.tenant_id).where(theirs)).scalars())
         missing = [tenant_id for tenant_id in tenants if tenant_id not in there]
         if missing:
@@ -68,10 +86,10 @@ class ChainWriter:
             # waits here for the first.
             rows = [{"tenant_id": each, **empty_chain(each)._asdict()} for each in missing]
             connection.execute(self._new_head, rows)
-        found = connection.execute(
-            select(audit_heads).where(theirs).order_by(_HEADS.tenant_id).with_for_update()
-        )
-        return {row.tenant_id: ChainHead(row.seq, bytes(row.hash), row.written_at_us) for row in found}
+        if len(self._there) + len(there) > _TENANTS_MAX:
+            self._there.clear()
+        # Those made here are not known yet: the transaction may be undone.
+        self._there |= there
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

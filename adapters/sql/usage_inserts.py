@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from adapters.sql.upserts import insert_into
 
-ROWS_PER_STATEMENT: Final = 128
-"""Rows that go in with one statement: 128 x 56 values stay below SQLite's 32,766."""
+ROWS_PER_STATEMENT: Final = (128, 16, 1)
+"""Rows that go in with one statement, while there are so many: 128 x 56 values stay below SQLite's 32,766."""
 ROWS_PER_TURN: Final = 64
 """Rows that are encoded before others in the event loop have their turn: less than a millisecond."""
 FEW_ROWS: Final = 32
@@ -52,18 +52,18 @@ class InsertRows:
 
     def __init__(self, table: Table, dialect: Dialect) -> None:
         statement = insert_into(dialect, table).on_conflict_do_nothing()
-        self._one = str(statement.compile(dialect=dialect))
-        head, values, tail = self._one.partition("(" + ", ".join("?" * len(table.columns)) + ")")
+        one = str(statement.compile(dialect=dialect))
+        head, values, tail = one.partition("(" + ", ".join("?" * len(table.columns)) + ")")
         assert values, "the dialect writes placeholders another way"
-        self._many = head + ", ".join([values] * ROWS_PER_STATEMENT) + tail
+        self._statements = [(rows, head + ", ".join([values] * rows) + tail) for rows in ROWS_PER_STATEMENT]
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        full = len(rows) - len(rows) % ROWS_PER_STATEMENT
-        for start in range(0, full, ROWS_PER_STATEMENT):
-            group = rows[start : start + ROWS_PER_STATEMENT]
-            connection.exec_driver_sql(self._many, tuple(chain.from_iterable(group)))
-        if full < len(rows):
-            connection.exec_driver_sql(self._one, [tuple(row) for row in rows[full:]])
+        start = 0
+        for size, statement in self._statements:
+            while len(rows) - start >= size:
+                group = rows[start : start + size]
+                connection.exec_driver_sql(statement, tuple(chain.from_iterable(group)))
+                start += size
 
 
 class StagedRows:

@@ -89,7 +89,7 @@ class PrivacyInspector(Inspector):
         policy = self.effective(job.principal.tenant_id, route)
         request = job.request
         if not policy.enforces:
-            if policy.detects:
+            if policy.detects and self.watch.has_room():
                 self.watch.note(Seen(policy, request.dialect, request.body, request.content_type, False))
                 if not request.stream and request.operation is not Operation.EMBEDDINGS:
                     job.protections.append(CountedAnswer(self.watch, policy, request.dialect))

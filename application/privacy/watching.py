@@ -19,11 +19,13 @@ from domain.privacy.policy import EffectivePolicy
 
 log = logging.getLogger("interchange")
 
-BODIES_MAX: Final = 256
+BODIES_MAX: Final = 64
 """Waiting to be looked at; later ones are not."""
 BODY_BYTES_MAX: Final = 64 * 1024
-REST_PER_WORK: Final = 49.0
-"""So many times as long as a look took, the thread rests after it: 2 % of one processor at most."""
+REST_PER_WORK: Final = 199.0
+"""So many times as long as a look took, the thread rests after it: half a percent of a processor at most.
+
+Each look takes the interpreter lock from the thread that serves requests, which costs more than its own time."""
 REST_S_MAX: Final = 60.0
 
 
@@ -49,6 +51,13 @@ class DetectionWatch:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def has_room(self) -> bool:
+        """Whether one more would be taken; if not, it is counted as unseen, and there is nothing to note."""
+        if len(self._waiting) < BODIES_MAX:
+            return True
+        self._counts.unseen["pace"] += 1
+        return False
 
     def note(self, seen: Seen) -> None:
         """Takes a body to look at, if there is room. Never waits."""

@@ -25,7 +25,8 @@ BODY_BYTES_MAX: Final = 64 * 1024
 REST_PER_WORK: Final = 199.0
 """So many times as long as a look took, the thread rests after it: half a percent of a processor at most.
 
-Each look takes the interpreter lock from the thread that serves requests, which costs more than its own time."""
+Each look takes the interpreter lock from the thread that serves requests: it costs more than its own time.
+"""
 REST_S_MAX: Final = 60.0
 
 

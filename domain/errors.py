@@ -287,6 +287,48 @@ class EgressRefused(InterchangeError):
     code = "egress_refused"
 
 
+class IntegrationExists(Conflict):
+    """This tenant has an integration of that name."""
+
+    code = "integration_exists"
+
+
+class InvalidConfiguration(InterchangeError):
+    """A configuration of an integration or webhook that can never work; `param` is the path of the field."""
+
+    code = "invalid_configuration"
+
+
+class InvalidParameters(InterchangeError):
+    """The parameters of a tool are not what its schema asks for; `param` is the path of the field."""
+
+    code = "invalid_parameters"
+
+
+class ToolRefused(InterchangeError):
+    """What a tool was asked to do is outside what its integration allows; nothing was sent."""
+
+    code = "tool_refused"
+
+
+class ToolFailed(InterchangeError):
+    """The other side refused or failed, or its answer is not what was agreed."""
+
+    code = "tool_failed"
+
+
+class ToolTimeout(InterchangeError):
+    """A tool took longer than its caller waits; what ran for it was told to stop."""
+
+    code = "execution_timeout"
+
+
+class IntegrationUnavailable(InterchangeError):
+    """An integration cannot be reached, refuses our credential, is paused, or is too busy."""
+
+    code = "integration_unavailable"
+
+
 class StreamCut(InterchangeError):
     """The answer broke after its first content and could not be finished elsewhere."""
 

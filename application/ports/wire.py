@@ -25,6 +25,8 @@ GEMINI_GENERATE: Final = "gemini.generate"
 GEMINI_COUNT_TOKENS: Final = "gemini.count_tokens"
 GEMINI_EMBEDDINGS: Final = "gemini.embeddings"
 """`embedContent` and `batchEmbedContents`; the provider is always asked for the batch."""
+TOOLS: Final = "tools"
+"""A call of a tool: the body is its parameters as a JSON object, the answer its result."""
 
 FAMILY: Final[dict[str, str]] = {
     OPENAI_CHAT: "openai",

@@ -23,6 +23,8 @@ class Operation(Enum):
     IMAGE = "image"
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
+    TOOL = "tool"
+    """A tool of an integration: no model at all, but the same money, limits, privacy and records."""
 
     # There is one member of each kind; `Enum` would hash their names, in Python, for each look into a set.
     __hash__ = object.__hash__

@@ -14,18 +14,24 @@ OPERATOR_TENANT: Final = "default"
 
 OWNER: Final = "owner"
 
-_CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"})
+_CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"}) | {
+    "tools.read",
+    "tools.execute",
+}
 _SEE: Final = frozenset(
     {"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read", "budgets.read"}
     | {"cache.read", "tenants.read", "limits.read", "privacy.read", "guardrails.read"}
+    | {"integrations.read", "tools.read", "webhooks.read", "events.read"}
 )
 _OPERATE: Final = frozenset(
     {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"}
-    | {"cache.write", "limits.write"}
+    | {"cache.write", "limits.write", "integrations.operate", "webhooks.operate"}
 )
-_ADMINISTER: Final = frozenset(
-    {"keys.read", "keys.write", "catalog.write", "config.write"} | {"roles.read", "roles.write"}
-) | {"credentials.read", "credentials.write", "credentials.rotate"}
+_ADMINISTER: Final = (
+    frozenset({"keys.read", "keys.write", "catalog.write", "config.write"} | {"roles.read", "roles.write"})
+    | {"credentials.read", "credentials.write", "credentials.rotate"}
+    | {"integrations.write", "webhooks.write"}
+)
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "owner": _CALL

@@ -15,6 +15,8 @@ COMPOSITION_ROOT = {
     "entrypoints/audit_opening.py",
     "entrypoints/outgoing.py",
     "entrypoints/cache_opening.py",
+    "entrypoints/connectors_opening.py",
+    "entrypoints/events_opening.py",
     "entrypoints/guardrails_opening.py",
     "entrypoints/identity_opening.py",
     "entrypoints/limits_opening.py",

@@ -1,0 +1,1 @@
+"""Databases as integrations: one connector over engines, an engine per wire."""

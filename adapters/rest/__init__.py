@@ -1,0 +1,1 @@
+"""REST APIs as integrations, described by data."""

@@ -1,0 +1,1 @@
+"""Signing, sending and verifying webhooks."""

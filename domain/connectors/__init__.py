@@ -1,0 +1,1 @@
+"""What agents reach besides models: databases, APIs, files, other tools. Their rules, without their wires."""

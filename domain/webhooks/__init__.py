@@ -1,0 +1,1 @@
+"""Delivering events to whoever subscribed: endpoints, schedules, signatures, deliveries."""

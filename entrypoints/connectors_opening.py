@@ -1,0 +1,1 @@
+"""Opens what tools of integrations need: connectors, their pools, their ways out."""

@@ -1,0 +1,1 @@
+"""Opens what delivers events: endpoints, the dispatcher, streams."""

@@ -1,0 +1,1 @@
+"""Publishing what happened: making events, who wants them, and following them."""

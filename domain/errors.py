@@ -317,6 +317,30 @@ class ToolFailed(InterchangeError):
     code = "tool_failed"
 
 
+class ObjectNotFound(NotFound):
+    """No object, version or upload of that name in the store behind an integration."""
+
+    code = "object_not_found"
+
+
+class PreconditionFailed(Conflict):
+    """An object exists already, or is another than its caller knows; nothing changed."""
+
+    code = "precondition_failed"
+
+
+class RangeNotSatisfiable(InvalidParameters):
+    """The range begins behind the end of the object."""
+
+    code = "range_not_satisfiable"
+
+
+class ChecksumMismatch(InvalidParameters):
+    """Bytes are not what their size or checksum says; what was to be written is not visible."""
+
+    code = "checksum_mismatch"
+
+
 class ToolTimeout(InterchangeError):
     """A tool took longer than its caller waits; what ran for it was told to stop."""
 

@@ -317,13 +317,13 @@ class ToolFailed(InterchangeError):
     code = "tool_failed"
 
 
-class ObjectNotFound(NotFound):
+class ObjectNotFound(ToolFailed):
     """No object, version or upload of that name in the store behind an integration."""
 
     code = "object_not_found"
 
 
-class PreconditionFailed(Conflict):
+class PreconditionFailed(ToolFailed):
     """An object exists already, or is another than its caller knows; nothing changed."""
 
     code = "precondition_failed"

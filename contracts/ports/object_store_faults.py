@@ -134,7 +134,7 @@ class ObjectStoreFaultsContract(ObjectStoreHoles, PortContract):
 
 
 class RefusedObjectStoreContract(PortContract):
-    """Bind `refused_store`, whose wrong credential contains SECRET, and `unreachable_store`: nobody listens."""
+    """Bind `refused_store`, its wrong credential contains SECRET, and `unreachable_store`: nobody listens."""
 
     @pytest.fixture
     async def refused_store(self) -> ObjectStore:

@@ -81,6 +81,8 @@ def note_attempt(
         usage = usage._replace(estimated=False)
         cost: NanoUsd | None = NanoUsd(0)
         billed_as = CALLER
+    elif not billed:
+        cost, billed_as = NanoUsd(0), ""
     elif batch:
         cost, billed_as = bill(target.offering.prices, usage, batch=True), BATCH
     else:

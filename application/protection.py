@@ -1,5 +1,6 @@
 """What somebody who looked at a request still has to do with its answer."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from application.answer_stream import AnswerStream
@@ -28,3 +29,10 @@ class Protection(Protocol):
     def deliver_stream(self, stream: AnswerStream) -> AnswerStream:
         """A fresh or kept stream as this caller gets it."""
         ...
+
+
+def delivered(protections: Sequence[Protection], answer: UpstreamAnswer) -> UpstreamAnswer:
+    """The answer as its caller gets it: who looked at the request first has the last word."""
+    for protection in reversed(protections):
+        answer = protection.deliver(answer)
+    return answer

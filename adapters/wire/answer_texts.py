@@ -15,12 +15,13 @@ from application.ports.wire import (
     OPENAI_EMBEDDINGS,
     OPENAI_MODERATIONS,
     OPENAI_RESPONSES,
+    TOOLS,
 )
 
 Json = dict[str, Any]
 
-_WORDLESS: Final = frozenset({OPENAI_EMBEDDINGS, OPENAI_MODERATIONS, COHERE_RERANK, GEMINI_EMBEDDINGS})
-"""Dialects whose answers are numbers."""
+_WORDLESS: Final = frozenset({OPENAI_EMBEDDINGS, OPENAI_MODERATIONS, COHERE_RERANK, GEMINI_EMBEDDINGS, TOOLS})
+"""Dialects whose answers are numbers, or results of tools: they ask nobody to run anything."""
 _TOOL_REASONS: Final = frozenset({"tool_calls", "function_call"})
 _WAITING: Final = frozenset({"tool_use", "pause_turn"})
 _REFUSED: Final = frozenset({"content_filter", "refusal"})

@@ -19,6 +19,7 @@ from application.ports.wire import (
     OPENAI_EMBEDDINGS,
     OPENAI_MODERATIONS,
     OPENAI_RESPONSES,
+    TOOLS,
 )
 
 Json = dict[str, Any]
@@ -239,6 +240,7 @@ _FORMS: Final[Mapping[str, Callable[[Json], Json]]] = {
     ANTHROPIC_MESSAGES: _messages,
     GEMINI_GENERATE: _generate,
     GEMINI_EMBEDDINGS: _gemini_vectors,
+    TOOLS: _as_it_is,
 }
 _DROPPED: Final[Mapping[str, frozenset[str]]] = {
     OPENAI_CHAT: frozenset({"model", *_DELIVERY, *_WHO_ASKS, *_PROMPT_CACHE, *_MARKS}),
@@ -251,5 +253,6 @@ _DROPPED: Final[Mapping[str, frozenset[str]]] = {
     ANTHROPIC_MESSAGES: frozenset({"model", "stream", "metadata", *_MARKS}),
     GEMINI_GENERATE: frozenset({"labels"}),
     GEMINI_EMBEDDINGS: frozenset({"labels"}),
+    TOOLS: frozenset(),
 }
 """Top-level names that only say how an answer is delivered, who asks, or where prompts are kept."""

@@ -26,6 +26,7 @@ from application.ports.wire import (
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
     OPENAI_RESPONSES,
+    TOOLS,
     Opening,
     RequestReader,
 )
@@ -300,6 +301,11 @@ def _read_count_tokens(body: bytes, fields: frozenset[str]) -> LlmRequest:
     )
 
 
+def _read_tool(body: bytes, fields: frozenset[str]) -> LlmRequest:
+    """Parameters of a tool: what they mean is its schema's business."""
+    return LlmRequest(operation=Operation.TOOL, dialect=TOOLS, model="", body=body, fields=fields)
+
+
 _READERS = {
     OPENAI_CHAT: _read_chat,
     OPENAI_COMPLETIONS: _read_completion,
@@ -311,6 +317,7 @@ _READERS = {
     GEMINI_GENERATE: gemini_head.read_generate,
     GEMINI_COUNT_TOKENS: gemini_head.read_count_tokens,
     GEMINI_EMBEDDINGS: gemini_head.read_embeddings,
+    TOOLS: _read_tool,
 }
 
 

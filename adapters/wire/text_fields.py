@@ -9,7 +9,7 @@ from adapters.wire.media_forms import is_form, read_parts
 from adapters.wire.text_frames import frames_of
 from adapters.wire.text_walk import TextWalk, is_word
 from application.ports.text_fields import FrameTexts, TextFields, TextWork
-from application.ports.wire import GEMINI_EMBEDDINGS, OPENAI_EMBEDDINGS
+from application.ports.wire import GEMINI_EMBEDDINGS, OPENAI_EMBEDDINGS, TOOLS
 from domain.errors import InvalidRequest
 from domain.privacy.policy import Where
 
@@ -26,20 +26,20 @@ _SPOKEN: Final = ("text/", "application/x-subrip")
 class DialectTexts(TextFields):
     """Stateless; one serves everybody."""
 
-    def request(self, dialect: str, body: bytes, content_type: str, work: TextWork) -> bytes:  # noqa: ARG002
+    def request(self, dialect: str, body: bytes, content_type: str, work: TextWork) -> bytes:
         if is_form(content_type):
             return _form(body, content_type, work)
         try:
             top = _object(body)
         except ValueError:
             raise InvalidRequest("the body is not a JSON object", param="body") from None
-        return _rewritten(body, top, work, answer=False)
+        return _rewritten(dialect, body, top, work, answer=False)
 
     def answer(self, dialect: str, body: bytes, content_type: str, work: TextWork) -> bytes:
         if dialect in _NUMBERS or not body:
             return body
         if content_type.startswith("application/json"):
-            return _rewritten(body, _object(body), work, answer=True)
+            return _rewritten(dialect, body, _object(body), work, answer=True)
         if content_type.startswith(_SPOKEN):
             text = body.decode()
             said = work.whole(text, Where.ANSWERS, "body")
@@ -61,9 +61,12 @@ def _object(body: bytes) -> dict[str, Any]:
     return top
 
 
-def _rewritten(body: bytes, top: dict[str, Any], work: TextWork, *, answer: bool) -> bytes:
+def _rewritten(dialect: str, body: bytes, top: dict[str, Any], work: TextWork, *, answer: bool) -> bytes:
     walk = TextWalk(work, answer=answer)
-    walk.body(top)
+    if dialect == TOOLS:
+        walk.everything(top, Where.TOOL_RESULTS if answer else Where.TOOL_ARGUMENTS)
+    else:
+        walk.body(top)
     # A name that stands twice in an object was read once. Whoever reads the other one shall not get it.
     if walk.changed or (not answer and walk.keys != sum(1 for _ in _NAME.finditer(body))):
         return _encode(top)

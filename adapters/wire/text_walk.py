@@ -51,6 +51,10 @@ class TextWalk:
         """Changes the decoded body in place."""
         self._object(top, Where.ANSWERS if self._answer else Where.PROMPTS, "", free=False)
 
+    def everything(self, top: dict[str, Any], where: Where) -> None:
+        """The same for a body of which nobody knows any names: all of it is text."""
+        self._object(top, where, "", free=True)
+
     def value(self, value: Any, key: str, where: Where, path: str, *, free: bool) -> Any:
         """The value as it goes on; containers are changed in place."""
         kind = type(value)

@@ -28,6 +28,7 @@ from application.places import NO_PLACES, Places
 from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.usage import UsageLog
+from application.protection import delivered
 from application.rate_limits import RateLimits
 from application.request_event import event_of
 from application.runtime import Runtime
@@ -39,7 +40,7 @@ from domain.residency.place import ANYWHERE
 from domain.routing.conversation import Conversation
 from domain.routing.keeping import demand_keeper, plan_with_home
 from domain.routing.live import LiveState
-from domain.routing.plan import Plan, make_plan
+from domain.routing.plan import NO_PLAN, Plan, make_plan
 from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
 from domain.routing.table import RoutingTable
@@ -221,7 +222,7 @@ class AnswerLlmRequest:
 
     def _admitted(self, job: Job, table: RoutingTable) -> Route:
         """Where it goes. Raises what keeps its caller from being answered at all."""
-        self._admit(job.principal)
+        self._admit(job.principal, "llm.call")
         route = self._route(job, table)
         if self._guards is not None:
             self._guards.admit(job, route)
@@ -265,9 +266,21 @@ class AnswerLlmRequest:
 
         return recall
 
-    def _admit(self, principal: Principal) -> None:
-        if not principal.may("llm.call"):
-            raise Forbidden(f"the role {principal.role!r} may not call models (needs llm.call)")
+    def take_slot(self, job: Job, permission: str) -> None:
+        """For calls that are none of models: counted, bounded and ended with them. `end` has to follow, also
+        when this raises Forbidden, Overloaded or StoreUnavailable."""
+        self.in_flight += 1
+        speak_for(job.principal, job.attribution)
+        self._admit(job.principal, permission)
+
+    def stops(self, job: Job, route: Route) -> None:
+        """Raises AgentStopped, Unauthenticated, TenantSuspended for whoever may not go on."""
+        if self._guards is not None:
+            self._guards.admit(job, route)
+
+    def _admit(self, principal: Principal, permission: str) -> None:
+        if not principal.may(permission):
+            raise Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
         if self.in_flight > self.slots_max:
             raise Overloaded(
                 f"{self.slots_max} requests are in flight, which is the limit (MAX_CONCURRENT_REQUESTS)",
@@ -283,7 +296,7 @@ class AnswerLlmRequest:
     def kept(job: Job) -> UpstreamAnswer | None:
         """The whole answer of a request that was answered already when it began."""
         hit = None if job.course is None else job.course.hit
-        return None if hit is None else _delivered(job, replayed_answer(hit))
+        return None if hit is None else delivered(job.protections, replayed_answer(hit))
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
         """A whole answer. Raises UpstreamError, NoProviderAvailable, DeadlineExceeded, or what those who
@@ -292,7 +305,7 @@ class AnswerLlmRequest:
             answer = await self._complete(job, live)
         else:
             answer = await self._cache.complete(job, partial(self._complete, job, live))
-        return _delivered(job, answer) if job.protections else answer
+        return delivered(job.protections, answer)
 
     async def open(self, job: Job, live: LiveState) -> AnswerStream:
         """A committed stream; close it before `end`. Raises as `complete`."""
@@ -386,13 +399,3 @@ class AnswerLlmRequest:
         """Records what took no slot: something a request of long ago left to be settled. Idempotent."""
         self.in_flight += 1
         self.end(job, status=status, outcome=outcome, error_code=error_code, first=first)
-
-
-def _delivered(job: Job, answer: UpstreamAnswer) -> UpstreamAnswer:
-    for protection in reversed(job.protections):
-        answer = protection.deliver(answer)
-    return answer
-
-
-NO_PLAN = Plan(Route(name="", targets=()), (), (), "", 0)
-"""Stands in for a plan until there is one, so that a refused request can be recorded too."""

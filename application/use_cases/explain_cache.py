@@ -15,13 +15,13 @@ from application.places import NO_PLACES, Places
 from application.ports.cache_reader import CacheReader
 from application.ports.system import Clock
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import NO_PLAN
 from domain.caching.effect import BYPASS, HIT_L1, HIT_L2, HIT_SEMANTIC, HIT_STALE, MISS, NO_CACHE, OBSERVE
 from domain.caching.entry import CachedAnswer, Freshness, freshness
 from domain.caching.key import Partition
 from domain.caching.policy import CacheMode, CachePolicy
 from domain.errors import StoreUnavailable
 from domain.llm.request import LlmRequest
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.routing.table import RoutingTable
 from domain.routing.target import Route

@@ -20,11 +20,12 @@ from application.ports.stored_answers import OpenBill, StoredAnswer
 from application.ports.system import Clock
 from application.ports.wire import OPENAI_RESPONSES
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import NO_PLAN, AnswerLlmRequest
+from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.budgets.posting import read_posting
 from domain.errors import StoreUnavailable
 from domain.llm.request import LlmRequest, Operation
 from domain.llm.usage import Usage
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route, Target
 from domain.tenancy.principal import Principal

@@ -14,7 +14,6 @@ from application.ports.embedder import Embedder, Vector
 from application.ports.system import Clock
 from application.ports.vector_index import IndexFacts
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import NO_PLAN
 from domain.caching.entry import CachedAnswer, Position
 from domain.caching.invalidation import (
     InvalidationKind,
@@ -27,6 +26,7 @@ from domain.caching.key import KEY_BYTES
 from domain.caching.policy import CacheMode, CacheScope
 from domain.errors import Forbidden, InvalidRequest, NotFound, StoreUnavailable, UnknownModel
 from domain.llm.request import LlmRequest, Operation
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.tenancy.key_rules import check_tenant
 from domain.tenancy.principal import Principal

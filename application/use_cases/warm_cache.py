@@ -21,13 +21,13 @@ from application.ports.system import Clock
 from application.ports.warm_lines import WarmLine, WarmLines
 from application.ports.wire import RequestReader
 from application.runtime import Runtime
-from application.use_cases.answer_llm_request import NO_PLAN
 from application.use_cases.explain_route import ExplainRoute
 from domain.caching.entry import CachedAnswer
 from domain.caching.policy import CacheMode, lifetime_s
 from domain.caching.storing import Outcome, why_not_kept
 from domain.errors import Forbidden, InterchangeError, InvalidRequest
 from domain.llm.request import LlmRequest, Operation
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.routing.table import RoutingTable
 from domain.routing.target import Route, Target

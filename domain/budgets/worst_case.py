@@ -69,6 +69,8 @@ def worst_attempt_cost(
     """
     if callers_credential or request.operation is Operation.COUNT_TOKENS:
         return NOTHING
+    if request.operation is Operation.TOOL:
+        return Bound(NanoUsd(target.offering.prices.per_request), 0, 0, UNITS)
     if request.contents.run_by_provider:
         return Unbounded(
             f"{request.contents.run_by_provider}: the provider alone decides how much of it there will be",

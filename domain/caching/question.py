@@ -7,6 +7,7 @@ from domain.llm.request import LlmRequest, Operation
 
 _ANSWERED_AGAIN: Final = frozenset(
     {Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS, Operation.RERANK, Operation.MODERATION}
+    | {Operation.TOOL}
 )
 """What answers to equal requests with an equal worth, in bytes that are text."""
 

@@ -12,6 +12,8 @@ _ANSWERED_IN_TOKENS: Final = frozenset({Operation.CHAT, Operation.COMPLETION})
 def estimated_tokens(request: LlmRequest) -> tuple[int, int]:
     """Input and output: a typical count of what was sent, and the most that may be answered where the caller
     bounded it. Corrected by what is billed, once that is known."""
+    if request.operation is Operation.TOOL:
+        return 0, 0
     if request.operation not in _ANSWERED_IN_TOKENS:
         return request.input_tokens_typical, 0
     longest = request.max_output_tokens

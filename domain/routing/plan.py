@@ -6,7 +6,7 @@ left out rather than kept for last: trying them is what the breaker exists to pr
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.errors import InterchangeError
 from domain.routing.affinity import verdict
@@ -39,6 +39,10 @@ class Plan(NamedTuple):
     candidates: int
     verdict: Verdict | None = None
     """What became of the conversation this request continues; None: affinity had no say."""
+
+
+NO_PLAN: Final = Plan(Route(name="", targets=()), (), (), "", 0)
+"""Stands in for a plan until there is one, so that a refused request can be recorded too."""
 
 
 def make_plan(

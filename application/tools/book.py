@@ -1,0 +1,252 @@
+"""Integrations as calls find them: from memory, each with what is open for it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Final, Protocol
+
+from application.ports.connector import Connector
+from application.ports.system import Clock
+from application.tools.bulkhead import Bulkhead
+from application.tools.ways import ToolWay, tool_way
+from domain.connectors.integration import INSTALLATION, Integration, IntegrationKind, IntegrationState
+from domain.connectors.terms import IntegrationTerms, integration_terms
+from domain.connectors.tool import TOOLS_PER_INTEGRATION_MAX, Tool
+from domain.errors import IntegrationUnavailable, InterchangeError, NotFound, ToolFailed
+from domain.resilience.breaker import BreakerState, CircuitBreaker
+from domain.tenancy.patterns import matches_any
+from domain.tenancy.principal import Principal
+
+log = logging.getLogger("interchange")
+
+DRAIN_S: Final = 30.0
+"""How long calls that run in a connector of an old version may go on."""
+OPEN_AGAIN_AFTER_S: Final = 5.0
+"""After it could not be opened, because a credential is gone or the vault is locked."""
+_RETRY_S: Final = 30.0
+
+
+class Opening(Protocol):
+    async def open(self, integration: Integration) -> Connector: ...
+
+
+BreakerTold = Callable[[Integration, BreakerState], None]
+"""Told when an integration's breaker opens or closes. Must not raise."""
+
+
+def _nobody_is_told(_integration: Integration, _state: BreakerState) -> None:
+    return None
+
+
+class Open:
+    """One integration in one version, and what serves it."""
+
+    def __init__(self, integration: Integration, terms: IntegrationTerms) -> None:
+        self.integration = integration
+        self.terms = terms
+        self.breaker = CircuitBreaker(terms.breaker)
+        self.bulkhead = Bulkhead(terms.at_once, terms.waiting)
+        self.connector: Connector | None = None
+        self.over = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.failed_at_s: float | None = None
+        self.failure: InterchangeError | None = None
+        self.opening = asyncio.Lock()
+        self._tools: Mapping[str, ToolWay] = {}
+        self._listed: object = None
+
+    @property
+    def name(self) -> str:
+        return self.integration.integration_id
+
+    def begin(self) -> None:
+        """A call uses its connector, until `end`."""
+        self._running += 1
+        self._idle.clear()
+
+    def end(self) -> None:
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
+
+    async def idle(self, within_s: float) -> None:
+        """Waits until no call uses it, or for so long."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("calls of integration %s still ran when it was closed", self.name)
+
+    def ways(self) -> Mapping[str, ToolWay]:
+        """Its tools by name, as its connector has them now; none before it was opened."""
+        if self.connector is None:
+            return {}
+        listed = self.connector.tools
+        if listed is not self._listed:
+            allowed = [tool for tool in listed if tool.name not in self.terms.disabled_tools]
+            some = allowed[:TOOLS_PER_INTEGRATION_MAX]
+            self._tools = {tool.name: tool_way(self.integration, self.terms, tool) for tool in some}
+            self._listed = listed
+        return self._tools
+
+
+class IntegrationBook:
+    """Belongs to one event loop. `use` replaces the whole snapshot; what is open stays open where nothing of
+    it changed. The owner calls `aclose`."""
+
+    def __init__(self, opening: Opening, clock: Clock, on_breaker: BreakerTold = _nobody_is_told) -> None:
+        self._opening = opening
+        self._clock = clock
+        self.on_breaker = on_breaker
+        self._entries: dict[tuple[str, str], Open] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._wrong: dict[tuple[str, str], InterchangeError] = {}
+
+    def use(self, integrations: Iterable[Integration]) -> None:
+        """Puts these in the place of all that were known."""
+        before, self._entries, self._wrong = self._entries, {}, {}
+        for integration in integrations:
+            place = (integration.tenant_id, integration.integration_id)
+            known = before.pop(place, None)
+            if known is not None and known.integration == integration:
+                self._entries[place] = known
+                continue
+            if known is not None:
+                self._retire(known)
+            try:
+                terms = integration_terms(integration.configuration, integration.circuit_breaker)
+            except InterchangeError as error:
+                # Kept by an older version that read it otherwise: it is there, and says what is wrong.
+                self._wrong[place] = error
+                terms = IntegrationTerms()
+            self._entries[place] = Open(integration, terms)
+        for gone in before.values():
+            self._retire(gone)
+
+    def all(self) -> list[Open]:
+        """Everybody's, for those who watch over them."""
+        return list(self._entries.values())
+
+    def visible(self, by: Principal) -> list[Open]:
+        """What a caller may reach, by name: its tenant's own come before those for everybody."""
+        found: dict[str, Open] = {}
+        for (tenant_id, name), entry in self._entries.items():
+            if tenant_id not in (by.tenant_id, INSTALLATION) or not matches_any(by.integrations, name):
+                continue
+            if tenant_id == by.tenant_id or name not in found:
+                found[name] = entry
+        return [found[name] for name in sorted(found)]
+
+    def find(self, by: Principal, integration_id: str) -> Open:
+        """Raises NotFound, also for what the caller's key does not reach."""
+        entry = self._entries.get((by.tenant_id, integration_id)) or self._entries.get(
+            (INSTALLATION, integration_id)
+        )
+        if entry is None or not matches_any(by.integrations, integration_id):
+            raise NotFound(f"no integration {integration_id[:80]!r}", param="integration_id")
+        return entry
+
+    async def ready(self, entry: Open) -> Connector:
+        """Its connector, opened if need be. Raises IntegrationUnavailable, InvalidConfiguration."""
+        connector = entry.connector
+        if connector is not None:
+            return connector
+        place = (entry.integration.tenant_id, entry.integration.integration_id)
+        if (wrong := self._wrong.get(place)) is not None:
+            raise IntegrationUnavailable(f"integration {entry.name!r} cannot be used: {wrong.message}")
+        async with entry.opening:
+            if entry.connector is not None:
+                return entry.connector
+            now = self._clock.monotonic()
+            if entry.failure is not None and now - (entry.failed_at_s or 0.0) < OPEN_AGAIN_AFTER_S:
+                raise _told(entry, entry.failure)
+            try:
+                entry.connector = await self._opening.open(entry.integration)
+            except InterchangeError as error:
+                entry.failure, entry.failed_at_s = error, now
+                raise _told(entry, error) from error
+            entry.failure = None
+            if entry.over:
+                self._retire(entry)
+            return entry.connector
+
+    async def way(self, entry: Open, tool_name: str) -> ToolWay:
+        """One tool of it. Raises NotFound, and as `ready`."""
+        connector = await self.ready(entry)
+        found = entry.ways().get(tool_name)
+        if found is None and entry.integration.kind is IntegrationKind.MCP and not connector.tools:
+            await connector.discover()  # nobody has looked yet what it can do
+            found = entry.ways().get(tool_name)
+        if found is None:
+            raise NotFound(
+                f"integration {entry.name!r} has no tool {tool_name[:80]!r}",
+                param="tool_name",
+            )
+        return found
+
+    def require_active(self, entry: Open) -> None:
+        """Raises IntegrationUnavailable for what its owner has paused."""
+        state = entry.integration.state
+        if state is IntegrationState.DISABLED:
+            raise IntegrationUnavailable(f"integration {entry.name!r} is disabled")
+        if state is IntegrationState.MAINTENANCE:
+            raise IntegrationUnavailable(
+                f"integration {entry.name!r} is in maintenance", retry_after_s=_RETRY_S
+            )
+
+    def _retire(self, entry: Open) -> None:
+        """Closes it once nobody uses it, or after a while."""
+        entry.over = True
+        if entry.connector is None:
+            return
+        self._begin(_close(entry, entry.connector))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def aclose(self) -> None:
+        """Closes every connector. Idempotent."""
+        entries, self._entries = self._entries, {}
+        for entry in entries.values():
+            entry.over = True
+        opened = [entry.connector for entry in entries.values() if entry.connector is not None]
+        for task in tuple(self._closing):
+            task.cancel()
+        await asyncio.gather(*self._closing, *(each.aclose() for each in opened), return_exceptions=True)
+
+
+async def _close(entry: Open, connector: Connector) -> None:
+    try:
+        await entry.idle(DRAIN_S)
+    finally:
+        await connector.aclose()
+
+
+def _told(entry: Open, error: InterchangeError) -> InterchangeError:
+    """A failure to open, as callers of its tools are told it."""
+    if isinstance(error, IntegrationUnavailable | ToolFailed):
+        return error
+    return IntegrationUnavailable(
+        f"integration {entry.name!r} cannot be opened: {error.message}", retry_after_s=OPEN_AGAIN_AFTER_S
+    )
+
+
+def shown(entry: Open, tool: Tool) -> dict[str, Any]:
+    """A tool as discovery shows it."""
+    return {
+        "integration_id": entry.name,
+        "tool_name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "result": tool.result,
+        "examples": list(tool.examples),
+        "read_only": tool.read_only,
+        "idempotent": tool.repeatable,
+        "destructive": tool.destructive,
+        "takes_body": tool.takes_body,
+        "streams": sorted(tool.streams),
+    }

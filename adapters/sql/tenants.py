@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, selec
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.database import Database
+from adapters.sql.integration_tables import integration_health_checks, integration_health_claims
 from adapters.sql.schema import api_keys, metadata
 from adapters.sql.session_tables import login_sessions
 from adapters.sql.tenant_tables import projects, roles, tenancy_generations, tenants
@@ -18,7 +19,10 @@ from domain.tenancy.tenant import Tenant, TenantState
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-GO_WITH_IT: Final = frozenset({"tenants", "projects", "roles", "api_keys", "login_sessions"})
+GO_WITH_IT: Final = frozenset(
+    {"tenants", "projects", "roles", "api_keys", "login_sessions"}
+    | {"integration_health_checks", "integration_health_claims"}
+)
 """Tables whose rows go with a tenant; of keys those that let nobody in any more."""
 STAYS: Final = ("audit_", "vault_manifests")
 """Tables of these beginnings keep what they have: a chain and a manifest tell what is gone by going on."""
@@ -68,7 +72,8 @@ class SqlTenantStore(TenantStore):
                 return None
             left = _left(connection, tenant_id, us(at) or 0)
             if not left:
-                for table in (api_keys, login_sessions, projects, roles, tenants):
+                health = (integration_health_checks, integration_health_claims)
+                for table in (api_keys, login_sessions, projects, roles, *health, tenants):
                     connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
                 count_up(connection, "tenants")
                 count_up(connection, "roles")

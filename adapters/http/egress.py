@@ -7,7 +7,14 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from domain.egress.policy import EgressPolicy, OperatorEgress, TrustedEgress, Verdict, endpoint_key
+from domain.egress.policy import (
+    DriverEgress,
+    EgressPolicy,
+    OperatorEgress,
+    TrustedEgress,
+    Verdict,
+    endpoint_key,
+)
 
 log = logging.getLogger("interchange")
 
@@ -23,7 +30,8 @@ PROVIDERS: Final = "providers"
 IDENTITIES: Final = "identities"
 OUTSIDE: Final = "outside"
 ISSUERS: Final = "issuers"
-PURPOSES: Final = (PROVIDERS, IDENTITIES, OUTSIDE, ISSUERS)
+DRIVERS: Final = "drivers"
+PURPOSES: Final = (PROVIDERS, IDENTITIES, OUTSIDE, ISSUERS, DRIVERS)
 
 
 def allow_everything(host: str, ip: str, port: int) -> bool:
@@ -42,7 +50,8 @@ class EgressGate:
     `providers` may reach what the operator configured wherever it is, and public addresses (an answer may
     point to another host of its provider). `identities` reaches what only the configuration can name, cloud
     metadata services included. `issuers` of tokens are reached wherever the operator named them, and public
-    addresses that they name. `outside` is for everything a caller, a tenant or an answer can influence.
+    addresses that they name. `outside` is for everything a caller, a tenant or an answer can influence,
+    `drivers` for the same where it is no HTTP.
     """
 
     def __init__(self, policy: EgressPolicy | None = None) -> None:
@@ -111,3 +120,4 @@ class EgressGate:
         self._judges[IDENTITIES] = TrustedEgress(policy=self.policy)
         self._judges[ISSUERS] = OperatorEgress(policy=self.policy, endpoints=self._issuers)
         self._judges[OUTSIDE] = self.policy
+        self._judges[DRIVERS] = DriverEgress(policy=self.policy)

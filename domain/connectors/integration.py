@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 from domain.errors import InvalidRequest
@@ -16,7 +15,6 @@ CONFIGURATION_BYTES_MAX: Final = 1024 * 1024
 INTEGRATIONS_PER_TENANT_MAX: Final = 500
 INSTALLATION: Final = "*"
 """Tenant of integrations that a configuration file declares for everybody."""
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class IntegrationKind(StrEnum):
@@ -54,9 +52,9 @@ class Integration:
     kind: IntegrationKind
     configuration: Mapping[str, Any]
     credentials: Mapping[str, str] = field(default_factory=dict)
-    circuit_breaker: Mapping[str, Any] = _NOTHING
+    circuit_breaker: Mapping[str, Any] = field(default_factory=dict)
     """`failure_threshold`, `recovery_timeout_s` and such; empty: the defaults of R1."""
-    monitoring: Mapping[str, Any] = _NOTHING
+    monitoring: Mapping[str, Any] = field(default_factory=dict)
     """`enabled`, `metrics`, `interval_s`."""
     state: IntegrationState = IntegrationState.ACTIVE
     version: int = 1

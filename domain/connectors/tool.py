@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from domain.llm.cache_wish import NO_WISH, CacheWish
@@ -16,7 +15,10 @@ TIMEOUT_S_MAX: Final = 3600
 PARAMETERS_BYTES_MAX: Final = 4 * 1024 * 1024
 RESULT_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of a result that is one JSON object; what is larger is streamed or refused."""
-_ANYTHING: Final[Mapping[str, Any]] = MappingProxyType({"type": "object"})
+
+
+def _any_object() -> Mapping[str, Any]:
+    return {"type": "object"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
-    result: Mapping[str, Any] = _ANYTHING
+    result: Mapping[str, Any] = field(default_factory=_any_object)
     examples: Sequence[Mapping[str, Any]] = ()
     """Parameters that would be accepted."""
     read_only: bool = False

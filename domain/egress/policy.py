@@ -3,7 +3,7 @@
 Asked about the very address that is connected to, every time: a name says nothing about where it leads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from domain.egress.addresses import (
@@ -27,6 +27,8 @@ PORTS_OF_OTHERS: Final = frozenset(
      6665, 6666, 6667, 6668, 6669, 6679, 6697, 10250, 10255, 11211, 27017}
 )  # fmt: skip
 """Ports where something listens that HTTP could be smuggled to; an entry with that very port opens one."""
+DATABASE_PORTS: Final = frozenset({1433, 1521, 3306, 5432})
+"""Of those above, what drivers of databases are there to speak to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class EgressPolicy:
     allow: tuple[EgressEntry, ...] = ()
     deny: tuple[EgressEntry, ...] = ()
     private: bool = False
+    closed_ports: frozenset[int] = PORTS_OF_OTHERS
 
     def judge(self, host: str, ip: str, port: int) -> Verdict:
         """`ip` empty: somebody else resolves the name (a proxy), and only the name can be judged."""
@@ -64,7 +67,7 @@ class EgressPolicy:
         kind = None if address is None else classify(address)
         if kind is AddressClass.METADATA or is_metadata_name(plain):
             return _metadata(named, plain, ip, port)
-        if port in PORTS_OF_OTHERS and not any(entry.port == port for entry in named):
+        if port in self.closed_ports and not any(entry.port == port for entry in named):
             return Verdict(f"port {port} is not one for HTTP")
         if kind is None:
             if named or not is_local_name(plain):
@@ -140,6 +143,25 @@ class TrustedEgress:
 
     def allows(self, host: str, ip: str, port: int) -> bool:
         return not self.judge(host, ip, port).reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverEgress:
+    """For drivers with sockets of their own, towards addresses that a tenant names.
+
+    As `policy`, but that ports of databases are open, and metadata services are closed whatever it allows:
+    no database is there.
+    """
+
+    policy: EgressPolicy
+
+    def judge(self, host: str, ip: str, port: int) -> Verdict:
+        """As `EgressPolicy.judge`."""
+        plain, address = destination(host, ip)
+        if is_metadata_name(plain) or (address is not None and classify(address) is AddressClass.METADATA):
+            return Verdict("a metadata service")
+        open_to_drivers = replace(self.policy, closed_ports=self.policy.closed_ports - DATABASE_PORTS)
+        return open_to_drivers.judge(host, ip, port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ CONNECTING = {
     "urlretrieve",
 }
 GUARDED = {
+    "adapters/http/address_guard.py": "is the judge: resolves a name, asks the rule about each address",
     "adapters/http/aiohttp_transport.py": "asks the rule in its resolver, and before about literals",
     "adapters/http/dialer.py": "asks the rule about each address before it connects to it",
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.http.aiohttp_transport import AiohttpTransport
-from adapters.http.egress import IDENTITIES, ISSUERS, OUTSIDE, PROVIDERS, EgressGate
+from adapters.http.egress import OUTSIDE, PROVIDERS, PURPOSES, EgressGate
 from adapters.http.proxy import OutboundProxy, proxy_of
 from adapters.http.transport import StreamlinedTransport
 from adapters.pricing.feed_sources import FeedUrl
@@ -107,7 +107,7 @@ async def test_a_redirect_is_an_answer_and_nothing_more(open_transport: Open) ->
     gate = EgressGate(EgressPolicy(allow=parse_entries(("127.0.0.1",))))
     async with ScriptedServer(answer) as server:
         assert await status(open_transport(gate), "127.0.0.1", server.endpoint.port) == 302
-    assert gate.refusals == {PROVIDERS: 0, IDENTITIES: 0, ISSUERS: 0, OUTSIDE: 0}
+    assert gate.refusals == dict.fromkeys(PURPOSES, 0)
 
 
 async def test_providers_are_reached_exactly_where_they_were_configured(open_transport: Open) -> None:
@@ -120,7 +120,7 @@ async def test_providers_are_reached_exactly_where_they_were_configured(open_tra
         assert await stage(providers, "127.0.0.1", other.endpoint.port) is TransportStage.REFUSED
         assert await stage(outside, "127.0.0.1", server.endpoint.port) is TransportStage.REFUSED
         assert other.connections == 0
-        assert gate.refusals == {PROVIDERS: 1, IDENTITIES: 0, ISSUERS: 0, OUTSIDE: 1}
+        assert gate.refusals == dict.fromkeys(PURPOSES, 0) | {PROVIDERS: 1, OUTSIDE: 1}
 
 
 async def test_a_connection_that_was_allowed_serves_no_request_once_it_is_not() -> None:

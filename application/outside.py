@@ -72,7 +72,7 @@ class _TenantTransport(HttpTransport):
         endpoint = request.endpoint
         verdict = tenant_egress(self._egress_of(self._tenant_id)).judge(endpoint.host, endpoint.port)
         if not verdict.allowed:
-            raise TransportFailed(TransportStage.REFUSED, refused(endpoint).message)
+            raise TransportFailed(TransportStage.REFUSED, refused(endpoint).message, by_rule=True)
         return await self._transport.send(request)
 
     async def aclose(self) -> None:

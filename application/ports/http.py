@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from domain.vault.secret import SecretBytes
+
 Headers = Sequence[tuple[str, str]]
 
 
@@ -43,12 +45,35 @@ class TransportFailed(Exception):
         self.by_rule = by_rule
 
 
+class OwnTls:
+    """How one client speaks TLS where it is not as everybody does: compared by identity, so that its
+    connections are nobody else's.
+
+    `certificate` and `private_key` (PEM) prove who we are; `authority` (PEM) is trusted besides the usual
+    ones; `tls12` allows TLS 1.2 too.
+    """
+
+    def __init__(
+        self,
+        *,
+        certificate: SecretBytes | None = None,
+        private_key: SecretBytes | None = None,
+        authority: str = "",
+        tls12: bool = False,
+    ) -> None:
+        self.certificate = certificate
+        self.private_key = private_key
+        self.authority = authority
+        self.tls12 = tls12
+
+
 class Endpoint(NamedTuple):
     """Where to connect; connections are pooled per value. `server_name` is for SNI and `Host`."""
 
     scheme: str
     host: str
     port: int
+    tls: OwnTls | None = None
 
     @property
     def authority(self) -> str:

@@ -1,0 +1,1 @@
+"""How a declared REST call becomes requests: templates, pages, waits, signatures. No wires, no clock."""

@@ -15,7 +15,7 @@ class InMemoryOutbox(Outbox):
         self._done_at_us: dict[str, int] = {}
 
     async def add(self, event: OutboxEvent) -> bool:
-        self._check()
+        self.check()
         return self.put(event)
 
     def put(self, event: OutboxEvent) -> bool:
@@ -30,14 +30,14 @@ class InMemoryOutbox(Outbox):
         return True
 
     async def waiting(self, *, limit: int = 100) -> list[OutboxEvent]:
-        self._check()
+        self.check()
         waiting = [event for event in self._events.values() if event.key not in self._done_at_us]
         return sorted(waiting, key=lambda event: (event.created_at_us, event.key))[:limit]
 
     async def newest(
         self, tenant_id: str | None, topic: str | None, *, limit: int = 100
     ) -> list[OutboxEvent]:
-        self._check()
+        self.check()
         found = [
             event
             for event in self._events.values()
@@ -46,10 +46,15 @@ class InMemoryOutbox(Outbox):
         return sorted(found, key=lambda event: (event.created_at_us, event.key), reverse=True)[:limit]
 
     async def done(self, keys: list[str], now_us: int) -> None:
-        self._check()
+        self.check()
         for key in self._events.keys() & set(keys):
             self._done_at_us.setdefault(key, now_us)
 
-    def _check(self) -> None:
+    def get(self, key: str) -> OutboxEvent | None:
+        """The event with this key, done or not."""
+        return self._events.get(key)
+
+    def check(self) -> None:
+        """Raises StoreUnavailable where it was taken away."""
         if not self.reachable:
             raise StoreUnavailable("the outbox is not reachable", retry_after_s=1.0)

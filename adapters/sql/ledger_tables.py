@@ -145,6 +145,9 @@ outbox: Final = Table(
     Column("payload", Text, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("done_at_us", BigInteger),
+    Column("seq", BigInteger),
+    Index("ix_outbox_seq", "seq", unique=True),
+    Index("ix_outbox_tenant_seq", "tenant_id", "seq"),
 )
 Index(
     "ix_outbox_waiting",
@@ -153,4 +156,5 @@ Index(
     postgresql_where=text("done_at_us IS NULL"),
 )
 Index("ix_outbox_tenant", outbox.c.tenant_id, outbox.c.created_at_us)
-"""Events that are to be delivered, and those of the last weeks that were."""
+"""Events that are to be delivered, and those of the last weeks that were: `done_at_us` is when they came into
+the log of events, at the place `seq`."""

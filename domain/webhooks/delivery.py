@@ -6,8 +6,8 @@
        +--retry, release, lease ran out--+          delivered or dead --replay--> waiting
 
 Whoever leases a delivery gets a number that only rises, its fence. What comes back under an older one is
-about an attempt that somebody else has taken over, and changes nothing. A delivery whose holder died is leased
-again when its lease ran out: it is sent at least once, and every time under the same id.
+about an attempt that somebody else has taken over, and changes nothing. A delivery whose holder died is
+leased again when its lease ran out: it is sent at least once, and every time under the same id.
 """
 
 from dataclasses import dataclass, replace

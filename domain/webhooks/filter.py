@@ -1,19 +1,17 @@
 """Which events an endpoint wants: by their type, and by what stands in their data."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from domain.errors import InvalidConfiguration
+from domain.errors import InvalidConfiguration, InvalidRequest
+from domain.events import any_means, check_patterns
 
-PATTERNS_MAX: Final = 50
 EQUALS_MAX: Final = 10
-PATTERN_LENGTH_MAX: Final = 100
 PATH_LENGTH_MAX: Final = 200
 TEXT_LENGTH_MAX: Final = 500
-_PATTERN: Final = re.compile(r"\*|[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*(?:\.\*)?", re.ASCII)
 _PATH: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 _NOTHING: Final[Mapping[str, "Scalar"]] = MappingProxyType({})
 
@@ -32,7 +30,10 @@ class EventFilter:
     equals: Mapping[str, Scalar] = field(default_factory=lambda: _NOTHING)
 
     def __post_init__(self) -> None:
-        _check_types(self.types)
+        try:
+            check_patterns(self.types, "events")
+        except InvalidRequest as error:
+            raise InvalidConfiguration(error.message, param=error.param) from None
         if len(self.equals) > EQUALS_MAX:
             raise InvalidConfiguration(f"at most {EQUALS_MAX} fields can be compared", param="filter")
         for path, value in self.equals.items():
@@ -48,33 +49,13 @@ class EventFilter:
 
     def wants_type(self, topic: str) -> bool:
         """Whether events of this type are wanted at all."""
-        return any(_covers(pattern, topic) for pattern in self.types)
+        return any_means(self.types, topic)
 
     def wants(self, topic: str, data: Mapping[str, Any]) -> bool:
         """Whether this event is wanted."""
         return self.wants_type(topic) and all(
             _same(_at(data, path), value) for path, value in self.equals.items()
         )
-
-
-def _check_types(types: Sequence[str]) -> None:
-    if not 1 <= len(types) <= PATTERNS_MAX:
-        raise InvalidConfiguration(f"name 1 to {PATTERNS_MAX} types of events", param="events")
-    for index, pattern in enumerate(types):
-        if len(pattern) > PATTERN_LENGTH_MAX or not _PATTERN.fullmatch(pattern):
-            raise InvalidConfiguration(
-                f"{pattern[:80]!r} is no type of events; allowed: a name such as cost.budget_alert, all "
-                "below one such as integration.*, or *",
-                param=f"events.{index}",
-            )
-
-
-def _covers(pattern: str, topic: str) -> bool:
-    if pattern == "*":
-        return True
-    if pattern.endswith(".*"):
-        return topic.startswith(pattern[:-1])
-    return pattern == topic
 
 
 def _at(data: Mapping[str, Any], path: str) -> Any:

@@ -1,6 +1,8 @@
 """The embedded database: schema, upgrades, limits of its thread."""
 
 import asyncio
+import importlib
+import pkgutil
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert, text
 
+import adapters.sql
 from adapters.sql import upgrade as upgrading
 from adapters.sql.affinity import affinity_places
 from adapters.sql.answer_tables import stored_answers
@@ -47,6 +50,8 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    for module in pkgutil.iter_modules(adapters.sql.__path__):
+        importlib.import_module(f"adapters.sql.{module.name}")
     engine = open_engine(sql.url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

@@ -79,14 +79,7 @@ def note_attempt(
     if credential == CALLER:
         # Its provider bills the caller, and whatever is counted here is no estimate of a bill of ours.
         usage = usage._replace(estimated=False)
-        cost: NanoUsd | None = NanoUsd(0)
-        billed_as = CALLER
-    elif not billed:
-        cost, billed_as = NanoUsd(0), ""
-    elif batch:
-        cost, billed_as = bill(target.offering.prices, usage, batch=True), BATCH
-    else:
-        cost, billed_as = charged(job, target, usage, ended, claim=True)
+    cost, billed_as = _price(job, target, usage, ended, credential, billed=billed, batch=batch)
     retry_after_s, ordinal = failure.retry_after_s if failure is not None else None, len(job.attempts)
     event = AttemptEvent(
         f"{job.request_id}.{ordinal}",
@@ -121,6 +114,19 @@ def note_attempt(
     )
     job.attempts.append(event)
     return event
+
+
+def _price(
+    job: Job, target: Target, usage: Usage, ended: float, credential: str, *, billed: bool, batch: bool
+) -> tuple[NanoUsd | None, str]:
+    """What it costs, and which prices apply."""
+    if credential == CALLER:
+        return NanoUsd(0), CALLER
+    if not billed:
+        return NanoUsd(0), ""
+    if batch:
+        return bill(target.offering.prices, usage, batch=True), BATCH
+    return charged(job, target, usage, ended, claim=True)
 
 
 def _bill_is_told(job: Job, usage: Usage | None) -> bool:

@@ -1,1 +1,37 @@
-"""Opens what tools of integrations need: connectors, their pools, their ways out."""
+"""Opens what tools of integrations need: connectors, their ways out, their schemas.
+
+A part of the composition root: it names adapters. A connector has its row in `connector_kinds`; drivers are
+loaded when the first integration of their kind is opened.
+"""
+
+from adapters.http.address_guard import address_guards
+from adapters.wire.json_schemas import CompiledParameterSchemas
+from application.ports.connector import ConnectorKind
+from application.ports.parameter_schemas import ParameterSchemas
+from application.tenant_book import TenantBook
+from application.tools.kinds import ConnectorKinds
+from application.tools.opening import ConnectorOpening
+from application.vault import Vault
+from entrypoints.outgoing import Outgoing, make_outside
+from entrypoints.settings import Settings
+
+
+def connector_kinds(settings: Settings) -> ConnectorKinds:
+    """Every kind of endpoint an integration may have. `settings` say which folders are open to them."""
+    del settings
+    kinds: list[ConnectorKind] = []
+    return ConnectorKinds(kinds)
+
+
+def connector_opening(
+    kinds: ConnectorKinds, vault: Vault, outgoing: Outgoing, tenants: TenantBook
+) -> ConnectorOpening:
+    """What makes a connector of a stored integration, with the tenant's way out."""
+    outside = make_outside(outgoing, tenants)
+    guard_of = address_guards(outgoing.gate, lambda tenant_id: tenants.of(tenant_id).egress)
+    return ConnectorOpening(kinds, vault, outside, guard_of)
+
+
+def schemas() -> ParameterSchemas:
+    """What compares parameters with what tools want."""
+    return CompiledParameterSchemas()

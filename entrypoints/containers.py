@@ -53,6 +53,7 @@ from entrypoints.batching import BatchParts, make_batching
 from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
 from entrypoints.compiling import compiled_runtime, failover_observer
+from entrypoints.connectors_opening import connector_kinds, connector_opening, schemas
 from entrypoints.directories import batches_directory, files_directory
 from entrypoints.erasing_opening import EveryonesStores, open_erasing
 from entrypoints.guarding import make_guarding
@@ -71,6 +72,7 @@ from entrypoints.provisioning import Provision
 from entrypoints.recording_opening import open_recording
 from entrypoints.redis_status import RedisStatus
 from entrypoints.store_container import StoreContainer
+from entrypoints.tooling import make_tooling
 
 
 class Container(StoreContainer):
@@ -215,6 +217,27 @@ class Container(StoreContainer):
         limits=limiting.provided.book,
         places=StoreContainer.places,
         inspectors=providers.List(privacy, guardrails.provided.inspector, recording.provided.inspector),
+    )
+    connector_kinds = providers.Singleton(connector_kinds, StoreContainer.settings)
+    tooling = providers.Singleton(
+        make_tooling,
+        opening=providers.Singleton(
+            connector_opening,
+            connector_kinds,
+            StoreContainer.vaulting.provided.vault,
+            StoreContainer.outgoing,
+            StoreContainer.tenant_book,
+        ),
+        kinds=connector_kinds,
+        schemas=providers.Singleton(schemas),
+        pipeline=answer_llm_request,
+        places=StoreContainer.places,
+        clock=StoreContainer.clock,
+        inspectors=providers.List(privacy, guardrails.provided.inspector, recording.provided.inspector),
+        privacy=privacy,
+        limits=limiting.provided.book,
+        holds=holds,
+        cache=caching.provided.cache,
     )
     late_bills = providers.Singleton(
         LateBills,

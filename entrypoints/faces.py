@@ -65,6 +65,7 @@ from entrypoints.http.sign_in import auth_routes
 from entrypoints.http.stops import stop_routes
 from entrypoints.http.subjects import subject_routes
 from entrypoints.http.tenants import project_routes, tenant_routes
+from entrypoints.http.tools import EXECUTE, ToolEndpoint, tool_routes
 from entrypoints.http.usage import usage_routes
 from entrypoints.jobs.listener_tls import listener_gauges
 from entrypoints.limiting import limit_gauges, managed_limits
@@ -98,6 +99,7 @@ def _hot(container: Container, gate: LlmGate, complete: CompleteEndpoint) -> dic
         ("POST", "/v1/messages"): LlmEndpoint(gate, ANTHROPIC_MESSAGES),
         ("POST", "/v1/messages/count_tokens"): CountTokensEndpoint(gate),
         ("POST", "/api/v1/llm/complete"): complete,
+        EXECUTE: ToolEndpoint(gate, container.tooling().execute),
         **media_faces(gate),
     }
 
@@ -139,6 +141,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *key_routes(use_cases.door, access.keys, access.page, budgeting.create_key),
             *privacy_routes(use_cases.door, CheckPrivacy(container.privacy(), container.runtime())),
             *subject_routes(use_cases.door, container.erasing().export, container.erasing().erase),
+            *tool_routes(use_cases.door, container.tooling().tools),
             *guardrail_routes(use_cases.door, _check_guardrails(container)),
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *audit_routes(use_cases.door, container.auditing().read),

@@ -297,6 +297,7 @@ async def _start_tasks(
     tasks.start("kept answers", memory.run)
     tasks.start("late bills", container.late_bills().run)
     container.recording().start(stack, tasks)
+    container.tooling().start(stack)
     tasks.start("erasures", container.erasing().carry_out.run)
     tasks.start("gateway", lambda: watch_gateway(live, container))
 

@@ -12,11 +12,11 @@ from application.places import NO_PLACES, Places
 from application.ports.pii_detector import PiiDetector
 from application.ports.system import Clock
 from application.ports.text_fields import TextFields
-from application.ports.wire import OPENAI_RESPONSES, RequestReader
+from application.ports.wire import OPENAI_RESPONSES, TOOLS, RequestReader
 from application.privacy.counting import PrivacyCounts
 from application.privacy.offloading import Offloading, is_quick
 from application.privacy.policies import PolicyBook
-from application.privacy.protecting import CountedAnswer, EnforcedAnswer
+from application.privacy.protecting import CountedAnswer, EnforcedAnswer, enforced
 from application.privacy.recent import Caller, RecentValues
 from application.privacy.rewriting import PolicyWork
 from application.privacy.watching import DetectionWatch, Seen
@@ -121,6 +121,17 @@ class PrivacyInspector(Inspector):
             elsewhere = self.texts.request(request.dialect, elsewhere, request.content_type, work)
         return Rewritten(body, elsewhere, _read_headers(request.headers, work), work)
 
+    def refuse_unread(self, job: Job, route: Route) -> None:
+        """For bytes that pass through without being read. Raises PiiBlocked where a policy or a guardrail
+        would have to read them."""
+        policy = self.effective(job.principal.tenant_id, route)
+        if policy.enforces or enforced(job):
+            raise PiiBlocked(
+                f"what is streamed or uploaded cannot be read for personal data, which the privacy policy "
+                f"{policy.name!r} or a guardrail demands; use a tool whose result is one object",
+                details={"policy": policy.name},
+            )
+
     def dry_work(self, tenant_id: str, policy: EffectivePolicy) -> PolicyWork:
         """What would be done, for whoever asks."""
         return PolicyWork(policy, self.detector, self.placeholders(tenant_id), dry=True)
@@ -166,7 +177,9 @@ class PrivacyInspector(Inspector):
             goes_on = bool(request.previous_response_id) or request.home is not None
             self.recent.give_back(caller, work.placeholders, job.started, None if goes_on else made.body)
             self.recent.keep(caller, work.placeholders, job.started)
-        if policy.enforces_answers or work.placeholders.values:
+        of_tool = request.dialect == TOOLS
+        answers = policy.enforces_results if of_tool else policy.enforces_answers
+        if answers or work.placeholders.values:
             job.protections.append(
                 self.answering(job.principal.tenant_id, request.dialect, policy, work.placeholders)
             )

@@ -6,6 +6,7 @@ from application.answer_stream import AnswerStream
 from application.job import Job
 from application.ports.llm import Block, UpstreamAnswer
 from application.ports.text_fields import FrameTexts, TextFields
+from application.ports.wire import TOOLS
 from application.privacy.counting import PrivacyCounts
 from application.privacy.offloading import Offloading
 from application.privacy.rewriting import MaskingWork, Noted, PolicyWork, RestoringWork
@@ -34,7 +35,7 @@ class EnforcedAnswer(Protection):
         tenant_id: str,
     ) -> None:
         self._dialect = dialect
-        self._policy = policy
+        self._enforces = policy.enforces_results if dialect == TOOLS else policy.enforces_answers
         self._placeholders = placeholders
         self._texts = texts
         self._work = work
@@ -43,7 +44,7 @@ class EnforcedAnswer(Protection):
         self._tenant_id = tenant_id
 
     async def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
-        if not self._policy.enforces_answers:
+        if not self._enforces:
             return answer
 
         def rewritten(nobody_waits: Event) -> bytes:
@@ -58,7 +59,7 @@ class EnforcedAnswer(Protection):
         return answer if body is answer.body else answer._replace(body=body)
 
     def stream(self, stream: AnswerStream) -> AnswerStream:
-        if not self._policy.enforces_answers:
+        if not self._enforces:
             return stream
         frames = self._texts.stream(self._dialect, self._work)
         return RewrittenStream(stream, frames, self._work.noted, self._counts)
@@ -66,7 +67,7 @@ class EnforcedAnswer(Protection):
     def frames(self) -> tuple[FrameTexts, ...]:
         """For a stream that did not come through a plan: what rewrites it, and what gives values back."""
         restoring = self._texts.stream(self._dialect, RestoringWork(self._placeholders))
-        if not self._policy.enforces_answers:
+        if not self._enforces:
             return (restoring,)
         return (self._texts.stream(self._dialect, self._work), restoring)
 
@@ -87,7 +88,7 @@ class EnforcedAnswer(Protection):
         return answer if body is answer.body else answer._replace(body=body)
 
     def deliver_stream(self, stream: AnswerStream) -> AnswerStream:
-        if not self._placeholders.values and not self._policy.enforces_answers:
+        if not self._placeholders.values and not self._enforces:
             return stream
         return RewrittenStream(stream, self._texts.stream(self._dialect, RestoringWork(self._placeholders)))
 

@@ -107,9 +107,9 @@ class ExecuteTool:
         asked: ToolAsked,
         *,
         request_id: str,
-        halted: Callable[[Job], None] | None = None,
+        halt: Callable[[InterchangeError], None] | None = None,
     ) -> ToolAnswer:
-        """Runs a tool and waits for its whole result. `halted` gets the job as soon as it can be stopped.
+        """Runs a tool and waits for its whole result. `halt` ends the call from outside, with an error.
 
         Raises:
             Forbidden, NotFound, InvalidParameters, InvalidRequest, ToolRefused, ToolFailed, ToolTimeout,
@@ -117,11 +117,10 @@ class ExecuteTool:
             EgressRefused, StoreUnavailable, and what inspectors refuse with.
         """
         job = self._job(by, asked, request_id)
+        job.halt = halt
         answered = 0
         try:
             entry, way = await self._begin(job, asked)
-            if halted is not None:
-                halted(job)
             answer = await self._answered(job, entry, way, asked)
             answer = delivered(job.protections, answer)
             answered = len(answer.body)

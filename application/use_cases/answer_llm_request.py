@@ -267,8 +267,7 @@ class AnswerLlmRequest:
         return recall
 
     def take_slot(self, job: Job, permission: str) -> None:
-        """For calls that are none of models: counted, bounded and ended with them. `end` has to follow, also
-        when this raises Forbidden, Overloaded or StoreUnavailable."""
+        """For calls of tools, ended as those of models: `end` has to follow, also when this raises."""
         self.in_flight += 1
         speak_for(job.principal, job.attribution)
         self._admit(job.principal, permission)

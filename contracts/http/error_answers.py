@@ -101,6 +101,7 @@ MEANINGS = {
     403: "The key may not do this, nothing that may answer is allowed to see this data, or whoever asks is "
     "stopped (`agent_stopped`).",
     404: "No such thing; of an unknown model the nearest names are given.",
+    408: "The tool took longer than its caller waits; what ran for it was cancelled.",
     409: "A request with this `idempotency-key` is still running; try again shortly.",
     413: "The body is over the limit, or more would be kept than the tenant may keep.",
     422: "This `idempotency-key` was used for another request, or the provider found fault with the body.",
@@ -117,8 +118,9 @@ RETRY_HEADERS = {
         "schema": integer(minimum=0),
     },
     "x-should-retry": {
-        "description": "`false` when our own retries are spent; SDKs then do not repeat at once.",
-        "schema": text(enum=["false"]),
+        "description": "`false` when our own retries are spent, or what was asked for may not be done twice; "
+        "SDKs then do not repeat at once.",
+        "schema": text(enum=["false", "true"]),
     },
 }
 

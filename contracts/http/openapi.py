@@ -30,6 +30,7 @@ from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
 from contracts.http.subject_paths import SUBJECT_PATHS, SUBJECT_SCHEMAS
 from contracts.http.tenant_paths import TENANT_PATHS, TENANT_SCHEMAS
+from contracts.http.tool_paths import TOOL_PATHS, TOOL_SCHEMAS
 from contracts.http.usage_paths import USAGE_PATHS, USAGE_SCHEMAS
 
 VERSION = "0.1.0"
@@ -93,6 +94,7 @@ def openapi_document() -> dict[str, Any]:
                 **LIMIT_PATHS,
                 **PRIVACY_PATHS,
                 **GUARDRAIL_PATHS,
+                **TOOL_PATHS,
                 **SUBJECT_PATHS,
                 **CACHE_PATHS,
                 **CONFIGURATION_PATHS,
@@ -119,6 +121,7 @@ def openapi_document() -> dict[str, Any]:
                     **LIMIT_SCHEMAS,
                     **PRIVACY_SCHEMAS,
                     **GUARDRAIL_SCHEMAS,
+                    **TOOL_SCHEMAS,
                     **SUBJECT_SCHEMAS,
                     **CACHE_SCHEMAS,
                     **CONFIGURATION_SCHEMAS,

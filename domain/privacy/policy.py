@@ -105,6 +105,8 @@ class EffectivePolicy:
         }
         self.enforces_requests = any(self.enforced[w] for w in Where if w is not Where.ANSWERS)
         self.enforces_answers = any(self.enforced[w] for w in (Where.ANSWERS, Where.TOOL_ARGUMENTS))
+        self.enforces_results = bool(self.enforced[Where.TOOL_RESULTS])
+        """Whether it does to what tools answer."""
         self.enforces = self.enforces_requests or self.enforces_answers
         self.detects = any(self.sought.values())
 

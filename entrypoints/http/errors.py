@@ -276,6 +276,10 @@ def render_error(error: InterchangeError, dialect: str, request_id: str) -> tupl
         headers.append((b"x-should-retry", b"false"))
         # The portkey SDK does not read that one; it leaves a 5xx alone only when a gateway's id is on it.
         headers.append((b"x-portkey-request-id", request_id.encode()))
+    elif isinstance(error, ToolTimeout):
+        # What was asked for may have been done: only what may be done twice is worth another try.
+        repeatable = error.details.get("repeatable") is True
+        headers.append((b"x-should-retry", b"true" if repeatable else b"false"))
     elif status == _PAYMENT_REQUIRED:
         headers.append((b"x-should-retry", b"false"))
     if isinstance(error, UpstreamError):

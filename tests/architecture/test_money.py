@@ -28,6 +28,9 @@ THROUGH_THE_PIPELINE = {
     ("application/use_cases/warm_cache.py", "pipeline.complete"),
     # Of a kept answer to an idempotency key; nothing is sent.
     ("entrypoints/http/llm.py", "self._gate.book.complete"),
+    ("entrypoints/http/tools.py", "self._gate.book.complete"),
+    # Asks the tool by `_asked_outside`, which makes a `ToolAttempt`.
+    ("application/tools/execute.py", "self._cache.complete"),
     # Work for a thread of this process.
     ("application/privacy/offloading.py", "self._threads.submit"),
 }
@@ -92,6 +95,24 @@ def test_providers_are_called_where_money_is_held_for_it() -> None:
     }
 
     assert found == BILLED_CALLS | THROUGH_THE_PIPELINE
+
+
+def test_tools_are_called_where_money_is_held_for_them() -> None:
+    asked = {
+        (name_of(path), name)
+        for path in inside("application", "entrypoints")
+        for name, _ in calls(path)
+        if name.rpartition(".")[0].endswith("connector")
+        and name.rpartition(".")[2] in {"execute", "stream", "upload"}
+    }
+    (attempt,) = [p for p in modules("application") if name_of(p) == "application/tools/attempt.py"]
+    begin = next(
+        n for n in ast.walk(tree(attempt)) if isinstance(n, ast.AsyncFunctionDef) and n.name == "begin"
+    )
+
+    assert {path for path, _ in asked} == {"application/tools/execute.py"}
+    assert all(name.startswith("attempt.connector.") for _, name in asked)
+    assert "holds.begin" in {ast.unparse(n.func) for n in ast.walk(begins[0]) if isinstance(n, ast.Call)}
 
 
 def test_the_attempt_loop_holds_before_it_sends() -> None:

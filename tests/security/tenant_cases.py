@@ -84,6 +84,13 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("GET", "/api/v1/privacy"),
         ("GET", "/api/v1/guardrails"),
     ),
+    ("GET", "/api/v1/tools"): (Own(), Hidden(path="/api/v1/tools?integration_id=shop")),
+    ("GET", "/api/v1/tools/{integration_id}/{tool_name}"): (
+        Hidden(path="/api/v1/tools/shop/open_orders"),
+    ),
+    ("POST", "/api/v1/tools/execute"): (
+        Hidden(body={"integration_id": "shop", "tool_name": "open_orders", "parameters": {}}),
+    ),
     ("POST", "/api/v1/privacy/check"): (Own(body={"text": "hello"}),),
     ("POST", "/api/v1/guardrails/check"): (Own(body={"text": "hello"}),),
     ("GET", "/api/v1/privacy/subjects/{user_id:path}"): (Own(path="/api/v1/privacy/subjects/<user>"),),

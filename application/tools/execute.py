@@ -21,9 +21,9 @@ from application.protection import delivered
 from application.rate_limits import RateLimits
 from application.tools.attempt import ToolAttempt
 from application.tools.book import IntegrationBook, Open
+from application.tools.pipeline import Pipeline
 from application.tools.streams import EndingStream
 from application.tools.ways import ToolWay
-from application.use_cases.answer_llm_request import AnswerLlmRequest
 from domain.connectors.tool import PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX, TIMEOUT_S, Tool, ToolCall
 from domain.errors import (
     InterchangeError,
@@ -76,7 +76,7 @@ class ExecuteTool:
         self,
         *,
         book: IntegrationBook,
-        pipeline: AnswerLlmRequest,
+        pipeline: Pipeline,
         schemas: ParameterSchemas,
         places: Places,
         clock: Clock,

@@ -29,6 +29,7 @@ READ_BY = {
     "llm.py",
     "media.py",
     "responses_resources.py",
+    "tools.py",
 }
 HEADERS = {b"x-interchange-user-id", b"x-interchange-agent-id"}
 

@@ -1,0 +1,1 @@
+"""Delivering events by webhook: who wants them, their secrets, the dispatcher."""

@@ -1,0 +1,53 @@
+"""Which endpoints get an event, and whose turn it is: what every store of deliveries does alike."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
+from typing import Any
+
+from application.ports.event_log import LoggedEvent
+from domain.webhooks.delivery import Delivery
+from domain.webhooks.endpoint import Endpoint
+
+Pair = tuple[str, int]
+"""An endpoint's id, and an event's place."""
+
+
+def deliveries_of(event: LoggedEvent, endpoints: Iterable[Endpoint], now_us: int) -> Iterator[Delivery]:
+    """One per endpoint that wants the event."""
+    data: Any = None
+    for endpoint in endpoints:
+        wanted = endpoint.terms.filter
+        if not endpoint.takes_in() or not wanted.wants_type(event.topic):
+            continue
+        if wanted.equals and data is None:
+            data = data_of(event)
+        if not wanted.equals or wanted.wants(event.topic, data):
+            yield Delivery(
+                endpoint_id=endpoint.endpoint_id,
+                seq=event.seq,
+                tenant_id=event.tenant_id,
+                topic=event.topic,
+                due_at_us=now_us,
+                created_at_us=event.created_at_us,
+            )
+
+
+def data_of(event: LoggedEvent) -> dict[str, Any]:
+    """An event's data; nothing where it is no JSON object, which no filter then wants."""
+    try:
+        found = json.loads(event.payload)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def in_turn(due: Iterable[Pair], rooms: Mapping[str, int], limit: int) -> list[Pair]:
+    """The first of each endpoint, then the second of each, and so on, within their rooms."""
+    queues: dict[str, list[Pair]] = defaultdict(list)
+    for pair in due:
+        if len(queues[pair[0]]) < rooms[pair[0]]:
+            queues[pair[0]].append(pair)
+    rounds = zip_longest(*queues.values())
+    return [pair for each in rounds for pair in each if pair is not None][:limit]

@@ -129,7 +129,7 @@ class Writing:
     values are any text."""
 
     content_type: str = OCTETS
-    metadata: Mapping[str, str] = field(default=_NONE)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
     size_bytes: int | None = None
     """None: nobody knows before the end. Another size than announced is refused as a ChecksumMismatch."""
     checksum: Checksum | None = None

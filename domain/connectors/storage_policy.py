@@ -34,8 +34,12 @@ _METADATA_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
 _SEPARATORS: Final = frozenset("\\⁄∕⧸⧹⧵∖╱╲⟋⟍⫻⫽")  # noqa: RUF001 - look-alikes are the point
 """What is, or looks like, a separator, and no normalisation folds into one."""
 _INVISIBLE: Final = frozenset(
-    [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]
-    + ["\u200b", "\u200e", "\u200f", "\u2060", "\u2028", "\u2029", "\u061c", "\ufeff"]
+    chr(point)
+    for point in (
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+        *(0x061C, 0x200B, 0x200E, 0x200F, 0x2028, 0x2029, 0x2060, 0xFEFF),
+    )
 )
 """What changes how a name looks and nothing else. Joiners inside of emoji are not among it."""
 
@@ -190,7 +194,7 @@ def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
         lowered = name.lower()
         if not _METADATA_NAME.fullmatch(lowered):
             raise InvalidParameters(
-                f"{path}: the name {name[:80]!r} must be 1-63 of a-z, 0-9, '-' and '_', and start with a letter",
+                f"{path}: the name {name[:80]!r} must be 1-63 of a-z, 0-9, '-' and '_', after a letter",
                 param=path,
             )
         if lowered in found:

@@ -40,6 +40,8 @@ CONNECTING = {
 GUARDED = {
     "adapters/http/address_guard.py": "is the judge: resolves a name, asks the rule about each address",
     "adapters/http/aiohttp_transport.py": "asks the rule in its resolver, and before about literals",
+    "adapters/storage/s3_session.py": "asks in its resolver, and before each request; follows nothing",
+    "adapters/storage/s3_words.py": "connects to nobody: names what the client raises",
     "adapters/http/dialer.py": "asks the rule about each address before it connects to it",
 }
 NOBODY_ELSE_STEERS = {

@@ -331,4 +331,6 @@ def encoded(value: Mapping[str, Any], error: type[InvalidParameters] | type[Tool
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as wrong:
-        raise error(f"a value is nothing that JSON can say: {type(wrong).__name__}") from None
+        param = "parameters" if error is InvalidParameters else None
+        text = f"a value is nothing that JSON can say: {type(wrong).__name__}"
+        raise error(text, param=param) from None

@@ -26,9 +26,10 @@ class Section(BaseModel):
 
 
 class NoAuthentication(Section):
-    """For a database that asks nobody who he is, such as a file."""
+    """For a database that asks for no password, such as a file; some want a name all the same."""
 
     type: Literal["none"] = "none"
+    username: Annotated[str, Field(max_length=128)] = ""
 
 
 class PasswordAuthentication(Section):
@@ -125,8 +126,7 @@ class DatabaseConfiguration(Section):
     @property
     def username(self) -> str:
         """Empty: nobody in particular."""
-        given = self.authentication
-        return given.username if isinstance(given, PasswordAuthentication) else ""
+        return self.authentication.username
 
     @property
     def place(self) -> "DatabaseEndpoint":

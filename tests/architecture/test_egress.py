@@ -38,6 +38,8 @@ CONNECTING = {
     "urlretrieve",
 }
 GUARDED = {
+    "adapters/databases/postgres_connecting.py": "asks the tenant's guard, connects to the addresses it gave",
+    "adapters/databases/postgres_session.py": "works on the connections of the former",
     "adapters/http/address_guard.py": "is the judge: resolves a name, asks the rule about each address",
     "adapters/http/aiohttp_transport.py": "asks the rule in its resolver, and before about literals",
     "adapters/storage/s3_session.py": "asks in its resolver, and before each request; follows nothing",

@@ -9,6 +9,7 @@ from adapters.wire.json_schemas import CompiledParameterSchemas
 from application.ports.connector import ConnectorKind
 from application.ports.parameter_schemas import ParameterSchemas
 from application.tenant_book import TenantBook
+from application.tools.declared import FileSecrets, OpeningDeclared
 from application.tools.kinds import ConnectorKinds
 from application.tools.opening import ConnectorOpening
 from application.vault import Vault
@@ -24,12 +25,13 @@ def connector_kinds(settings: Settings) -> ConnectorKinds:
 
 
 def connector_opening(
-    kinds: ConnectorKinds, vault: Vault, outgoing: Outgoing, tenants: TenantBook
-) -> ConnectorOpening:
-    """What makes a connector of a stored integration, with the tenant's way out."""
+    kinds: ConnectorKinds, vault: Vault, outgoing: Outgoing, tenants: TenantBook, secrets: FileSecrets
+) -> OpeningDeclared:
+    """What makes a connector of an integration, with the tenant's way out; `secrets` are those of the
+    file."""
     outside = make_outside(outgoing, tenants)
     guard_of = address_guards(outgoing.gate, lambda tenant_id: tenants.of(tenant_id).egress)
-    return ConnectorOpening(kinds, vault, outside, guard_of)
+    return OpeningDeclared(ConnectorOpening(kinds, vault, outside, guard_of), secrets, vault)
 
 
 def schemas() -> ParameterSchemas:

@@ -39,6 +39,7 @@ from application.attempts import AttemptLoop
 from application.offers import Offers
 from application.ports.usage import UsageLog
 from application.privacy.fetching import FetchedAnswers
+from application.tools.declared import FileSecrets
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.apply_discounts import ApplyDiscounts
 from application.use_cases.describe_key import DescribeOwnKey
@@ -58,6 +59,7 @@ from entrypoints.directories import batches_directory, files_directory
 from entrypoints.erasing_opening import EveryonesStores, open_erasing
 from entrypoints.guarding import make_guarding
 from entrypoints.guardrails import make_guardrails
+from entrypoints.integrations_opening import open_integrating
 from entrypoints.limits_opening import open_limiting
 from entrypoints.money import Money
 from entrypoints.privacy import make_privacy
@@ -219,6 +221,7 @@ class Container(StoreContainer):
         inspectors=providers.List(privacy, guardrails.provided.inspector, recording.provided.inspector),
     )
     connector_kinds = providers.Singleton(connector_kinds, StoreContainer.settings)
+    file_secrets = providers.Singleton(FileSecrets)
     tooling = providers.Singleton(
         make_tooling,
         opening=providers.Singleton(
@@ -227,6 +230,7 @@ class Container(StoreContainer):
             StoreContainer.vaulting.provided.vault,
             StoreContainer.outgoing,
             StoreContainer.tenant_book,
+            file_secrets,
         ),
         kinds=connector_kinds,
         schemas=providers.Singleton(schemas),
@@ -238,6 +242,11 @@ class Container(StoreContainer):
         limits=limiting.provided.book,
         holds=holds,
         cache=caching.provided.cache,
+    )
+    integrating = providers.Singleton(
+        open_integrating,
+        *(StoreContainer.scoped, StoreContainer.database, tooling),
+        *(StoreContainer.vaulting.provided.vault, file_secrets, StoreContainer.clock, chance),
     )
     late_bills = providers.Singleton(
         LateBills,

@@ -234,6 +234,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         tasks = BackgroundTasks()
         await start_auditing(stack, tasks, container.auditing())
         await start_limiting(container.limiting(), stack, tasks, settings)
+        await container.integrating().start(tasks, settings)
         stack.push_async_callback(usage_log.aclose)
         stack.push_async_callback(money.leases.aclose)
         stack.push_async_callback(parts["outgoing"].aclose)

@@ -67,6 +67,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
         check_names(limited, limits.stored)
         tenancy, tenants = container.tenancy().follow, declared_tenancy(settings)
         check_tenant_names(tenants, tenancy.stored)
+        integrations = container.integrating().prepare(settings)
         endpoints, targets = direct_endpoints(wanted, prove), gateway_targets(wanted)
 
         guardrails = container.guardrails().prepare(settings)
@@ -92,6 +93,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
             follow.declare(declared)
             limits.declare(limited)
             tenancy.declare(tenants)
+            container.integrating().follow.declare(integrations)
             container.identities().use(settings)
             container.guarding().guards.use(settings.guards.policy())
             container.privacy().policies.use(settings.privacy.default, settings.privacy.made())

@@ -13,10 +13,10 @@ from application.ports.wire import TOOLS
 from application.privacy.inspecting import PrivacyInspector
 from application.rate_limits import RateLimits
 from application.tools.book import IntegrationBook
+from application.tools.declared import OpeningDeclared
 from application.tools.execute import ExecuteTool
 from application.tools.kinds import ConnectorKinds
 from application.tools.list_tools import ListTools
-from application.tools.opening import ConnectorOpening
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from entrypoints.http.errors import status_of
 
@@ -26,7 +26,7 @@ class Tooling:
     """Everything around tools of one process."""
 
     kinds: ConnectorKinds
-    opening: ConnectorOpening
+    opening: OpeningDeclared
     book: IntegrationBook
     execute: ExecuteTool
     tools: ListTools
@@ -38,7 +38,7 @@ class Tooling:
 
 
 def make_tooling(
-    opening: ConnectorOpening,
+    opening: OpeningDeclared,
     kinds: ConnectorKinds,
     schemas: ParameterSchemas,
     pipeline: AnswerLlmRequest,

@@ -27,6 +27,7 @@ RELOADED: Final = frozenset(
         "guards",
         "tenants",
         "roles",
+        "integrations",
         "identity",
         "budget_alert_threshold",
         "portkey.gateways",

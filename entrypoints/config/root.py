@@ -16,6 +16,11 @@ from entrypoints.config.egress_section import EgressSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.guardrail_section import Guardrails
 from entrypoints.config.identity_section import IdentitySettings
+from entrypoints.config.integration_section import (
+    INTEGRATIONS_IN_FILE_MAX,
+    IntegrationName,
+    IntegrationSettings,
+)
 from entrypoints.config.ledger_section import LedgerSettings
 from entrypoints.config.privacy_section import PrivacySettings
 from entrypoints.config.provider_sections import ProviderSettings
@@ -73,6 +78,11 @@ class Settings(Section):
     )
     tenants: dict[TenantName, TenantSettings] = Field(default_factory=dict, max_length=TENANTS_IN_FILE_MAX)
     roles: dict[OwnRoleName, OwnRoleSettings] = Field(default_factory=dict, max_length=ROLES_IN_FILE_MAX)
+    integrations: dict[IntegrationName, IntegrationSettings] = Field(
+        default_factory=dict,
+        max_length=INTEGRATIONS_IN_FILE_MAX,
+        description="Databases, APIs, storage and MCP servers by name; their tools are called by it.",
+    )
     rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
     guards: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()

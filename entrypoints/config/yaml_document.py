@@ -1,6 +1,7 @@
 """A YAML file as plain data, with the line and column of every key and value.
 
-Scalars stay text; which of them is a number or a boolean is decided where the type is known (`sections`).
+Scalars stay text; which of them is a number or a boolean is decided where the type is known (`sections`, but
+for `yaml_scalars`).
 That way `off` and `0.10` keep the meaning and the digits they were written with. Plain empty values and
 `null` are None.
 """
@@ -15,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from entrypoints.config.interpolation import bare, interpolate, shield
 from entrypoints.config.problems import ConfigPath, ConfigProblem, path_text
+from entrypoints.config.yaml_scalars import scalar_at
 
 MAX_VALUES: Final = 200_000
 """Keys and values in one file after aliases are expanded; more is a mistake or an attack."""
@@ -150,7 +152,7 @@ class _Reader:
         assert isinstance(node, ScalarNode)
         return self._scalar(node, path)
 
-    def _scalar(self, node: ScalarNode, path: ConfigPath) -> str | None:
+    def _scalar(self, node: ScalarNode, path: ConfigPath) -> str | int | float | bool | None:
         text = bare(str(node.value))
         plain = node.style is None
         if plain and text in _NULLS:
@@ -165,7 +167,7 @@ class _Reader:
             self.references[path] = text
             if plain and not result.text:
                 return None
-        return result.text
+        return scalar_at(path, result.text) if plain else result.text
 
     def _report(self, path: ConfigPath, message: str, mark: Mark) -> None:
         self.problems.append(

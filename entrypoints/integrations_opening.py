@@ -1,0 +1,40 @@
+"""Which stores stand behind integrations and their checks."""
+
+from random import Random
+
+from adapters.sql.database import Database
+from adapters.sql.integrations import SqlHealthLog, SqlIntegrationStore
+from application.ports.system import Clock
+from application.tools.declared import FileSecrets
+from application.tools.health_board import HealthBoard
+from application.use_cases.follow_integrations import FollowIntegrations
+from application.use_cases.watch_integrations import WatchIntegrations
+from application.vault import Vault
+from entrypoints.integrating import Integrating
+from entrypoints.tooling import Tooling
+
+
+def open_integrating(
+    scoped: Database,
+    database: Database,
+    tooling: Tooling,
+    vault: Vault,
+    secrets: FileSecrets,
+    clock: Clock,
+    chance: Random,
+) -> Integrating:
+    """Opens nothing. People work on `scoped`, which goes as far as they reach; what follows and watches on
+    `database`, and checks of what is declared for everybody are nobody's rows."""
+    health = SqlHealthLog(database)
+    board = HealthBoard(health)
+    book = tooling.book
+    return Integrating(
+        tooling=tooling,
+        store=SqlIntegrationStore(scoped),
+        health=health,
+        board=board,
+        follow=FollowIntegrations(SqlIntegrationStore(database), vault.store, secrets, book.use),
+        watch=WatchIntegrations(book, health, board, clock, chance.random),
+        vault=vault,
+        clock=clock,
+    )

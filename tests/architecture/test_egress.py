@@ -8,6 +8,7 @@ from tests.architecture.repository import modules, name_of, tree
 CLIENT_MODULES = (
     "aiohttp",
     "aiobotocore",
+    "aiomysql",
     "asyncpg",
     "azure",
     "boto3",
@@ -16,6 +17,8 @@ CLIENT_MODULES = (
     "google.cloud",
     "http.client",
     "httpx",
+    "mssql_python",
+    "oracledb",
     "paramiko",
     "redis",
     "requests",
@@ -38,6 +41,8 @@ CONNECTING = {
     "urlretrieve",
 }
 GUARDED = {
+    "adapters/databases/mysql.py": "asks the tenant's guard, connects to the addresses it gave",
+    "adapters/databases/mysql_connection.py": "connects to the address it is given, of the former",
     "adapters/databases/postgres_connecting.py": "asks the tenant's guard, connects to the addresses it gave",
     "adapters/databases/postgres_session.py": "works on the connections of the former",
     "adapters/http/address_guard.py": "is the judge: resolves a name, asks the rule about each address",

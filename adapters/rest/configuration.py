@@ -18,6 +18,7 @@ from domain.connectors.rest.pacing import REQUESTS_MAX, WAIT_S_MAX
 from domain.connectors.rest.retrying import RETRIES_MAX, STATUSES, RetryStrategy
 from domain.connectors.rest.retrying import WAIT_S_MAX as RETRY_WAIT_S_MAX
 from domain.connectors.rest.templates import parse_path
+from domain.connectors.terms import own_configuration
 from domain.connectors.tool import TOOL_SHAPE, TOOLS_PER_INTEGRATION_MAX
 from domain.errors import InvalidConfiguration
 
@@ -121,13 +122,13 @@ class OpenApiSection(Section):
 
 
 class RestConfiguration(Section):
-    """`circuit_breaker` to `max_concurrency` are for who runs tools; they are only let through here."""
+    """What is left when those keys are taken out that every integration may have."""
 
     endpoint: str = Field(max_length=2048)
     authentication: Authentication
     recipe: str = ""
     headers: dict[str, str] = Field(default_factory=dict, max_length=50)
-    timeout_s: float = Field(30.0, gt=0, le=3600, description="Of one request and its answer.")
+    request_timeout_s: float = Field(30.0, gt=0, le=3600, description="Of one request and its answer.")
     connect_timeout_s: float = Field(5.0, gt=0, le=60)
     plain_http: bool = Field(False, description="Credentials may travel without TLS, beyond this machine.")
     tls: TlsSection = Field(default_factory=lambda: TlsSection.model_validate({}))
@@ -136,11 +137,6 @@ class RestConfiguration(Section):
     check: CheckSection = Field(default_factory=lambda: CheckSection.model_validate({}))
     tools: dict[str, ToolSection] = Field(default_factory=dict, max_length=TOOLS_PER_INTEGRATION_MAX)
     openapi: OpenApiSection | None = None
-    circuit_breaker: dict[str, Any] | None = None
-    region: str | None = Field(None, max_length=64)
-    cost_usd_per_call: float | None = Field(None, ge=0, le=1000)
-    cache_ttl_s: float | None = Field(None, ge=0, le=30 * 86_400)
-    max_concurrency: int | None = Field(None, ge=1, le=10_000)
 
     @field_validator("headers")
     @classmethod
@@ -162,7 +158,7 @@ class RestConfiguration(Section):
 
 def read_configuration(given: Mapping[str, Any]) -> RestConfiguration:
     """Raises InvalidConfiguration; `param` is the path of the field."""
-    merged = _with_recipe(given)
+    merged = _with_recipe(own_configuration(given))
     try:
         read = RestConfiguration.model_validate(merged)
     except ValidationError as error:

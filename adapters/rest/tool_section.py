@@ -17,7 +17,7 @@ class PaginationSection(Section):
     """How one walks through pages; `items` says where (JMESPath) an answer's items are."""
 
     kind: PagingKind
-    param: str = Field("", max_length=128, description="Carries the offset, the number or the cursor.")
+    param: str = Field("", max_length=128, description="Carries offset, number or cursor.")
     place: Literal["query", "body"] = "query"
     first: int = Field(0, ge=0, le=1_000_000)
     size_param: str = Field("", max_length=128)

@@ -124,6 +124,16 @@ class Surroundings(NamedTuple):
     secrets: Mapping[str, SecretBytes]
     """Fields of `configuration.authentication`, opened."""
     region_of_server: str | None = None
+    keep: "KeepSecret | None" = None
+    """For secrets that the other side replaces, such as refresh tokens; None: they last as long as the
+    connector."""
+
+
+class KeepSecret(Protocol):
+    @abstractmethod
+    async def __call__(self, field: str, secret: SecretBytes) -> None:
+        """Puts the new value of a secret field into the vault. Raises StoreUnavailable, VaultLocked."""
+        ...
 
 
 class AddressGuard(Protocol):

@@ -25,7 +25,7 @@ class DuePairs:
     not found; on SQLite a writing transaction is alone."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._is_postgres = dialect.name == "postgresql"
+        self.locks = dialect.name == "postgresql"
 
     def find(self, connection: Connection, rooms: Mapping[str, int], now_us: int) -> list[Pair]:
         """Of each endpoint at most as many as it has room for, or a few more."""
@@ -33,7 +33,7 @@ class DuePairs:
         found: list[Pair] = []
         for start in range(0, len(ids), ENDPOINTS_PER_STATEMENT):
             part = ids[start : start + ENDPOINTS_PER_STATEMENT]
-            if self._is_postgres:
+            if self.locks:
                 most = max(rooms[name] for name in part)
                 asked = {"ids": part, "now_us": now_us, "room": min(most, CONCURRENCY_MAX)}
                 found += _pairs(connection, _LATERAL, asked)

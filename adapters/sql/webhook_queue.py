@@ -43,6 +43,7 @@ _MINE: Final = (
     _D.fence == bindparam("b_fence"),
     _D.state == DeliveryState.LEASED.value,
 )
+_ANY_WAITING: Final = select(outbox.c.key).where(outbox.c.done_at_us.is_(None)).limit(1)
 _SETTLED: Final = (
     update(webhook_deliveries)
     .where(*_MINE)
@@ -90,6 +91,9 @@ class SqlDeliveryQueue(DeliveryQueue):
                 connection.execute(self._deliver, rows)
             return FannedOut(len(events), len(rows))
 
+        # Most looks find nothing: they should wait for nobody, and nobody for them.
+        if not await self._database.read(lambda connection: connection.execute(_ANY_WAITING).first()):
+            return FannedOut(0, 0)
         return await self._database.write(work, alone=False)
 
     async def claim(
@@ -110,6 +114,10 @@ class SqlDeliveryQueue(DeliveryQueue):
             )
             return _with_events(connection, pairs)
 
+        if not self._due.locks and not await self._database.read(
+            lambda connection: self._due.find(connection, rooms, now_us)
+        ):
+            return []
         return await self._database.write(work, alone=False)
 
     async def settle(self, settlements: Sequence[Settlement], now_us: int, disabled_after_s: float) -> int:

@@ -1,7 +1,6 @@
 """Which endpoints get an event, and whose turn it is: what every store of deliveries does alike."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
@@ -45,7 +44,7 @@ def data_of(event: LoggedEvent) -> dict[str, Any]:
 
 def in_turn(due: Iterable[Pair], rooms: Mapping[str, int], limit: int) -> list[Pair]:
     """The first of each endpoint, then the second of each, and so on, within their rooms."""
-    queues: dict[str, list[Pair]] = defaultdict(list)
+    queues: dict[str, list[Pair]] = {name: [] for name in rooms}
     for pair in due:
         if len(queues[pair[0]]) < rooms[pair[0]]:
             queues[pair[0]].append(pair)

@@ -35,7 +35,8 @@ class SqlUnreadable(Exception):
     """It ends inside a literal or comment, or could be read in two ways. Shown to whoever wrote it."""
 
 
-_WORD: Final = r"[A-Za-z_\x80-\U0010ffff][\w$#@\x80-\U0010ffff]*"
+_WORD: Final = r"[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*"
+_SIGNS_IN_WORDS: Final = {SqlDialect.ORACLE: "#", SqlDialect.TSQL: "#@"}
 _PLAIN: Final = r"'[^']*(?:''[^']*)*'"
 _BACKSLASHED: Final = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'"
 _DOLLARED: Final = r"\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$"
@@ -126,10 +127,11 @@ def _comment_end(text: str, start: int, dialect: SqlDialect) -> int:
 
 @cache
 def _pattern(dialect: SqlDialect) -> re.Pattern[str]:
+    word = _WORD.replace("$", "$" + _SIGNS_IN_WORDS.get(dialect, ""))
     comments = _LINE_COMMENTS_OF_MYSQL if dialect is SqlDialect.MYSQL else _LINE_COMMENT
     return re.compile(
         rf"(?P<space>\s+)|(?P<literal>{_LITERALS[dialect]})|(?P<name>{_NAMES[dialect]})|(?P<comment>{comments})"
-        rf"|(?P<number>\d[\w.]*)|(?P<word>{_WORD})|(?P<pair>::|:=)|(?P<placeholder>:[A-Za-z_][A-Za-z0-9_]*)"
+        rf"|(?P<number>\d[\w.]*)|(?P<word>{word})|(?P<pair>::|:=)|(?P<placeholder>:[A-Za-z_][A-Za-z0-9_]*)"
         rf"|(?P<symbol>[^'\"{'`' if dialect in _BACKTICKS else ''}])",
         re.DOTALL,
     )

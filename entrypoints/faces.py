@@ -41,12 +41,15 @@ from entrypoints.http.count_tokens import CountTokensEndpoint
 from entrypoints.http.credentials import credential_routes
 from entrypoints.http.documentation import documentation_routes
 from entrypoints.http.edge import Edge
+from entrypoints.http.events import event_routes
 from entrypoints.http.fallback import not_found_handlers
 from entrypoints.http.files import file_routes
 from entrypoints.http.gemini import gemini_faces
 from entrypoints.http.guard import Door, may_see
 from entrypoints.http.guardrails import guardrail_routes
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
+from entrypoints.http.inbound_webhooks import inbound_webhook_routes
+from entrypoints.http.integrations import integration_routes
 from entrypoints.http.kept_responses import KeptResponsesEndpoint
 from entrypoints.http.keys import key_routes
 from entrypoints.http.large_bodies import LargeBodies
@@ -141,11 +144,14 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *key_routes(use_cases.door, access.keys, access.page, budgeting.create_key),
             *privacy_routes(use_cases.door, CheckPrivacy(container.privacy(), container.runtime())),
             *subject_routes(use_cases.door, container.erasing().export, container.erasing().erase),
+            *integration_routes(use_cases.door, container.integrating().managing(lambda: live.loaded)),
             *tool_routes(use_cases.door, container.tooling().tools),
             *guardrail_routes(use_cases.door, _check_guardrails(container)),
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *audit_routes(use_cases.door, container.auditing().read),
             *stop_routes(use_cases.door, container.guarding().manage),
+            *event_routes(use_cases.door, container.eventing().read, container.eventing().listen),
+            *inbound_webhook_routes(use_cases.door, container.eventing().verify),
             *_credential_routes(use_cases.door, container, live),
             *_tenancy_routes(use_cases.door, container, live),
             *auth_routes(use_cases.door, container.identities()),
@@ -209,6 +215,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
         more_gauges=lambda: (
             *batching.watch.gauges(),
             *container.guarding().gauges(),
+            *container.eventing().gauges(),
             *container.privacy().counts.gauges(),
             *container.guardrails().inspector.checks.counts.gauges(),
             *container.recording().gauges(),
@@ -218,6 +225,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *redis.gauges(),
             *caching.gauges(),
             *container.outgoing().gauges(),
+            *container.integrating().gauges(),
             *listener_gauges(server.tls.cert_file if server.tls is not None else None),
             *container.auditing().gauges(),
         ),
@@ -243,7 +251,8 @@ def _cache_routes(container: Container, asked_about: AskedAbout) -> CacheRoutes:
 
 def _credential_routes(door: Door, container: Container, live: LiveConfiguration) -> list[Route]:
     vaulting = container.vaulting()
-    return credential_routes(door, vaulting.manage(lambda: live.settings), vaulting.rotate)
+    manage = vaulting.manage(lambda: live.settings, container.integrating().follow.used_by)
+    return credential_routes(door, manage, vaulting.rotate)
 
 
 def _tenancy_routes(door: Door, container: Container, live: LiveConfiguration) -> list[Route]:

@@ -18,7 +18,7 @@ from application.ports.vault import (
     ManifestSigning,
     RotationLog,
 )
-from application.use_cases.manage_credentials import ManageCredentials
+from application.use_cases.manage_credentials import ManageCredentials, UsedBy, nothing_uses
 from application.use_cases.rotate_vault import RotateVault, VaultStatus
 from application.vault import Vault
 from application.vault_manifests import ManifestBook
@@ -65,11 +65,15 @@ class Vaulting:
     """What is told the keys of kept answers, and when they turned."""
     seen: _Seen = field(default_factory=_Seen)
 
-    def manage(self, settings: Callable[[], Settings]) -> ManageCredentials:
-        """For a configuration that may name credentials of the operator's tenant."""
+    def manage(
+        self, settings: Callable[[], Settings], also_used_by: UsedBy = nothing_uses
+    ) -> ManageCredentials:
+        """For a configuration that may name credentials of the operator's tenant; `also_used_by` knows of
+        others that do, of any tenant."""
 
         def user(tenant_id: str, name: str) -> str | None:
-            return used_by(settings(), name) if tenant_id == OPERATOR_TENANT else None
+            named = used_by(settings(), name) if tenant_id == OPERATOR_TENANT else None
+            return named or also_used_by(tenant_id, name)
 
         return ManageCredentials(self.vault, used_by=user)
 

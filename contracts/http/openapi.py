@@ -16,9 +16,11 @@ from contracts.http.call_schemas import CALL_SCHEMAS
 from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATION_SCHEMAS
 from contracts.http.credential_paths import CREDENTIAL_PATHS, CREDENTIAL_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
+from contracts.http.event_paths import EVENT_PATHS, EVENT_SCHEMAS
 from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.guardrail_paths import GUARDRAIL_PATHS, GUARDRAIL_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
+from contracts.http.integration_paths import INTEGRATION_PATHS, INTEGRATION_SCHEMAS
 from contracts.http.key_paths import KEY_PATHS, KEY_SCHEMAS
 from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
@@ -50,9 +52,12 @@ _TAGS = {
     "Tenants": "Whose keys there are, what they are counted for, and what roles may do.",
     "Credentials": "Secrets of others that are kept sealed, and the keys around them.",
     "Agents": "Stopping agents that run away.",
+    "Events": "What happened, as it happens.",
     "Catalogue": "What could be called, and for how much.",
     "Budgets": "What may be spent, by whom, in which time.",
     "Limits": "How many requests and tokens are let through, of whom, in which time.",
+    "Integrations": "What is reached besides models: databases, APIs, storage, MCP servers.",
+    "Tools": "What integrations can do, and having it done.",
     "Privacy": "What is done about personal data.",
     "Guardrails": "What is checked in requests and answers.",
     "Cache": "Answers that are given again, and what no longer counts of them.",
@@ -88,12 +93,14 @@ def openapi_document() -> dict[str, Any]:
                 **USAGE_PATHS,
                 **RECORDING_PATHS,
                 **STOP_PATHS,
+                **EVENT_PATHS,
                 **AUDIT_PATHS,
                 **CREDENTIAL_PATHS,
                 **BUDGET_PATHS,
                 **LIMIT_PATHS,
                 **PRIVACY_PATHS,
                 **GUARDRAIL_PATHS,
+                **INTEGRATION_PATHS,
                 **TOOL_PATHS,
                 **SUBJECT_PATHS,
                 **CACHE_PATHS,
@@ -115,12 +122,14 @@ def openapi_document() -> dict[str, Any]:
                     **USAGE_SCHEMAS,
                     **RECORDING_SCHEMAS,
                     **STOP_SCHEMAS,
+                    **EVENT_SCHEMAS,
                     **AUDIT_SCHEMAS,
                     **CREDENTIAL_SCHEMAS,
                     **BUDGET_SCHEMAS,
                     **LIMIT_SCHEMAS,
                     **PRIVACY_SCHEMAS,
                     **GUARDRAIL_SCHEMAS,
+                    **INTEGRATION_SCHEMAS,
                     **TOOL_SCHEMAS,
                     **SUBJECT_SCHEMAS,
                     **CACHE_SCHEMAS,

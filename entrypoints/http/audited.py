@@ -43,6 +43,13 @@ ACTIONS: Final[Mapping[RouteKey, str]] = {
     ("PUT", "/api/v1/credentials/{credential_id}"): "credentials.update",
     ("DELETE", "/api/v1/credentials/{credential_id}"): "credentials.delete",
     ("POST", "/api/v1/credentials/rotation"): "credentials.rotate",
+    ("POST", "/api/v1/integrations"): "integrations.create",
+    ("PUT", "/api/v1/integrations/{integration_id}"): "integrations.update",
+    ("DELETE", "/api/v1/integrations/{integration_id}"): "integrations.delete",
+    ("POST", "/api/v1/integrations/{integration_id}/test"): "integrations.test",
+    ("POST", "/api/v1/integrations/{integration_id}/enable"): "integrations.enable",
+    ("POST", "/api/v1/integrations/{integration_id}/disable"): "integrations.disable",
+    ("POST", "/api/v1/integrations/{integration_id}/maintenance"): "integrations.maintenance",
     ("POST", "/api/v1/limits"): "limits.create",
     ("PUT", "/api/v1/limits/{limit_id:path}"): "limits.update",
     ("DELETE", "/api/v1/limits/{limit_id:path}"): "limits.delete",
@@ -80,6 +87,7 @@ ASKING: Final[frozenset[RouteKey]] = frozenset(
         ("POST", "/api/v1/budgets/check"),
         ("POST", "/api/v1/privacy/check"),
         ("POST", "/api/v1/guardrails/check"),
+        ("POST", "/api/v1/webhooks/verify"),
     }
 )
 """Questions that come as POST. Calls of models are entered from their usage rows instead."""

@@ -72,6 +72,15 @@ BODIES: Final[dict[str, Any]] = {
     "GuardrailCheck": {"text": "hello"},
     "CacheInvalidation": {"kind": "tag", "value": NOBODY},
     "CacheWarmLines": {"model": _MODEL, "messages": _WORDS},
+    "NewIntegration": {
+        "integration_id": "made",
+        "type": "storage",
+        "configuration": {"endpoint": "nowhere://a", "authentication": {"type": "none"}},
+    },
+    "IntegrationBody": {
+        "type": "storage",
+        "configuration": {"endpoint": "nowhere://a", "authentication": {"type": "none"}},
+    },
     "RouteBody": {"targets": ["first/small"]},
 }
 """The least that each kind of body has to hold; nothing in it exists or harms."""

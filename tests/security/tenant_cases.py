@@ -50,6 +50,14 @@ _EMBEDDING: Final = {"content": {"parts": [{"text": "hello"}]}}
 _FROM_A: Final = {"model": "kept", "input": "go on", "previous_response_id": "<response>"}
 
 
+_ONE: Final = "/api/v1/integrations/{integration_id}"
+_CHANGED: Final = {
+    "type": "storage",
+    "configuration": {"endpoint": "nowhere://b", "authentication": {"type": "none"}},
+}
+_INTEGRATION: Final = {"integration_id": "mine", **_CHANGED}
+
+
 def _same(case: Case, *routes: Route) -> dict[Route, tuple[Case, ...]]:
     return dict.fromkeys(routes, (case,))
 
@@ -84,10 +92,18 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("GET", "/api/v1/privacy"),
         ("GET", "/api/v1/guardrails"),
     ),
+    ("GET", "/api/v1/integrations"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("POST", "/api/v1/integrations"): (Hidden(query="tenant_id=<tenant>", body=_INTEGRATION),),
+    ("GET", _ONE): (Hidden(path="/api/v1/integrations/<integration>"),),
+    ("PUT", _ONE): (Hidden(path="/api/v1/integrations/<integration>", body=_CHANGED),),
+    ("DELETE", _ONE): (Hidden(path="/api/v1/integrations/<integration>"),),
+    ("GET", f"{_ONE}/health"): (Hidden(path="/api/v1/integrations/<integration>/health"),),
+    **{
+        ("POST", f"{_ONE}/{act}"): (Hidden(path=f"/api/v1/integrations/<integration>/{act}"),)
+        for act in ("test", "enable", "disable", "maintenance")
+    },
     ("GET", "/api/v1/tools"): (Own(), Hidden(path="/api/v1/tools?integration_id=shop")),
-    ("GET", "/api/v1/tools/{integration_id}/{tool_name}"): (
-        Hidden(path="/api/v1/tools/shop/open_orders"),
-    ),
+    ("GET", "/api/v1/tools/{integration_id}/{tool_name}"): (Hidden(path="/api/v1/tools/shop/open_orders"),),
     ("POST", "/api/v1/tools/execute"): (
         Hidden(body={"integration_id": "shop", "tool_name": "open_orders", "parameters": {}}),
     ),

@@ -12,7 +12,9 @@ from adapters.sql.audit_log import SqlAuditLog
 from adapters.sql.audit_retention import SqlAuditRetention
 from adapters.sql.database import Database
 from adapters.sql.everywhere import ForEveryTenant
+from adapters.sql.outbox import SqlOutbox
 from adapters.system.clock import SystemClock
+from application.events.checkpoints import CheckpointEvents
 from application.ports.audit import CheckpointSink
 from application.ports.http import HttpTransport
 from domain.audit.verification import CheckSignature
@@ -43,7 +45,7 @@ def open_auditing(
         SqlAuditRetention(everything),
         load_audit_signer(settings.data_dir, f"interchange-{name}", environ.get(AUDIT_KEY_VARIABLE)),
         clock,
-        _sinks(settings, transport),
+        [*_sinks(settings, transport), CheckpointEvents(SqlOutbox(ForEveryTenant(database)), clock)],
         settings.audit,
         origin=f"interchange/{name}",
         user=partial(audited_user, peppers[min(peppers)]),

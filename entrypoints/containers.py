@@ -57,6 +57,7 @@ from entrypoints.compiling import compiled_runtime, failover_observer
 from entrypoints.connectors_opening import connector_kinds, connector_opening, schemas
 from entrypoints.directories import batches_directory, files_directory
 from entrypoints.erasing_opening import EveryonesStores, open_erasing
+from entrypoints.eventing import Eventing
 from entrypoints.guarding import make_guarding
 from entrypoints.guardrails import make_guardrails
 from entrypoints.integrations_opening import open_integrating
@@ -88,6 +89,7 @@ class Container(StoreContainer):
     redis: providers.Dependency[RedisConnection | None] = providers.Dependency()
     holds = money.provided.holds
     caching = providers.Dependency(instance_of=Caching)
+    eventing = providers.Dependency(instance_of=Eventing)
 
     chance = providers.Singleton(random.Random)
     frames = providers.Singleton(DialectFrames)

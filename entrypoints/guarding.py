@@ -1,6 +1,7 @@
 """Puts together what stops agents, from ports alone."""
 
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from application.guards import AgentGuards
@@ -10,16 +11,23 @@ from application.ports.system import Clock, IdFactory
 from application.ports.telemetry import Gauge
 from application.stops import StopBoard
 from application.use_cases.manage_stops import ManageStops
+from entrypoints.background import BackgroundTasks, in_any_case
 from entrypoints.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarding:
-    """What requests, routes and the lifespan use. `board.run` is for the lifespan to run."""
+    """What requests, routes and the lifespan use. `start` is for the lifespan."""
 
     board: StopBoard
     guards: AgentGuards
     manage: ManageStops
+
+    async def start(self, stack: AsyncExitStack, tasks: BackgroundTasks) -> None:
+        """Knows who is stopped when this returns, and follows. Raises StoreUnavailable."""
+        await self.board.refresh()
+        stack.push_async_callback(in_any_case, self.board.refresh)
+        tasks.start("stops", self.board.run)
 
     def gauges(self) -> Iterable[Gauge]:
         """For the metrics page."""

@@ -12,33 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from adapters.crypto.key_hash import load_peppers
-from adapters.disk.board_recovery import BoardRecovery
-from adapters.disk.hold_board import DiskHoldBoard
 from adapters.redis.connection import RedisConnection
-from adapters.redis.ledger import RedisLedger
 from adapters.redis.opening import RedisFacts, open_redis, redis_facts
 from adapters.sql.administration import DatabaseAdministration
-from adapters.sql.audit_leaves import AuditLeaves
 from adapters.sql.database import Database, sqlite_path
 from adapters.sql.everywhere import ForEveryTenant
-from adapters.sql.ledger_postings import LedgerPostings
 from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
 from adapters.sql.postgres_url import is_postgres
 from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import current, upgrade
-from adapters.sql.usage_inserts import group_rows_max
 from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_retention import UsageRetention
-from adapters.sql.usage_rows import SqlUsageWriter
 from adapters.system.clock import SystemClock
-from adapters.wire.heads import DialectReader
-from application.budget_book import BudgetBook
-from application.ports.ledger import LedgerStore
-from application.prefix_counts import PrefixCounts
 from application.reach import reach_everything
-from application.use_cases.recover_holds import RecoverHolds
 from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
-from application.use_cases.watch_budgets import WatchBudgets
 from domain.errors import StoreUnavailable
 from entrypoints.access import start_keys
 from entrypoints.access_opening import key_news
@@ -48,12 +35,13 @@ from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.cache_opening import open_caching
 from entrypoints.cache_operations import LOOK_EVERY_S as CACHE_LOOK_EVERY_S
 from entrypoints.containers import Container
+from entrypoints.event_streams_opening import open_eventing
 from entrypoints.faces import make_faces
 from entrypoints.gateway_watch import watch_gateway
 from entrypoints.http.app import Faces
 from entrypoints.limiting import start_limiting
 from entrypoints.live import LiveConfiguration, compiled
-from entrypoints.money import Money, make_money, start_budgets
+from entrypoints.money import Money, start_budgets
 from entrypoints.outgoing import open_outgoing
 from entrypoints.own_acts import start_entering
 from entrypoints.provider_endpoints import gateway_urls
@@ -63,6 +51,7 @@ from entrypoints.starting import first_sources, leave_out_of_collections
 from entrypoints.store_container import StoreContainer
 from entrypoints.swapping import preparing
 from entrypoints.tenancy import start_tenancy
+from entrypoints.usage_opening import open_usage_and_money
 from entrypoints.vault_opening import open_vault
 
 log = logging.getLogger("interchange")
@@ -204,7 +193,10 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         if redis is not None:
             stack.push_async_callback(redis.aclose)
         redis_status = RedisStatus(None if redis is None else redis.health)
-        usage_log, money = _usage_and_money(stores, settings, writer_database, thread, redis, redis_status)
+        eventing = open_eventing(stores, settings, redis)
+        usage_log, money = open_usage_and_money(
+            *(stores, settings, writer_database, thread, redis, redis_status, eventing.interest.wants)
+        )
         caching = open_caching(
             stack, stores, settings, database_url=database_url(settings), peppers=parts["peppers"]
         )
@@ -220,6 +212,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             redis=redis,
             caching=caching,
             key_news=key_news(redis, stores.ids()),
+            eventing=eventing,
         )
         caching.attach(container.answer_llm_request())
         parts["outgoing"].use(settings, provided, container.endpoints())
@@ -241,13 +234,11 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         stack.push_async_callback(tasks.aclose)
         stack.push_async_callback(caching.aclose)
         stack.callback(container.privacy().close)
-        board = container.guarding().board
-        await board.refresh()
-        stack.push_async_callback(in_any_case, board.refresh)
-        tasks.start("stops", board.run)
+        await container.guarding().start(stack, tasks)
         if redis is not None:
             await redis.look()
             tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
+        await eventing.start(stack, tasks, container.runtime(), container.tooling().book)
         await _start_tasks(stack, tasks, container, live, usage_log, money)
         await container.vaulting().start(
             stack, tasks, settings, live.refresh_credentials, container.auditing().trail
@@ -301,54 +292,6 @@ async def _start_tasks(
     container.tooling().start(stack)
     tasks.start("erasures", container.erasing().carry_out.run)
     tasks.start("gateway", lambda: watch_gateway(live, container))
-
-
-def _usage_and_money(
-    stores: StoreContainer,
-    settings: Settings,
-    database: Database,
-    thread: BlockingThread,
-    redis: RedisConnection | None,
-    redis_status: RedisStatus,
-) -> tuple[JournaledUsageLog, Money]:
-    """They need each other: rows settle what was held, and what a dead process held is found beside its
-    rows."""
-    board, book, clock = DiskHoldBoard(), BudgetBook(), stores.clock()
-    watch = WatchBudgets(book, stores.ledger_books(), clock)
-    ledger = stores.ledger(on_alerts=watch.told)
-    ledgers: tuple[LedgerStore, ...] = (ledger,)
-    if redis is not None:
-        # A pool first; while Redis is away, leases come from the database itself.
-        ids = stores.ids()
-        pool = RedisLedger(ledger, stores.ledger_pools(), redis, lambda: ids.next("pool"))
-        redis_status.pool = pool
-        ledgers = (pool, ledger)
-    database = ForEveryTenant(database)
-    usage_log = JournaledUsageLog(
-        SqlUsageWriter(
-            database,
-            (AuditLeaves(database.dialect, clock), LedgerPostings(database.dialect, watch.told)),
-        ),
-        thread,
-        settings.data_dir / "journal",
-        group_rows_max=group_rows_max(database.dialect),
-        beside=board,
-        recover=BoardRecovery(RecoverHolds(ledgers, clock)),
-    )
-    money = make_money(
-        ledgers=ledgers,
-        books=ledger,
-        watch=watch,
-        book=book,
-        budgets=stores.budget_store(),
-        board=board,
-        clock=clock,
-        ids=stores.ids(),
-        flush=usage_log.flush,
-        times=settings.ledger.times(),
-        prefixes=PrefixCounts(DialectReader()),
-    )
-    return usage_log, money
 
 
 async def keep_usage_tidy(retention: UsageRetention, clock: SystemClock) -> None:

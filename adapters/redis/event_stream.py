@@ -20,8 +20,8 @@ STREAM: Final = "ic:events"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTerms:
-    """`length_max` is about how many entries a stream keeps. `per_tenant`: each tenant's events go to a stream
-    of its own, `<stream>:<tenant>`, instead of one for all."""
+    """`length_max` is about how many entries a stream keeps. `per_tenant`: each tenant's events go to a
+    stream of its own, `<stream>:<tenant>`, instead of one for all."""
 
     stream: str = STREAM
     length_max: int = 100_000

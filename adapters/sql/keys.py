@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.database import Database
+from adapters.sql.outbox import tell
 from adapters.sql.schema import api_keys, key_generation, key_uses
 from adapters.sql.upserts import insert_into
+from application.events.changes import key_created, key_revoked, key_rotated
 from application.ports.keys import KeyChanges, KeyStore, KeyUses, Rehash
 from domain.errors import Conflict
 from domain.tenancy.key import KeyRecord, OldSecret
@@ -32,7 +34,8 @@ USES_AT_ONCE = 500
 
 class SqlKeyStore(KeyStore, KeyUses):
     """Every change counts the generation up first, in its own transaction: that row's lock makes changes wait
-    for one another, so whoever sees a generation sees every change up to it."""
+    for one another, so whoever sees a generation sees every change up to it. Keys that are made, rotated or
+    revoked are told of in the outbox, in that transaction too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,6 +44,7 @@ class SqlKeyStore(KeyStore, KeyUses):
         def work(connection: Connection) -> None:
             revision = _count_up(connection)
             connection.execute(insert(api_keys).values(**_row(record), revision=revision))
+            tell(connection, key_created(record))
 
         try:
             await self._database.write(work)
@@ -66,11 +70,15 @@ class SqlKeyStore(KeyStore, KeyUses):
             same = and_(
                 _C.key_id == record.key_id, _C.revision == record.revision, _C.revoked_at_us.is_(None)
             )
+            before = connection.execute(select(_C.rotated_at_us).where(same)).first()
             if not connection.execute(
                 update(api_keys).where(same).values(**_row(record), revision=revision)
             ).rowcount:
                 _count_back(connection)
                 return None
+            rotated = key_rotated(record)
+            if rotated is not None and before is not None and rotated.created_at_us != before.rotated_at_us:
+                tell(connection, rotated)
             row = connection.execute(select(api_keys).where(_C.key_id == record.key_id)).one()
             return record_of(row)
 
@@ -86,7 +94,9 @@ class SqlKeyStore(KeyStore, KeyUses):
                 .where(_C.key_id == key_id, _C.tenant_id == tenant_id, _C.revoked_at_us.is_(None))
                 .values(revoked_at_us=us(at), revoked_by=by, revoked_reason=reason, revision=revision)
             ).rowcount
-            if not changed:
+            if changed:
+                tell(connection, key_revoked(tenant_id, key_id, at, by, reason))
+            else:
                 _count_back(connection)
             return changed > 0
 

@@ -17,6 +17,11 @@ DROPPED_PER_CALL: Final = 500
 _EVENT: Final = [outbox.c[name] for name in OutboxEvent._fields]
 
 
+def tell(connection: Connection, event: OutboxEvent) -> None:
+    """Puts an event into the outbox in the transaction of its cause; one that is there stays as it is."""
+    connection.execute(inserts(connection.dialect).outbox, {**event._asdict(), "done_at_us": None})
+
+
 class SqlOutbox(Outbox):
     """Who writes an event with its cause inserts into the table in its own transaction."""
 

@@ -7,7 +7,9 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select,
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.database import Database
+from adapters.sql.outbox import tell
 from adapters.sql.stop_tables import stop_generation, stops
+from application.events.changes import agent_released, agent_stopped
 from application.ports.stops import StopStore
 from domain.errors import Conflict
 from domain.guards.stop import SUBJECT_FIELDS, Stop, StopCause, StopSubject
@@ -19,7 +21,8 @@ _C = stops.c
 
 class SqlStopStore(StopStore):
     """Every change counts the generation up first, in its own transaction: that row's lock makes changes
-    wait for one another, whatever the database."""
+    wait for one another, whatever the database. Stops that are made or lifted are told of in the outbox, in
+    that transaction too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,6 +38,7 @@ class SqlStopStore(StopStore):
             if kept >= stops_max:
                 _make_room(connection, stop, stops_max)
             connection.execute(insert(stops).values(**_row(stop)))
+            tell(connection, agent_stopped(stop))
             return True
 
         try:
@@ -50,6 +54,8 @@ class SqlStopStore(StopStore):
                 .where(_C.stop_id == stop_id, _C.tenant_id == tenant_id, _C.lifted_at_us.is_(None))
                 .values(lifted_at_us=_us(at), lifted_by=by)
             ).rowcount
+            if changed:
+                tell(connection, agent_released(tenant_id, stop_id, at, by))
             return changed > 0
 
         return await self._database.write(work)

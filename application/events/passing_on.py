@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from application.events.writing import epoch_us
 from application.ports.event_cursors import Cursor, EventCursors
-from application.ports.event_log import EventLog
+from application.ports.event_log import EventLog, LoggedEvent
 from application.ports.event_sink import EventSink
 from application.ports.system import Clock, IdFactory
 from domain.errors import StoreUnavailable
+from domain.events import EVERYTHING, any_means
 
 log = logging.getLogger("interchange")
 
@@ -27,13 +29,21 @@ class PassOn:
     """`run` is for the lifespan; several processes may run it, one of them works."""
 
     def __init__(
-        self, sink: EventSink, events: EventLog, cursors: EventCursors, clock: Clock, ids: IdFactory
+        self,
+        sink: EventSink,
+        events: EventLog,
+        cursors: EventCursors,
+        clock: Clock,
+        ids: IdFactory,
+        patterns: Sequence[str] = (EVERYTHING,),
     ) -> None:
+        """`patterns` are what is passed on; the rest is passed over."""
         self._sink = sink
         self._events = events
         self._cursors = cursors
         self._clock = clock
         self._holder = ids.next("instance")
+        self._patterns = tuple(patterns)
         self._cursor: Cursor | None = None
         self._leased_until_s = 0.0
         self._sure = False
@@ -59,8 +69,9 @@ class PassOn:
         if not events:
             return False
         # Between the last look at the lease and here at most a page was read; the batch itself is bounded.
-        await self._sink.send(events)
-        self.sent += len(events)
+        if wanted := self._wanted(events):
+            await self._sink.send(wanted)
+            self.sent += len(wanted)
         if not await self._cursors.advance(self._sink.name, cursor.fence, events[-1].seq):
             self._forget()  # it is in other hands, who send the same again
             return False
@@ -101,15 +112,17 @@ class PassOn:
     async def _repeat(self, cursor: Cursor) -> None:
         """What was sent and is not there any more is sent again, as far back as is looked."""
         first = max(0, cursor.seq - REPEATED_MAX)
-        sent = [
-            each for each in await self._events.after(first, limit=REPEATED_MAX) if each.seq <= cursor.seq
-        ]
+        before = await self._events.after(first, limit=REPEATED_MAX)
+        sent = self._wanted([each for each in before if each.seq <= cursor.seq])
         if not sent:
             return
         lacking = await self._sink.lacking(sent)
         for start in range(0, len(lacking), BATCH):
             await self._sink.send(lacking[start : start + BATCH])
             self.sent += len(lacking[start : start + BATCH])
+
+    def _wanted(self, events: list[LoggedEvent]) -> list[LoggedEvent]:
+        return [event for event in events if any_means(self._patterns, event.topic)]
 
     async def _release(self) -> None:
         cursor = self._cursor

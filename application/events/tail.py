@@ -83,6 +83,10 @@ class EventTail:
         except TimeoutError:
             return
 
+    def wake(self) -> None:
+        """Whoever waits looks again now."""
+        self._tell()
+
     async def look(self) -> None:
         """Reads on. Raises StoreUnavailable; listeners wait meanwhile."""
         if self._complete_after is None:

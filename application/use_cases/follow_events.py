@@ -69,6 +69,12 @@ class ListenToEvents:
         self._clock = clock
         self._heartbeat_s = heartbeat_s
         self._of_tenant: dict[str, int] = {}
+        self.ended = False
+
+    def end(self) -> None:
+        """Every listener is told that this process is about to end, and comes back to another one."""
+        self.ended = True
+        self._tail.wake()
 
     @property
     def listening(self) -> int:
@@ -138,14 +144,14 @@ class Ear:
         self._open = True
 
     async def hear(self) -> AsyncGenerator[Heard, None]:
-        """What comes, without end. The next is looked for when it is asked for, so a slow listener makes
-        nobody keep anything. A store that is away makes it wait."""
+        """What comes, until the process ends. The next is looked for when it is asked for, so a slow listener
+        makes nobody keep anything. A store that is away makes it wait."""
         with self._tail.listener():
-            while True:
+            while not self._owner.ended:
                 deadline_s = self._clock.monotonic() + self._heartbeat_s
                 while not (events := await self._next()):
                     left_s = deadline_s - self._clock.monotonic()
-                    if left_s <= 0:
+                    if left_s <= 0 or self._owner.ended:
                         break
                     await self._tail.wait(self.position, left_s)
                 await self._renew()

@@ -13,6 +13,7 @@ from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.cache_sections import CacheDefaults
 from entrypoints.config.egress_section import EgressSettings
+from entrypoints.config.event_sections import EventSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.guardrail_section import Guardrails
 from entrypoints.config.identity_section import IdentitySettings
@@ -84,6 +85,7 @@ class Settings(Section):
         description="Databases, APIs, storage and MCP servers by name; their tools are called by it.",
     )
     rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
+    events: EventSettings = EventSettings()
     guards: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()
     guardrails: Guardrails = Field(

@@ -119,12 +119,12 @@ class EventStream(Response):
             self._ear.close()
 
     async def _talk(self, send: Send) -> None:
-        reason = "time_is_up"
         try:
             async with asyncio.timeout(STREAM_S_MAX), aclosing(self._ear.hear()) as heard:
                 async for each in heard:
                     await still_let_in(self._request)
                     await self._frame(send, frames_of(each))
+            reason = "going_away"
         except _TooSlow:
             return  # what it does not take now it would not take then
         except InterchangeError as error:

@@ -1,0 +1,1 @@
+"""REST integrations: what is read, and what is sent and taken back on real sockets."""

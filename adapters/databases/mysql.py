@@ -98,7 +98,13 @@ class MySqlEngine(PooledEngine["MySqlSession"]):
         async def again() -> "StrictConnection":
             return await self._connected([address])
 
-        return MySqlSession(connection, self._destination.database, again)
+        session = MySqlSession(connection, self._destination.database, again)
+        try:
+            await session.learn()
+        except BaseException:
+            connection.abort()
+            raise
+        return session
 
     async def _connected(self, addresses: Sequence[str]) -> "StrictConnection":
         """The first of the addresses that answers; the reason of the last is told."""

@@ -18,7 +18,10 @@ CHARSET: Final = "utf8mb4"
 _RESET_CONNECTION: Final = 0x1F
 """COM_RESET_CONNECTION: MySQL 5.7.3, MariaDB 10.2.4."""
 _IN_CLEAR: Final = (b"mysql_clear_password", b"mysql_old_password", b"dialog")
-_TEXTS: Final = {FIELD_TYPE.BIT: lambda data: int.from_bytes(data, "big")}
+_OWN_DECODERS: Final = {
+    FIELD_TYPE.BIT: lambda data: int.from_bytes(data, "big"),
+    FIELD_TYPE.TIME: str,  # up to 838 hours, and below zero
+}
 
 
 class StrictConnection(aiomysql.Connection):  # type: ignore[misc]  # untyped
@@ -44,7 +47,7 @@ class StrictConnection(aiomysql.Connection):  # type: ignore[misc]  # untyped
             password=password.encode().decode("latin-1"),
             db=database,
             charset=CHARSET,
-            conv={**decoders, **_TEXTS},
+            conv={**decoders, **_OWN_DECODERS},
             autocommit=None,
             local_infile=False,
             connect_timeout=connect_s,

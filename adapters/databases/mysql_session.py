@@ -82,7 +82,20 @@ class MySqlSession(Session):
         self._connection, self._database, self._connect = connection, database, connect
         self._thread = int(connection.thread_id())
         self.is_mariadb = "mariadb" in str(connection.server_version).lower()
-        self._read_only = _read_only_variable(str(connection.server_version), mariadb=self.is_mariadb)
+        self._version = _version(str(connection.server_version))
+        # MariaDB took MySQL's newer name in 11.1.
+        older = self.is_mariadb and self._version < (11, 1)
+        self._read_only = "tx_read_only" if older else "transaction_read_only"
+        self._role = ""
+
+    async def learn(self) -> None:
+        """What `renew` has to bring back that the protocol's own reset does not: the role of the login."""
+        if self.is_mariadb:
+            rows = await self.ask("SELECT CURRENT_ROLE()")
+            role = rows[0][0] if rows else None
+            self._role = "NONE" if role is None else "`" + str(role).replace("`", "``") + "`"
+        elif self._version >= (8,):
+            self._role = "DEFAULT"
 
     async def begin(self, limits: Limits, *, write: bool) -> None:
         self._writes = write
@@ -145,6 +158,8 @@ class MySqlSession(Session):
             await self._connection.reset()
             if self._database:
                 await self._connection.use(self._database)
+        if self._role:
+            await self._say(f"SET ROLE {self._role}")
 
     async def stop(self) -> None:
         """Through another connection: this one does not listen while it works."""
@@ -233,14 +248,10 @@ def _reason(error: ssl.SSLError) -> str:
     return error.reason or "the handshake failed"
 
 
-def _read_only_variable(version: str, *, mariadb: bool) -> str:
-    """MariaDB took MySQL's newer name in 11.1."""
-    if not mariadb:
-        return "transaction_read_only"
-    # Some say 5.5.5- before their version, so that old replicas understand them.
-    numbers = version.removeprefix("5.5.5-").split(".")
-    major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in (*numbers, "0")[:2])
-    return "transaction_read_only" if (major, minor) >= (11, 1) else "tx_read_only"
+def _version(text: str) -> tuple[int, ...]:
+    """Major and minor. Some MariaDB say 5.5.5- before theirs, so that old replicas understand them."""
+    numbers = text.removeprefix("5.5.5-").split(".")
+    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in (*numbers, "0")[:2])
 
 
 def _type_name(field: Any) -> str:

@@ -5,7 +5,6 @@ long, leaves a session that still runs something: the pool stops that on the ser
 """
 
 import asyncio
-import datetime
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -179,17 +178,6 @@ def row_bytes(row: Sequence[Any]) -> int:
 def value_bytes(value: Any) -> int:
     """Text counts as UTF-8 would at least."""
     return len(value) if isinstance(value, str | bytes | bytearray) else _NUMBER_BYTES
-
-
-def iso_interval(value: datetime.timedelta) -> str:
-    """As SQL writes a TIME: `-01:02:03.5`."""
-    seconds = abs(value).total_seconds()
-    whole = int(seconds)
-    fraction = f"{abs(value).microseconds:06d}".rstrip("0")
-    text = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}" + (
-        f".{fraction}" if fraction else ""
-    )
-    return f"-{text}" if value < datetime.timedelta() else text
 
 
 def _unavailable(error: SessionLost) -> InterchangeError:

@@ -116,6 +116,8 @@ class MySqlWorld:
         host: str = "localhost",
         guard: AnyAddress | None = None,
         places: int = 2,
+        idle_s: float = 300.0,
+        waiting_max: int = 256,
     ) -> MySqlEngine:
         made = MySqlEngine(
             Destination(
@@ -128,7 +130,7 @@ class MySqlWorld:
                 ca_pem=ca_pem,
                 guard=guard or AnyAddress(),
             ),
-            PoolSettings(places=places),
+            PoolSettings(places=places, idle_s=idle_s, waiting_max=waiting_max),
         )
         self.engines.append(made)
         return made

@@ -22,7 +22,7 @@ from domain.errors import IntegrationUnavailable, InvalidConfiguration, ToolFail
 from domain.vault.secret import SecretBytes
 
 SCHEME: Final = "memory"
-TOKEN: Final = "token"
+TOKEN: Final = "token"  # noqa: S105 - the name of a field
 _KEY: Final = {"type": "string", "maxLength": 200}
 TOOLS: Final = (
     Tool(

@@ -72,6 +72,7 @@ BODIES: Final[dict[str, Any]] = {
     "GuardrailCheck": {"text": "hello"},
     "CacheInvalidation": {"kind": "tag", "value": NOBODY},
     "CacheWarmLines": {"model": _MODEL, "messages": _WORDS},
+    "ToolExecution": {"tool_name": "t", "integration_id": NOBODY},
     "NewIntegration": {
         "integration_id": "made",
         "type": "storage",

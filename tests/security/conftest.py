@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from tests.contract.test_row_security import Walled
+from tests.e2e.memory_integrations import memory_integrations
 from tests.e2e.stack import Stack
-from tests.security.tenant_world import CONFIG
+from tests.security.tenant_world import CONFIG, SIDES
 
 PEPPER = f"1:{'ab' * 32}"
 
@@ -16,7 +17,7 @@ PEPPER = f"1:{'ab' * 32}"
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Over SQLite."""
-    with Stack(tmp_path_factory.mktemp("target"), CONFIG) as stack:
+    with memory_integrations(SIDES), Stack(tmp_path_factory.mktemp("target"), CONFIG) as stack:
         yield stack
 
 
@@ -28,7 +29,7 @@ def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     walled = Walled() if request.param == "postgres" else None
     if walled is not None:
         environ["DATABASE_URL"] = walled.url
-    with Stack(data_dir, CONFIG, environ=environ) as stack:
+    with memory_integrations(SIDES), Stack(data_dir, CONFIG, environ=environ) as stack:
         yield stack
     if walled is not None:
         walled.server.drop(walled.name)

@@ -102,10 +102,10 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("POST", f"{_ONE}/{act}"): (Hidden(path=f"/api/v1/integrations/<integration>/{act}"),)
         for act in ("test", "enable", "disable", "maintenance")
     },
-    ("GET", "/api/v1/tools"): (Own(), Hidden(path="/api/v1/tools?integration_id=shop")),
-    ("GET", "/api/v1/tools/{integration_id}/{tool_name}"): (Hidden(path="/api/v1/tools/shop/open_orders"),),
+    ("GET", "/api/v1/tools"): (Own(), Hidden(query="integration_id=<integration>")),
+    ("GET", "/api/v1/tools/{integration_id}/{tool_name}"): (Hidden(path="/api/v1/tools/<integration>/get"),),
     ("POST", "/api/v1/tools/execute"): (
-        Hidden(body={"integration_id": "shop", "tool_name": "open_orders", "parameters": {}}),
+        Hidden(body={"integration_id": "<integration>", "tool_name": "get", "parameters": {"key": "k"}}),
     ),
     ("POST", "/api/v1/privacy/check"): (Own(body={"text": "hello"}),),
     ("POST", "/api/v1/guardrails/check"): (Own(body={"text": "hello"}),),

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from adapters.memory.connector import MemorySide
 from tests.e2e.kept_responses_world import CONFIG as KEPT
 from tests.e2e.stack import Stack
 
@@ -27,6 +28,15 @@ LIMIT = {
     "scope": {"tenant": TENANT_A, "key": "*"},
     "per": "hour",
     "requests": 100_000,
+}
+SIDES = {MARK: MemorySide(token=f"secret {MARK}"), "nobodys": MemorySide()}
+INTEGRATION = {
+    "integration_id": f"box-{MARK}",
+    "type": "storage",
+    "configuration": {
+        "endpoint": f"memory://{MARK}",
+        "authentication": {"type": "token", "token": f"secret {MARK}"},
+    },
 }
 BUDGET = {"name": f"budget {MARK}", "scope": {"tenant": TENANT_A}, "period": "month", "limit_usd": 1000}
 
@@ -55,6 +65,7 @@ STATE_OF_A = (
     f"/api/v1/tenants/{TENANT_A}",
     f"/api/v1/tenants/{TENANT_A}/projects",
     "/api/v1/credentials",
+    "/api/v1/integrations",
     "/v1/files",
     "/v1/batches",
 )
@@ -132,6 +143,7 @@ def _things(a: httpx.Client) -> dict[str, str]:
     audited = until(lambda: a.get("/api/v1/audit").json()["entries"])
     return {
         "budget": made(a.post("/api/v1/budgets", json=BUDGET))["budget_id"],
+        "integration": made(a.post("/api/v1/integrations", json=INTEGRATION))["integration_id"],
         "limit": made(a.post("/api/v1/limits", json=LIMIT))["limit_id"],
         "stop": made(a.post("/api/v1/stops", json={"agent_id": f"gone-{MARK}", "reason": MARK}))["stop_id"],
         "project": f"project-{MARK}",
@@ -162,7 +174,7 @@ def _upload(client: httpx.Client) -> httpx.Response:
 
 
 def _of_the_same_shape(name: str, value: str) -> str:
-    if name in ("tenant", "role", "project"):
+    if name in ("tenant", "role", "project", "integration"):
         return f"none-{'x' * (len(value) - 5)}"
     if name == "entry":
         tenant, _, number = value.rpartition(".")

@@ -15,9 +15,10 @@ import pytest
 
 from entrypoints.http.permissions import PUBLIC, ROUTE_PERMISSIONS
 from tests.contract.test_row_security import Walled
+from tests.e2e.memory_integrations import memory_integrations
 from tests.e2e.stack import Stack
 from tests.security.tenant_cases import CASES, Case, Hidden, Own, Refused, Route
-from tests.security.tenant_world import CONFIG, MARK, TENANT_A, TENANT_B, World, make_world
+from tests.security.tenant_world import CONFIG, MARK, SIDES, TENANT_A, TENANT_B, World, make_world
 
 _IDS_OF_REQUESTS = re.compile(r"req_[0-9a-f]{20,}")
 _COUNTED = re.compile(r'"position":\d+')
@@ -35,7 +36,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     walled = Walled() if request.param == "postgres" else None
     if walled is not None:
         environ["DATABASE_URL"] = walled.url
-    with Stack(data_dir, CONFIG, environ=environ) as stack:
+    with memory_integrations(SIDES), Stack(data_dir, CONFIG, environ=environ) as stack:
         yield make_world(stack)
     if walled is not None:
         walled.server.drop(walled.name)

@@ -32,6 +32,9 @@ _BUDGETS: Final = Access(Works.EITHER, "budgets.write")
 _SEES_BUDGETS: Final = Access(Works.EITHER, "budgets.read")
 _LIMITS: Final = Access(Works.SERVER, "limits.write")
 _SEES_LIMITS: Final = Access(Works.SERVER, "limits.read")
+_INTEGRATIONS: Final = Access(Works.SERVER, "integrations.write")
+_OPERATES_INTEGRATIONS: Final = Access(Works.SERVER, "integrations.operate")
+_SEES_INTEGRATIONS: Final = Access(Works.SERVER, "integrations.read")
 _CACHE: Final = Access(Works.SERVER, "cache.write")
 _SEES_CACHE: Final = Access(Works.SERVER, "cache.read")
 _AUDIT: Final = Access(Works.DATA, "audit.read")
@@ -94,6 +97,18 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "limits show": _SEES_LIMITS,
     "limits set": _LIMITS,
     "limits delete": _LIMITS,
+    "integrations list": _SEES_INTEGRATIONS,
+    "integrations show": _SEES_INTEGRATIONS,
+    "integrations health": _SEES_INTEGRATIONS,
+    "integrations add": _INTEGRATIONS,
+    "integrations remove": _INTEGRATIONS,
+    "integrations test": _OPERATES_INTEGRATIONS,
+    "integrations enable": _OPERATES_INTEGRATIONS,
+    "integrations disable": _OPERATES_INTEGRATIONS,
+    "integrations maintenance": _OPERATES_INTEGRATIONS,
+    "tools list": Access(Works.SERVER, "tools.read"),
+    "tools show": Access(Works.SERVER, "tools.read"),
+    "tools call": Access(Works.SERVER, "tools.execute"),
     "usage": Access(Works.EITHER, "usage.read"),
     "report": Access(Works.EITHER, "usage.read"),
     "reconcile": Access(Works.DATA, "usage.read"),

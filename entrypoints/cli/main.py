@@ -30,6 +30,10 @@ COMMANDS = {
     "requests": LazyCommand("entrypoints.cli.requests", "requests", "One request: attempts, cost, content."),
     "budget": LazyCommand("entrypoints.cli.offline", "budget", "Set limits on spending, see how they stand."),
     "limits": LazyCommand("entrypoints.cli.offline", "limits", "Limit requests and tokens, by anything."),
+    "integrations": LazyCommand(
+        "entrypoints.cli.integrations", "integrations", "Databases, APIs, storage and MCP servers."
+    ),
+    "tools": LazyCommand("entrypoints.cli.tools", "tools", "What integrations can do, and having it done."),
     "usage": LazyCommand("entrypoints.cli.offline", "usage", "What was used and what it cost, by anything."),
     "report": LazyCommand("entrypoints.cli.offline", "report", "A month at a glance: who paid, for what."),
     "reconcile": LazyCommand(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from adapters.memory.connector import MemoryConnector, MemoryConnectorKind
+from adapters.memory.function_tools import FunctionTools, FunctionToolsKind
 from adapters.memory.system import SteppingClock
 from adapters.wire.json_schemas import CompiledParameterSchemas
 from application.inspection import Inspector
@@ -85,7 +85,7 @@ class World:
         async def now(call: ToolCall) -> Mapping[str, Any]:
             return await self.work(call)
 
-        self.kind = MemoryConnectorKind({"double": (made, now)})
+        self.kind = FunctionToolsKind({"double": (made, now)})
         self.book = IntegrationBook(
             self, self.clock, lambda each, state: self.told.append((each.integration_id, state))
         )
@@ -108,7 +108,7 @@ class World:
         )
 
     async def open(self, integration: Integration) -> Connector:
-        return MemoryConnector(self.kind._works)
+        return FunctionTools(self.kind._works)
 
     def asked(self, n: Any = 2, **more: Any) -> ToolAsked:
         return ToolAsked(integration_id="shop", tool_name="double", parameters={"n": n}, **more)

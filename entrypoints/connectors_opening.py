@@ -4,6 +4,7 @@ A part of the composition root: it names adapters. A connector has its row in `c
 loaded when the first integration of their kind is opened.
 """
 
+from adapters.databases.kind import DatabaseKind
 from adapters.http.address_guard import address_guards
 from adapters.wire.json_schemas import CompiledParameterSchemas
 from application.ports.connector import ConnectorKind
@@ -20,7 +21,7 @@ from entrypoints.settings import Settings
 def connector_kinds(settings: Settings) -> ConnectorKinds:
     """Every kind of endpoint an integration may have. `settings` say which folders are open to them."""
     del settings
-    kinds: list[ConnectorKind] = []
+    kinds: list[ConnectorKind] = [DatabaseKind()]
     return ConnectorKinds(kinds)
 
 

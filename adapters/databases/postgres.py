@@ -15,6 +15,7 @@ from application.ports.database_engine import Limits, Statement, TableInfo
 from domain.errors import InvalidConfiguration
 
 PORT: Final = 5432
+SCHEMA: Final = "public"
 _CATALOGUE: Final = Limits(rows=100_000, bytes=64 * 1024 * 1024, timeout_s=15.0)
 
 
@@ -23,14 +24,18 @@ class PostgresEngine(PooledEngine[PostgresSession]):
 
     dialect = "postgres"
 
-    def __init__(self, destination: Destination, pool: PoolSettings) -> None:
-        """Raises InvalidConfiguration for a certificate authority that is none."""
+    def __init__(self, destination: Destination, pool: PoolSettings, schema: str = SCHEMA) -> None:
+        """`schema` is where names without one are looked up, and nowhere else.
+
+        Raises InvalidConfiguration for a certificate authority that is none.
+        """
         super().__init__(pool)
         self._destination = destination
+        self._schema = schema
         self._context = named_context(destination)
 
     async def _open(self) -> PostgresSession:
-        return PostgresSession(await connect(self._destination, self._context))
+        return PostgresSession(await connect(self._destination, self._context, self._schema))
 
     async def explain(self, statement: Statement, limits: Limits) -> Mapping[str, Any]:
         """Estimates only: nothing is run, so nothing is measured."""
@@ -60,4 +65,5 @@ def open_engine(configuration: DatabaseConfiguration, surroundings: Surroundings
         raise InvalidConfiguration(
             "endpoint names no database: postgresql://host:5432/database", param="endpoint"
         )
-    return PostgresEngine(destination, pool_settings(configuration))
+    schema = configuration.schemas[0] if configuration.schemas else SCHEMA
+    return PostgresEngine(destination, pool_settings(configuration), schema)

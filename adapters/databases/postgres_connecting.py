@@ -21,7 +21,6 @@ _SETTINGS: Final = {
     "application_name": "interchange",
     "timezone": "UTC",
     "standard_conforming_strings": "on",
-    "search_path": '"$user", public',
 }
 _REFUSED: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -107,7 +106,7 @@ class Meter(asyncio.Protocol):
         self._driver.resume_writing()
 
 
-async def connect(destination: Destination, context: NamedContext | None) -> MeteredConnection:
+async def connect(destination: Destination, context: NamedContext | None, schema: str) -> MeteredConnection:
     """A connection that somebody was let in on. Cancelling leaves none behind.
 
     Raises EgressRefused, IntegrationUnavailable.
@@ -115,7 +114,7 @@ async def connect(destination: Destination, context: NamedContext | None) -> Met
     last = "it has no address"
     for ip in await destination.addresses():
         try:
-            return await _connected(destination, ip, context)
+            return await _connected(destination, ip, context, schema)
         except _REFUSED as error:
             raise refusal(destination, error.args[0] if error.args else type(error).__name__) from None
         except ssl.SSLCertVerificationError as error:
@@ -133,7 +132,9 @@ async def connect(destination: Destination, context: NamedContext | None) -> Met
     raise refusal(destination, last)
 
 
-async def _connected(destination: Destination, ip: str, context: NamedContext | None) -> MeteredConnection:
+async def _connected(
+    destination: Destination, ip: str, context: NamedContext | None, schema: str
+) -> MeteredConnection:
     async with asyncio.timeout(CONNECT_S):
         connection: MeteredConnection = await asyncpg.connect(
             host=ip,
@@ -149,7 +150,7 @@ async def _connected(destination: Destination, ip: str, context: NamedContext | 
             passfile="/dev/null",
             timeout=CONNECT_S,
             statement_cache_size=0,
-            server_settings=_SETTINGS,
+            server_settings=_SETTINGS | {"search_path": f'"{schema.replace(chr(34), chr(34) * 2)}"'},
             connection_class=MeteredConnection,
         )
         try:

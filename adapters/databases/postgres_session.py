@@ -37,6 +37,14 @@ _AS_NEW: Final = (
 _CHANGING: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "SELECT"})
 """What leaves nothing in a session that `_AS_NEW` would not undo."""
 _POSITION: Final = re.compile(r"\$(\d{1,3})")
+_STALE: Final = (
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.ProtocolViolationError,
+    asyncpg.InvalidBinaryRepresentationError,
+)
+"""What the server says to values bound to a statement that it read anew with other types."""
+_NOT_ENCODED: Final = "invalid input for query argument"
+"""How the driver begins when it cannot encode a value, whatever class its error has."""
 _GONE: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "53300"})
 
 
@@ -72,17 +80,23 @@ class PostgresSession(Session):
             bound = bind(statement.text, SqlDialect.POSTGRES, ParameterStyle.NUMBERED)
         except SqlUnreadable as error:
             raise ToolRefused(f"the statement cannot be read: {error}") from None
+        known = bound.text in self._known
         try:
             await self._run(bound.text, bound.names, statement.values)
-        except asyncpg.InvalidCachedStatementError:
-            # A table is not any more what it was when the statement was prepared.
+        except _STALE as error:
+            if not known:
+                raise self._told(error, bound.names) from None
+            # A table is not any more what it was when the statement was prepared; nothing was run.
             self._known.clear()
             async with self._asking():
                 await self._connection.execute(f"ROLLBACK; {self._begin}")
-            await self._run(bound.text, bound.names, statement.values)
+            try:
+                await self._run(bound.text, bound.names, statement.values)
+            except _STALE as again:
+                raise self._told(again, bound.names) from None
 
     async def _run(self, text: str, names: Sequence[str], values: Mapping[str, Any]) -> None:
-        async with self._asking(names):
+        async with self._asking(names, stale=_STALE):
             prepared = await self._prepared(text)
             attributes = prepared.get_attributes()
             if not attributes and not self._write:
@@ -167,21 +181,22 @@ class PostgresSession(Session):
             raise
 
     @asynccontextmanager
-    async def _asking(self, names: Sequence[str] = ()) -> AsyncIterator[None]:
-        """`running` stays set where nobody waited for the answer."""
+    async def _asking(
+        self, names: Sequence[str] = (), stale: tuple[type[Exception], ...] = ()
+    ) -> AsyncIterator[None]:
+        """`running` stays set where nobody waited for the answer. Errors in `stale` are let through."""
         self.running = True
         try:
             yield
         except (asyncio.CancelledError, TimeoutError):
-            raise
-        except asyncpg.InvalidCachedStatementError:
-            self.running = False
             raise
         except (ToolRefused, InvalidParameters):
             self.running = False
             raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             self.running = False
+            if isinstance(error, stale) and not self._connection.is_closed():
+                raise
             raise self._told(error, names) from None
         self.running = False
 
@@ -195,7 +210,7 @@ def told(error: Exception, names: Sequence[str] = (), *, lost: bool = False) -> 
     """An error of the driver in the words of `Engine`; of the server's only its first line."""
     state = getattr(error, "sqlstate", None) or ""
     text = str(error.args[0] if error.args else "")[:500]
-    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+    if text.startswith(_NOT_ENCODED):
         found = _POSITION.search(text)
         position = int(found[1]) - 1 if found else -1
         param = f"parameters.{names[position]}" if 0 <= position < len(names) else "parameters"

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from application.use_cases.change_keys import KeyUseCases
 from application.use_cases.follow_budgets import read_budgets
 from application.use_cases.follow_limits import read_limits
 from application.use_cases.import_keys import ImportKeys
+from application.use_cases.manage_credentials import UsedBy, nothing_uses
 from application.use_cases.manage_limits import ManageLimits
 from application.use_cases.read_usage import UsageUseCases
 from domain.budgets.budget import Budget
@@ -27,10 +28,13 @@ from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_o
 from entrypoints.command_loop import command_loop, run
 from entrypoints.config.credential_references import credential_names
 from entrypoints.config.environment import read_environment
+from entrypoints.connectors_opening import connector_kinds
 from entrypoints.guardrails_opening import check_guardrails
 from entrypoints.http.app import Application
 from entrypoints.identity import IssuerTold
 from entrypoints.identity_opening import issuers_told
+from entrypoints.integrating import declared_integrations
+from entrypoints.integrations_offline import IntegrationTold, followed, integrations_told
 from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
 from entrypoints.limiting import check_names, declared_limits, stored_limits
 from entrypoints.limits_opening import limit_store
@@ -38,7 +42,7 @@ from entrypoints.live import provisioned
 from entrypoints.local_acts import enter_done, entered
 from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import check_endpoints
-from entrypoints.provisioning import Provision
+from entrypoints.provisioning import Provision, ProvisioningError
 from entrypoints.redis_status import RedisTold
 from entrypoints.settings import LoadedSettings, Settings, load_settings
 from entrypoints.store_container import StoreContainer, bundled_only, command_clock, model_shelf
@@ -71,8 +75,10 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
             credentials = run(container.vaulting().exist(credential_names(settings)))
             limits, _ = read_limits(run(limit_store(container.database()).all()))
             check_names(declared_limits(settings), limits)
+            run(followed(container, settings))
     else:
         catalog, routes, budgets, credentials = bundled_catalog(), ApiRoutes(), (), {}
+        declared_integrations(settings, connector_kinds(settings))
     check_budget_names(declared_budgets(settings), budgets)
     planned = provisioned(loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED, credentials=credentials)
     check_endpoints(planned)
@@ -91,6 +97,19 @@ def redis_facts(loaded: LoadedSettings) -> RedisTold | None:
     Raises InvalidRequest for an address that is none, StoreUnavailable.
     """
     return asyncio.run(redis_told(loaded.settings))
+
+
+def integration_facts(loaded: LoadedSettings) -> list[IntegrationTold] | None:
+    """What integrations say that are declared or stored; None: some are declared, but there is no data
+    directory yet, and to look must not make one.
+
+    Raises ProvisioningError, StoreUnavailable.
+    """
+    settings = loaded.settings
+    if not has_data(settings):
+        return None if declared_integrations(settings, connector_kinds(settings)).integrations else []
+    with _stores(loaded, looks=True) as container:
+        return run(integrations_told(container, settings))
 
 
 def issuer_facts(loaded: LoadedSettings) -> list[IssuerTold]:
@@ -234,10 +253,13 @@ def open_audit() -> Iterator[Auditing]:
 def open_vault_use_cases(loaded: LoadedSettings) -> Iterator[OpenedVault]:
     """What `interchange credentials` works with."""
     with _stores(loaded) as container:
-        vaulting = container.vaulting()
+        vaulting, settings = container.vaulting(), loaded.settings
+        used_by: UsedBy = nothing_uses
+        with suppress(ProvisioningError):  # told by whoever starts a server; credentials may be the remedy
+            used_by = run(followed(container, settings)).used_by
         try:
             yield OpenedVault(
-                vaulting.manage(lambda: loaded.settings), vaulting, loaded.settings.vault.rotate_every_days
+                vaulting.manage(lambda: settings, used_by), vaulting, settings.vault.rotate_every_days
             )
         finally:
             run(vaulting.aclose())

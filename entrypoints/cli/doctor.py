@@ -16,6 +16,7 @@ import click
 from domain.errors import InterchangeError
 from entrypoints.cli.api_client import ApiClient, read_state
 from entrypoints.cli.configured import config_option
+from entrypoints.cli.doctor_connectors import connector_findings
 from entrypoints.cli.doctor_identity import identity_findings
 from entrypoints.cli.doctor_secrets import secret_file_findings
 from entrypoints.cli.doctor_tls import certificate_findings
@@ -65,6 +66,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
     yield from _stores(loaded)
     yield from certificate_findings(loaded)
     yield from identity_findings(loaded)
+    yield from connector_findings(loaded)
     yield _open_files(loaded)
     yield _gateway(loaded)
     yield from _server(loaded)

@@ -76,7 +76,7 @@ def opened(
 
 
 def call(
-    connector: Connector, name: str, *, timeout_s: float = 5.0, key: str = "", **parameters: Any
+    connector: Connector, name: str, /, *, timeout_s: float = 5.0, key: str = "", **parameters: Any
 ) -> ToolCall:
     [tool] = [each for each in connector.tools if each.name == name]
     return ToolCall(

@@ -76,6 +76,7 @@ from entrypoints.recording_opening import open_recording
 from entrypoints.redis_status import RedisStatus
 from entrypoints.store_container import StoreContainer
 from entrypoints.tooling import make_tooling
+from entrypoints.webhooking import Webhooking
 
 
 class Container(StoreContainer):
@@ -90,6 +91,7 @@ class Container(StoreContainer):
     holds = money.provided.holds
     caching = providers.Dependency(instance_of=Caching)
     eventing = providers.Dependency(instance_of=Eventing)
+    webhooking = providers.Dependency(instance_of=Webhooking)
 
     chance = providers.Singleton(random.Random)
     frames = providers.Singleton(DialectFrames)

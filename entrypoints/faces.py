@@ -70,6 +70,7 @@ from entrypoints.http.subjects import subject_routes
 from entrypoints.http.tenants import project_routes, tenant_routes
 from entrypoints.http.tools import EXECUTE, ToolEndpoint, tool_routes
 from entrypoints.http.usage import usage_routes
+from entrypoints.http.webhooks import webhook_routes
 from entrypoints.jobs.listener_tls import listener_gauges
 from entrypoints.limiting import limit_gauges, managed_limits
 from entrypoints.live import LiveConfiguration
@@ -152,6 +153,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *stop_routes(use_cases.door, container.guarding().manage),
             *event_routes(use_cases.door, container.eventing().read, container.eventing().listen),
             *inbound_webhook_routes(use_cases.door, container.eventing().verify),
+            *webhook_routes(use_cases.door, container.webhooking().managing(lambda: live.loaded)),
             *_credential_routes(use_cases.door, container, live),
             *_tenancy_routes(use_cases.door, container, live),
             *auth_routes(use_cases.door, container.identities()),
@@ -216,6 +218,7 @@ def _health_sources(container: Container, live: LiveConfiguration, gate: LlmGate
             *batching.watch.gauges(),
             *container.guarding().gauges(),
             *container.eventing().gauges(),
+            *container.webhooking().gauges(),
             *container.privacy().counts.gauges(),
             *container.guardrails().inspector.checks.counts.gauges(),
             *container.recording().gauges(),

@@ -36,6 +36,7 @@ from entrypoints.cache_opening import open_caching
 from entrypoints.cache_operations import LOOK_EVERY_S as CACHE_LOOK_EVERY_S
 from entrypoints.containers import Container
 from entrypoints.event_streams_opening import open_eventing
+from entrypoints.events_opening import open_webhooking
 from entrypoints.faces import make_faces
 from entrypoints.gateway_watch import watch_gateway
 from entrypoints.http.app import Faces
@@ -213,6 +214,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             caching=caching,
             key_news=key_news(redis, stores.ids()),
             eventing=eventing,
+            webhooking=open_webhooking(stores, settings),
         )
         caching.attach(container.answer_llm_request())
         parts["outgoing"].use(settings, provided, container.endpoints())
@@ -239,6 +241,7 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             await redis.look()
             tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
         await eventing.start(stack, tasks, container.runtime(), container.tooling().book)
+        await container.webhooking().start(tasks, lambda: live.settings)
         await _start_tasks(stack, tasks, container, live, usage_log, money)
         await container.vaulting().start(
             stack, tasks, settings, live.refresh_credentials, container.auditing().trail

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from application.events.interest import Subscription
 from application.ports.webhooks import EndpointStore
 from domain.webhooks.endpoint import Endpoint, EndpointState
 
@@ -38,15 +37,6 @@ class WebhookBook:
         self._known, self._generation = known, generation
         self._active = tuple(each for each in known.values() if each.state is EndpointState.ACTIVE)
         self.on_change()
-
-    async def subscriptions(self) -> Sequence[Subscription]:
-        """Who wants which events. Raises StoreUnavailable."""
-        await self.refresh()
-        return [
-            Subscription(each.tenant_id, each.terms.filter.types)
-            for each in self._known.values()
-            if each.takes_in()
-        ]
 
     async def declare(self, declared: Sequence[Endpoint], now_us: int) -> None:
         """What the file declares is what is stored as declared: made, changed and removed until both agree.

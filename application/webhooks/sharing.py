@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from application.ports.event_log import LoggedEvent
+from domain.events import WEBHOOK_TEST
 from domain.webhooks.delivery import Delivery
 from domain.webhooks.endpoint import Endpoint
 
@@ -14,15 +15,18 @@ Pair = tuple[str, int]
 
 
 def deliveries_of(event: LoggedEvent, endpoints: Iterable[Endpoint], now_us: int) -> Iterator[Delivery]:
-    """One per endpoint that wants the event."""
+    """One per endpoint that wants the event. A test is for the endpoint it names, whatever it wants."""
     data: Any = None
     for endpoint in endpoints:
-        wanted = endpoint.terms.filter
-        if not endpoint.takes_in() or not wanted.wants_type(event.topic):
+        if not endpoint.takes_in():
             continue
-        if wanted.equals and data is None:
+        if data is None:
             data = data_of(event)
-        if not wanted.equals or wanted.wants(event.topic, data):
+        if event.topic == WEBHOOK_TEST:
+            wanted = data.get("endpoint_id") == endpoint.endpoint_id
+        else:
+            wanted = endpoint.terms.filter.wants(event.topic, data)
+        if wanted:
             yield Delivery(
                 endpoint_id=endpoint.endpoint_id,
                 seq=event.seq,

@@ -34,6 +34,7 @@ from contracts.http.subject_paths import SUBJECT_PATHS, SUBJECT_SCHEMAS
 from contracts.http.tenant_paths import TENANT_PATHS, TENANT_SCHEMAS
 from contracts.http.tool_paths import TOOL_PATHS, TOOL_SCHEMAS
 from contracts.http.usage_paths import USAGE_PATHS, USAGE_SCHEMAS
+from contracts.http.webhook_paths import WEBHOOK_PATHS, WEBHOOK_SCHEMAS
 
 VERSION = "0.1.0"
 _DESCRIPTION = (
@@ -53,6 +54,7 @@ _TAGS = {
     "Credentials": "Secrets of others that are kept sealed, and the keys around them.",
     "Agents": "Stopping agents that run away.",
     "Events": "What happened, as it happens.",
+    "Webhooks": "Events sent to whoever subscribed, and the log of what was sent.",
     "Catalogue": "What could be called, and for how much.",
     "Budgets": "What may be spent, by whom, in which time.",
     "Limits": "How many requests and tokens are let through, of whom, in which time.",
@@ -94,6 +96,7 @@ def openapi_document() -> dict[str, Any]:
                 **RECORDING_PATHS,
                 **STOP_PATHS,
                 **EVENT_PATHS,
+                **WEBHOOK_PATHS,
                 **AUDIT_PATHS,
                 **CREDENTIAL_PATHS,
                 **BUDGET_PATHS,
@@ -123,6 +126,7 @@ def openapi_document() -> dict[str, Any]:
                     **RECORDING_SCHEMAS,
                     **STOP_SCHEMAS,
                     **EVENT_SCHEMAS,
+                    **WEBHOOK_SCHEMAS,
                     **AUDIT_SCHEMAS,
                     **CREDENTIAL_SCHEMAS,
                     **BUDGET_SCHEMAS,

@@ -28,6 +28,7 @@ RELOADED: Final = frozenset(
         "tenants",
         "roles",
         "integrations",
+        "webhooks.endpoints",
         "identity",
         "budget_alert_threshold",
         "portkey.gateways",

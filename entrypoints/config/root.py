@@ -54,6 +54,7 @@ from entrypoints.config.tenant_sections import (
     TenantSettings,
 )
 from entrypoints.config.vault_section import VaultSettings
+from entrypoints.config.webhook_section import WebhookSettings
 
 ProviderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 RouteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,126}$")]
@@ -86,6 +87,7 @@ class Settings(Section):
     )
     rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
     events: EventSettings = EventSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     guards: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()
     guardrails: Guardrails = Field(

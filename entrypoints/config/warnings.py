@@ -11,6 +11,7 @@ from entrypoints.config.problems import Finding
 from entrypoints.config.rate_limit_sections import rate_limit_findings
 from entrypoints.config.root import Settings
 from entrypoints.config.tenant_findings import tenant_findings
+from entrypoints.config.webhook_section import webhook_findings
 from entrypoints.simulated import SIMULATED_WIRES
 
 REDIS_SCHEMES: Final = ("redis://", "rediss://")
@@ -27,6 +28,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _targets(settings)
     yield from budget_findings(settings)
     yield from rate_limit_findings(settings.rate_limits)
+    yield from webhook_findings(settings.webhooks)
     yield from cache_findings(settings)
     yield from tenant_findings(settings)
     yield from identity_findings(settings)

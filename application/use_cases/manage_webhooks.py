@@ -1,0 +1,307 @@
+"""Webhook endpoints through the API: made, changed, paused, tried out; their deliveries looked at and sent
+again. What the file declares is the file's; its deliveries are everybody's who may see the tenant's."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from application.events.writing import epoch_us
+from application.ports.event_log import LoggedEvent
+from application.ports.outbox import Outbox
+from application.ports.system import Clock, IdFactory
+from application.ports.webhooks import DeliveryLog, EndpointStore, LoggedAttempt
+from application.webhooks.address import check_url
+from application.webhooks.secrets import OVERLAP_S, OVERLAP_S_MAX, EndpointSecrets
+from application.webhooks.telling import sample_event
+from domain.errors import Conflict, CredentialDamaged, InvalidRequest, NotFound, OwnedByFile, StoreUnavailable
+from domain.events import WEBHOOK_TEST
+from domain.tenancy.key_rules import check_tenant
+from domain.tenancy.principal import Principal
+from domain.vault.secret import SecretText
+from domain.webhooks.delivery import Delivery, DeliveryState, parse_delivery_id
+from domain.webhooks.endpoint import ENDPOINTS_PER_TENANT_MAX, Endpoint, EndpointState, EndpointTerms
+from domain.webhooks.envelope import event_id
+from domain.webhooks.health import WELL
+
+READ: Final = "webhooks.read"
+OPERATE: Final = "webhooks.operate"
+WRITE: Final = "webhooks.write"
+REPLAYED_AT_ONCE: Final = 500
+REPLAYED_MAX: Final = 50_000
+"""Events looked at by one call; who wants more goes on from where it ended."""
+
+
+class WebhookKeeping(NamedTuple):
+    """What the running configuration knows of webhooks."""
+
+    declared_in: Callable[[str], str | None]
+    """Where the file declares this endpoint, such as `interchange.yaml:12`."""
+    http_allowed: bool
+    changed: Callable[[], Awaitable[None]]
+    """Told after a change, so that this instance follows at once; the others do within a second."""
+
+
+class Opened(NamedTuple):
+    """A delivery with its event, as long as that is kept, and its attempts in order."""
+
+    delivery: Delivery
+    event: LoggedEvent | None
+    attempts: list[LoggedAttempt]
+
+
+class Replayed(NamedTuple):
+    """`more_from_us`: not everything was looked at; go on from there."""
+
+    deliveries: int
+    more_from_us: int | None
+
+
+class ManageWebhooks:
+    """Within the caller's tenant. Another tenant's endpoints do not exist for it."""
+
+    def __init__(
+        self,
+        endpoints: EndpointStore,
+        log: DeliveryLog,
+        outbox: Outbox,
+        secrets: EndpointSecrets,
+        clock: Clock,
+        ids: IdFactory,
+        keeping: WebhookKeeping,
+    ) -> None:
+        self._endpoints = endpoints
+        self._log = log
+        self._outbox = outbox
+        self._secrets = secrets
+        self._clock = clock
+        self._ids = ids
+        self._keeping = keeping
+
+    async def all(self, by: Principal) -> list[Endpoint]:
+        """Those of the file first, then by age. Raises Forbidden, StoreUnavailable."""
+        check_tenant(by, by.tenant_id, READ)
+        found = await self._endpoints.all(by.tenant_id)
+        return sorted(found, key=lambda each: (not each.declared, each.created_at_us, each.endpoint_id))
+
+    async def one(self, by: Principal, endpoint_id: str) -> Endpoint:
+        """Raises NotFound, Forbidden, StoreUnavailable."""
+        check_tenant(by, by.tenant_id, READ)
+        return await self._mine(by, endpoint_id)
+
+    def declared_in(self, endpoint: Endpoint) -> str | None:
+        """Where the file declares it."""
+        return self._keeping.declared_in(endpoint.endpoint_id) if endpoint.declared else None
+
+    async def create(self, by: Principal, terms: EndpointTerms) -> tuple[Endpoint, SecretText]:
+        """With the secret that signs, which is shown this once.
+
+        Raises InvalidConfiguration, Forbidden, Conflict (too many), CredentialDamaged, VaultLocked,
+        StoreUnavailable.
+        """
+        check_tenant(by, by.tenant_id, WRITE)
+        check_url(terms.url, http_allowed=self._keeping.http_allowed)
+        now_us = self._now_us()
+        endpoint = Endpoint(
+            endpoint_id=self._ids.next("wh"),
+            tenant_id=by.tenant_id,
+            terms=terms,
+            created_at_us=now_us,
+            updated_at_us=now_us,
+        )
+        if len(await self._made(by)) >= ENDPOINTS_PER_TENANT_MAX:
+            raise _too_many()
+        secret = await self._secrets.make(by.tenant_id, endpoint.endpoint_id, by.key_id)
+        try:
+            await self._endpoints.add(endpoint, endpoints_max=ENDPOINTS_PER_TENANT_MAX)
+        except BaseException:
+            # Whatever happened, what was put into the vault is of no use to anybody.
+            with suppress(StoreUnavailable, CredentialDamaged):
+                await self._secrets.remove(endpoint)
+            raise
+        await self._tell()
+        return endpoint, secret
+
+    async def change(self, by: Principal, endpoint_id: str, terms: EndpointTerms) -> Endpoint:
+        """From the next delivery on. Raises as `create`, and NotFound, OwnedByFile."""
+        old = await self._writable(by, endpoint_id, WRITE)
+        check_url(terms.url, http_allowed=self._keeping.http_allowed)
+        return await self._put(old, replace(old, terms=terms))
+
+    async def remove(self, by: Principal, endpoint_id: str) -> Endpoint:
+        """With its secret and its deliveries. Raises NotFound, OwnedByFile, Forbidden, StoreUnavailable."""
+        old = await self._writable(by, endpoint_id, WRITE)
+        if not await self._endpoints.remove(by.tenant_id, endpoint_id):
+            raise _unknown(endpoint_id)
+        with suppress(CredentialDamaged):
+            await self._secrets.remove(old)
+        await self._tell()
+        return old
+
+    async def pause(self, by: Principal, endpoint_id: str) -> Endpoint:
+        """Events are kept for it meanwhile. Raises NotFound, Forbidden, Conflict, StoreUnavailable."""
+        check_tenant(by, by.tenant_id, OPERATE)
+        old = await self._mine(by, endpoint_id)
+        if old.state is EndpointState.PAUSED:
+            return old
+        return await self._put(old, replace(old, state=EndpointState.PAUSED, reason=""))
+
+    async def resume(self, by: Principal, endpoint_id: str) -> Endpoint:
+        """Also one that was disabled; what it missed can be replayed. Raises as `pause`."""
+        check_tenant(by, by.tenant_id, OPERATE)
+        old = await self._mine(by, endpoint_id)
+        if old.state is EndpointState.ACTIVE:
+            return old
+        return await self._put(old, replace(old, state=EndpointState.ACTIVE, reason="", failing=WELL))
+
+    async def rotate(
+        self, by: Principal, endpoint_id: str, overlap_s: float | None = None
+    ) -> tuple[Endpoint, SecretText, float]:
+        """The next secret, shown this once; the one before signs beside it for the overlap, in seconds.
+
+        Raises InvalidRequest, NotFound, OwnedByFile, Forbidden, Conflict, CredentialDamaged, VaultLocked,
+        StoreUnavailable.
+        """
+        lasting_s = OVERLAP_S if overlap_s is None else overlap_s
+        if not 0 <= lasting_s <= OVERLAP_S_MAX:
+            raise InvalidRequest(f"overlap_s is 0 to {OVERLAP_S_MAX:g}", param="overlap_s")
+        old = await self._writable(by, endpoint_id, WRITE)
+        secret = await self._secrets.rotate(old, by.key_id, lasting_s)
+        # The revision tells every instance to open the secret anew.
+        return await self._put(old, old), secret, lasting_s
+
+    async def test(self, by: Principal, endpoint_id: str) -> str:
+        """The id of an event that goes to this endpoint alone. Raises NotFound, Forbidden, Conflict for one
+        that is not active, StoreUnavailable."""
+        check_tenant(by, by.tenant_id, OPERATE)
+        endpoint = await self._mine(by, endpoint_id)
+        if endpoint.state is not EndpointState.ACTIVE:
+            raise Conflict(f"the endpoint is {endpoint.state.value}: nothing is sent to it; resume it first")
+        key = f"{WEBHOOK_TEST}:{self._ids.next('event')}"
+        await self._outbox.add(sample_event(endpoint, key, self._now_us()))
+        return event_id(key)
+
+    async def deliveries(
+        self,
+        by: Principal,
+        endpoint_id: str | None,
+        state: DeliveryState | None,
+        *,
+        before_seq: int | None,
+        limit: int,
+    ) -> list[Delivery]:
+        """Newest first; without an endpoint, of all of them. Raises NotFound, Forbidden, StoreUnavailable."""
+        check_tenant(by, by.tenant_id, READ)
+        if endpoint_id is not None:
+            await self._mine(by, endpoint_id)
+        return await self._log.page(by.tenant_id, endpoint_id, state, before_seq=before_seq, limit=limit)
+
+    async def delivery(self, by: Principal, endpoint_id: str, delivery_id: str) -> Opened:
+        """Raises NotFound, Forbidden, StoreUnavailable."""
+        check_tenant(by, by.tenant_id, READ)
+        return await self._delivery(by, endpoint_id, delivery_id)
+
+    async def retry(self, by: Principal, endpoint_id: str, delivery_id: str) -> Delivery:
+        """Sends one again, with a whole schedule before it. Raises NotFound, Forbidden, Conflict where its
+        event is no more kept or the endpoint is disabled, StoreUnavailable."""
+        check_tenant(by, by.tenant_id, OPERATE)
+        endpoint = await self._takes_in(by, endpoint_id)
+        found = await self._delivery(by, endpoint_id, delivery_id)
+        if found.event is None:
+            raise Conflict("the event is not kept any more")
+        seq = found.delivery.seq
+        await self._log.replay(endpoint, (seq, seq + 1), self._now_us(), dead_only=False, limit=1)
+        await self._tell()
+        return (await self._delivery(by, endpoint_id, delivery_id)).delivery
+
+    async def replay(
+        self, by: Principal, endpoint_id: str, since: datetime, until: datetime | None, *, dead_only: bool
+    ) -> Replayed:
+        """Sends events of this time again that the endpoint wants now: all, also those that it was never
+        meant to get, or only dead letters.
+
+        Raises InvalidRequest, NotFound, Forbidden, Conflict for a disabled endpoint, StoreUnavailable.
+        """
+        check_tenant(by, by.tenant_id, OPERATE)
+        endpoint = await self._takes_in(by, endpoint_id)
+        now_us = self._now_us()
+        until_us = now_us if until is None else epoch_us(until)
+        if epoch_us(since) >= until_us:
+            raise InvalidRequest("since must be before until", param="since")
+        span = await self._log.places(by.tenant_id, epoch_us(since), until_us)
+        if span is None:
+            return Replayed(0, None)
+        done, looked, (first, behind) = 0, 0, span
+        while looked < REPLAYED_MAX:
+            some, further = await self._log.replay(
+                endpoint, (first, behind), now_us, dead_only=dead_only, limit=REPLAYED_AT_ONCE
+            )
+            done, looked = done + some, looked + REPLAYED_AT_ONCE
+            if further is None:
+                await self._tell()
+                return Replayed(done, None)
+            first = further
+        await self._tell()
+        (oldest,) = await self._log.page(by.tenant_id, endpoint_id, None, before_seq=first, limit=1) or (
+            None,
+        )
+        return Replayed(done, until_us if oldest is None else oldest.created_at_us)
+
+    async def _delivery(self, by: Principal, endpoint_id: str, delivery_id: str) -> Opened:
+        await self._mine(by, endpoint_id)
+        seq = parse_delivery_id(endpoint_id, delivery_id)
+        found = None if seq is None else await self._log.one(by.tenant_id, endpoint_id, seq)
+        if found is None:
+            raise NotFound(f"no delivery {delivery_id[:100]!r} of this endpoint", param="delivery_id")
+        return Opened(*found)
+
+    async def _made(self, by: Principal) -> list[Endpoint]:
+        return [each for each in await self._endpoints.all(by.tenant_id) if not each.declared]
+
+    async def _mine(self, by: Principal, endpoint_id: str) -> Endpoint:
+        for endpoint in await self._endpoints.all(by.tenant_id):
+            if endpoint.endpoint_id == endpoint_id:
+                return endpoint
+        raise _unknown(endpoint_id)
+
+    async def _takes_in(self, by: Principal, endpoint_id: str) -> Endpoint:
+        endpoint = await self._mine(by, endpoint_id)
+        if not endpoint.takes_in():
+            raise Conflict("the endpoint is disabled: nothing is sent to it; resume it first")
+        return endpoint
+
+    async def _writable(self, by: Principal, endpoint_id: str, permission: str) -> Endpoint:
+        check_tenant(by, by.tenant_id, permission)
+        endpoint = await self._mine(by, endpoint_id)
+        if endpoint.declared:
+            place = self._keeping.declared_in(endpoint_id)
+            raise OwnedByFile(
+                f"the endpoint is declared in {place or 'the configuration'}; change it there",
+                param="endpoint_id",
+                details={"owner": "file", "declared_in": place},
+            )
+        return endpoint
+
+    async def _put(self, old: Endpoint, new: Endpoint) -> Endpoint:
+        made = replace(new, updated_at_us=self._now_us(), revision=old.revision + 1)
+        if not await self._endpoints.change(made, expected_revision=old.revision):
+            raise Conflict("the endpoint was changed by somebody else; try again")
+        await self._tell()
+        return made
+
+    async def _tell(self) -> None:
+        # The change is in the store already; a slow start of using it is no reason to report a failure.
+        with suppress(StoreUnavailable):
+            await self._keeping.changed()
+
+    def _now_us(self) -> int:
+        return epoch_us(self._clock.utc_now())
+
+
+def _unknown(endpoint_id: str) -> NotFound:
+    return NotFound(f"no webhook endpoint {endpoint_id[:100]!r} in this tenant", param="endpoint_id")
+
+
+def _too_many() -> Conflict:
+    return Conflict(f"this tenant has {ENDPOINTS_PER_TENANT_MAX} webhook endpoints; no more are kept")

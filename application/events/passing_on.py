@@ -22,7 +22,7 @@ IDLE_S: Final = 1.0
 RENEW_EVERY_S: Final = 3.0
 BATCH: Final = 200
 REPEATED_MAX: Final = 1_000
-"""How far back a sink that may have lost its end is looked after."""
+"""How far back a sink that may have lost its end is looked after; a new one begins so far back."""
 
 
 class PassOn:
@@ -88,12 +88,12 @@ class PassOn:
                 except StoreUnavailable as error:
                     more = False
                     # It may have come back without its end, or with a batch half sent.
-                    self._sure = False
+                    self.doubt()
                     self._told(error.message)
                 if not more:
                     await asyncio.sleep(LOOK_EVERY_S if self.active else IDLE_S)
         finally:
-            await self._release()
+            await self.release()
 
     async def _held(self) -> Cursor | None:
         now_s = self._clock.monotonic()
@@ -124,7 +124,12 @@ class PassOn:
     def _wanted(self, events: list[LoggedEvent]) -> list[LoggedEvent]:
         return [event for event in events if any_means(self._patterns, event.topic)]
 
-    async def _release(self) -> None:
+    def doubt(self) -> None:
+        """The place may have lost its end: it is looked after with the next look."""
+        self._sure = False
+
+    async def release(self) -> None:
+        """Somebody else may go on at once."""
         cursor = self._cursor
         self._forget()
         if cursor is not None:

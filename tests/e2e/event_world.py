@@ -1,6 +1,8 @@
 """Listening to events in end-to-end tests: frames of server-sent events, and waiting for one."""
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -49,7 +51,8 @@ class Listener:
         return [frame.data for frame in list(self.frames) if frame.event and name in ("", frame.event)]
 
     def wait(self, name: str, count: int = 1) -> list[Any]:
-        return until(lambda: (len(self.events(name)) >= count and self.events(name)) or [])
+        found: list[Any] = until(lambda: (len(self.events(name)) >= count and self.events(name)) or [])
+        return found
 
 
 def until(found: Callable[[], Any]) -> Any:
@@ -91,6 +94,8 @@ def listening(stack: Stack, key: str = "", query: str = "", **headers: str) -> I
         for answer in response:
             stream = answer.extensions.get("network_stream")
             if stream is not None:
-                stream.close()
+                # Whoever waits in another thread is not woken by a mere close.
+                with contextlib.suppress(OSError):
+                    stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         thread.join(WAIT_S)
         client.close()

@@ -1,7 +1,6 @@
 """Events from their cause to whoever follows them, in one server."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,7 +89,7 @@ def test_keys_tell_of_themselves_and_events_are_looked_up_by_name_and_place(
 
 
 def test_stops_and_breakers_tell_of_themselves(stack: Stack, client: httpx.Client) -> None:
-    provider = next(iter(client.get("/api/v1/providers/status").json()["providers"]))["name"]
+    provider = "alpha"
     with listening(
         stack, query="?types=agent.*,provider.breaker_opened&types=provider.breaker_closed"
     ) as heard:
@@ -126,19 +125,20 @@ def test_whoever_comes_back_misses_nothing(stack: Stack, client: httpx.Client) -
 
 
 def test_a_tenant_hears_its_own_alone(stack: Stack, client: httpx.Client) -> None:
-    other = new_key(client, tenant_id="other", role="owner")
+    other = new_key(client, tenant_id="other", role="owner")["key"]
     with listening(stack, key=other) as heard:
         begun = heard.frames[0].place
         client.post("/api/v1/keys", json={"tenant_id": "default", "name": "theirs", "role": "agent"})
         client.post("/api/v1/keys", json={"tenant_id": "other", "name": "ours", "role": "agent"})
-        events = heard.wait("key.created")
+        until(lambda: [each for each in heard.events() if each["data"].get("name") == "ours"])
+        events = heard.events()
     with httpx.Client(base_url=stack.url, headers={"authorization": f"Bearer {other}"}) as theirs:
         page = theirs.get(EVENTS, params={"after": 0, "limit": 1000}).json()["events"]
         past = theirs.get(EVENTS, params={"after": begun}).json()["events"]
 
-    assert [event["data"]["name"] for event in events] == ["ours"]
-    assert {event["tenant_id"] for event in page} == {"other"}
-    assert [event["data"]["name"] for event in past] == ["ours"]
+    assert {event["tenant_id"] for event in (*events, *page)} == {"other"}
+    assert past[-1]["data"]["name"] == "ours"
+    assert all(event["seq"] > begun for event in past)
 
 
 def test_a_stream_ends_where_its_key_is_revoked(
@@ -152,12 +152,7 @@ def test_a_stream_ends_where_its_key_is_revoked(
         client.request("DELETE", f"/api/v1/keys/{made['key_id']}")
         (end,) = until(lambda: [frame for frame in heard.frames if frame.event == "end"])
 
-    assert end.data["reason"]
-    assert all(
-        each["data"].get("key_id") != made["key_id"] or each["type"] == "key.created"
-        for each in heard.events()
-        if isinstance(each, dict) and "type" in each
-    )
+    assert end.data["reason"] == "invalid_api_key"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +183,6 @@ def test_so_many_listen_and_no_more(
         refused = client.get(f"{EVENTS}/stream")
         assert refused.status_code == 503
         assert "retry-after" in refused.headers
-    time.sleep(0)
 
     def again() -> bool:
         with listening(stack) as heard:

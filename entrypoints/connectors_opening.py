@@ -20,8 +20,7 @@ from entrypoints.settings import Settings
 
 def connector_kinds(settings: Settings) -> ConnectorKinds:
     """Every kind of endpoint an integration may have. `settings` say which folders are open to them."""
-    del settings
-    kinds: list[ConnectorKind] = [DatabaseKind()]
+    kinds: list[ConnectorKind] = [DatabaseKind(folders=lambda: settings.connectors.folders)]
     return ConnectorKinds(kinds)
 
 

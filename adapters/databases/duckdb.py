@@ -58,7 +58,8 @@ SELECT s.table_schema, s.table_name, s.table_type, c.column_name, c.data_type, c
             AND k.column_name = c.column_name
     )
 FROM shown AS s JOIN information_schema.columns AS c
-    ON c.table_catalog = current_database() AND c.table_schema = s.table_schema AND c.table_name = s.table_name
+    ON c.table_catalog = current_database() AND c.table_schema = s.table_schema
+        AND c.table_name = s.table_name
 ORDER BY s.table_schema, s.table_name, c.ordinal_position
 """
 

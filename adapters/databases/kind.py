@@ -1,18 +1,26 @@
-"""Which engine serves an endpoint, and making connectors of it. Drivers are imported when one is opened."""
+"""Which engine serves an endpoint, and making connectors of it.
 
-from collections.abc import Callable, Mapping
+Drivers and parsers of SQL are imported when somebody uses one: not every installation does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from adapters.databases.configuration import DatabaseConfiguration, PasswordAuthentication, read_configuration
-from adapters.databases.connector import DatabaseConnector, guard_of, prepared_queries
+from adapters.databases.database_file import database_file
 from adapters.databases.destination import driver_missing
 from application.ports.connector import ConnectorKind, Surroundings
 from application.ports.database_engine import Engine
 from domain.connectors.integration import Integration, IntegrationKind
 from domain.connectors.sql_dialect import SqlDialect
 from domain.errors import InvalidConfiguration
+from domain.tenancy.role import OPERATOR_TENANT
+
+if TYPE_CHECKING:
+    from adapters.databases.connector import DatabaseConnector
 
 EngineOpener = Callable[[DatabaseConfiguration, Surroundings], Engine]
 PASSWORD: Final = "password"  # noqa: S105 - the name of a field
@@ -43,21 +51,33 @@ SERVED: Final[Mapping[str, Served]] = {
 }
 
 
+OF_FILES: Final = frozenset({SqlDialect.SQLITE, SqlDialect.DUCKDB})
+
+
 class DatabaseKind(ConnectorKind):
-    """Integrations of type `database`. `openers` stand in for an engine's own `open_engine`, by dialect,
-    where it needs what the operator says."""
+    """Integrations of type `database`. `openers` stand in for an engine's own `open_engine`, by dialect;
+    `folders` gives those the operator opened to integrations, as they are now."""
 
     kind = IntegrationKind.DATABASE
     schemes = frozenset(SERVED)
 
-    def __init__(self, openers: Mapping[SqlDialect, EngineOpener] | None = None) -> None:
+    def __init__(
+        self,
+        openers: Mapping[SqlDialect, EngineOpener] | None = None,
+        folders: Callable[[], Sequence[Path]] = lambda: (),
+    ) -> None:
         self._openers = dict(openers or {})
+        self._folders = folders
 
     def validate(self, configuration: Mapping[str, Any]) -> None:
+        from adapters.databases.connector import guard_of, prepared_queries
+
         read = read_configuration(configuration)
         served = _served(read)
         if find_spec(served.package) is None:
             raise driver_missing(served.package, served.extra)
+        if served.dialect in OF_FILES:
+            database_file(read, self._folders())
         prepared_queries(read, served.dialect)
         guard_of(read, served.dialect)
 
@@ -66,7 +86,9 @@ class DatabaseKind(ConnectorKind):
         kind = given.get("type") if isinstance(given, Mapping) else None
         return frozenset({PASSWORD}) if kind == PASSWORD else frozenset()
 
-    def open(self, integration: Integration, surroundings: Surroundings) -> DatabaseConnector:
+    def open(self, integration: Integration, surroundings: Surroundings) -> "DatabaseConnector":
+        from adapters.databases.connector import DatabaseConnector
+
         read = read_configuration(integration.configuration)
         served = _served(read)
         if read.tls.ca_file is not None and not integration.declared:
@@ -78,9 +100,23 @@ class DatabaseKind(ConnectorKind):
         if isinstance(read.authentication, PasswordAuthentication) and PASSWORD not in surroundings.secrets:
             raise InvalidConfiguration("authentication.password is missing", param="authentication.password")
         opener = self._openers.get(served.dialect)
-        if opener is None:
-            opener = import_module(served.module).open_engine
-        return DatabaseConnector(read, opener(read, surroundings))
+        if opener is not None:
+            return DatabaseConnector(read, opener(read, surroundings))
+        module = import_module(served.module)
+        if served.dialect not in OF_FILES:
+            return DatabaseConnector(read, module.open_engine(read, surroundings))
+        _require_operator(integration)
+        return DatabaseConnector(read, module.open_engine(read, surroundings, self._folders()))
+
+
+def _require_operator(integration: Integration) -> None:
+    """Files of the machine are for the operator's tenant, and for what the configuration file declares."""
+    if integration.tenant_id != OPERATOR_TENANT and not integration.declared:
+        raise InvalidConfiguration(
+            "endpoint: a file of the machine belongs to whoever runs this installation; its configuration "
+            "file may declare an integration with it for you",
+            param="endpoint",
+        )
 
 
 def _served(configuration: DatabaseConfiguration) -> Served:

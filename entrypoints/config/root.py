@@ -12,6 +12,7 @@ from entrypoints.config.audit_section import AuditSettings
 from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
 from entrypoints.config.cache_sections import CacheDefaults
+from entrypoints.config.connectors_section import ConnectorSettings
 from entrypoints.config.egress_section import EgressSettings
 from entrypoints.config.event_sections import EventSettings
 from entrypoints.config.guard_sections import GuardSettings
@@ -85,6 +86,7 @@ class Settings(Section):
         max_length=INTEGRATIONS_IN_FILE_MAX,
         description="Databases, APIs, storage and MCP servers by name; their tools are called by it.",
     )
+    connectors: ConnectorSettings = ConnectorSettings()
     rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
     events: EventSettings = EventSettings()
     webhooks: WebhookSettings = WebhookSettings()

@@ -74,6 +74,8 @@ from entrypoints.http.webhooks import webhook_routes
 from entrypoints.jobs.listener_tls import listener_gauges
 from entrypoints.limiting import limit_gauges, managed_limits
 from entrypoints.live import LiveConfiguration
+from entrypoints.mcp.server import PATH as MCP_PATH
+from entrypoints.mcp.server import McpEndpoint
 from entrypoints.settings import Settings
 from entrypoints.version import version
 
@@ -120,6 +122,11 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     gate = _gate(container, settings)
     complete = CompleteEndpoint(gate)
     hot = _hot(container, gate, complete)
+    tooling = container.tooling()
+    mcp = McpEndpoint(
+        gate, tooling.execute, tooling.tools, frozenset(o.encode() for o in settings.server.cors_origins)
+    )
+    hot["POST", MCP_PATH] = mcp
     gemini, below = gemini_faces(gate, container.list_models())
     budgeting, caching = _budgeting(container, live), container.cache_operations()
     access = container.access()
@@ -175,7 +182,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     )
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
-    return Faces({**hot, **gemini}, rest, gate.running, below, make_edge(settings))
+    return Faces({**hot, **gemini}, rest, gate.running, below, make_edge(settings), {"mcp": mcp.run})
 
 
 def _check_guardrails(container: Container) -> CheckGuardrails:

@@ -247,6 +247,8 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             stack, tasks, settings, live.refresh_credentials, container.auditing().trail
         )
         faces = make_faces(container, live)
+        for name, work in faces.beside.items():
+            tasks.start(name, work)
         await caching.start(tasks, lambda: container.runtime().snapshot[0])
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
         leave_out_of_collections()

@@ -50,6 +50,13 @@ TOOL_SCHEMAS: dict[str, Schema] = {
             },
         )
     ),
+    "JsonRpc": {
+        "type": "object",
+        "description": "A message of JSON-RPC 2.0, as the Model Context Protocol defines it.",
+        "required": ["jsonrpc"],
+        "properties": {"jsonrpc": {"type": "string", "enum": ["2.0"]}},
+        "additionalProperties": True,
+    },
     "ToolResult": obj(
         {
             "result": {**_ANY_OBJECT, "description": "What the tool says."},
@@ -109,5 +116,23 @@ TOOL_PATHS: dict[str, Any] = {
             description="The call keeps to the budgets, rate limits, privacy policies and residency of its "
             "caller, as calls of models do. With an `idempotency-key` a repeat gets the first answer.",
         )
+    },
+    "/mcp": {
+        "post": {
+            **operation(
+                "mcp",
+                "Tools",
+                "The same tools over MCP",
+                {
+                    "200": json_answer(ref("JsonRpc"), "The answer to a request of the protocol."),
+                    "202": {"description": "A notification was taken."},
+                    **admin_errors(400, 404, 413, 503),
+                },
+                body="JsonRpc",
+                description="Streamable HTTP without sessions; protocol versions 2024-11-05 to 2026-07-28: "
+                "`initialize` or `server/discover`, `tools/list`, `tools/call`, `ping`. A tool is named "
+                "`integration.tool`.",
+            ),
+        }
     },
 }

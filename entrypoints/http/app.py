@@ -52,7 +52,7 @@ class Below(NamedTuple):
 class Faces:
     """The opened application: hot endpoints by (method, path), and everything else."""
 
-    __slots__ = ("below", "edge", "hot", "rest", "running")
+    __slots__ = ("below", "beside", "edge", "hot", "rest", "running")
 
     def __init__(
         self,
@@ -61,7 +61,10 @@ class Faces:
         running: "set[asyncio.Task[object]]",
         below: Sequence[Below] = (),
         edge: Edge = PLAIN,
+        beside: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
     ) -> None:
+        self.beside = dict(beside or {})
+        """What routes need to run beside requests, by name; whoever opens the faces owns it."""
         self.hot = hot
         self.below = tuple(below)
         self.rest = rest

@@ -58,6 +58,7 @@ ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1beta/models/{name:path}"): "models.read",
     ("POST", "/api/v1/llm/complete"): "llm.call",
     ("POST", "/api/v1/tools/execute"): "tools.execute",
+    ("POST", "/mcp"): "tools.execute",
     ("GET", "/api/v1/tools"): "tools.read",
     ("GET", "/api/v1/integrations"): "integrations.read",
     ("POST", "/api/v1/integrations"): "integrations.write",

@@ -51,6 +51,7 @@ _FROM_A: Final = {"model": "kept", "input": "go on", "previous_response_id": "<r
 
 
 _ONE: Final = "/api/v1/integrations/{integration_id}"
+_HOOK: Final = "/api/v1/webhooks/{endpoint_id}"
 _CHANGED: Final = {
     "type": "storage",
     "configuration": {"endpoint": "nowhere://b", "authentication": {"type": "none"}},
@@ -102,6 +103,27 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("POST", f"{_ONE}/{act}"): (Hidden(path=f"/api/v1/integrations/<integration>/{act}"),)
         for act in ("test", "enable", "disable", "maintenance")
     },
+    ("POST", "/mcp"): (Own(body={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),),
+    ("GET", "/api/v1/webhooks"): (Own(),),
+    ("POST", "/api/v1/webhooks"): (Own(body={"url": "https://b.invalid/in"}),),
+    ("GET", "/api/v1/webhooks/dead-letters"): (Own(),),
+    ("GET", _HOOK): (Hidden(path="/api/v1/webhooks/<webhook>"),),
+    ("PUT", _HOOK): (Hidden(path="/api/v1/webhooks/<webhook>", body={"url": "https://b.invalid/in"}),),
+    ("DELETE", _HOOK): (Hidden(path="/api/v1/webhooks/<webhook>"),),
+    **{
+        ("POST", f"{_HOOK}/{act}"): (Hidden(path=f"/api/v1/webhooks/<webhook>/{act}"),)
+        for act in ("pause", "resume", "rotate-secret", "test")
+    },
+    ("POST", f"{_HOOK}/replay"): (
+        Hidden(path="/api/v1/webhooks/<webhook>/replay", body={"since": "2026-01-01T00:00:00Z"}),
+    ),
+    ("GET", f"{_HOOK}/deliveries"): (Hidden(path="/api/v1/webhooks/<webhook>/deliveries"),),
+    ("GET", f"{_HOOK}/deliveries/{{delivery_id}}"): (
+        Hidden(path="/api/v1/webhooks/<webhook>/deliveries/<delivery>"),
+    ),
+    ("POST", f"{_HOOK}/deliveries/{{delivery_id}}/retry"): (
+        Hidden(path="/api/v1/webhooks/<webhook>/deliveries/<delivery>/retry"),
+    ),
     ("GET", "/api/v1/tools"): (Own(), Hidden(query="integration_id=<integration>")),
     ("GET", "/api/v1/tools/{integration_id}/{tool_name}"): (Hidden(path="/api/v1/tools/<integration>/get"),),
     ("POST", "/api/v1/tools/execute"): (

@@ -87,6 +87,7 @@ WEBHOOK_SCHEMAS: dict[str, Schema] = {
                 )
             },
             optional=["overlap_s"],
+            example={"overlap_s": 3600},
         )
     ),
     "WebhookRotated": obj({"endpoint_id": text(), "secret": _SECRET, "overlap_s": number()}),

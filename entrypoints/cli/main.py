@@ -34,6 +34,9 @@ COMMANDS = {
         "entrypoints.cli.integrations", "integrations", "Databases, APIs, storage and MCP servers."
     ),
     "tools": LazyCommand("entrypoints.cli.tools", "tools", "What integrations can do, and having it done."),
+    "webhooks": LazyCommand(
+        "entrypoints.cli.webhooks", "webhooks", "Where events are sent, and what became of them."
+    ),
     "usage": LazyCommand("entrypoints.cli.offline", "usage", "What was used and what it cost, by anything."),
     "report": LazyCommand("entrypoints.cli.offline", "report", "A month at a glance: who paid, for what."),
     "reconcile": LazyCommand(

@@ -82,6 +82,9 @@ BODIES: Final[dict[str, Any]] = {
         "type": "storage",
         "configuration": {"endpoint": "nowhere://a", "authentication": {"type": "none"}},
     },
+    "WebhookBody": {"url": "https://made.invalid/in"},
+    "WebhookRotation": {"overlap_s": 60},
+    "WebhookReplay": {"since": "2026-01-01T00:00:00Z"},
     "RouteBody": {"targets": ["first/small"]},
 }
 """The least that each kind of body has to hold; nothing in it exists or harms."""

@@ -66,6 +66,7 @@ STATE_OF_A = (
     f"/api/v1/tenants/{TENANT_A}/projects",
     "/api/v1/credentials",
     "/api/v1/integrations",
+    "/api/v1/webhooks",
     "/v1/files",
     "/v1/batches",
 )
@@ -141,10 +142,13 @@ def _things(a: httpx.Client) -> dict[str, str]:
     until(lambda: a.get(f"/v1/batches/{batch['id']}").json()["status"] in ("completed", "failed"))
     credential = made(a.post("/api/v1/credentials", json={"name": f"cred-{MARK}", "value": f"value {MARK}"}))
     audited = until(lambda: a.get("/api/v1/audit").json()["entries"])
+    endpoint_id, delivery_id = _webhook(a)
     return {
         "budget": made(a.post("/api/v1/budgets", json=BUDGET))["budget_id"],
         "integration": made(a.post("/api/v1/integrations", json=INTEGRATION))["integration_id"],
         "limit": made(a.post("/api/v1/limits", json=LIMIT))["limit_id"],
+        "webhook": endpoint_id,
+        "delivery": delivery_id,
         "stop": made(a.post("/api/v1/stops", json={"agent_id": f"gone-{MARK}", "reason": MARK}))["stop_id"],
         "project": f"project-{MARK}",
         "role": f"role-{MARK}",
@@ -159,6 +163,17 @@ def _things(a: httpx.Client) -> dict[str, str]:
         "user": f"user-{MARK}",
         "erasure": erasure,
     }
+
+
+def _webhook(a: httpx.Client) -> tuple[str, str]:
+    """A paused endpoint, and something that waits for it."""
+    body = {"url": f"https://{MARK}.invalid/in", "events": ["key.created"], "description": f"for {MARK}"}
+    endpoint_id = str(made(a.post("/api/v1/webhooks", json=body))["endpoint_id"])
+    made(a.post(f"/api/v1/webhooks/{endpoint_id}/pause"))
+    made(_key(a, TENANT_A, "viewer", f"told of {MARK}"))
+    path = f"/api/v1/webhooks/{endpoint_id}/deliveries"
+    (waiting,) = until(lambda: a.get(path).json()["deliveries"])
+    return endpoint_id, str(waiting["delivery_id"])
 
 
 def _upload(client: httpx.Client) -> httpx.Response:
@@ -182,6 +197,9 @@ def _of_the_same_shape(name: str, value: str) -> str:
     if name == "attempt":
         request_id, _, number = value.rpartition(".")
         return f"{_of_the_same_shape('request', request_id)}.{number}"
+    if name == "delivery":
+        begin, _, number = value.rpartition("_")
+        return f"{_of_the_same_shape('webhook', begin)}_{number}"
     head, separator, tail = value.rpartition("_")
     turned = tail.translate(str.maketrans("0123456789abcdef", "1032547698badcfe"))
     return f"{head}{separator}{turned}"

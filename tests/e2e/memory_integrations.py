@@ -12,14 +12,19 @@ from entrypoints.containers import Container
 from entrypoints.settings import Settings
 
 
+def kinds_with(settings: Settings, sides: Mapping[str, MemorySide]) -> ConnectorKinds:
+    """Every kind there is, and these."""
+    made = connector_kinds(settings)
+    made.add(MemoryKind(sides))
+    return made
+
+
 @contextmanager
 def memory_integrations(sides: Mapping[str, MemorySide]) -> Iterator[None]:
     """For servers that start as long as this lasts."""
 
     def kinds(settings: Settings) -> ConnectorKinds:
-        made = connector_kinds(settings)
-        made.add(MemoryKind(sides))
-        return made
+        return kinds_with(settings, sides)
 
     with Container.connector_kinds.override(providers.Singleton(kinds, Container.settings)):
         yield

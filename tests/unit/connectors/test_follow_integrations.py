@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.use_cases.follow_integrations import DeclaredIntegrations
+from application.tools.declared import DeclaredIntegrations
 from domain.errors import Conflict, NotFound
 from tests.unit.connectors.integration_world import (
     TOKEN,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from application.use_cases.follow_integrations import DeclaredIntegrations
+from application.tools.declared import DeclaredIntegrations
 from domain.connectors.integration import IntegrationState
 from domain.errors import (
     Conflict,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from application.use_cases.follow_integrations import DeclaredIntegrations
+from application.tools.declared import DeclaredIntegrations
 from application.use_cases.watch_integrations import WatchIntegrations
 from domain.connectors.health import HealthCheck, HealthState
 from domain.connectors.integration import Integration, IntegrationState

@@ -16,6 +16,7 @@ COMPOSITION_ROOT = {
     "entrypoints/outgoing.py",
     "entrypoints/cache_opening.py",
     "entrypoints/connectors_opening.py",
+    "entrypoints/event_streams_opening.py",
     "entrypoints/events_opening.py",
     "entrypoints/guardrails_opening.py",
     "entrypoints/identity_opening.py",
@@ -25,6 +26,7 @@ COMPOSITION_ROOT = {
     "entrypoints/recording_opening.py",
     "entrypoints/erasing_opening.py",
     "entrypoints/tenancy_opening.py",
+    "entrypoints/usage_opening.py",
     "entrypoints/vault_opening.py",
 }
 CLOCKS = {

@@ -229,7 +229,6 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         tasks = BackgroundTasks()
         await start_auditing(stack, tasks, container.auditing())
         await start_limiting(container.limiting(), stack, tasks, settings)
-        await container.integrating().start(tasks, settings)
         stack.push_async_callback(usage_log.aclose)
         stack.push_async_callback(money.leases.aclose)
         stack.push_async_callback(parts["outgoing"].aclose)
@@ -237,11 +236,6 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         stack.push_async_callback(caching.aclose)
         stack.callback(container.privacy().close)
         await container.guarding().start(stack, tasks)
-        if redis is not None:
-            await redis.look()
-            tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
-        await eventing.start(stack, tasks, container.runtime(), container.tooling().book)
-        await container.webhooking().start(tasks, lambda: live.settings)
         await _start_tasks(stack, tasks, container, live, usage_log, money)
         await container.vaulting().start(
             stack, tasks, settings, live.refresh_credentials, container.auditing().trail
@@ -264,7 +258,13 @@ async def _start_tasks(
     money: Money,
 ) -> None:
     """Everything that runs beside requests."""
-    settings = live.settings
+    settings, redis = live.settings, container.redis()
+    if redis is not None:
+        await redis.look()
+        tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
+    await container.integrating().start(tasks, settings)
+    await container.eventing().start(stack, tasks, container.runtime(), container.tooling().book)
+    await container.webhooking().start(tasks, lambda: live.settings)
     tasks.start("usage log", usage_log.run)
     tasks.start("leases", money.leases.run)
     tasks.start("ledger", money.keep.run)

@@ -74,8 +74,8 @@ from entrypoints.http.webhooks import webhook_routes
 from entrypoints.jobs.listener_tls import listener_gauges
 from entrypoints.limiting import limit_gauges, managed_limits
 from entrypoints.live import LiveConfiguration
-from entrypoints.mcp.server import PATH as MCP_PATH
-from entrypoints.mcp.server import McpEndpoint
+from entrypoints.mcp.endpoint import PATH as MCP_PATH
+from entrypoints.mcp.endpoint import McpEndpoint
 from entrypoints.settings import Settings
 from entrypoints.version import version
 

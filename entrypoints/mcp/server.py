@@ -1,14 +1,13 @@
-"""`/mcp`: the same tools, for whoever speaks MCP over streamable HTTP.
+"""What is said at `/mcp`: the tools of whoever asks, in the words of the official library.
 
-Without sessions: each request stands alone, so any worker of any instance answers it. The protocol is the
-official library's; who may come in, how large a body may be, and what a tool may do is ours.
+Without sessions: each request stands alone, so any worker of any instance answers it.
 """
 
-import asyncio
 import json
 import logging
-from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -26,28 +25,22 @@ from mcp_types import (
     ToolAnnotations,
 )
 
-from application.ports.wire import OPENAI_CHAT
+from application.ports.system import IdFactory
 from application.tools.book import Open
 from application.tools.execute import ExecuteTool, ToolAsked
 from application.tools.list_tools import ListTools
 from application.tools.ways import ToolWay
-from domain.errors import Forbidden, InterchangeError, InvalidRequest, Overloaded, Unauthenticated
-from domain.tenancy.principal import Principal
-from entrypoints.http.asgi import CallerLeft, Message, Receive, Scope, Send, drain, read_body, respond
-from entrypoints.http.callers import Call, read_attribution, read_headers
-from entrypoints.http.disconnect import DisconnectWatch
-from entrypoints.http.errors import render_error
-from entrypoints.http.llm import LlmGate
+from domain.errors import InterchangeError
+from entrypoints.http.asgi import Receive, Scope, Send
+from entrypoints.http.callers import read_attribution
+from entrypoints.mcp.caller import CALLER
 from entrypoints.mcp.names import mcp_name, parts_of
 from entrypoints.version import version
 
 log = logging.getLogger("interchange")
 
-PATH: Final = "/mcp"
 PAGE: Final = 200
-READY_WITHIN_S: Final = 5.0
 READ: Final = "tools.read"
-BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 INSTRUCTIONS: Final = (
     "Tools of the integrations this key may reach. A tool is named integration.tool. An error says what was "
     "wrong and what is allowed; those that are worth another try say so."
@@ -55,113 +48,39 @@ INSTRUCTIONS: Final = (
 _ANY_RESULT: Final = {"type": "object"}
 
 
-class _Caller(NamedTuple):
-    by: Principal
-    call: Call
+@asynccontextmanager
+async def serving(
+    execute: ExecuteTool, tools: ListTools, ids: IdFactory, body_bytes_max: int
+) -> AsyncIterator[Callable[[Scope, Receive, Send], Awaitable[None]]]:
+    """What answers a request whose `CALLER` is set."""
+    words = _Words(execute, tools, ids)
+    server: Server[Any] = Server(
+        "interchange",
+        version=version(),
+        instructions=INSTRUCTIONS,
+        on_list_tools=words.list_tools,
+        on_call_tool=words.call_tool,
+    )
+    manager = StreamableHTTPSessionManager(
+        server,
+        json_response=True,
+        stateless=True,
+        # Web pages are judged before, by the origins of the configuration.
+        security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        max_request_body_size=body_bytes_max,
+    )
+    async with manager.run():
+        yield manager.handle_request
 
 
-_caller: ContextVar[_Caller] = ContextVar("mcp_caller")
-
-
-class McpEndpoint:
-    """Raw, like the routes of models. `run` has to be running before it is called."""
-
-    def __init__(
-        self, gate: LlmGate, execute: ExecuteTool, tools: ListTools, origins: frozenset[bytes] = frozenset()
-    ) -> None:
-        """`origins` of web pages that may call it, beside its own."""
-        self._gate = gate
+class _Words:
+    def __init__(self, execute: ExecuteTool, tools: ListTools, ids: IdFactory) -> None:
         self._execute = execute
         self._tools = tools
-        self._origins = origins
-        self._manager: StreamableHTTPSessionManager | None = None
-        self._ready = asyncio.Event()
+        self._ids = ids
 
-    async def run(self) -> None:
-        """Serves until cancelled; whoever owns it may start it again when it failed."""
-        server: Server[Any] = Server(
-            "interchange",
-            version=version(),
-            instructions=INSTRUCTIONS,
-            on_list_tools=self._list,
-            on_call_tool=self._call,
-        )
-        manager = StreamableHTTPSessionManager(
-            server,
-            json_response=True,
-            stateless=True,
-            # Web pages are judged here, by the origins of the configuration.
-            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-            max_request_body_size=BODY_BYTES_MAX,
-        )
-        async with manager.run():
-            self._manager = manager
-            self._ready.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._ready.clear()
-                self._manager = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gate, call = self._gate, read_headers(scope["headers"])
-        request_id = gate.ids.next("req")
-        unread = True
-        try:
-            self._check_origin(call)
-            by = await gate.entrance.admit(scope, call.headers)
-            unread = False
-            body = await read_body(receive, call.headers, min(gate.body_bytes_max, BODY_BYTES_MAX))
-        except CallerLeft:
-            broken = InvalidRequest("the body ended before it was complete", param="body")
-            await respond(send, *render_error(broken, OPENAI_CHAT, request_id))
-            return
-        except InterchangeError as error:
-            if unread:
-                await drain(receive)
-            status, headers, said = render_error(error, OPENAI_CHAT, request_id)
-            if isinstance(error, Unauthenticated):
-                headers.append((b"www-authenticate", b'Bearer realm="interchange"'))
-            await respond(send, status, headers, said)
-            return
-        await self._serve(_Caller(by, call), body, request_id, scope, receive, send)
-
-    async def _serve(
-        self, caller: _Caller, body: bytes, request_id: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "endpoints run in tasks"
-        watch = DisconnectWatch(receive)
-        self._gate.running.add(task)
-        token = _caller.set(caller)
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                await self._ready.wait()
-            assert self._manager is not None, "it is ready"
-            await self._manager.handle_request(_plain(scope), _replayed(body), send)
-        except TimeoutError:
-            await respond(send, *render_error(Overloaded("not ready for MCP yet"), OPENAI_CHAT, request_id))
-        except asyncio.CancelledError:
-            watch.stop()
-            if not watch.forgive():
-                raise
-        finally:
-            _caller.reset(token)
-            watch.stop()
-            self._gate.running.discard(task)
-
-    def _check_origin(self, call: Call) -> None:
-        """A page that somebody lured its visitor to must not call what listens on its machine."""
-        origin = call.headers.get(b"origin")
-        if origin is None or origin in self._origins:
-            return
-        if origin.partition(b"://")[2] != call.headers.get(b"host", b""):
-            raise Forbidden("pages of this origin may not call tools here (server.cors_origins)")
-
-    # What the protocol asks
-
-    async def _list(self, _context: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
-        by = _caller.get().by
+    async def list_tools(self, _context: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
+        by = CALLER.get().by
         if not by.may(READ):
             raise MCPError(
                 code=INVALID_PARAMS, message=f"the role {by.role!r} may not do this (needs {READ})"
@@ -177,8 +96,8 @@ class McpEndpoint:
         more = names[PAGE - 1] if len(names) > PAGE else None
         return ListToolsResult(tools=[named[name] for name in names[:PAGE]], next_cursor=more)
 
-    async def _call(self, _context: Any, params: CallToolRequestParams) -> CallToolResult:
-        caller = _caller.get()
+    async def call_tool(self, _context: Any, params: CallToolRequestParams) -> CallToolResult:
+        caller = CALLER.get()
         integration_id, tool_name = parts_of(params.name)
         if not integration_id:
             raise MCPError(code=INVALID_PARAMS, message=f"unknown tool: {params.name[:160]}")
@@ -188,7 +107,7 @@ class McpEndpoint:
         try:
             if caller.call.has_wishes:
                 asked.attribution = read_attribution(caller.call.headers)
-            answer = await self._execute.execute(caller.by, asked, request_id=self._gate.ids.next("req"))
+            answer = await self._execute.execute(caller.by, asked, request_id=self._ids.next("req"))
         except InterchangeError as error:
             return _failed(error)
         except Exception:
@@ -226,24 +145,3 @@ def _failed(error: InterchangeError) -> CallToolResult:
         said["retry_after_s"] = error.retry_after_s
     text = json.dumps({"error": said}, ensure_ascii=False)
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
-
-
-def _plain(scope: Scope) -> dict[str, Any]:
-    """The scope without what its body was packed in: that has been undone."""
-    dropped = (b"content-encoding", b"content-length")
-    headers = [pair for pair in scope["headers"] if pair[0] not in dropped]
-    return {**scope, "headers": headers}
-
-
-def _replayed(body: bytes) -> Receive:
-    """What reads a body that was read before; the caller's leaving is watched for elsewhere."""
-    told = False
-
-    async def receive() -> Message:
-        nonlocal told
-        if told:
-            await asyncio.Event().wait()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive

@@ -1,9 +1,8 @@
-"""Integrations as commands see them, without a server. A part of the composition root: it names adapters."""
+"""Integrations as commands see them, without a server."""
 
 import asyncio
 from typing import Final, NamedTuple
 
-from adapters.sql.integrations import SqlIntegrationStore
 from application.tools.declared import FileSecrets
 from application.tools.reaching import attempted, reach_anew
 from application.use_cases.follow_integrations import FollowIntegrations
@@ -11,6 +10,7 @@ from domain.connectors.integration import Integration, IntegrationState
 from domain.errors import Conflict
 from entrypoints.connectors_opening import connector_kinds, connector_opening
 from entrypoints.integrating import declared_integrations
+from entrypoints.integrations_opening import integration_store
 from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import Settings
 from entrypoints.store_container import StoreContainer
@@ -42,7 +42,7 @@ async def _followed(
 ) -> tuple[FollowIntegrations, FileSecrets, list[Integration]]:
     used: list[Integration] = []
     secrets = FileSecrets()
-    store = SqlIntegrationStore(container.database())
+    store = integration_store(container.database())
     follow = FollowIntegrations(store, container.vaulting().vault.store, secrets, used.extend)
     try:
         await follow.start(declared_integrations(settings, connector_kinds(settings)))

@@ -4,6 +4,7 @@ from random import Random
 
 from adapters.sql.database import Database
 from adapters.sql.integrations import SqlHealthLog, SqlIntegrationStore
+from application.ports.integrations import IntegrationStore
 from application.ports.system import Clock
 from application.tools.declared import FileSecrets
 from application.tools.health_board import HealthBoard
@@ -12,6 +13,11 @@ from application.use_cases.watch_integrations import WatchIntegrations
 from application.vault import Vault
 from entrypoints.integrating import Integrating
 from entrypoints.tooling import Tooling
+
+
+def integration_store(database: Database) -> IntegrationStore:
+    """What commands look into."""
+    return SqlIntegrationStore(database)
 
 
 def open_integrating(

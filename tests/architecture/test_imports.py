@@ -20,6 +20,7 @@ COMPOSITION_ROOT = {
     "entrypoints/events_opening.py",
     "entrypoints/guardrails_opening.py",
     "entrypoints/identity_opening.py",
+    "entrypoints/integrations_opening.py",
     "entrypoints/limits_opening.py",
     "entrypoints/provider_endpoints.py",
     "entrypoints/questions_opening.py",

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import SqlglotError
 
 from adapters.databases import sql_kinds
 from adapters.databases.sql_postgres import Reading, read_as_postgres, require_grammar
 from adapters.databases.sql_trees import Names, names_in, parse_one, part
-from adapters.databases.sql_written import check_written
+from adapters.databases.sql_written import check_written, sql_of
 from domain.connectors.sql_dialect import SQL_BYTES_MAX, SqlDialect
 from domain.connectors.sql_policy import PARENTHESES_MAX, TOKENS_MAX, NamePart, SqlPolicy, TableName
 from domain.connectors.sql_tokens import SqlUnreadable, Token, TokenKind, tokens
@@ -76,9 +76,20 @@ class SqlGuard:
 
     def check(self, text: str, rows_max: int) -> GuardedSql:
         """One statement that asks for at most `rows_max` rows. Raises ToolRefused, and nothing else."""
+        guarded = self._judge(text, rows_max)
+        try:
+            again = self._judge(guarded.text, rows_max)
+        except ToolRefused:
+            again = None
+        if again != guarded:
+            raise _refused("this SQL could be read in more than one way: write it more plainly")
+        return guarded
+
+    def _judge(self, text: str, rows_max: int) -> GuardedSql:
         policy = self._policy
         found = self._readable(text)
-        tree = parse_one(_without_comments(found), policy.dialect, len(found))
+        plain = _without_comments(found)
+        tree = parse_one(plain, policy.dialect, len(found))
         writes = isinstance(tree, sql_kinds.STATEMENTS_WRITING)
         _check_statement(tree, policy)
         for node in tree.walk():
@@ -88,12 +99,7 @@ class SqlGuard:
         written = self._written(_limited(tree, rows_max, policy.dialect))
         check_written(written, tree, policy)
         if policy.dialect is SqlDialect.POSTGRES:
-            _compare(
-                read_as_postgres(_without_comments(found), policy),
-                read_as_postgres(written, policy),
-                names,
-                tree,
-            )
+            _compare(read_as_postgres(plain, policy), read_as_postgres(written, policy), names, tree)
         return GuardedSql(written, writes, names.tables)
 
     def _remember(self, text: str, rows_max: int, guarded: GuardedSql) -> None:
@@ -122,14 +128,7 @@ class SqlGuard:
 
     def _written(self, tree: exp.Expr) -> str:
         try:
-            return tree.sql(
-                dialect=self._policy.dialect.value,
-                comments=False,
-                normalize_functions=False,
-                # T-SQL needs nothing between two statements: no name may be read as the next one's verb.
-                identify=self._policy.dialect is SqlDialect.TSQL,
-                unsupported_level=ErrorLevel.RAISE,
-            )
+            return sql_of(tree, self._policy.dialect)
         except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, KeyError):
             # Of the generator, on trees it does not know how to write in this dialect.
             raise _refused("this SQL uses something that cannot be written safely here") from None

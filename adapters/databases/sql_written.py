@@ -1,11 +1,17 @@
-"""A last look at SQL that is about to be run: which names stand before parentheses, whoever read it how."""
+"""Writing SQL anew from its tree, and a last look at it: which names stand before parentheses, whoever read
+it how."""
 
 from collections import Counter
-from typing import Final
+from functools import cache
+from typing import Any, ClassVar, Final
 
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ErrorLevel
+from sqlglot.generator import Generator
 
 from adapters.databases.sql_trees import part
+from domain.connectors.sql_dialect import SqlDialect
 from domain.connectors.sql_functions import words
 from domain.connectors.sql_policy import NamePart, SqlPolicy, unquoted
 from domain.connectors.sql_tokens import SqlUnreadable, Token, TokenKind, tokens
@@ -26,6 +32,42 @@ _TYPES: Final = words(
     TIMETZ TINYINT VARBINARY VARBIT VARCHAR VARCHAR2 SIGNED UNSIGNED
     """
 )
+
+
+def sql_of(tree: exp.Expr, dialect: SqlDialect) -> str:
+    """Without comments. Raises SqlglotError where the dialect has no words for it, and what else a generator
+    raises on trees it does not know."""
+    writer = _generator(dialect)(
+        dialect=Dialect.get_or_raise(dialect.value),
+        comments=False,
+        normalize_functions=False,
+        # T-SQL needs nothing between two statements: no name may be read as the next one's verb.
+        identify=dialect is SqlDialect.TSQL,
+        unsupported_level=ErrorLevel.RAISE,
+    )
+    text: str = writer.generate(tree)
+    return text
+
+
+@cache
+def _generator(dialect: SqlDialect) -> Any:
+    base: type[Generator] = Dialect.get_or_raise(dialect.value).generator_class
+    if dialect is not SqlDialect.MYSQL:
+        return base
+
+    class Writer(base):  # type: ignore[misc, valid-type]
+        """MariaDB knows REGEXP, and no REGEXP_LIKE."""
+
+        def regexplike_sql(self, expression: exp.RegexpLike) -> str:
+            if expression.args.get("flag"):
+                return str(self.function_fallback_sql(expression))
+            return str(self.binary(expression, "REGEXP"))
+
+        TRANSFORMS: ClassVar[dict[Any, Any]] = {
+            kind: way for kind, way in base.TRANSFORMS.items() if kind is not exp.RegexpLike
+        }
+
+    return Writer
 
 
 def check_written(text: str, tree: exp.Expr, policy: SqlPolicy) -> None:

@@ -81,6 +81,8 @@ class SqliteSession(FileSession):
             connection.execute(f"PRAGMA {pragma}")
         if not write:
             connection.execute("PRAGMA query_only = ON")
+        # These functions are tables that are made when they are first asked, which is not for others to do.
+        connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").close()
         allowed = _WRITING if write else _READING
         connection.set_authorizer(lambda *what: self._judged(allowed, *what))
         connection.set_progress_handler(self._should_end, _STEPS_BETWEEN_LOOKS)

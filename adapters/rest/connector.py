@@ -38,6 +38,7 @@ class RestConnector(Connector):
         credential: Credential,
         origin: Origin,
         check: CheckSection,
+        headers: Sequence[tuple[str, str]],
         clock: Clock,
     ) -> None:
         self._plans = plans
@@ -46,6 +47,7 @@ class RestConnector(Connector):
         self._credential = credential
         self._origin = origin
         self._check = check
+        self._headers = headers
         self._clock = clock
         self._running = 0
         self._closed = False
@@ -85,7 +87,7 @@ class RestConnector(Connector):
         draft = Draft(
             method=self._check.method,
             target=self._origin.prefix + self._check.path,
-            headers=[("user-agent", "interchange"), ("accept", "application/json")],
+            headers=list(self._headers),
         )
         bounds = Bounds(self._clock.monotonic() + CHECK_TIMEOUT_S, _CHECK_BYTES_MAX, repeatable=True)
         try:

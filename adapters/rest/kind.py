@@ -13,7 +13,7 @@ from adapters.rest.connector import RestConnector
 from adapters.rest.exchange import Exchange
 from adapters.rest.grants import credential_of, token_origin
 from adapters.rest.openapi import tools_of_openapi
-from adapters.rest.plan import ToolPlan
+from adapters.rest.plan import ToolPlan, fixed_headers
 from adapters.rest.recipes import recipe_named
 from adapters.rest.tool_section import ToolSection
 from application.ports.connector import Connector, ConnectorKind, Surroundings
@@ -71,7 +71,8 @@ class RestConnectors(ConnectorKind):
             draw=self._draw,
             sleep=self._sleep,
         )
-        return RestConnector(plans, exchange, credential, origin, read.check, self._clock)
+        headers = fixed_headers(read.headers)
+        return RestConnector(plans, exchange, credential, origin, read.check, headers, self._clock)
 
 
 def _plans(read: RestConfiguration) -> dict[str, ToolPlan]:

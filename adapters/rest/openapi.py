@@ -87,7 +87,7 @@ def _operations(document: Document) -> Iterator[Operation]:
 
 def _name(operation: Operation, taken: Mapping[str, Any]) -> str:
     said = operation.node.get("operationId")
-    text = said if isinstance(said, str) and said else f"{operation.method}_{operation.path}"
+    text = said if isinstance(said, str) and said else f"{operation.method}_{operation.path.strip('/')}"
     base = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-")
     base = base if base[:1].isalpha() else f"{operation.method}_{base}"
     name, number = base[:_NAME_CHARS_MAX], 2

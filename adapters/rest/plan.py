@@ -29,7 +29,12 @@ from domain.connectors.tool import Tool
 from domain.errors import InvalidConfiguration, InvalidParameters
 
 _FORM_DEPTH_MAX: Final = 8
-_USER_AGENT: Final = ("user-agent", "interchange")
+_USUAL: Final = {"user-agent": "interchange", "accept": "application/json"}
+
+
+def fixed_headers(own: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What every request of an integration carries; its own headers win."""
+    return list({**_USUAL, **own}.items())
 
 
 class ToolPlan:
@@ -44,8 +49,7 @@ class ToolPlan:
         self._headers = {key: parse_template(text) for key, text in section.headers.items()}
         self._cookies = {key: parse_template(text) for key, text in section.cookies.items()}
         self._body = parse_tree(section.body)
-        self._fixed = [_USER_AGENT, ("accept", "application/json"), *headers.items()]
-        self._fixed = list(dict(self._fixed).items())
+        self._fixed = fixed_headers(headers)
         self.paging = _paging(section)
         self._used = self._names()
         schema = section.parameters if section.parameters is not None else self._derived()

@@ -51,6 +51,8 @@ SENDERS = {
     "adapters/providers/aws_sources.py": "credentials of AWS",
     "adapters/portkey/gateway.py": "asks the gateway whether it is up; model calls go through the exchange",
     "adapters/pricing/feed_sources.py": "fetches price lists",
+    "adapters/rest/exchange.py": "calls of REST tools, each within a `ToolAttempt`; and their free checks",
+    "adapters/rest/oauth2.py": "access tokens of REST integrations",
     "application/outside.py": "hands on what a tenant may reach: tools and webhooks, no models",
 }
 LOOP = "application/attempts.py"

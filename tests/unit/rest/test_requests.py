@@ -31,7 +31,14 @@ def echo(request: ReceivedRequest) -> Reply:
 async def test_parameters_go_to_their_places() -> None:
     async with api(echo) as world:
         connector = world.open({"make": EVERYWHERE}, headers={"x-fixed": "yes"})
-        given = {"id": 7, "q": "a&b=c", "tags": ["x", "y"], "note": "hi", "cookie": "a;b", "name": ["n"]}
+        given: dict[str, Any] = {
+            "id": 7,
+            "q": "a&b=c",
+            "tags": ["x", "y"],
+            "note": "hi",
+            "cookie": "a;b",
+            "name": ["n"],
+        }
 
         outcome = await connector.execute(call(connector, "make", **given, more=True))
 
@@ -52,7 +59,7 @@ async def test_line_breaks_make_no_second_header_or_request(place: str) -> None:
     attack = "x\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1\r\n"
     async with api(echo) as world:
         connector = world.open({"make": EVERYWHERE})
-        given = {"id": "1", "q": "q", "note": "n", "cookie": "c", "name": "n", place: attack}
+        given: dict[str, Any] = {"id": "1", "q": "q", "note": "n", "cookie": "c", "name": "n", place: attack}
 
         try:
             await connector.execute(call(connector, "make", **given))

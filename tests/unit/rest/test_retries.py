@@ -211,7 +211,7 @@ def test_a_post_that_is_said_to_be_harmless_is_repeated(flag: str) -> None:
 
 
 def test_a_header_can_say_that_it_is_too_much() -> None:
-    limited = {"limited_by": {"header": "x-remaining", "value": "0"}}
+    limited: dict[str, Any] = {"limited_by": {"header": "x-remaining", "value": "0"}}
 
     asked, _, _ = played([refusing(403, x_remaining="0", retry_after="2"), OK], **limited)
     other, outcome, _ = played([refusing(403, x_remaining="7"), OK], **limited)

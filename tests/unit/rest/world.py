@@ -1,6 +1,7 @@
 """A REST connector against a server of our own: what it is asked is seen, what it answers is written here."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -117,9 +118,11 @@ class Api:
 
 
 @asynccontextmanager
-async def api(answering: Answering, *, tls: TlsContexts | None = None, **server: Any) -> AsyncIterator[Api]:
+async def api(
+    answering: Answering, *, tls: TlsContexts | None = None, server_tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Api]:
     transport = StreamlinedTransport(tls=tls)
-    async with ScriptedServer(script(answering), **server) as serving:
+    async with ScriptedServer(script(answering), tls=server_tls) as serving:
         try:
             yield Api(serving, transport)
         finally:

@@ -26,6 +26,7 @@ from entrypoints.budgeting import (
     make_budgeting,
 )
 from entrypoints.containers import Container
+from entrypoints.eventing import Eventing
 from entrypoints.http.admin import AdminUseCases, admin_routes
 from entrypoints.http.app import Faces
 from entrypoints.http.asgi import Endpoint
@@ -158,7 +159,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *audit_routes(use_cases.door, container.auditing().read),
             *stop_routes(use_cases.door, container.guarding().manage),
-            *event_routes(use_cases.door, container.eventing().read, container.eventing().listen),
+            *_event_routes(use_cases.door, container.eventing(), settings),
             *inbound_webhook_routes(use_cases.door, container.eventing().verify),
             *webhook_routes(use_cases.door, container.webhooking().managing(lambda: live.loaded)),
             *_credential_routes(use_cases.door, container, live),
@@ -182,7 +183,8 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
     )
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
-    return Faces({**hot, **gemini}, rest, gate.running, below, make_edge(settings), {"mcp": mcp.run})
+    parts = ({**hot, **gemini}, rest, gate.running, below, make_edge(settings), {"mcp": mcp.run})
+    return Faces(*parts, end_streams=container.eventing().listen.end)
 
 
 def _check_guardrails(container: Container) -> CheckGuardrails:
@@ -263,6 +265,10 @@ def _credential_routes(door: Door, container: Container, live: LiveConfiguration
     vaulting = container.vaulting()
     manage = vaulting.manage(lambda: live.settings, container.integrating().follow.used_by)
     return credential_routes(door, manage, vaulting.rotate)
+
+
+def _event_routes(door: Door, eventing: Eventing, settings: Settings) -> list[Route]:
+    return event_routes(door, eventing.read, eventing.listen, stream_s_max=settings.events.stream_s_max)
 
 
 def _tenancy_routes(door: Door, container: Container, live: LiveConfiguration) -> list[Route]:

@@ -50,6 +50,12 @@ class EventSettings(Section):
         description="Events of single requests that are written even if nobody subscribed, so that they can "
         "be looked up later: `integration.request_completed`, `provider.failover`.",
     )
+    stream_s_max: float = Field(
+        default=3600.0,
+        ge=0.1,
+        le=86_400,
+        description="How long one stream of events lasts; its listener comes back to where it was.",
+    )
     redis_stream: RedisStreamSettings | None = Field(
         default=None, description="Null or left out: events are not passed on to Redis."
     )

@@ -49,10 +49,14 @@ class Below(NamedTuple):
         return tuple(f"{self.prefix}{{name:path}}{suffix}" for suffix in self.suffixes)
 
 
+def _no_streams() -> None:
+    return None
+
+
 class Faces:
     """The opened application: hot endpoints by (method, path), and everything else."""
 
-    __slots__ = ("below", "beside", "edge", "hot", "rest", "running")
+    __slots__ = ("below", "beside", "edge", "end_streams", "hot", "rest", "running")
 
     def __init__(
         self,
@@ -62,7 +66,10 @@ class Faces:
         below: Sequence[Below] = (),
         edge: Edge = PLAIN,
         beside: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
+        end_streams: Callable[[], None] = _no_streams,
     ) -> None:
+        self.end_streams = end_streams
+        """Called when this process is about to end."""
         self.beside = dict(beside or {})
         """What routes need to run beside requests, by name; whoever opens the faces owns it."""
         self.hot = hot
@@ -132,6 +139,11 @@ class Application:
         if self.faces is not None:
             for task in tuple(self.faces.running):
                 task.cancel()
+
+    def end_streams(self) -> None:
+        """Ends what would go on for hours, for when a drain begins; whoever listens comes back elsewhere."""
+        if self.faces is not None:
+            self.faces.end_streams()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

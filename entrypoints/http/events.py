@@ -25,7 +25,6 @@ RETRY_MS: Final = 2_000
 """After which a client comes back by itself."""
 SEND_TIMEOUT_S: Final = 20.0
 """A listener that takes nothing for so long is let go; it comes back with the place it had reached."""
-STREAM_S_MAX: Final = 3600.0
 TYPES_MAX: Final = 50
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -35,8 +34,8 @@ _HEADERS: Final = [
 ]
 
 
-def event_routes(door: Door, read: ReadEvents, listen: ListenToEvents) -> list[Route]:
-    """`/api/v1/events`, its stream and its schemas."""
+def event_routes(door: Door, read: ReadEvents, listen: ListenToEvents, *, stream_s_max: float) -> list[Route]:
+    """`/api/v1/events`, its stream and its schemas. A stream lasts at most `stream_s_max`."""
 
     async def page(request: Request, by: Principal) -> Any:
         only_parameters(request, "types", "after", "before", "from", "to", "limit")
@@ -62,7 +61,7 @@ def event_routes(door: Door, read: ReadEvents, listen: ListenToEvents) -> list[R
         if (last := request.headers.get("last-event-id", "")) != "":
             after = _whole(last, "last-event-id")
         ear = await listen.open(by, _types(request), after)
-        return EventStream(request, ear, door.ids.next("req"))
+        return EventStream(request, ear, door.ids.next("req"), stream_s_max)
 
     async def described(request: Request, by: Principal) -> Any:
         del by  # the same for everybody
@@ -86,17 +85,18 @@ def event_routes(door: Door, read: ReadEvents, listen: ListenToEvents) -> list[R
 
 
 class EventStream(Response):
-    """Server-sent events until the listener leaves, takes nothing, is shut out, or has had its hour.
+    """Server-sent events until the listener leaves, takes nothing, is shut out, or has had its time.
 
     `id` is the event's place; a frame of signs of life carries it too, so that whoever filters comes back
     where they were. The last frame is `end`, with the reason.
     """
 
-    def __init__(self, request: Request, ear: Ear, request_id: str) -> None:
+    def __init__(self, request: Request, ear: Ear, request_id: str, stream_s_max: float) -> None:
         super().__init__()
         self._request = request
         self._ear = ear
         self._request_id = request_id
+        self._stream_s_max = stream_s_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
@@ -120,7 +120,7 @@ class EventStream(Response):
 
     async def _talk(self, send: Send) -> None:
         try:
-            async with asyncio.timeout(STREAM_S_MAX), aclosing(self._ear.hear()) as heard:
+            async with asyncio.timeout(self._stream_s_max), aclosing(self._ear.hear()) as heard:
                 async for each in heard:
                     await still_let_in(self._request)
                     await self._frame(send, frames_of(each))

@@ -35,6 +35,8 @@ HEAD_BYTES_MAX: Final = 128 * 1024
 """What the server reads of a head at most; our own limit (`head_limits.py`) is lower and says why."""
 CANCEL_SIGNAL: Final = signal.SIGUSR1
 """Tells a worker that the time for draining is over."""
+LEAVE_SIGNAL: Final = signal.SIGUSR2
+"""Tells a worker that draining begins: what would go on for hours ends now."""
 
 
 def load_application(target: str, server_pid: int) -> Any:
@@ -42,14 +44,16 @@ def load_application(target: str, server_pid: int) -> Any:
 
     When the application has a method `cancel_running()`, it is called on the loop once the drain has
     lasted too long: requests that still run shall end then, so that what they owe is settled in time.
+    `end_streams()`, where it has one, is called when the drain begins.
     """
     end_with_parent(server_pid)
     signal.signal(CANCEL_SIGNAL, signal.SIG_IGN)
+    signal.signal(LEAVE_SIGNAL, signal.SIG_IGN)
     module, _, factory = target.partition(":")
     application = getattr(importlib.import_module(module), factory)()
-    cancel_running = getattr(application, "cancel_running", None)
-    if cancel_running is not None:
-        asyncio.get_event_loop().add_signal_handler(CANCEL_SIGNAL, cancel_running)
+    for name, told_by in (("cancel_running", CANCEL_SIGNAL), ("end_streams", LEAVE_SIGNAL)):
+        if (told := getattr(application, name, None)) is not None:
+            asyncio.get_event_loop().add_signal_handler(told_by, told)
     return application
 
 
@@ -63,14 +67,14 @@ class DrainingServer(MPServer):
         over_at = time.monotonic() + self.drain_timeout_s
         workers: list[Any] = list(self.wrks)
         for worker in workers:
+            _signal(worker, LEAVE_SIGNAL)
             worker.terminate()
         for worker in workers:
             worker.join(max(0.0, over_at - time.monotonic()))
         for worker in workers:
             # One that just ended may still count as alive until granian's own watcher has noticed.
             if worker.is_alive():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(worker.inner.pid, CANCEL_SIGNAL)
+                _signal(worker, CANCEL_SIGNAL)
         super()._stop_workers()  # type: ignore[no-untyped-call]
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:
@@ -81,6 +85,11 @@ class DrainingServer(MPServer):
             super()._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
         finally:
             self.workers_kill_timeout = usual
+
+
+def _signal(worker: Any, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker.inner.pid, number)
 
 
 def backpressure_for(max_concurrent_requests: int) -> int:

@@ -61,6 +61,7 @@ BODIES: Final[dict[str, Any]] = {
     "NewRole": {"name": "made", "permissions": ["usage.read"]},
     "RoleBody": {"permissions": ["usage.read"]},
     "NewStop": {"agent_id": NOBODY, "reason": "r"},
+    "InboundWebhook": {"source": "github", "credentials": [NOBODY], "headers": {}, "body": "{}"},
     "NewCredential": {"name": "n", "value": "v"},
     "NewCredentialValue": {"value": "v"},
     "NewRotation": {"kind": "keys"},

@@ -92,6 +92,12 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("GET", "/api/v1/audit/checkpoints"),
         ("GET", "/api/v1/privacy"),
         ("GET", "/api/v1/guardrails"),
+        ("GET", "/api/v1/events"),
+        ("GET", "/api/v1/events/schemas"),
+    ),
+    ("GET", "/api/v1/events/stream"): (Own(path="/api/v1/events/stream?after=0"),),
+    ("POST", "/api/v1/webhooks/verify"): (
+        Hidden(body={"source": "github", "credentials": ["<secret_name>"], "headers": {}, "body": "{}"}),
     ),
     ("GET", "/api/v1/integrations"): (Own(), Hidden(query="tenant_id=<tenant>")),
     ("POST", "/api/v1/integrations"): (Hidden(query="tenant_id=<tenant>", body=_INTEGRATION),),

@@ -21,6 +21,8 @@ CONFIG = KEPT.replace(
     "routes:\n",
     "routes:\n  cached: {targets: [first/small], cache: {mode: exact}, record: {prompts: true}}\n",
 ).replace("api_key: key-of-first,", "api_key: key-of-first, batch_api: openai,")
+# Whoever tries every route must not have to wait for one that would go on for an hour.
+CONFIG += "events: {stream_s_max: 0.3}\n"
 PATIENCE_S = 20.0
 
 LIMIT = {
@@ -159,6 +161,7 @@ def _things(a: httpx.Client) -> dict[str, str]:
         "file": file_id,
         "batch": batch["id"],
         "credential": credential["credential_id"],
+        "secret_name": f"cred-{MARK}",
         "entry": audited[0]["id"],
         "user": f"user-{MARK}",
         "erasure": erasure,

@@ -7,46 +7,28 @@ of backslashes and quotes. That also makes it a value of the column's collation,
 import datetime
 import decimal
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
+from adapters.databases.reading import tokens_of
 from domain.connectors.sql_dialect import SqlDialect
-from domain.connectors.sql_tokens import SqlUnreadable, Token, TokenKind, tokens
-from domain.errors import InvalidParameters, ToolRefused
+from domain.connectors.sql_tokens import TokenKind
+from domain.errors import InvalidParameters
 
 _INTEGER_BITS_MAX: Final = 4096
 """No column holds so many; text of a longer integer takes time that grows with its square."""
 
 
-_READING: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "("})
-"""A read-only transaction stops every change, but procedures and compound statements (`CALL`, `BEGIN NOT
-ATOMIC`) can end it and begin another; nothing that begins with one of these can."""
-
-
 def statement_text(text: str, values: Mapping[str, Any], *, write: bool) -> str:
     """The statement with its values in their places. Raises InvalidParameters, ToolRefused."""
-    try:
-        found = tokens(text, SqlDialect.MYSQL)
-    except SqlUnreadable as error:
-        raise ToolRefused(f"the statement cannot be read: {error}") from None
-    if not write:
-        _check_reads(found)
     parts = []
-    for token in found:
+    for token in tokens_of(text, SqlDialect.MYSQL, write=write):
         if token.kind is not TokenKind.PLACEHOLDER:
             parts.append(token.text)
             continue
         name = token.text[1:]
         parts.append(f" {literal(values[name], name)} ")
     return "".join(parts)
-
-
-def _check_reads(found: Sequence[Token]) -> None:
-    spoken = [token for token in found if token.kind not in (TokenKind.SPACE, TokenKind.COMMENT)]
-    if any(t.kind is TokenKind.COMMENT and t.text.startswith(("/*!", "/*M!")) for t in found):
-        raise ToolRefused("the statement has a comment that is executed (`/*!`)")
-    if not spoken or spoken[0].text.upper() not in _READING:
-        raise ToolRefused("only statements that read can be run here: SELECT and the like")
 
 
 def literal(value: Any, name: str) -> str:

@@ -7,6 +7,7 @@ statements run on a server than the pool has places, those that nobody waits for
 
 import asyncio
 import contextlib
+import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -14,6 +15,8 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 from application.ports.connector import ConnectorFigures
 from application.ports.database_engine import Limits, Statement
 from domain.errors import IntegrationUnavailable, InterchangeError
+
+log = logging.getLogger("interchange")
 
 OPEN_S: Final = 10.0
 """To connect, with TLS and login."""
@@ -178,7 +181,12 @@ class SessionPool(Generic[SessionT]):
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
+        task.add_done_callback(self._tidied)
+
+    def _tidied(self, task: asyncio.Task[None]) -> None:
+        self._tidying.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a database session was not tidied up well: %s", type(error).__name__)
 
     async def _settle(self, session: SessionT) -> None:
         try:

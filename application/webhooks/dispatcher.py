@@ -2,8 +2,8 @@
 
 Three loops share what is under way: one brings events into the log and makes deliveries of them, one claims
 what is due as far as there is room, one takes in how attempts ended, many at once. A delivery keeps its room
-until it is settled, so nothing here grows. Endpoints that fail get one delivery at a time, and slow ones
-together at most half of the room: nobody else waits behind them.
+until it is settled, so nothing here grows. Endpoints that fail get fewer at a time, and slow ones together at
+most half of the room: nobody else waits behind them.
 
 A process that dies leaves leases behind, which run out; one that ends finishes what is under way within a
 grace and gives the rest back.
@@ -70,6 +70,13 @@ class _Manner:
         self.failing = False
         self.slow = False
         self.pace = None if rate_per_s is None else Pace(rate_per_s)
+
+    def most(self, endpoint: Endpoint) -> int:
+        """How many may be under way here."""
+        if endpoint.terms.ordered or (self.failing and self.slow):
+            return 1
+        most = endpoint.terms.concurrency
+        return max(1, most // 2) if self.failing else most
 
 
 class Dispatcher:
@@ -171,8 +178,7 @@ class Dispatcher:
             manner = self._manner(endpoint)
             if manner.slow and slow >= self._policy.slots // 2:
                 continue
-            most = 1 if endpoint.terms.ordered or manner.failing else endpoint.terms.concurrency
-            room = most - self._under_way[endpoint.endpoint_id]
+            room = manner.most(endpoint) - self._under_way[endpoint.endpoint_id]
             if manner.pace is not None:
                 room = min(room, manner.pace.room(now_s))
             if room > 0:

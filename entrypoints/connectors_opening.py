@@ -6,6 +6,8 @@ loaded when the first integration of their kind is opened.
 
 from adapters.databases.kind import DatabaseKind
 from adapters.http.address_guard import address_guards
+from adapters.mcp.kind import McpServers
+from adapters.system.clock import SystemClock
 from adapters.wire.json_schemas import CompiledParameterSchemas
 from application.ports.connector import ConnectorKind
 from application.ports.parameter_schemas import ParameterSchemas
@@ -20,7 +22,10 @@ from entrypoints.settings import Settings
 
 def connector_kinds(settings: Settings) -> ConnectorKinds:
     """Every kind of endpoint an integration may have. `settings` say which folders are open to them."""
-    kinds: list[ConnectorKind] = [DatabaseKind(folders=lambda: settings.connectors.folders)]
+    kinds: list[ConnectorKind] = [
+        DatabaseKind(folders=lambda: settings.connectors.folders),
+        McpServers(SystemClock()),
+    ]
     return ConnectorKinds(kinds)
 
 

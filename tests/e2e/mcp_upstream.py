@@ -1,0 +1,84 @@
+"""An MCP server of the official library on loopback, whose tools a test may change."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+import uvicorn
+from mcp.server.lowlevel import Server
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    Tool,
+)
+from starlette.responses import PlainTextResponse
+
+NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+class Upstream:
+    """Use as a context manager. `token` is what it wants as bearer; empty: nothing."""
+
+    def __init__(self, token: str = "") -> None:
+        self.tools = {"double": Tool(name="double", description="Doubles n.", input_schema=NUMBER)}
+        self.token = token
+        self.cancelled = 0
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.page: Callable[[str | None], ListToolsResult] | None = None
+        server: Server[Any] = Server(
+            "upstream", version="1.2", on_list_tools=self._list, on_call_tool=self._call
+        )
+        app = server.streamable_http_app(json_response=False)
+
+        async def authenticated(scope: Any, receive: Any, send: Any) -> None:
+            told = dict(scope.get("headers") or ()).get(b"authorization", b"").decode()
+            if scope["type"] == "http" and self.token and told != f"Bearer {self.token}":
+                await PlainTextResponse("no", 401)(scope, receive, send)
+                return
+            await app(scope, receive, send)
+
+        self._server = uvicorn.Server(
+            uvicorn.Config(authenticated, host="127.0.0.1", port=0, log_level="error")
+        )
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        for _ in range(500):
+            if self._server.started:
+                break
+            threading.Event().wait(0.02)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/mcp"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join(10)
+
+    async def _list(self, _context: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
+        if self.page is not None:
+            return self.page(None if params is None else params.cursor)
+        return ListToolsResult(tools=list(self.tools.values()))
+
+    async def _call(self, _context: Any, params: CallToolRequestParams) -> CallToolResult:
+        arguments = params.arguments or {}
+        self.calls.append((params.name, arguments))
+        if params.name == "hang":
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        if params.name == "fail":
+            return CallToolResult(content=[TextContent(type="text", text="no such order")], is_error=True)
+        doubled = {"doubled": arguments.get("n", 0) * 2}
+        return CallToolResult(
+            content=[TextContent(type="text", text=str(doubled))], structured_content=doubled
+        )

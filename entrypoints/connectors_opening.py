@@ -7,6 +7,7 @@ loaded when the first integration of their kind is opened.
 from adapters.databases.kind import DatabaseKind
 from adapters.http.address_guard import address_guards
 from adapters.mcp.kind import McpServers
+from adapters.rest.kind import RestConnectors
 from adapters.system.clock import SystemClock
 from adapters.wire.json_schemas import CompiledParameterSchemas
 from application.ports.connector import ConnectorKind
@@ -25,6 +26,7 @@ def connector_kinds(settings: Settings) -> ConnectorKinds:
     kinds: list[ConnectorKind] = [
         DatabaseKind(folders=lambda: settings.connectors.folders),
         McpServers(SystemClock()),
+        RestConnectors(SystemClock()),
     ]
     return ConnectorKinds(kinds)
 

@@ -37,6 +37,9 @@ COMMANDS = {
     "webhooks": LazyCommand(
         "entrypoints.cli.webhooks", "webhooks", "Where events are sent, and what became of them."
     ),
+    "events": LazyCommand(
+        "entrypoints.cli.events", "events", "What happened and what happens; webhooks of others."
+    ),
     "usage": LazyCommand("entrypoints.cli.offline", "usage", "What was used and what it cost, by anything."),
     "report": LazyCommand("entrypoints.cli.offline", "report", "A month at a glance: who paid, for what."),
     "reconcile": LazyCommand(

@@ -9,6 +9,7 @@ from adapters.http.address_guard import address_guards
 from adapters.mcp.kind import McpServers
 from adapters.rest.kind import RestConnectors
 from adapters.system.clock import SystemClock
+from adapters.storage.kind import StorageKind
 from adapters.wire.json_schemas import CompiledParameterSchemas
 from application.ports.connector import ConnectorKind
 from application.ports.parameter_schemas import ParameterSchemas
@@ -28,6 +29,7 @@ def connector_kinds(settings: Settings) -> ConnectorKinds:
         McpServers(SystemClock()),
         RestConnectors(SystemClock()),
     ]
+    kinds.append(StorageKind(folders=lambda: settings.connectors.folders))
     return ConnectorKinds(kinds)
 
 

@@ -97,7 +97,7 @@ class S3Configuration(StorageConfiguration):
     authentication: Annotated[AccessKey | Ambient, Field(discriminator="type")]
     aws_region: str = "us-east-1"
     service_url: Annotated[str, Field(max_length=500)] | None = None
-    addressing: Literal["auto", "path", "virtual"] | None = None
+    addressing: Literal["auto", "path", "virtual"] = "auto"
     checksums: bool = True
 
     def checked(self) -> "S3Configuration":

@@ -51,7 +51,7 @@ class StorageKind(ConnectorKind):
     kind = IntegrationKind.STORAGE
     schemes = frozenset(SERVED)
 
-    def __init__(self, folders: Callable[[], Sequence[str]] = lambda: ()) -> None:
+    def __init__(self, folders: Callable[[], Sequence[Path]] = lambda: ()) -> None:
         """`folders` gives what the operator opened to integrations, as it is now."""
         self._folders = folders
 
@@ -84,7 +84,7 @@ class StorageKind(ConnectorKind):
         return StorageConnector(store, read.policy(), read_bytes_max=read.read_bytes_max)
 
     def _operators(self) -> Operators:
-        return Operators(tuple(Path(folder) for folder in self._folders()))
+        return Operators(tuple(self._folders()))
 
 
 def _served(configuration: Mapping[str, Any]) -> Served:

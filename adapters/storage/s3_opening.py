@@ -15,9 +15,8 @@ def open_store(
     """Connects to nothing. Raises InvalidConfiguration."""
     del operators
     place = read.place
-    addressing = read.addressing or ("path" if read.service_url else "auto")
     return S3Store(
-        S3Place(place.name, read.aws_region, read.service_url, addressing),
+        S3Place(place.name, read.aws_region, read.service_url, read.addressing),
         _keys(read, integration, surroundings),
         surroundings.guard,
         part_bytes=read.part_bytes,

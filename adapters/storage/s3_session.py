@@ -34,7 +34,15 @@ class S3Place(NamedTuple):
     region: str
     service_url: str | None = None
     addressing: str = "auto"
+    """`path` or `virtual`; auto: the latter with AWS, unless the bucket's name has dots, which no certificate
+    covers."""
     connections_max: int = 16
+
+    @property
+    def style(self) -> str:
+        if self.addressing != "auto":
+            return self.addressing
+        return "path" if self.service_url is not None or "." in self.bucket else "virtual"
 
 
 class S3Keys(NamedTuple):
@@ -152,6 +160,7 @@ class S3Session:
                     **self._credential(),
                 )
                 client = await self._stack.enter_async_context(context)
+                client.meta.events.register("before-call.s3", _stay)
                 self._way.lead_to(client.meta.endpoint_url)
                 self._client = client
             return self._client
@@ -176,7 +185,7 @@ class S3Session:
         return AioConfig(
             signature_version="s3v4",
             s3={
-                "addressing_style": place.addressing,
+                "addressing_style": place.style,
                 "us_east_1_regional_endpoint": "regional",
                 "use_accelerate_endpoint": False,
                 "use_arn_region": False,
@@ -194,6 +203,12 @@ class S3Session:
             warm_up_loader_caches=True,
             user_agent="interchange",
         )
+
+
+def _stay(context: dict[str, Any], **_: Any) -> None:
+    """Every request counts as redirected already: else the library follows a bucket to the region that an
+    answer names, and asks for the region over and over where an answer names none."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 @lru_cache(maxsize=2)

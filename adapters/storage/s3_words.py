@@ -37,8 +37,8 @@ _CREDENTIAL: Final = frozenset(
     | {"UnrecognizedClientException", "AccountProblem"}
 )
 _REGION: Final = frozenset(
-    {"PermanentRedirect", "301", "307", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
-    | {"IllegalLocationConstraintException"}
+    {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "Redirect"}
+    | {"IllegalLocationConstraintException", "301", "302", "303", "307", "308"}
 )
 _BUSY: Final = frozenset({"SlowDown", "ServiceUnavailable", "503", "RequestLimitExceeded", "Throttling"})
 _MALFORMED: Final = frozenset(

@@ -101,9 +101,9 @@ class StoragePolicy:
     def place_prefix(self, prefix: str, param: str = "prefix") -> str:
         """Where to list: the beginning of keys, which may be any part of one. Raises as `place`."""
         path = f"parameters.{param}"
-        problem = key_problem(prefix.removesuffix("/"), part=True) if prefix not in ("", "/") else None
-        if prefix == "/":
-            problem = "must not begin with /"
+        problem = None
+        if prefix:
+            problem = key_problem(prefix.removesuffix("/") or "/", part=not prefix.endswith("/"))
         if problem is not None:
             raise ToolRefused(f"{path}: the prefix {problem}", param=path)
         return self._within(self.prefix + prefix, path)

@@ -102,8 +102,16 @@ def in_configuration() -> Iterator[None]:
 
 def same_place(one: Integration, other: Integration) -> bool:
     """Whether both would send their credentials to the same other side."""
-    first, second = urlsplit(one.endpoint), urlsplit(other.endpoint)
-    return (first.scheme.lower(), first.netloc.lower()) == (second.scheme.lower(), second.netloc.lower())
+    return _places(one) == _places(other)
+
+
+def _places(integration: Integration) -> list[tuple[str, str]]:
+    """Where credentials go: the endpoint, and where tokens are asked for with them (`token_url`)."""
+    authentication = integration.configuration.get(AUTHENTICATION)
+    named = sorted(authentication.items()) if isinstance(authentication, Mapping) else []
+    urls = [str(value) for name, value in named if name.endswith("_url")]
+    parts = [urlsplit(url) for url in (integration.endpoint, *urls)]
+    return [(each.scheme.lower(), each.netloc.lower()) for each in parts]
 
 
 def shown_configuration(integration: Integration) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from application.ports.connector import Connector
 from application.ports.system import Clock
+from application.ports.tool_pins import ToolPin, ToolPins
 from application.tools.bulkhead import Bulkhead
 from application.tools.ways import ToolWay, tool_way
 from domain.connectors.integration import INSTALLATION, Integration, IntegrationKind, IntegrationState
 from domain.connectors.terms import IntegrationTerms, integration_terms
 from domain.connectors.tool import TOOLS_PER_INTEGRATION_MAX, Tool
+from domain.connectors.tool_pins import NOTHING_USABLE, PinVerdict, judge, pins_of
 from domain.errors import IntegrationUnavailable, InterchangeError, NotFound, ToolFailed
 from domain.resilience.breaker import BreakerState, CircuitBreaker
 from domain.tenancy.patterns import matches_any
@@ -34,7 +36,11 @@ BreakerTold = Callable[[Integration, BreakerState], None]
 """Told when an integration's breaker opens or closes. Must not raise."""
 
 
-def _nobody_is_told(_integration: Integration, _state: BreakerState) -> None:
+ToolsTold = Callable[[Integration, PinVerdict], None]
+"""Told when tools of an upstream server are not what was accepted. Must not raise."""
+
+
+def _nobody_is_told(_integration: Integration, _what: object) -> None:
     return None
 
 
@@ -54,12 +60,31 @@ class Open:
         self.failed_at_s: float | None = None
         self.failure: InterchangeError | None = None
         self.opening = asyncio.Lock()
+        self.pins: Mapping[str, ToolPin] = {}
+        self.verdict = NOTHING_USABLE
+        """What of its tools may be used, where they are an upstream server's."""
         self._tools: Mapping[str, ToolWay] = {}
+        self._judged: Sequence[Tool] = ()
         self._listed: object = None
 
     @property
     def name(self) -> str:
         return self.integration.integration_id
+
+    @property
+    def pinned(self) -> bool:
+        """Whether its tools are told by somebody nobody here vouches for."""
+        return self.integration.kind is IntegrationKind.MCP
+
+    def judged(self, pins: Mapping[str, ToolPin]) -> PinVerdict:
+        """Holds its tools against what was accepted; from now on only those are used."""
+        self.pins = pins
+        digests = {name: pin.digest for name, pin in pins.items()}
+        # What is offered is what was judged: its server may tell something else a moment later.
+        self._judged = listed = () if self.connector is None else tuple(self.connector.tools)
+        allow_new = self.integration.configuration.get("new_tools") == "allow"
+        self.verdict = judge(digests, listed, allow_new=allow_new)
+        return self.verdict
 
     def begin(self) -> None:
         """A call uses its connector, until `end`."""
@@ -83,9 +108,11 @@ class Open:
         """Its tools by name, as its connector has them now; none before it was opened."""
         if self.connector is None:
             return {}
-        listed = self.connector.tools
+        listed = self._judged if self.pinned else self.connector.tools
         if listed is not self._listed:
             allowed = [tool for tool in listed if tool.name not in self.terms.disabled_tools]
+            if self.pinned:
+                allowed = [tool for tool in allowed if tool.name in self.verdict.usable]
             some = allowed[:TOOLS_PER_INTEGRATION_MAX]
             self._tools = {tool.name: tool_way(self.integration, self.terms, tool) for tool in some}
             self._listed = listed
@@ -96,9 +123,18 @@ class IntegrationBook:
     """Belongs to one event loop. `use` replaces the whole snapshot; what is open stays open where nothing of
     it changed. The owner calls `aclose`."""
 
-    def __init__(self, opening: Opening, clock: Clock, on_breaker: BreakerTold = _nobody_is_told) -> None:
+    def __init__(
+        self,
+        opening: Opening,
+        clock: Clock,
+        on_breaker: BreakerTold = _nobody_is_told,
+        pins: ToolPins | None = None,
+    ) -> None:
+        """`pins` are of tools of upstream servers; without them none of those is used."""
         self._opening = opening
         self._clock = clock
+        self._pins = pins
+        self.on_tools_changed: ToolsTold = _nobody_is_told
         self.on_breaker = on_breaker
         self._entries: dict[tuple[str, str], Open] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -176,15 +212,44 @@ class IntegrationBook:
         """One tool of it. Raises NotFound, and as `ready`."""
         connector = await self.ready(entry)
         found = entry.ways().get(tool_name)
-        if found is None and entry.integration.kind is IntegrationKind.MCP and not connector.tools:
-            await connector.discover()  # nobody has looked yet what it can do
+        if found is None and entry.pinned and not connector.tools:
+            await self.look(entry)
             found = entry.ways().get(tool_name)
+        if found is None and tool_name in entry.verdict.withheld:
+            raise IntegrationUnavailable(
+                f"tool {tool_name[:80]!r} of integration {entry.name!r} is not what was accepted any more; "
+                "somebody has to look at it (POST /api/v1/integrations/{id}/tools/accept)"
+            )
         if found is None:
             raise NotFound(
                 f"integration {entry.name!r} has no tool {tool_name[:80]!r}",
                 param="tool_name",
             )
         return found
+
+    async def look(self, entry: Open) -> PinVerdict:
+        """Asks an upstream server what it can do, and holds that against what was accepted. What is seen
+        first is accepted. Raises IntegrationUnavailable, ToolFailed, StoreUnavailable."""
+        connector = await self.ready(entry)
+        await connector.discover()
+        if self._pins is None:
+            return entry.verdict
+        tenant_id, before = entry.integration.tenant_id, entry.verdict.withheld
+        pins = await self._pins.of(tenant_id, entry.name)
+        if not pins and connector.tools:
+            now_us = int(self._clock.utc_now().timestamp() * 1e6)
+            first = {name: ToolPin(digest, now_us, "") for name, digest in pins_of(connector.tools).items()}
+            pins = await self._pins.accept(tenant_id, entry.name, first, only_first=True)
+        verdict = entry.judged(pins)
+        if verdict.withheld and verdict.withheld != before:
+            log.warning(
+                "integration %s of tenant %s: %d of its tools are not what was accepted and are withheld",
+                entry.name,
+                tenant_id,
+                len(verdict.withheld),
+            )
+            self.on_tools_changed(entry.integration, verdict)
+        return verdict
 
     def require_active(self, entry: Open) -> None:
         """Raises IntegrationUnavailable for what its owner has paused."""

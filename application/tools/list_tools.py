@@ -49,8 +49,8 @@ class ListTools:
             try:
                 async with turns, asyncio.timeout(LOOK_TIMEOUT_S):
                     connector = await self._book.ready(entry)
-                    if entry.integration.kind is IntegrationKind.MCP and not connector.tools:
-                        await connector.discover()
+                    if entry.pinned and not connector.tools:
+                        await self._book.look(entry)
             except NotFound:
                 return "it is gone"
             except InterchangeError as error:

@@ -10,6 +10,7 @@ from contracts.ports.database_engine import PEOPLE
 from domain.connectors.sql_dialect import SqlDialect
 from domain.connectors.sql_tokens import TokenKind, tokens
 
+_REPEATED = re.compile(r"(?:RPAD\('x'|REPLICATE\(CAST\('x' AS varchar\(max\)\)), (\d+)(?:, 'x')?\)")
 _SERIES = (
     "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) SELECT {what} FROM s"
 )
@@ -40,7 +41,7 @@ class FakeServer:
         match = self._series.fullmatch(text.strip())
         if match is None:
             return text
-        what = re.sub(r"(?:RPAD|REPLICATE)\('x', (\d+)(?:, 'x')?\)", r"PRINTF('%.\1c', 'x')", match["what"])
+        what = _REPEATED.sub(r"PRINTF('%.\1c', 'x')", match["what"])
         return _SERIES.format(what=what, count=match["count"])
 
 

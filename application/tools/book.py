@@ -64,6 +64,8 @@ class Open:
         self.verdict = NOTHING_USABLE
         """What of its tools may be used, where they are an upstream server's."""
         self._tools: Mapping[str, ToolWay] = {}
+        self.looked = False
+        """Whether its tools were held against what was accepted."""
         self._judged: Sequence[Tool] = ()
         self._listed: object = None
 
@@ -78,7 +80,7 @@ class Open:
 
     def judged(self, pins: Mapping[str, ToolPin]) -> PinVerdict:
         """Holds its tools against what was accepted; from now on only those are used."""
-        self.pins = pins
+        self.pins, self.looked = pins, True
         digests = {name: pin.digest for name, pin in pins.items()}
         # What is offered is what was judged: its server may tell something else a moment later.
         self._judged = listed = () if self.connector is None else tuple(self.connector.tools)
@@ -210,9 +212,9 @@ class IntegrationBook:
 
     async def way(self, entry: Open, tool_name: str) -> ToolWay:
         """One tool of it. Raises NotFound, and as `ready`."""
-        connector = await self.ready(entry)
+        await self.ready(entry)
         found = entry.ways().get(tool_name)
-        if found is None and entry.pinned and not connector.tools:
+        if found is None and entry.pinned and not entry.looked:
             await self.look(entry)
             found = entry.ways().get(tool_name)
         if found is None and tool_name in entry.verdict.withheld:

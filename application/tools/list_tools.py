@@ -48,8 +48,8 @@ class ListTools:
                 return None
             try:
                 async with turns, asyncio.timeout(LOOK_TIMEOUT_S):
-                    connector = await self._book.ready(entry)
-                    if entry.pinned and not connector.tools:
+                    await self._book.ready(entry)
+                    if entry.pinned and not entry.looked:
                         await self._book.look(entry)
             except NotFound:
                 return "it is gone"

@@ -22,8 +22,8 @@ from domain.connectors.sql_tokens import SqlUnreadable, Token, TokenKind, tokens
 from domain.errors import ToolRefused
 
 _REMEMBERED_MAX: Final = 256
-_ON_THE_LOOP_BYTES_MAX: Final = 2048
-"""Read at once; what is longer is read in a thread, which takes tens of milliseconds."""
+_ON_THE_LOOP_CHARS_MAX: Final = 512
+"""Read at once, in a few milliseconds; what is longer is read in a thread."""
 _THREADS: Final = 2
 _READ: Final = frozenset({"SELECT", "WITH", "VALUES", "("})
 _WRITE: Final = frozenset({"INSERT", "UPDATE", "DELETE"})
@@ -67,7 +67,7 @@ class SqlGuard:
         if found is not None:
             self._judged.move_to_end((text, rows_max))
             return found
-        if len(text) <= _ON_THE_LOOP_BYTES_MAX:
+        if len(text) <= _ON_THE_LOOP_CHARS_MAX:
             guarded = self.check(text, rows_max)
             self._remember(text, rows_max, guarded)
             return guarded
@@ -117,7 +117,7 @@ class SqlGuard:
             found = tokens(text, self._policy.dialect)
         except SqlUnreadable as error:
             raise _refused(f"this SQL cannot be read: {error}") from None
-        if len(found) > TOKENS_MAX:
+        if sum(token.kind is not TokenKind.SPACE for token in found) > TOKENS_MAX:
             raise _refused(f"this SQL has more than {TOKENS_MAX} words and signs")
         if any(token.kind is TokenKind.COMMENT and token.text.startswith(_HINTS) for token in found):
             raise _refused("free SQL has no hints and no comments that are executed")

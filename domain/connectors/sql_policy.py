@@ -15,8 +15,8 @@ from domain.errors import InvalidConfiguration, ToolRefused
 
 PARENTHESES_MAX: Final = 40
 """Inside one another."""
-TOKENS_MAX: Final = 12_000
-NODES_MAX: Final = 12_000
+TOKENS_MAX: Final = 5000
+NODES_MAX: Final = 8000
 DEPTH_MAX: Final = 100
 JOINS_MAX: Final = 30
 _SHOWN_MAX: Final = 20

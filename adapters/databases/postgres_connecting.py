@@ -59,7 +59,7 @@ def named_context(destination: Destination) -> NamedContext | None:
 
 
 class MeteredConnection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """Hangs up on a server that sends more than `allowance` bytes: a single row may have a gigabyte."""
+    """Hangs up on a server that sends more than FETCH_BYTES_MAX at once: a row may have a gigabyte."""
 
     __slots__ = ("meter",)
 
@@ -76,7 +76,6 @@ class Meter(asyncio.Protocol):
         self._driver = driver
         self._transport = transport
         self.left_bytes = FETCH_BYTES_MAX
-        self.data_received = self._counted
 
     @property
     def exceeded(self) -> bool:
@@ -85,7 +84,8 @@ class Meter(asyncio.Protocol):
     def refill(self) -> None:
         self.left_bytes = FETCH_BYTES_MAX
 
-    def _counted(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
+        """A part that arrived; passed on while there is room."""
         self.left_bytes -= len(data)
         if self.left_bytes < 0:
             self._transport.abort()

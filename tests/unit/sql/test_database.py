@@ -20,6 +20,7 @@ from adapters.sql.answer_tables import stored_answers
 from adapters.sql.batch_schema import batches, files
 from adapters.sql.database import SqlDatabase, open_engine, unavailable
 from adapters.sql.erasure_tables import erasures
+from adapters.sql.event_tables import event_listeners
 from adapters.sql.ledger_tables import budget_accounts
 from adapters.sql.limit_tables import limit_units
 from adapters.sql.pool_tables import lease_pools
@@ -65,6 +66,7 @@ def test_migrations_arrive_at_exactly_the_tables_the_code_expects(sql: SqlWorld)
         batches.name,
         budget_accounts.name,
         erasures.name,
+        event_listeners.name,
         files.name,
         lease_pools.name,
         limit_units.name,

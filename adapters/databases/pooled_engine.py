@@ -176,8 +176,14 @@ def row_bytes(row: Sequence[Any]) -> int:
 
 
 def value_bytes(value: Any) -> int:
-    """Text counts as UTF-8 would at least."""
-    return len(value) if isinstance(value, str | bytes | bytearray) else _NUMBER_BYTES
+    """Text counts as UTF-8 would at least; lists and objects (JSON, arrays) as what is in them."""
+    if isinstance(value, str | bytes | bytearray):
+        return len(value)
+    if isinstance(value, list | tuple):
+        return _NUMBER_BYTES + sum(map(value_bytes, value))
+    if isinstance(value, dict):
+        return _NUMBER_BYTES + sum(len(str(key)) + value_bytes(each) for key, each in value.items())
+    return _NUMBER_BYTES
 
 
 def _unavailable(error: SessionLost) -> InterchangeError:

@@ -210,6 +210,23 @@ async def test_a_row_of_gigabytes_is_hung_up_on_before_it_fills_the_memory(
     await one.aclose()
 
 
+@pytest.mark.parametrize(
+    "wide",
+    ["jsonb_build_object('a', repeat('x', 1000))", "ARRAY[repeat('x', 1000)]", "repeat('x', 1000)::bytea"],
+)
+async def test_json_and_arrays_count_as_what_is_in_them(
+    server: NetworkPostgres, database: str, wide: str
+) -> None:
+    one = engine(server, database)
+    query = Statement(f"SELECT {wide} AS wide FROM generate_series(1, 100)", {})
+
+    rows = await one.read(query, LIMITS._replace(bytes=20_000))
+
+    assert 15 <= len(rows.rows) <= 20
+    assert rows.truncated is True
+    await one.aclose()
+
+
 async def test_statements_that_are_no_queries_leave_no_session_behind(
     server: NetworkPostgres, database: str
 ) -> None:

@@ -6,7 +6,13 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from adapters.rest.openapi_document import Document, read_document, wrong
+from adapters.rest.openapi_document import (
+    TEXT_CHARS_MAX,
+    YAML_CHARS_MAX,
+    Document,
+    read_document,
+    wrong,
+)
 from adapters.rest.openapi_operation import CannotBeTool, Operation, tool_of
 from adapters.rest.openapi_schemas import Schemas
 from adapters.rest.openapi_security import authentication_of
@@ -32,14 +38,18 @@ class OpenApiImport(NamedTuple):
 
 
 def tools_of_openapi(
-    given: Mapping[str, Any] | str, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    given: Mapping[str, Any] | str,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    yaml_chars_max: int = YAML_CHARS_MAX,
 ) -> OpenApiImport:
     """Version 3.0 or 3.1, as JSON, YAML or what was read from it. `include` and `exclude` hold operationIds,
     tags, names of tools, and paths, which may end in `*`.
 
     Raises InvalidConfiguration.
     """
-    document = read_document(given)
+    document = read_document(given, yaml_chars_max=yaml_chars_max)
     schemas = Schemas(document)
     declared: dict[str, dict[str, Any]] = {}
     tools: dict[str, ToolSection] = {}
@@ -73,6 +83,34 @@ def tools_of_openapi(
     return OpenApiImport(
         declared, tools, authentication_of(document), _server(document), title, tuple(left_out)
     )
+
+
+def configuration_of_openapi(
+    text: str,
+    *,
+    endpoint: str = "",
+    authentication: Mapping[str, Any] | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """A whole configuration for an integration of type `api`, and what was left out.
+
+    `authentication` is what no document says, such as `client_id` and secrets; a `type` in it replaces what
+    the document demands. May take a second per 64 KiB of YAML: for the command line.
+
+    Raises InvalidConfiguration, also where neither the document nor `endpoint` says where the API is.
+    """
+    imported = tools_of_openapi(text, include=include, exclude=exclude, yaml_chars_max=TEXT_CHARS_MAX)
+    where = endpoint or imported.server
+    if not where:
+        raise InvalidConfiguration("endpoint: the document names no server; say where", param="endpoint")
+    demanded, own = imported.authentication or {"type": "none"}, dict(authentication or {})
+    configuration = {
+        "endpoint": where,
+        "authentication": own if "type" in own else {**demanded, **own},
+        "tools": dict(imported.declared),
+    }
+    return configuration, imported.left_out
 
 
 def _operations(document: Document) -> Iterator[Operation]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,9 @@ from ruamel.yaml.error import YAMLError
 
 from domain.errors import InvalidConfiguration
 
-TEXT_BYTES_MAX: Final = 4 * 1024 * 1024
+TEXT_CHARS_MAX: Final = 4 * 1024 * 1024
+YAML_CHARS_MAX: Final = 64 * 1024
+"""Of a document within a configuration: reading more of it would keep others waiting for seconds."""
 NODES_MAX: Final = 500_000
 DEPTH_MAX: Final = 64
 REFERENCES_MAX: Final = 16
@@ -63,13 +66,13 @@ class Document:
         return node if isinstance(node, Mapping) else {}
 
 
-def read_document(given: Mapping[str, Any] | str) -> Document:
+def read_document(given: Mapping[str, Any] | str, *, yaml_chars_max: int = YAML_CHARS_MAX) -> Document:
     """JSON, YAML, or what was read from it. Raises InvalidConfiguration."""
     value: Any = given
     if isinstance(given, str):
-        if len(given) > TEXT_BYTES_MAX:
-            raise wrong(f"is larger than {TEXT_BYTES_MAX} bytes")
-        value = _parsed(given)
+        if len(given) > TEXT_CHARS_MAX:
+            raise wrong(f"is larger than {TEXT_CHARS_MAX} characters")
+        value = _parsed(given, yaml_chars_max)
     plain = _Plain().value(value, 0)
     if not isinstance(plain, dict):
         raise wrong("is no object")
@@ -80,12 +83,19 @@ def wrong(reason: str) -> InvalidConfiguration:
     return InvalidConfiguration(f"{_PARAM}: {reason}", param=_PARAM)
 
 
-def _parsed(text: str) -> Any:
+@lru_cache(maxsize=16)
+def _parsed(text: str, yaml_chars_max: int) -> Any:
+    """Kept for the next time: an integration is read when it is made, and whenever it is opened."""
     if text.lstrip()[:1] in ("{", "["):
         try:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             pass  # YAML in flow style, or nothing at all
+    if len(text) > yaml_chars_max:
+        raise wrong(
+            f"is YAML of more than {yaml_chars_max} characters: send it as JSON, or import it with the "
+            "command line"
+        )
     try:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:

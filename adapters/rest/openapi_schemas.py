@@ -34,6 +34,7 @@ class Schemas:
         self._document = document
         self._converted: dict[str, tuple[Any, frozenset[str]]] = {}
         self._names: dict[str, str] = {}
+        self._taken: set[str] = set()
 
     def alone(self, node: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """(the schema, its `$defs`). Raises InvalidConfiguration."""
@@ -67,11 +68,11 @@ class Schemas:
         name = self._names.get(reference)
         if name is None:
             base = re.sub(r"[^A-Za-z0-9_.-]", "_", reference.rpartition("/")[2])[:100] or "root"
-            taken = set(self._names.values())
             name, number = base, 2
-            while name in taken:
+            while name in self._taken:
                 name, number = f"{base}_{number}", number + 1
             self._names[reference] = name
+            self._taken.add(name)
         return name
 
     def _schema(self, node: Any, used: set[str]) -> Any:

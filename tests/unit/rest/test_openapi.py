@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from jsonschema_rs import validator_for
 
-from adapters.rest.openapi import tools_of_openapi
+from adapters.rest.kind import RestConnectors
+from adapters.rest.openapi import configuration_of_openapi, tools_of_openapi
+from adapters.system.clock import SystemClock
 from domain.errors import InvalidConfiguration
 from tests.faults.scripted_server import ReceivedRequest
 from tests.unit.rest.world import TOKEN, Reply, api, bearer, call
@@ -267,3 +269,29 @@ def test_a_schema_beyond_all_bounds_is_simply_not_described() -> None:
 
     assert tool["parameters"]["properties"]["p"] == {}
     assert "$defs" not in tool["parameters"]
+
+
+def test_a_whole_configuration_comes_out_of_a_document() -> None:
+    configuration, left_out = configuration_of_openapi(PETS, authentication={"client_id": "me"})
+
+    RestConnectors(SystemClock()).validate(json.loads(json.dumps(configuration)))
+    assert configuration["endpoint"] == "https://eu.pets.example/v2"
+    assert configuration["authentication"]["type"] == "oauth2_client_credentials"
+    assert len(left_out) == 1
+
+
+def test_where_the_api_is_has_to_be_said_by_somebody() -> None:
+    document = json.dumps({"openapi": "3.1.0", "paths": {"/a": {"get": {}}}})
+
+    assert configuration_of_openapi(document, endpoint="https://x")[0]["endpoint"] == "https://x"
+    with pytest.raises(InvalidConfiguration) as caught:
+        configuration_of_openapi(document)
+    assert caught.value.param == "endpoint"
+
+
+def test_a_configuration_holds_no_long_yaml() -> None:
+    long = PETS + "# " + "x" * 70_000
+
+    with pytest.raises(InvalidConfiguration, match="JSON"):
+        tools_of_openapi(long)
+    assert configuration_of_openapi(long)

@@ -12,7 +12,9 @@ from adapters.sql.integration_tables import (
     integration_health_claims,
     integrations,
 )
+from adapters.sql.outbox import tell
 from adapters.sql.upserts import insert_into
+from application.events.changes import integration_found, integration_switched
 from application.ports.integrations import HealthLog, IntegrationStore
 from domain.connectors.health import HealthCheck, HealthState
 from domain.connectors.integration import Integration, IntegrationKind, IntegrationState
@@ -25,7 +27,8 @@ _OF_ONE = (integrations, integration_health_checks, integration_health_claims)
 
 
 class SqlIntegrationStore(IntegrationStore):
-    """Every change counts the generation up in its own transaction."""
+    """Every change counts the generation up in its own transaction; one that switches an integration is told
+    of in the outbox there, too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -91,12 +94,14 @@ class SqlIntegrationStore(IntegrationStore):
 
         def work(connection: Connection) -> None:
             _count_up(connection)
-            known = connection.execute(select(_ROWS.version).where(*mine)).scalar_one_or_none()
+            known = connection.execute(select(_ROWS.version, _ROWS.state).where(*mine)).one_or_none()
             if known is None:
                 raise NotFound(f"no integration {integration.integration_id!r}", param="integration_id")
-            if known != expected_version:
+            if known.version != expected_version:
                 raise Conflict(f"integration {integration.integration_id!r} was changed by somebody else")
             connection.execute(update(integrations).where(*mine).values(**values))
+            if known.state != integration.state.value:
+                tell(connection, integration_switched(known.state, integration))
 
         try:
             await self._database.write(work)
@@ -122,7 +127,8 @@ class SqlIntegrationStore(IntegrationStore):
 
 
 class SqlHealthLog(HealthLog):
-    """One row per check; one per integration of who looks next."""
+    """One row per check; one per integration of who looks next. A check that finds it otherwise than the one
+    before is told of in the outbox, in its transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -134,7 +140,19 @@ class SqlHealthLog(HealthLog):
             .values(**values)
             .on_conflict_do_nothing()
         )
-        await self._database.write(lambda connection: connection.execute(statement).rowcount, alone=False)
+        before = (
+            select(_CHECKS.state)
+            .where(_CHECKS.tenant_id == check.tenant_id, _CHECKS.integration_id == check.integration_id)
+            .order_by(_CHECKS.checked_at_us.desc())
+            .limit(1)
+        )
+
+        def work(connection: Connection) -> None:
+            known = connection.execute(before).scalar_one_or_none()
+            if connection.execute(statement).rowcount and known not in (None, check.state.value):
+                tell(connection, integration_found(str(known), check))
+
+        await self._database.write(work, alone=False)
 
     async def latest(self, tenant_id: str, integration_id: str) -> HealthCheck | None:
         found = await self.history(tenant_id, integration_id, limit=1)

@@ -1,10 +1,13 @@
 """What is told of keys, stops, breakers, integrations, endpoints and checkpoints: one function for each."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from application.events.writing import epoch_us, event_of, moment_text
 from application.ports.outbox import OutboxEvent
+from domain.connectors.health import HealthCheck
+from domain.connectors.integration import INSTALLATION, Integration
 from domain.events import (
     AGENT_RELEASED,
     AGENT_STOPPED,
@@ -112,23 +115,46 @@ def breaker_changed(
     return event_of(topic, owner, f"{topic}:{key}", data, at_us)
 
 
-def integration_state_changed(
-    tenant_id: str, integration_id: str, before: str, after: str, *, reason: str, by: str, at: datetime
-) -> OutboxEvent:
-    """An integration was enabled, disabled, put under maintenance, or its health check says otherwise.
+def integration_switched(before: str, after: Integration) -> OutboxEvent:
+    """An integration was enabled, disabled or put under maintenance."""
+    return _integration_changed(
+        after.tenant_id,
+        after.integration_id,
+        {
+            "aspect": "switch",
+            "previous_state": before,
+            "state": after.state.value,
+            "reason": None,
+            "changed_by": after.updated_by or None,
+        },
+        after.updated_at_us,
+    )
 
-    `by` is the key that did it; empty: a health check.
-    """
-    at_us = epoch_us(at)
-    data = {
-        "integration_id": integration_id,
-        "previous_state": before,
-        "state": after,
-        "reason": reason[:500] or None,
-        "changed_by": by or None,
-    }
-    key = f"{INTEGRATION_STATE_CHANGED}:{tenant_id}:{integration_id}:{after}:{at_us}"
-    return event_of(INTEGRATION_STATE_CHANGED, tenant_id, key, data, at_us)
+
+def integration_found(before: str, check: HealthCheck) -> OutboxEvent:
+    """A look at an integration found it otherwise than the look before."""
+    return _integration_changed(
+        check.tenant_id,
+        check.integration_id,
+        {
+            "aspect": "health",
+            "previous_state": before,
+            "state": check.state.value,
+            "reason": check.error[:500] or None,
+            "changed_by": None,
+        },
+        check.checked_at_us,
+    )
+
+
+def _integration_changed(
+    tenant_id: str, integration_id: str, change: Mapping[str, Any], at_us: int
+) -> OutboxEvent:
+    # What is there for every tenant is the business of the one that runs the installation.
+    owner = OPERATOR_TENANT if tenant_id == INSTALLATION else tenant_id
+    key = f"{INTEGRATION_STATE_CHANGED}:{tenant_id}:{integration_id}:{change['aspect']}:{at_us}"
+    data = {"integration_id": integration_id, **change}
+    return event_of(INTEGRATION_STATE_CHANGED, owner, key, data, at_us)
 
 
 def audit_checkpoint(note: str, at: datetime, *, origin: str, size: int, root_sha256: str) -> OutboxEvent:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, func, select
 
+from adapters.sql.integrations import SqlHealthLog, SqlIntegrationStore
 from adapters.sql.keys import SqlKeyStore
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.request_events import RequestEvents
@@ -14,10 +15,13 @@ from adapters.sql.schema import usage_requests
 from adapters.sql.stops import SqlStopStore
 from adapters.sql.usage_rows import SqlUsageWriter
 from application.ports.outbox import OutboxEvent
+from contracts.ports.integrations import stored
 from contracts.ports.keys import NOW, record
 from contracts.ports.stops import stop
 from contracts.ports.usage import usage_event
 from domain.analytics.event import RequestEvent
+from domain.connectors.health import HealthCheck, HealthState
+from domain.connectors.integration import IntegrationState
 from domain.errors import Conflict
 from domain.guards.stop import StopCause
 from tests.contract.sql_world import AnySqlWorld
@@ -104,3 +108,26 @@ async def test_stops_tell_of_themselves_once(sql: AnySqlWorld) -> None:
     assert not await store.lift("acme", "stop_1", NOW, "Key000000001")
 
     assert await topics(sql) == ["agent.released", "agent.stopped", "agent.stopped"]
+
+
+async def test_integrations_tell_when_they_are_switched_and_when_checks_find_them_otherwise(
+    sql: AnySqlWorld,
+) -> None:
+    store, log = SqlIntegrationStore(sql.database), SqlHealthLog(sql.database)
+    one = stored()
+    await store.put(one, tenant_max=9)
+    await store.change(replace(one, version=2), expected_version=1)
+    paused = replace(one, version=3, state=IntegrationState.MAINTENANCE, updated_by="Key000000009")
+    with pytest.raises(Conflict):
+        await store.change(paused, expected_version=1)
+    await store.change(paused, expected_version=2)
+    for number, state in enumerate((HealthState.HEALTHY, HealthState.HEALTHY, HealthState.UNHEALTHY)):
+        check = HealthCheck(one.tenant_id, one.integration_id, number, state, error="away" * number)
+        await log.add(check)
+        await log.add(check)
+
+    said = [json.loads(event.payload) for event in await told(sql)]
+    assert sorted((each["aspect"], each["previous_state"], each["state"]) for each in said) == [
+        ("health", "healthy", "unhealthy"),
+        ("switch", "active", "maintenance"),
+    ]

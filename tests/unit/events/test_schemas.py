@@ -21,12 +21,22 @@ from contracts.ports.keys import NOW, record
 from contracts.ports.stops import stop
 from contracts.ports.usage import attempt, usage_event
 from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.connectors.health import HealthCheck, HealthState
+from domain.connectors.integration import Integration, IntegrationKind
 from domain.events import TOPICS
 from domain.guards.stop import StopCause, StopSubject
 from domain.webhooks.envelope import event_id
 
 VALIDATORS = {name: Draft202012Validator(schema) for name, schema in schemas().items()}
 ROTATED = replace(record(), rotated_at=NOW, expires_at=NOW + timedelta(days=3))
+ORDERS = Integration(
+    tenant_id="acme",
+    integration_id="orders",
+    kind=IntegrationKind.DATABASE,
+    configuration={"endpoint": "postgresql://db/orders"},
+    updated_at_us=7,
+    updated_by="Key000000001",
+)
 TOLD = [
     changes.key_created(record()),
     changes.key_created(replace(record(), created_by="Key000000009", expires_at=NOW)),
@@ -41,7 +51,11 @@ TOLD = [
     changes.breaker_changed(None, "alpha", "alpha/small", instance="i", opened=False, key="k", at_us=1),
     changes.breaker_changed("acme", "orders", "", instance="i", opened=True, key="k", at_us=1),
     changes.breaker_changed("acme", "orders", "", instance="i", opened=False, key="k", at_us=1),
-    changes.integration_state_changed("acme", "orders", "active", "disabled", reason="", by="", at=NOW),
+    changes.integration_switched("active", ORDERS),
+    changes.integration_switched("disabled", replace(ORDERS, updated_by="")),
+    changes.integration_found(
+        "healthy", HealthCheck("*", "orders", 7, HealthState.UNHEALTHY, None, "x" * 600)
+    ),
     changes.audit_checkpoint("note\n", NOW, origin="interchange/x", size=3, root_sha256="ab" * 32),
 ]
 

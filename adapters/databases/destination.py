@@ -66,8 +66,8 @@ def destination_of(
         raise InvalidConfiguration("endpoint names no host", param="endpoint")
     if not configuration.username:
         raise InvalidConfiguration(
-            "authentication must be of type password: this database lets nobody in without a user",
-            param="authentication.type",
+            "authentication names no user, and this database lets nobody in without one",
+            param="authentication.username",
         )
     mode = configuration.tls.mode
     return Destination(

@@ -8,8 +8,8 @@ from adapters.databases.kind import DatabaseKind
 from adapters.http.address_guard import address_guards
 from adapters.mcp.kind import McpServers
 from adapters.rest.kind import RestConnectors
-from adapters.system.clock import SystemClock
 from adapters.storage.kind import StorageKind
+from adapters.system.clock import SystemClock
 from adapters.wire.json_schemas import CompiledParameterSchemas
 from application.ports.connector import ConnectorKind
 from application.ports.parameter_schemas import ParameterSchemas

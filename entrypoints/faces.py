@@ -58,6 +58,7 @@ from entrypoints.http.limits import limit_routes
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 from entrypoints.http.media import media_faces
 from entrypoints.http.models import model_routes
+from entrypoints.http.objects import object_routes
 from entrypoints.http.own_key import own_key_routes
 from entrypoints.http.privacy import privacy_routes
 from entrypoints.http.recordings import recording_routes
@@ -155,6 +156,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *subject_routes(use_cases.door, container.erasing().export, container.erasing().erase),
             *integration_routes(use_cases.door, container.integrating().managing(lambda: live.loaded)),
             *tool_routes(use_cases.door, container.tooling().tools),
+            *object_routes(use_cases.door, gate, container.tooling().execute),
             *guardrail_routes(use_cases.door, _check_guardrails(container)),
             *cache_routes(use_cases.door, _cache_routes(container, asked_about)),
             *audit_routes(use_cases.door, container.auditing().read),

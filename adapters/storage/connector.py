@@ -17,7 +17,12 @@ from application.ports.object_store import (
     ObjectStream,
     Writing,
 )
-from domain.connectors.storage_policy import StorageOperation, StoragePolicy, checked_metadata
+from domain.connectors.storage_policy import (
+    StorageOperation,
+    StoragePolicy,
+    checked_metadata,
+    is_content_type,
+)
 from domain.connectors.tool import Tool, ToolCall
 from domain.errors import InvalidParameters, ToolRefused
 
@@ -329,7 +334,7 @@ class _Download(ByteStream):
         info = stream.info
         self._stream = stream
         self._ended: Callable[[], None] | None = ended
-        self.content_type = info.content_type or OCTETS
+        self.content_type = info.content_type if is_content_type(info.content_type) else OCTETS
         self.headers: Sequence[tuple[str, str]] = [
             ("content-length", str(stream.length)),
             ("etag", f'"{info.etag}"'),

@@ -103,7 +103,9 @@ MEANINGS = {
     404: "No such thing; of an unknown model the nearest names are given.",
     408: "The tool took longer than its caller waits; what ran for it was cancelled.",
     409: "A request with this `idempotency-key` is still running; try again shortly.",
+    412: "The object exists already, or is another than the one that was named.",
     413: "The body is over the limit, or more would be kept than the tenant may keep.",
+    416: "The range begins behind the end of the object.",
     422: "This `idempotency-key` was used for another request, or the provider found fault with the body.",
     429: "A rate limit of this installation (`rate_limit_exceeded`; `details` say which) or the provider's; "
     "`retry-after` says when it may be worth a try.",

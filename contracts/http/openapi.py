@@ -24,6 +24,7 @@ from contracts.http.integration_paths import INTEGRATION_PATHS, INTEGRATION_SCHE
 from contracts.http.key_paths import KEY_PATHS, KEY_SCHEMAS
 from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
+from contracts.http.object_paths import OBJECT_PATHS, OBJECT_SCHEMAS
 from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
 from contracts.http.privacy_paths import PRIVACY_PATHS, PRIVACY_SCHEMAS
 from contracts.http.recording_paths import RECORDING_PATHS, RECORDING_SCHEMAS
@@ -92,6 +93,7 @@ def openapi_document() -> dict[str, Any]:
                     **ADMIN_SCHEMAS,
                     **KEY_SCHEMAS,
                     **AUTH_SCHEMAS,
+                    **OBJECT_SCHEMAS,
                     **OWN_KEY_SCHEMAS,
                     **TENANT_SCHEMAS,
                     **USAGE_SCHEMAS,
@@ -131,6 +133,7 @@ def _paths() -> dict[str, Any]:
         **ADMIN_PATHS,
         **KEY_PATHS,
         **AUTH_PATHS,
+        **OBJECT_PATHS,
         **OWN_KEY_PATHS,
         **TENANT_PATHS,
         **USAGE_PATHS,

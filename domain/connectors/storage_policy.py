@@ -184,6 +184,11 @@ def key_problem(key: str, *, part: bool = False) -> str | None:
     return None
 
 
+def is_content_type(text: str) -> bool:
+    """Whether it may stand in a header."""
+    return _CONTENT_TYPE.fullmatch(text) is not None
+
+
 def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """Names in lower case, as stores keep them. Raises InvalidParameters."""
     path = "parameters.metadata"

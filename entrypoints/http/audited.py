@@ -97,9 +97,11 @@ ASKING: Final[frozenset[RouteKey]] = frozenset(
         ("POST", "/api/v1/privacy/check"),
         ("POST", "/api/v1/guardrails/check"),
         ("POST", "/api/v1/webhooks/verify"),
+        ("PUT", "/api/v1/integrations/{integration_id}/objects/{key:path}"),
+        ("DELETE", "/api/v1/integrations/{integration_id}/objects/{key:path}"),
     }
 )
-"""Questions that come as POST. Calls of models are entered from their usage rows instead."""
+"""Questions that come as POST. Calls of models and of tools are entered from their usage rows instead."""
 
 _BODY: Final = "interchange.body"
 _FIELDS_MAX: Final = 50

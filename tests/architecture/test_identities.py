@@ -28,6 +28,7 @@ READ_BY = {
     "complete.py",
     "llm.py",
     "media.py",
+    "objects.py",
     "responses_resources.py",
     "tools.py",
 }

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.storage.s3 import S3Store
 from adapters.storage.s3_session import S3Keys, S3Place
+from application.ports.connector import AddressGuard
 from application.ports.object_store import ByteRange, Writing
 from contracts.ports.object_store import chunks, content_of, rest_of
 from domain.errors import (
@@ -95,9 +96,7 @@ async def anywhere(host: str, port: int) -> Sequence[str]:
 
 
 @asynccontextmanager
-async def store_at(
-    url: str, guard: Callable[[str, int], Awaitable[Sequence[str]]] = anywhere
-) -> AsyncIterator[S3Store]:
+async def store_at(url: str, guard: AddressGuard = anywhere) -> AsyncIterator[S3Store]:
     store = S3Store(S3Place("bucket", "eu-central-1", url, "path"), KEYS, guard)
     try:
         yield store
@@ -181,9 +180,7 @@ async def test_bytes_that_were_damaged_are_noticed() -> None:
     digest = hashlib.sha256(CONTENT).hexdigest()
 
     async def script(asked: Asked) -> bytes:
-        return answer(
-            "200 OK", CONTENT[:-1] + b"x", etag='"one"', **{"x-amz-meta-interchange-sha256": digest}
-        )
+        return answer("200 OK", CONTENT[:-1] + b"x", etag='"one"', x_amz_meta_interchange_sha256=digest)
 
     async with serving(script) as server, store_at(server.url) as store:
         with pytest.raises(ChecksumMismatch):

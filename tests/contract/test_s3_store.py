@@ -87,9 +87,11 @@ class TestS3Store(ObjectStoreContract, ObjectStoreFaultsContract):
 
 
 async def fetched(method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-    async with aiohttp.ClientSession() as session:
-        async with session.request(method, url, headers=headers, data=body or None) as answer:
-            return answer.status, await answer.read()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, headers=headers, data=body or None) as answer,
+    ):
+        return answer.status, await answer.read()
 
 
 class TestRefusedS3Store(RefusedObjectStoreContract):

@@ -109,6 +109,12 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("POST", f"{_ONE}/{act}"): (Hidden(path=f"/api/v1/integrations/<integration>/{act}"),)
         for act in ("test", "enable", "disable", "maintenance")
     },
+    **{
+        (method, f"{_ONE}/objects/{{key:path}}"): (
+            Hidden(path="/api/v1/integrations/<integration>/objects/k"),
+        )
+        for method in ("GET", "PUT", "DELETE")
+    },
     ("POST", "/mcp"): (Own(body={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),),
     ("GET", "/api/v1/webhooks"): (Own(),),
     ("POST", "/api/v1/webhooks"): (Own(body={"url": "https://b.invalid/in"}),),

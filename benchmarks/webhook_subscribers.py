@@ -6,7 +6,7 @@ Each verifies with the official library what it gets, and remembers when it firs
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
@@ -37,49 +37,21 @@ class Subscribers:
     """Serves all of them on one port of the loopback."""
 
     def __init__(self, subscribers: list[Subscriber]) -> None:
-        self._by_path = {each.path: each for each in subscribers}
+        self.by_path = {each.path: each for each in subscribers}
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
         if self._server is not None:
             self._server.close()
-        for writer in self._open:
-            writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        try:
-            while await self._one(reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # a dispatcher was killed, which is what this is about
-        finally:
-            self._open.discard(writer)
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if ": " in line)
-        signature = next(
-            (line.split(": ", 1)[1] for line in head if line.lower().startswith("webhook-s")), ""
-        )
-        headers["webhook-signature"] = signature
-        body = await reader.readexactly(int(headers["content-length"]))
-        subscriber = self._by_path[head[0].split(" ")[1]]
-        status = await self._answer(subscriber, headers, body)
-        if status == 0:
-            return False
-        writer.write(f"HTTP/1.1 {status} .\r\ncontent-length: 0\r\n\r\n".encode())
-        await writer.drain()
-        return True
-
-    async def _answer(self, subscriber: Subscriber, headers: dict[str, str], body: bytes) -> int:
+    def judged(self, subscriber: Subscriber, headers: dict[str, str], body: bytes) -> int:
+        """The status to answer with; 0: to hang up instead."""
         name = headers["webhook-id"]
         subscriber.calls[name] += 1
         try:
@@ -90,16 +62,50 @@ class Subscribers:
             subscriber.changed += 1
         if subscriber.kind == "dead":
             return 500
-        if subscriber.slow_s:
-            await asyncio.sleep(subscriber.slow_s)
         if subscriber.kind == "flapping" and subscriber.calls[name] <= _flaps(name):
             # Sometimes it says so, sometimes it just hangs up.
             return 503 if int(name[-2], 16) % 2 else 0
-        if name in subscriber.first_s:
-            subscriber.repeated += 1
-        else:
-            subscriber.first_s[name] = asyncio.get_running_loop().time()
         return 204
+
+
+class _Connection(asyncio.Protocol):
+    """One request at a time, as a transport without pipelining sends them."""
+
+    def __init__(self, subscribers: Subscribers) -> None:
+        self._subscribers = subscribers
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        lines = head.decode("latin-1").split("\r\n")
+        pairs = (line.partition(": ") for line in lines[1:])
+        headers = {name.lower(): value for name, _, value in pairs}
+        if len(body) < int(headers["content-length"]):
+            return
+        self._received = b""
+        subscriber = self._subscribers.by_path[lines[0].split(" ")[1]]
+        status = self._subscribers.judged(subscriber, headers, body)
+        loop = asyncio.get_running_loop()
+        loop.call_later(subscriber.slow_s, self._answer, subscriber, headers["webhook-id"], status)
+
+    def _answer(self, subscriber: Subscriber, name: str, status: int) -> None:
+        if status == 204:
+            if name in subscriber.first_s:
+                subscriber.repeated += 1
+            else:
+                subscriber.first_s[name] = asyncio.get_running_loop().time()
+        if self._transport.is_closing():
+            return
+        if status == 0:
+            self._transport.close()
+        else:
+            self._transport.write(f"HTTP/1.1 {status} .\r\ncontent-length: 0\r\n\r\n".encode())
 
 
 def _flaps(name: str) -> int:

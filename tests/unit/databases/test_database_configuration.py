@@ -86,9 +86,9 @@ def test_what_is_wrong_is_named_by_its_path(configuration: Mapping[str, Any], pa
 
 def test_no_secret_stands_in_what_is_told_about_a_configuration() -> None:
     for said in (
-        {**GOOD, "endpoint": "postgresql://agent:hunter2hunter2@h/x"},
-        {**GOOD, "authentication": {"type": "password", "username": "a", "pasword": "hunter2hunter2"}},
-        {**GOOD, "authentication": {"type": "password", "username": ["hunter2hunter2"]}},
+        {**GOOD, "endpoint": "postgresql://agent:planted-hunter2@h/x"},
+        {**GOOD, "authentication": {"type": "password", "username": "a", "pasword": "planted-hunter2"}},
+        {**GOOD, "authentication": {"type": "password", "username": ["planted-hunter2"]}},
     ):
         with pytest.raises(InvalidConfiguration) as wrong:
             DatabaseKind().validate(said)

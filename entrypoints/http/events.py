@@ -1,6 +1,7 @@
 """Events of a tenant: looking at them, listening to them, and what they say."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,6 +26,8 @@ RETRY_MS: Final = 2_000
 """After which a client comes back by itself."""
 SEND_TIMEOUT_S: Final = 20.0
 """A listener that takes nothing for so long is let go; it comes back with the place it had reached."""
+CHUNK_LENGTH: Final = 32 * 1024
+"""The server takes a few chunks beyond what a connection does before it makes us wait."""
 TYPES_MAX: Final = 50
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -123,7 +126,8 @@ class EventStream(Response):
             async with asyncio.timeout(self._stream_s_max), aclosing(self._ear.hear()) as heard:
                 async for each in heard:
                     await still_let_in(self._request)
-                    await self._frame(send, frames_of(each))
+                    for chunk in chunks_of(each):
+                        await self._frame(send, chunk)
             reason = "going_away"
         except _TooSlow:
             return  # what it does not take now it would not take then
@@ -151,14 +155,21 @@ async def _left(receive: Receive) -> None:
         continue
 
 
-def frames_of(heard: Heard) -> str:
-    """As server-sent events; without events, a frame that says where the listener is."""
-    frames = [
-        f"id: {each.seq}\nevent: {each.topic}\ndata: {envelope_text(each)}\n\n" for each in heard.events
-    ]
+def chunks_of(heard: Heard) -> Iterator[str]:
+    """As server-sent events, at most so many at once that a connection takes them in a moment; in the end,
+    where the last event is not where the listener is, a frame that says it."""
+    chunk: list[str] = []
+    size = 0
+    for event in heard.events:
+        chunk.append(_frame_of(event))
+        size += len(chunk[-1])
+        if size >= CHUNK_LENGTH:
+            yield "".join(chunk)
+            chunk, size = [], 0
     if not heard.events or heard.events[-1].seq < heard.position:
-        frames.append(f": alive\nid: {heard.position}\n\n")
-    return "".join(frames)
+        chunk.append(f": alive\nid: {heard.position}\n\n")
+    if chunk:
+        yield "".join(chunk)
 
 
 def _frame_of(event: LoggedEvent) -> str:

@@ -1,6 +1,8 @@
 """Events from their cause to whoever follows them, in one server."""
 
 import json
+import socket
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -189,3 +191,36 @@ def test_so_many_listen_and_no_more(
             return heard.status == 200
 
     assert until(again)
+
+
+def test_a_listener_that_takes_nothing_is_let_go_and_costs_nobody_anything(
+    stack: Stack, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.http.events.SEND_TIMEOUT_S", 0.2)
+    rows = [
+        (f"long {n}", "key.revoked", "default", json.dumps({"reason": "x" * 20_000}), n) for n in range(600)
+    ]
+    with socket.socket() as idle:
+        idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        idle.connect(("127.0.0.1", int(stack.url.rpartition(":")[2])))
+        idle.sendall(
+            f"GET {EVENTS}/stream HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {stack.key}\r\n\r\n".encode()
+        )
+        until(lambda: listeners(client) == 1)
+        with sqlite3.connect(stack.data_dir / "interchange.db", timeout=20) as database:
+            database.executemany(
+                "INSERT INTO outbox (key, topic, tenant_id, payload, created_at_us) VALUES (?, ?, ?, ?, ?)",
+                rows,
+            )
+        database.close()
+
+        until(lambda: listeners(client) == 0)
+
+
+def listeners(client: httpx.Client) -> int:
+    (line,) = (
+        each
+        for each in client.get("/metrics").text.splitlines()
+        if each.startswith("interchange_event_listeners")
+    )
+    return int(line.rpartition(" ")[2])

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from domain.errors import IntegrationUnavailable, InvalidConfiguration
+from adapters.http.transport import StreamlinedTransport
+from domain.errors import EgressRefused, IntegrationUnavailable, InvalidConfiguration
 from domain.vault.secret import SecretBytes
 from tests.faults.scripted_server import ReceivedRequest, ScriptedPeer, ScriptedServer
 from tests.unit.rest.world import Api, Reply, api, call, opened
@@ -226,3 +227,37 @@ async def test_secrets_go_to_no_token_address_without_tls(url: str) -> None:
             open_with(world, {**GRANT, "token_url": url}, client_secret=SECRET)
 
         assert caught.value.param == "authentication.token_url"
+
+
+async def test_closing_ends_a_question_for_everybody() -> None:
+    async def silent(peer: ScriptedPeer) -> None:
+        await peer.request()
+        begun.set()
+        await peer.gone()
+
+    begun = asyncio.Event()
+    async with api(lambda _: Reply()) as world, ScriptedServer(silent) as issuer:
+        grant = {**GRANT, "token_url": f"http://127.0.0.1:{issuer.port}/token"}
+        connector = open_with(world, grant, client_secret=SECRET)
+        waiting = asyncio.create_task(connector.execute(call(connector, "a")))
+        await begun.wait()
+
+        await connector.aclose()
+
+        with pytest.raises(IntegrationUnavailable, match="closed"):
+            await waiting
+        await issuer.left()
+
+
+async def test_a_token_address_that_egress_forbids_is_said_as_such() -> None:
+    transport = StreamlinedTransport(allow=lambda host, ip, port: False)
+    grant = {**GRANT, "token_url": "https://127.0.0.1:9/token"}
+    connector = opened(
+        {"endpoint": "https://127.0.0.1:9", "authentication": grant, "tools": {"a": {"path": "/a"}}},
+        secrets={"client_secret": SECRET},
+        transport=transport,
+    )
+
+    with pytest.raises(EgressRefused, match="token_url"):
+        await connector.execute(call(connector, "a"))
+    await transport.aclose()

@@ -13,12 +13,11 @@ from domain.vault.secret import SecretText
 from domain.webhooks.delivery import Delivery
 from domain.webhooks.endpoint import CONCURRENCY, Endpoint, EndpointTerms
 from domain.webhooks.filter import EventFilter, Scalar
-from entrypoints.http.guard import Body
 
 US = 1_000_000
 
 
-class WebhookBody(Body):
+class WebhookBody(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /api/v1/webhooks` and `PUT /api/v1/webhooks/{endpoint_id}`."""
 
     url: str
@@ -41,13 +40,13 @@ class WebhookBody(Body):
         )
 
 
-class RotationBody(Body):
+class RotationBody(msgspec.Struct, forbid_unknown_fields=True):
     """`POST …/rotate-secret`."""
 
     overlap_s: float | None = None
 
 
-class ReplayBody(Body):
+class ReplayBody(msgspec.Struct, forbid_unknown_fields=True):
     """`POST …/replay`."""
 
     since: str

@@ -46,7 +46,7 @@ _VERSION_BITS: Final = 47
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integrating:
-    """Everything around integrations of one process. `board.on_change` is free to be set."""
+    """Everything around integrations of one process."""
 
     tooling: Tooling
     store: IntegrationStore

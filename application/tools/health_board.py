@@ -33,7 +33,9 @@ class HealthBoard:
     async def known(self, tenant_id: str, integration_id: str) -> HealthCheck | None:
         """As `latest`, else as the log has it. Raises StoreUnavailable."""
         found = self.latest(tenant_id, integration_id)
-        return found or await self._log.latest(tenant_id, integration_id)
+        if found is None and (found := await self._log.latest(tenant_id, integration_id)) is not None:
+            self.take(found)
+        return found
 
     async def note(self, integration: Integration, check: HealthCheck) -> None:
         """A check made here: kept, and told where something became different."""

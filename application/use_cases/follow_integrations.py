@@ -5,8 +5,9 @@ Declared ones come with the configuration, the rest from the store, where any in
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from application.ports.integrations import IntegrationStore
@@ -15,20 +16,21 @@ from application.tools.declared import DeclaredIntegrations, FileSecrets, Place
 from domain.connectors.integration import INSTALLATION, Integration
 from domain.errors import Conflict
 from domain.tenancy.role import OPERATOR_TENANT
+from domain.vault.secret import SecretBytes
 
 log = logging.getLogger("interchange")
 
 REFRESH_EVERY_S: Final = 0.5
+_VERSION_BYTES: Final = 6
 Use = Callable[[Iterable[Integration]], None]
 NOTHING_DECLARED: Final = DeclaredIntegrations()
 
 
 class _Known(NamedTuple):
-    """What an integration was made of when it was last put in force, and how often that changed since."""
+    """Secrets of the file when an integration was last put in force, and how often they changed since."""
 
-    stored: Integration
-    secrets: object
-    bumps: int
+    secrets: Mapping[str, SecretBytes]
+    turns: int
 
 
 def place_of(integration: Integration) -> Place:
@@ -60,7 +62,7 @@ class FollowIntegrations:
         self._use = use
         self._generations: tuple[int, int] | None = None
         self._known: dict[Place, _Known] = {}
-        self._versions: dict[tuple[str, str], int] = {}
+        self._versions: dict[tuple[str, str], str] = {}
         self.declared: DeclaredIntegrations = NOTHING_DECLARED
         self.stored: tuple[Integration, ...] = ()
 
@@ -102,10 +104,10 @@ class FollowIntegrations:
         generations = await self._asked()
         stored = tuple(await self._store.all())
         named = [each for each in (*self.declared.integrations, *stored) if each.credentials]
-        versions: dict[tuple[str, str], int] = {}
+        versions: dict[tuple[str, str], str] = {}
         for tenant_id in sorted({credentials_tenant(each) for each in named}):
             kept = await self._credentials.tenant(tenant_id)
-            versions |= {(tenant_id, row.name): row.version for row in kept.rows}
+            versions |= {(tenant_id, row.name): f"{row.credential_id}.{row.version}" for row in kept.rows}
         self.stored, self._versions, self._generations = stored, versions, generations
 
     def _put_in_force(self) -> None:
@@ -116,19 +118,22 @@ class FollowIntegrations:
         self._use([self._effective(each, before) for each in (*declared.values(), *both)])
 
     def _effective(self, integration: Integration, before: dict[Place, _Known]) -> Integration:
-        """With a version that is another one when its secrets are, so that its connector is opened anew."""
-        place, secrets = place_of(integration), self._secrets_of(integration)
-        known = before.get(place)
-        bumps = 0 if known is None else known.bumps
-        if known is not None and known.secrets != secrets:
-            bumps += 1
-        self._known[place] = _Known(integration, secrets, bumps)
-        return replace(integration, version=integration.version + bumps) if bumps else integration
-
-    def _secrets_of(self, integration: Integration) -> object:
+        """With a version for all it is made of, secrets included: another one closes its connector,
+        and nothing that was kept of its results is given again. The same on every instance, and never that
+        of another integration which had this name before."""
+        place = place_of(integration)
+        secrets, known = self.declared.secrets.get(place, {}), before.get(place)
+        turned = known is not None and known.secrets != secrets
+        turns = (0 if known is None else known.turns) + turned
+        self._known[place] = _Known(secrets, turns)
         tenant_id = credentials_tenant(integration)
-        named = {name: self._versions.get((tenant_id, name)) for name in integration.credentials.values()}
-        return named, dict(self.declared.secrets.get(place_of(integration), {}))
+        named = [
+            (field, name, self._versions.get((tenant_id, name), ""))
+            for field, name in sorted(integration.credentials.items())
+        ]
+        made_of = repr((integration.created_at_us, integration.version, named, turns))
+        digest = blake2b(made_of.encode(), digest_size=_VERSION_BYTES).digest()
+        return replace(integration, version=int.from_bytes(digest, "big"))
 
 
 def credentials_tenant(integration: Integration) -> str:

@@ -28,6 +28,8 @@ _BY_GRAMMAR: Final = words(
     """
 )
 """Functions that the grammar itself puts there, always of `pg_catalog`."""
+_COLUMNS_OF_FUNCTIONS: Final = frozenset({"key", "value", "ordinality"})
+"""Of those that return more than one thing. No function has such a name."""
 _VALUES: Final = frozenset(
     f"SVFOP_{name}{n}"
     for name in ("CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
@@ -83,6 +85,7 @@ def read_as_postgres(text: str, policy: SqlPolicy) -> Reading:
     nodes = list(_walk(statements[0]))
     for node in nodes:
         _check(node, policy)
+    _check_fields(nodes)
     return _reading(nodes, policy)
 
 
@@ -124,6 +127,36 @@ def _check(node: Any, policy: SqlPolicy) -> None:
         _check_function([part.sval for part in node.funcname], policy)
     elif kind == "CommonTableExpr" and (node.search_clause or node.cycle_clause):
         raise _refused("SEARCH or CYCLE")
+
+
+def _check_fields(nodes: list[Any]) -> None:
+    """`(x).name`, and `x.name` where x is what a function in FROM returns: a field or column of it, or else
+    PostgreSQL calls the function `name` with x."""
+    columns: dict[str, set[str]] = {}
+    for node in nodes:
+        if type(node).__name__ == "RangeFunction":
+            name, own = _columns_of(node)
+            columns[name] = columns.get(name, own) & own
+    for node in nodes:
+        if type(node).__name__ == "A_Indirection":
+            if any(type(step).__name__ == "String" for step in node.indirection):
+                raise _refused("a field of an expression, such as (x).name")
+            continue
+        if type(node).__name__ != "ColumnRef":
+            continue
+        *before, last = (getattr(field, "sval", None) for field in node.fields)
+        for owner in before:
+            if owner in columns and last is not None and last not in columns[owner]:
+                raise _refused(f"{owner[:80]}.{last[:80]}: {owner[:80]} has no such column for sure")
+
+
+def _columns_of(node: Any) -> tuple[str, set[str]]:
+    """The name of a function in FROM, and the columns it has for sure."""
+    function = node.functions[0][0]
+    called = function.funcname[-1].sval if type(function).__name__ == "FuncCall" else ""
+    name = node.alias.aliasname if node.alias else called
+    given = {column.sval for column in (node.alias.colnames or ())} if node.alias else set()
+    return name, given | {name} | _COLUMNS_OF_FUNCTIONS
 
 
 def _check_function(names: list[str], policy: SqlPolicy) -> None:

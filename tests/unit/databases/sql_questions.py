@@ -53,6 +53,9 @@ OF_POSTGRES = [
     "SELECT p.id, l.n FROM people p LEFT JOIN LATERAL (SELECT p.id * 2 AS n) l ON true ORDER BY p.id",
     "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n FROM t",
     "SELECT g.n, n * 2 FROM generate_series(1, 3) AS g(n)",
+    "SELECT e.key, e.value FROM jsonb_each('{\"a\": 1}'::jsonb) AS e",
+    "SELECT u.u, u.ordinality FROM unnest(ARRAY['x', 'y']) WITH ORDINALITY AS u",
+    "SELECT people.*, q.name FROM people, people AS q WHERE q.id = people.id ORDER BY people.id",
     "SELECT '{\"a\": {\"b\": 1}}'::jsonb -> 'a' ->> 'b', '{\"a\": 1}'::jsonb @> '{\"a\": 1}'",
     "SELECT substring(name FROM 1 FOR 2), position('a' IN name), trim(both 'A' FROM name), "
     "left(name, 1) FROM people ORDER BY id",

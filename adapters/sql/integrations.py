@@ -13,6 +13,7 @@ from adapters.sql.integration_tables import (
     integrations,
 )
 from adapters.sql.outbox import tell
+from adapters.sql.tool_pin_tables import integration_pin_turns, integration_tool_pins
 from adapters.sql.upserts import insert_into
 from application.events.changes import integration_found, integration_switched
 from application.ports.integrations import HealthLog, IntegrationStore
@@ -23,7 +24,11 @@ from domain.errors import Conflict, IntegrationExists, InvalidConfiguration, Not
 _ROWS = integrations.c
 _CHECKS = integration_health_checks.c
 _CLAIMS = integration_health_claims.c
-_OF_ONE = (integrations, integration_health_checks, integration_health_claims)
+_OF_ONE = (
+    integrations,
+    *(integration_health_checks, integration_health_claims),
+    *(integration_tool_pins, integration_pin_turns),
+)
 
 
 class SqlIntegrationStore(IntegrationStore):

@@ -9,9 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.database import Database
 from adapters.sql.integration_tables import integration_health_checks, integration_health_claims
+from adapters.sql.ledger_tables import outbox
 from adapters.sql.schema import api_keys, metadata
 from adapters.sql.session_tables import login_sessions
 from adapters.sql.tenant_tables import projects, roles, tenancy_generations, tenants
+from adapters.sql.tool_pin_tables import integration_pin_turns, integration_tool_pins
 from application.ports.tenants import StoredTenant, TenantStore
 from domain.errors import Conflict
 from domain.tenancy.tenant import Tenant, TenantState
@@ -22,6 +24,8 @@ _MICROSECOND = timedelta(microseconds=1)
 GO_WITH_IT: Final = frozenset(
     {"tenants", "projects", "roles", "api_keys", "login_sessions"}
     | {"integration_health_checks", "integration_health_claims"}
+    | {"integration_tool_pins", "integration_pin_turns"}
+    | {"outbox"}
 )
 """Tables whose rows go with a tenant; of keys those that let nobody in any more."""
 STAYS: Final = ("audit_", "vault_manifests")
@@ -73,7 +77,8 @@ class SqlTenantStore(TenantStore):
             left = _left(connection, tenant_id, us(at) or 0)
             if not left:
                 health = (integration_health_checks, integration_health_claims)
-                for table in (api_keys, login_sessions, projects, roles, *health, tenants):
+                pins = (integration_tool_pins, integration_pin_turns)
+                for table in (api_keys, login_sessions, projects, roles, *health, *pins, outbox, tenants):
                     connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
                 count_up(connection, "tenants")
                 count_up(connection, "roles")

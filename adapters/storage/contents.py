@@ -53,7 +53,7 @@ def _shown(content: bytes, content_type: str, form: str) -> Mapping[str, Any]:
     essence = content_type.partition(";")[0].strip().lower()
     if form == "json" or (form == "auto" and (essence == "application/json" or essence.endswith("+json"))):
         try:
-            return {"content": json.loads(content, parse_constant=_no_number), "encoding": "json"}
+            return {"content": _json(content), "encoding": "json"}
         except (ValueError, RecursionError):
             if form == "json":
                 raise ToolFailed("the object is no JSON", details={"status": 422}) from None
@@ -79,6 +79,15 @@ def content_bytes(content: Any, encoding: str) -> bytes:
         return content.encode() if encoding == "text" else base64.b64decode(content, validate=True)
     except ValueError:
         raise InvalidParameters(f"{param}: it is no {encoding}", param=param) from None
+
+
+def _json(content: bytes) -> Any:
+    """Raises ValueError, RecursionError for what no answer of ours could hold."""
+    text = content.decode("utf-8-sig")
+    value = json.loads(text, parse_constant=_no_number)
+    if "\\ud" in text.lower():  # half of a pair is no text
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _no_number(name: str) -> NoReturn:

@@ -109,7 +109,7 @@ def tools_of(policy: StoragePolicy, features: StoreFeatures) -> tuple[Tool, ...]
     if StorageOperation.READ in allowed:
         found += _reading()
     if StorageOperation.WRITE in allowed:
-        found += _writing()
+        found += _writing() + _resuming()
         if StorageOperation.READ in allowed:
             found.append(_copying())
     if StorageOperation.DELETE in allowed:
@@ -176,7 +176,6 @@ def _reading() -> list[Tool]:
 
 
 def _writing() -> list[Tool]:
-    begun = {"key": _KEY, "upload_id": _UPLOAD_ID}
     content = {"description": "Text, base64, or for the encoding json any value."}
     encoding = {"enum": ["text", "base64", "json"], "default": "text"}
     return [
@@ -198,6 +197,12 @@ def _writing() -> list[Tool]:
             destructive=True,
             takes_body=True,
         ),
+    ]
+
+
+def _resuming() -> list[Tool]:
+    begun = {"key": _KEY, "upload_id": _UPLOAD_ID}
+    return [
         Tool(
             name=BEGIN,
             description="Begins an upload in parts, which can be taken up after an interruption.",

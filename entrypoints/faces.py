@@ -265,7 +265,12 @@ def _cache_routes(container: Container, asked_about: AskedAbout) -> CacheRoutes:
 
 def _credential_routes(door: Door, container: Container, live: LiveConfiguration) -> list[Route]:
     vaulting = container.vaulting()
-    manage = vaulting.manage(lambda: live.settings, container.integrating().follow.used_by)
+    integrations, webhooks = container.integrating().follow, container.webhooking().book
+
+    def used_by(tenant_id: str, name: str) -> str | None:
+        return integrations.used_by(tenant_id, name) or webhooks.used_by(tenant_id, name)
+
+    manage = vaulting.manage(lambda: live.settings, used_by)
     return credential_routes(door, manage, vaulting.rotate)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from application.ports.webhooks import EndpointStore
+from application.webhooks.secrets import FIELD, name_of
 from domain.webhooks.endpoint import Endpoint, EndpointState
 
 REFRESH_EVERY_S: Final = 0.5
@@ -27,6 +28,13 @@ class WebhookBook:
 
     def find(self, endpoint_id: str) -> Endpoint | None:
         return self._known.get(endpoint_id)
+
+    def used_by(self, tenant_id: str, credential: str) -> str | None:
+        """The endpoint that signs with this credential; None: none does."""
+        endpoint = self._known.get(credential.removesuffix(f".{FIELD}"))
+        if endpoint is None or endpoint.tenant_id != tenant_id or credential != name_of(endpoint.endpoint_id):
+            return None
+        return f"the webhook endpoint {endpoint.endpoint_id}"
 
     async def refresh(self) -> None:
         """Raises StoreUnavailable; what was known before holds."""

@@ -265,6 +265,32 @@ def test_nothing_is_sent_to_where_nobody_may_connect(client: httpx.Client, url: 
     assert dead["outcome"] in ("egress", "dns") and dead["status"] is None
 
 
+def test_the_secret_of_an_endpoint_is_no_credential_to_delete(
+    client: httpx.Client, receiver: WebhookReceiver
+) -> None:
+    made = subscribed(client, receiver, "/kept")
+    name = f"{made['endpoint_id']}.signing"
+    (row,) = (
+        each for each in client.get("/api/v1/credentials").json()["credentials"] if each["name"] == name
+    )
+
+    refused = client.delete(f"/api/v1/credentials/{row['credential_id']}")
+    client.delete(f"{ROOT}/{made['endpoint_id']}")
+
+    assert refused.status_code == 409 and made["endpoint_id"] in refused.text
+    assert name not in {each["name"] for each in client.get("/api/v1/credentials").json()["credentials"]}
+
+
+def test_a_peer_that_speaks_no_tls_is_told_as_such(client: httpx.Client, receiver: WebhookReceiver) -> None:
+    url = receiver.url("/plain").replace("http://", "https://")
+    made = client.post(ROOT, json={"url": url, "events": ["webhook.test"]}).json()
+    tried(client, made["endpoint_id"])
+
+    (dead,) = until(lambda: log_of(client, made["endpoint_id"], state="dead"))
+
+    assert dead["outcome"] == "tls"
+
+
 def test_figures_are_on_the_metrics_page(client: httpx.Client, receiver: WebhookReceiver) -> None:
     made = subscribed(client, receiver, "/counted")
     tried(client, made["endpoint_id"])

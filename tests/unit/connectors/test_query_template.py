@@ -136,7 +136,9 @@ def test_a_template_with_a_list_is_taken_where_lists_are_values() -> None:
 SQL_PIECES = st.lists(
     st.one_of(
         st.sampled_from("'\"`[]#\\%?1x;é \n"),
-        st.sampled_from([":a", "::b", ":=", "$$", "$t$", "E'", "q'[", "]'", "--", "/*", "*/", "N'", "U&'", "@v"]),
+        st.sampled_from(
+            [":a", "::b", ":=", "$$", "$t$", "E'", "q'[", "]'", "--", "/*", "*/", "N'", "U&'", "@v"]
+        ),
     ),
     max_size=30,
 ).map("".join)

@@ -6,6 +6,7 @@ from contracts.http.error_answers import admin_errors
 from contracts.http.operations import json_answer, operation, query_parameter
 from contracts.http.words import (
     Schema,
+    anything,
     array,
     boolean,
     closed,
@@ -119,7 +120,7 @@ EVENT_PATHS: dict[str, Any] = {
                     "description": "Frames with `id` (the place), `event` (the name) and `data` (the event, "
                     "as in a webhook). Comments and frames with an `id` alone are signs of life. `end` says "
                     "why the stream ends: come back with `Last-Event-ID`, and nothing is missed.",
-                    "content": {"text/event-stream": {"schema": text()}},
+                    "content": {"text/event-stream": {"schema": anything("Server-sent events.")}},
                 },
                 **admin_errors(400, 503),
             },

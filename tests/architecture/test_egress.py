@@ -61,6 +61,7 @@ NOBODY_ELSE_STEERS = {
     "entrypoints/cli/api_client.py": "a command asks the server its user names",
     "entrypoints/cli/batch_client.py": "the same",
     "entrypoints/cli/demo.py": "a command asks the simulator its user names",
+    "entrypoints/cli/events.py": "a command asks the server its user names",
     "entrypoints/cli/issuer_client.py": "a command asks the issuer of the server its user names",
     "entrypoints/cli/privacy_users.py": "a command asks the server its user names",
     "entrypoints/cli/tls_connection.py": "a command asks the server its user names",

@@ -7,6 +7,7 @@ import asyncio
 import binascii
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -42,7 +43,8 @@ PATH: Final = "/api/v1/integrations/{integration_id}/objects/{key:path}"
 OCTETS: Final = "application/octet-stream"
 UPLOAD_IDLE_TIMEOUT_S: Final = 30.0
 UPLOADS_MAX: Final = 32
-"""At once, in one process: each holds a few parts in memory."""
+UPLOADS_PER_TENANT_MAX: Final = 8
+"""At once, in one process: each holds a few parts in memory, and its sender may be slow."""
 RETRY_AFTER_S: Final = 2.0
 _RANGE: Final = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 _DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
@@ -66,24 +68,33 @@ class _Objects:
     def __init__(self, gate: LlmGate, execute: ExecuteTool) -> None:
         self._gate = gate
         self._execute = execute
-        self._uploads = 0
+        self._uploads: Counter[str] = Counter()
 
     async def put(self, request: Request, by: Principal) -> Response:
         only_parameters(request)
         refuse_encoded(request)
-        if self._uploads >= UPLOADS_MAX:
-            raise Overloaded(f"{UPLOADS_MAX} objects are being uploaded already", retry_after_s=RETRY_AFTER_S)
         asked = _asked(request, "upload_object", written(request))
-        self._uploads += 1
+        self._take(by.tenant_id)
         try:
             answer = await self._execute.upload(
                 by, asked, _body(request), _declared(request), request_id=self._gate.ids.next("req")
             )
         finally:
-            self._uploads -= 1
+            self._uploads[by.tenant_id] -= 1
+            if not self._uploads[by.tenant_id]:
+                del self._uploads[by.tenant_id]
         response = Response(answer.result, media_type="application/json")
         response.raw_headers.extend(answer_headers(answer.job, self._gate.clock.monotonic()))
         return response
+
+    def _take(self, tenant_id: str) -> None:
+        if self._uploads[tenant_id] >= UPLOADS_PER_TENANT_MAX or self._uploads.total() >= UPLOADS_MAX:
+            raise Overloaded(
+                f"as many objects are being uploaded as may be at once ({UPLOADS_PER_TENANT_MAX} of a tenant, "
+                f"{UPLOADS_MAX} in all)",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self._uploads[tenant_id] += 1
 
     async def get(self, request: Request, by: Principal) -> Response:
         only_parameters(request, "version_id")

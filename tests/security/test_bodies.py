@@ -90,6 +90,8 @@ def test_what_is_too_large_is_413(owner: httpx.Client, operation: Operation) -> 
 
     if operation.path in ("/v1/files", "/api/v1/cache/warm"):
         pytest.skip("files are as large as their quota; lines are counted one by one")
+    if operation.path.endswith("/objects/{key}"):
+        pytest.skip("objects are as large as their integration says")
     for content in (body, pieces()):
         try:
             answer = owner.request(

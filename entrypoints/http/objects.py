@@ -90,7 +90,7 @@ class _Objects:
     def _take(self, tenant_id: str) -> None:
         if self._uploads[tenant_id] >= UPLOADS_PER_TENANT_MAX or self._uploads.total() >= UPLOADS_MAX:
             raise Overloaded(
-                f"as many objects are being uploaded as may be at once ({UPLOADS_PER_TENANT_MAX} of a tenant, "
+                f"as many objects are uploaded as may be at once ({UPLOADS_PER_TENANT_MAX} of a tenant, "
                 f"{UPLOADS_MAX} in all)",
                 retry_after_s=RETRY_AFTER_S,
             )

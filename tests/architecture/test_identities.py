@@ -30,6 +30,7 @@ READ_BY = {
     "media.py",
     "objects.py",
     "responses_resources.py",
+    "server.py",
     "tools.py",
 }
 HEADERS = {b"x-interchange-user-id", b"x-interchange-agent-id"}
@@ -66,5 +67,10 @@ def test_their_headers_are_read_by_one_function_for_callers_that_are_known() -> 
 
 
 def test_whatever_is_sent_or_explained_is_checked_first() -> None:
-    for way_in in (AnswerLlmRequest.begin, AskedAbout.read, StoredResponses._read_by):
+    for way_in in (
+        AnswerLlmRequest.begin,
+        AnswerLlmRequest.take_slot,
+        AskedAbout.read,
+        StoredResponses._read_by,
+    ):
         assert "speak_for(" in inspect.getsource(way_in)

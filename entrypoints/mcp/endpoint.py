@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from application.ports.wire import OPENAI_CHAT
-from application.tools.execute import ExecuteTool
+from application.tools.execute import PERMISSION, ExecuteTool
 from application.tools.list_tools import ListTools
 from domain.errors import Forbidden, InterchangeError, InvalidRequest, Overloaded, Unauthenticated
 from entrypoints.http.asgi import CallerLeft, Message, Receive, Scope, Send, drain, read_body, respond
@@ -61,6 +61,8 @@ class McpEndpoint:
         try:
             self._check_origin(call)
             by = await gate.entrance.admit(scope, call.headers)
+            if not by.may(PERMISSION):
+                raise Forbidden(f"the role {by.role!r} may not do this (needs {PERMISSION})")
             unread = False
             body = await read_body(receive, call.headers, min(gate.body_bytes_max, BODY_BYTES_MAX))
         except CallerLeft:

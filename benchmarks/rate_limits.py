@@ -1,10 +1,12 @@
 """Rate limits under load: real processes over one real Redis, which is restarted in the middle.
 
     python -m benchmarks.rate_limits --seconds 20
+    python -m benchmarks.rate_limits --servers
 
 Three instances with two workers each ask for more than their common limit lets through. Every admission is
 logged with the machine's one monotonic clock; afterwards every window is checked, and how much of the limit
-was used while Redis was there. Then what admitting costs a process that need not ask, per request.
+was used while Redis was there. Then what admitting costs a process that need not ask, per request. With
+`--servers`, the same is asked of whole servers (`rate_limit_servers.py`).
 """
 
 import argparse
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from adapters.memory.rate_limits import InMemoryRateLimits
 from adapters.redis.connection import RedisConnection
@@ -25,10 +27,12 @@ from adapters.system.clock import SystemClock
 from application.job import Attribution, Job
 from application.limit_book import LimitBook
 from application.limit_exchange import LimitExchange
-from application.use_cases.answer_llm_request import NO_PLAN
+from benchmarks.rate_limit_servers import Offer
+from benchmarks.rate_limit_servers import run as run_servers
 from domain.errors import RateLimited, StoreUnavailable
 from domain.limits.limit import LimitTerms, make_limit
 from domain.llm.request import LlmRequest, Operation
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route
 from domain.tenancy.principal import Principal
@@ -41,14 +45,6 @@ ROUTE: Final = Route(name="assistant", targets=())
 _WHO: Final = Principal(
     tenant_id="acme", key_id="k1", key_name="k1", role="agent", permissions=frozenset({"llm.call"})
 )
-
-
-class Offered(NamedTuple):
-    """A limit per minute, and how many times as much is asked for."""
-
-    requests: int
-    burst: int
-    load: float
 
 
 def new_job(clock: SystemClock) -> Job:
@@ -72,7 +68,7 @@ def new_book(store: RedisRateLimits | InMemoryRateLimits, holder: str, *terms: L
     return book
 
 
-async def work(url: str, offered: Offered, seconds: float, seed: int) -> tuple[int, list[int]]:
+async def work(url: str, offered: Offer, seconds: float, seed: int) -> tuple[int, list[int]]:
     """One worker: how often it asked, and when each request was let through, in nanoseconds."""
     redis = RedisConnection([url])
     terms = LimitTerms(
@@ -111,7 +107,7 @@ async def work(url: str, offered: Offered, seconds: float, seed: int) -> tuple[i
     return asked, admitted
 
 
-def most_above(admitted: list[int], offered: Offered) -> float:
+def most_above(admitted: list[int], offered: Offer) -> float:
     """How many requests the worst of all windows has above `burst + rate * w`; up to 0 the limit held."""
     rate = offered.requests / 60e9
     worst, lowest = float("-inf"), float("inf")
@@ -135,7 +131,7 @@ def whole_for_long(url: str) -> None:
     asyncio.run(put())
 
 
-def run(offered: Offered, seconds: float, directory: Path, *, restart: bool) -> bool:
+def run(offered: Offer, seconds: float, directory: Path, *, restart: bool) -> bool:
     """One storm; whether the limit held and was used."""
     server = RedisServer(required_server(), directory / f"redis-{offered.requests}-{restart}")
     command = (sys.executable, "-m", "benchmarks.rate_limits", "--worker")
@@ -216,15 +212,21 @@ def cost(requests: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument(
+        "--servers", action="store_true", help="three servers of two workers, and nothing else"
+    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
         url, offered, seconds, seed = json.loads(given.worker)
-        print(json.dumps(asyncio.run(work(url, Offered(*offered), seconds, seed))))
+        print(json.dumps(asyncio.run(work(url, Offer(*offered), seconds, seed))))
         return
+    if given.servers:
+        held_by_servers = run_servers(Offer(6000, 600, 2.0), given.seconds, whole_for_long)
+        raise SystemExit(0 if held_by_servers else 1)
     cost(20_000)
-    storms = [(Offered(6000, 600, 2.0), False), (Offered(24_000, 2400, 1.5), False)]
-    storms += [(Offered(6000, 600, 3.0), True), (Offered(600, 100, 5.0), True)]
+    storms = [(Offer(6000, 600, 2.0), False), (Offer(24_000, 2400, 1.5), False)]
+    storms += [(Offer(6000, 600, 3.0), True), (Offer(600, 100, 5.0), True)]
     with tempfile.TemporaryDirectory() as directory:
         held = [run(offered, given.seconds, Path(directory), restart=restart) for offered, restart in storms]
     raise SystemExit(0 if all(held) else 1)

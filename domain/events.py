@@ -17,6 +17,7 @@ PROVIDER_BREAKER_CLOSED: Final = "provider.breaker_closed"
 INTEGRATION_BREAKER_OPENED: Final = "integration.breaker_opened"
 INTEGRATION_BREAKER_CLOSED: Final = "integration.breaker_closed"
 INTEGRATION_STATE_CHANGED: Final = "integration.state_changed"
+INTEGRATION_TOOLS_CHANGED: Final = "integration.tools_changed"
 WEBHOOK_ENDPOINT_DISABLED: Final = "webhook.endpoint_disabled"
 WEBHOOK_DELIVERY_DEAD: Final = "webhook.delivery_dead"
 WEBHOOK_TEST: Final = "webhook.test"
@@ -37,6 +38,7 @@ TOPICS: Final[tuple[str, ...]] = (
     INTEGRATION_BREAKER_OPENED,
     INTEGRATION_BREAKER_CLOSED,
     INTEGRATION_STATE_CHANGED,
+    INTEGRATION_TOOLS_CHANGED,
     WEBHOOK_ENDPOINT_DISABLED,
     WEBHOOK_DELIVERY_DEAD,
     WEBHOOK_TEST,

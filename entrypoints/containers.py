@@ -60,7 +60,7 @@ from entrypoints.erasing_opening import EveryonesStores, open_erasing
 from entrypoints.eventing import Eventing
 from entrypoints.guarding import make_guarding
 from entrypoints.guardrails import make_guardrails
-from entrypoints.integrations_opening import open_integrating
+from entrypoints.integrations_opening import open_integrating, tool_pins
 from entrypoints.limits_opening import open_limiting
 from entrypoints.money import Money
 from entrypoints.privacy import make_privacy
@@ -237,6 +237,7 @@ class Container(StoreContainer):
             file_secrets,
         ),
         kinds=connector_kinds,
+        pins=providers.Singleton(tool_pins, StoreContainer.database),
         schemas=providers.Singleton(schemas),
         pipeline=answer_llm_request,
         places=StoreContainer.places,

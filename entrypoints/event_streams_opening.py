@@ -18,6 +18,7 @@ from application.events.expiring import TellExpiring
 from application.events.interest import EVERYBODY, Interest, Subscription, Subscriptions
 from application.events.passing_on import PassOn
 from application.events.tail import EventTail
+from application.events.tools import TellToolsChanged
 from application.events.writing import EventWriter, epoch_us
 from application.ports.event_listeners import EventListeners
 from application.ports.system import Clock, IdFactory
@@ -51,6 +52,7 @@ def open_eventing(stores: StoreContainer, settings: Settings, redis: RedisConnec
         verify=VerifyInbound(stores.vaulting().vault.open, SqlSeenMessages(scoped), clock),
         breakers=BreakerWatch(outbox, clock, ids),
         expiring=TellExpiring(SqlExpiringKeys(database), outbox, clock),
+        tools=TellToolsChanged(outbox, clock),
         pass_on=None if stream is None else _pass_on(stream, redis, events, database, clock, ids),
     )
 

@@ -11,6 +11,8 @@ from application.events.expiring import TellExpiring
 from application.events.interest import LOOK_EVERY_S, Interest
 from application.events.passing_on import PassOn
 from application.events.tail import EventTail
+from application.events.tools import LOOK_EVERY_S as TOOLS_LOOK_EVERY_S
+from application.events.tools import TellToolsChanged
 from application.events.writing import EventWriter
 from application.ports.telemetry import Gauge
 from application.runtime import Runtime
@@ -34,6 +36,7 @@ class Eventing:
     verify: VerifyInbound
     breakers: BreakerWatch
     expiring: TellExpiring
+    tools: TellToolsChanged
     pass_on: PassOn | None
 
     async def start(
@@ -43,10 +46,12 @@ class Eventing:
         stack.callback(self.listen.end)
         self.breakers.add_source(partial(provider_breakers, runtime))
         self.breakers.add_source(partial(integration_breakers, book))
+        book.on_tools_changed = self.tools.note
         await in_any_case(self.interest.refresh)
         tasks.start("event subscriptions", partial(every, LOOK_EVERY_S, self.interest.refresh))
         tasks.start("event tail", self.tail.run)
         tasks.start("breaker events", self.breakers.run)
+        tasks.start("tool events", partial(every, TOOLS_LOOK_EVERY_S, self.tools.tell))
         tasks.start("expiring keys", partial(every, EXPIRING_LOOK_EVERY_S, self.expiring.look))
         if self.pass_on is not None:
             tasks.start("events to redis", self.pass_on.run)
@@ -79,10 +84,10 @@ class Eventing:
 
 
 def provider_breakers(runtime: Runtime) -> Iterable[Watched]:
-    """Those of all targets there are."""
+    """Those of all targets there are; of what a tenant has alone, that tenant is told."""
     table, live = runtime.snapshot
     for target in table.targets:
-        yield Watched(None, target.provider, target.id, live.targets[target.index].breaker)
+        yield Watched(target.tenant_id or None, target.provider, target.id, live.targets[target.index].breaker)
 
 
 def integration_breakers(book: IntegrationBook) -> Iterable[Watched]:

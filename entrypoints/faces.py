@@ -50,6 +50,7 @@ from entrypoints.http.guard import Door, may_see
 from entrypoints.http.guardrails import guardrail_routes
 from entrypoints.http.health import HealthSources, health_routes, metrics_route
 from entrypoints.http.inbound_webhooks import inbound_webhook_routes
+from entrypoints.http.integration_tools import integration_tool_routes
 from entrypoints.http.integrations import integration_routes
 from entrypoints.http.kept_responses import KeptResponsesEndpoint
 from entrypoints.http.keys import key_routes
@@ -73,6 +74,7 @@ from entrypoints.http.tenants import project_routes, tenant_routes
 from entrypoints.http.tools import EXECUTE, ToolEndpoint, tool_routes
 from entrypoints.http.usage import usage_routes
 from entrypoints.http.webhooks import webhook_routes
+from entrypoints.integrating import Integrating
 from entrypoints.jobs.listener_tls import listener_gauges
 from entrypoints.limiting import limit_gauges, managed_limits
 from entrypoints.live import LiveConfiguration
@@ -154,7 +156,7 @@ def make_faces(container: Container, live: LiveConfiguration) -> Faces:
             *key_routes(use_cases.door, access.keys, access.page, budgeting.create_key),
             *privacy_routes(use_cases.door, CheckPrivacy(container.privacy(), container.runtime())),
             *subject_routes(use_cases.door, container.erasing().export, container.erasing().erase),
-            *integration_routes(use_cases.door, container.integrating().managing(lambda: live.loaded)),
+            *_integration_routes(use_cases.door, container.integrating(), live),
             *tool_routes(use_cases.door, container.tooling().tools),
             *object_routes(use_cases.door, gate, container.tooling().execute),
             *guardrail_routes(use_cases.door, _check_guardrails(container)),
@@ -272,6 +274,14 @@ def _credential_routes(door: Door, container: Container, live: LiveConfiguration
 
     manage = vaulting.manage(lambda: live.settings, used_by)
     return credential_routes(door, manage, vaulting.rotate)
+
+
+def _integration_routes(door: Door, integrating: Integrating, live: LiveConfiguration) -> list[Route]:
+    manage = integrating.managing(lambda: live.loaded)
+    return [
+        *integration_routes(door, manage),
+        *integration_tool_routes(door, integrating.accepting(manage)),
+    ]
 
 
 def _event_routes(door: Door, eventing: Eventing, settings: Settings) -> list[Route]:

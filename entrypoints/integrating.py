@@ -23,6 +23,7 @@ from application.use_cases.follow_integrations import (
     place_of,
 )
 from application.use_cases.manage_integrations import IntegrationKeeping, ManageIntegrations
+from application.use_cases.manage_tool_pins import ManageToolPins
 from application.use_cases.watch_integrations import WatchIntegrations
 from application.vault import Vault
 from domain.connectors.health import HealthCheck
@@ -74,7 +75,13 @@ class Integrating:
             secrets=IntegrationSecrets(self.vault),
             clock=self.clock,
             keeping=keeping,
+            pins=self.tooling.pins,
         )
+
+    def accepting(self, manage: ManageIntegrations) -> ManageToolPins:
+        """What routes call for tools of upstream servers."""
+        tooling = self.tooling
+        return ManageToolPins(manage, tooling.book, tooling.pins, self.clock, self.follow.refresh)
 
     def prepare(self, settings: Settings) -> DeclaredIntegrations:
         """What another file declares, checked. Raises ProvisioningError."""
@@ -112,6 +119,15 @@ class Integrating:
                 for entry, labels, metrics, check in shown
                 if check is not None and check.latency_ms is not None
                 if "latency" in metrics and _active(entry)
+            ),
+        )
+        yield Gauge(
+            "interchange_integration_tools_withheld",
+            "Tools of an upstream MCP server that are not what was accepted, as this process saw them last.",
+            tuple(
+                (labels, len(entry.verdict.withheld))
+                for entry, labels, _, _ in shown
+                if entry.looked and _active(entry)
             ),
         )
         for what, text in (

@@ -4,8 +4,10 @@ from random import Random
 
 from adapters.sql.database import Database
 from adapters.sql.integrations import SqlHealthLog, SqlIntegrationStore
+from adapters.sql.tool_pins import SqlToolPins
 from application.ports.integrations import IntegrationStore
 from application.ports.system import Clock
+from application.ports.tool_pins import ToolPins
 from application.tools.declared import FileSecrets
 from application.tools.health_board import HealthBoard
 from application.use_cases.follow_integrations import FollowIntegrations
@@ -18,6 +20,11 @@ from entrypoints.tooling import Tooling
 def integration_store(database: Database) -> IntegrationStore:
     """What commands look into."""
     return SqlIntegrationStore(database)
+
+
+def tool_pins(database: Database) -> ToolPins:
+    """What tools of upstream servers were accepted as, for every tenant."""
+    return SqlToolPins(database)
 
 
 def open_integrating(
@@ -39,7 +46,9 @@ def open_integrating(
         store=SqlIntegrationStore(scoped),
         health=health,
         board=board,
-        follow=FollowIntegrations(SqlIntegrationStore(database), vault.store, secrets, book.use),
+        follow=FollowIntegrations(
+            SqlIntegrationStore(database), vault.store, secrets, book.use, tooling.pins
+        ),
         watch=WatchIntegrations(book, health, board, clock, chance.random),
         vault=vault,
         clock=clock,

@@ -9,6 +9,7 @@ from application.inspection import Inspector
 from application.places import Places
 from application.ports.parameter_schemas import ParameterSchemas
 from application.ports.system import Clock
+from application.ports.tool_pins import ToolPins
 from application.ports.wire import TOOLS
 from application.privacy.inspecting import PrivacyInspector
 from application.rate_limits import RateLimits
@@ -28,6 +29,7 @@ class Tooling:
     kinds: ConnectorKinds
     opening: OpeningDeclared
     book: IntegrationBook
+    pins: ToolPins
     execute: ExecuteTool
     tools: ListTools
     schemas: ParameterSchemas
@@ -40,6 +42,7 @@ class Tooling:
 def make_tooling(
     opening: OpeningDeclared,
     kinds: ConnectorKinds,
+    pins: ToolPins,
     schemas: ParameterSchemas,
     pipeline: AnswerLlmRequest,
     places: Places,
@@ -51,7 +54,7 @@ def make_tooling(
     cache: AnswerCache,
 ) -> Tooling:
     """Those of a serving process."""
-    book = IntegrationBook(opening, clock)
+    book = IntegrationBook(opening, clock, pins=pins)
     execute = ExecuteTool(
         book=book,
         pipeline=pipeline,
@@ -66,5 +69,11 @@ def make_tooling(
         status_of=lambda error: status_of(error, TOOLS),
     )
     return Tooling(
-        kinds=kinds, opening=opening, book=book, execute=execute, tools=ListTools(book), schemas=schemas
+        kinds=kinds,
+        opening=opening,
+        book=book,
+        pins=pins,
+        execute=execute,
+        tools=ListTools(book),
+        schemas=schemas,
     )

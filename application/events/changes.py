@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Final
 
 from application.events.writing import epoch_us, event_of, moment_text
 from application.ports.outbox import OutboxEvent
 from domain.connectors.health import HealthCheck
 from domain.connectors.integration import INSTALLATION, Integration
+from domain.connectors.tool_pins import PinVerdict
 from domain.events import (
     AGENT_RELEASED,
     AGENT_STOPPED,
@@ -15,6 +17,7 @@ from domain.events import (
     INTEGRATION_BREAKER_CLOSED,
     INTEGRATION_BREAKER_OPENED,
     INTEGRATION_STATE_CHANGED,
+    INTEGRATION_TOOLS_CHANGED,
     KEY_CREATED,
     KEY_EXPIRING,
     KEY_REVOKED,
@@ -26,6 +29,7 @@ from domain.guards.stop import Stop
 from domain.tenancy.key import KeyRecord
 from domain.tenancy.role import OPERATOR_TENANT
 
+_DAY_US: Final = 86_400_000_000
 _SHOWN_OF_STOPPED: Final = ("agent_id", "key_id", "workflow_id", "route")
 """Users and their sessions are not told: they may have to be forgotten, wherever the event went."""
 
@@ -155,6 +159,23 @@ def _integration_changed(
     key = f"{INTEGRATION_STATE_CHANGED}:{tenant_id}:{integration_id}:{change['aspect']}:{at_us}"
     data = {"integration_id": integration_id, **change}
     return event_of(INTEGRATION_STATE_CHANGED, owner, key, data, at_us)
+
+
+def integration_tools_changed(of: Integration, verdict: PinVerdict, at_us: int) -> OutboxEvent:
+    """Tools of an upstream server are not what was accepted; told once a day for what they say, whoever of
+    many instances saw it."""
+    owner = OPERATOR_TENANT if of.tenant_id == INSTALLATION else of.tenant_id
+    said = repr(sorted(verdict.withheld_digests.items()))
+    digest = blake2b(said.encode(), digest_size=16).hexdigest()
+    key = f"{INTEGRATION_TOOLS_CHANGED}:{of.tenant_id}:{of.integration_id}:{digest}:{at_us // _DAY_US}"
+    data = {
+        "integration_id": of.integration_id,
+        "changed": list(verdict.changed),
+        "new": list(verdict.new),
+        "gone": list(verdict.gone),
+        "digests": dict(verdict.withheld_digests),
+    }
+    return event_of(INTEGRATION_TOOLS_CHANGED, owner, key, data, at_us)
 
 
 def audit_checkpoint(note: str, at: datetime, *, origin: str, size: int, root_sha256: str) -> OutboxEvent:

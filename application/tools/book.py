@@ -9,11 +9,12 @@ from application.ports.connector import Connector
 from application.ports.system import Clock
 from application.ports.tool_pins import ToolPin, ToolPins
 from application.tools.bulkhead import Bulkhead
+from application.tools.pinning import accepted_of, verdict_of
 from application.tools.ways import ToolWay, tool_way
 from domain.connectors.integration import INSTALLATION, Integration, IntegrationKind, IntegrationState
 from domain.connectors.terms import IntegrationTerms, integration_terms
 from domain.connectors.tool import TOOLS_PER_INTEGRATION_MAX, Tool
-from domain.connectors.tool_pins import NOTHING_USABLE, PinVerdict, judge, pins_of
+from domain.connectors.tool_pins import NOTHING_USABLE, PinVerdict
 from domain.errors import IntegrationUnavailable, InterchangeError, NotFound, ToolFailed
 from domain.resilience.breaker import BreakerState, CircuitBreaker
 from domain.tenancy.patterns import matches_any
@@ -81,12 +82,15 @@ class Open:
     def judged(self, pins: Mapping[str, ToolPin]) -> PinVerdict:
         """Holds its tools against what was accepted; from now on only those are used."""
         self.pins, self.looked = pins, True
-        digests = {name: pin.digest for name, pin in pins.items()}
         # What is offered is what was judged: its server may tell something else a moment later.
         self._judged = listed = () if self.connector is None else tuple(self.connector.tools)
-        allow_new = self.integration.configuration.get("new_tools") == "allow"
-        self.verdict = judge(digests, listed, allow_new=allow_new)
+        self.verdict = verdict_of(self.integration, pins, listed)
         return self.verdict
+
+    @property
+    def told(self) -> Sequence[Tool]:
+        """Its tools as they were judged, usable or not."""
+        return self._judged
 
     def begin(self) -> None:
         """A call uses its connector, until `end`."""
@@ -167,6 +171,13 @@ class IntegrationBook:
         """Everybody's, for those who watch over them."""
         return list(self._entries.values())
 
+    def at(self, integration: Integration) -> Open:
+        """The one that stands for it now, whoever asks. Raises NotFound."""
+        entry = self._entries.get((integration.tenant_id, integration.integration_id))
+        if entry is None:
+            raise NotFound(f"no integration {integration.integration_id!r}", param="integration_id")
+        return entry
+
     def visible(self, by: Principal) -> list[Open]:
         """What a caller may reach, by name: its tenant's own come before those for everybody."""
         found: dict[str, Open] = {}
@@ -234,16 +245,16 @@ class IntegrationBook:
         first is accepted. Raises IntegrationUnavailable, ToolFailed, StoreUnavailable."""
         connector = await self.ready(entry)
         await connector.discover()
-        if self._pins is None:
+        return await self.hold(entry)
+
+    async def hold(self, entry: Open) -> PinVerdict:
+        """Holds what its server said last against what was accepted. Raises StoreUnavailable."""
+        if self._pins is None or entry.connector is None:
             return entry.verdict
-        tenant_id, before = entry.integration.tenant_id, entry.verdict.withheld
-        pins = await self._pins.of(tenant_id, entry.name)
-        if not pins and connector.tools:
-            now_us = int(self._clock.utc_now().timestamp() * 1e6)
-            first = {name: ToolPin(digest, now_us, "") for name, digest in pins_of(connector.tools).items()}
-            pins = await self._pins.accept(tenant_id, entry.name, first, only_first=True)
+        tenant_id, before = entry.integration.tenant_id, entry.verdict.withheld_digests
+        pins = await accepted_of(self._pins, entry.integration, entry.connector.tools, self._clock)
         verdict = entry.judged(pins)
-        if verdict.withheld and verdict.withheld != before:
+        if verdict.withheld and verdict.withheld_digests != before:
             log.warning(
                 "integration %s of tenant %s: %d of its tools are not what was accepted and are withheld",
                 entry.name,

@@ -1,13 +1,14 @@
 """Looks whether an integration can be reached, and says so in the words of whoever asked."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from application.ports.connector import Connector
 from application.ports.system import Clock
 from domain.connectors.health import Seen
 from domain.connectors.integration import Integration
+from domain.connectors.tool import Tool
 from domain.errors import EgressRefused, IntegrationUnavailable, InterchangeError, InvalidConfiguration
 from domain.vault.secret import SecretBytes
 
@@ -16,10 +17,13 @@ CLOSE_TIMEOUT_S: Final = 5.0
 
 
 class Reached(NamedTuple):
-    """What a check came to. `facts` are what the other side told, such as its version."""
+    """What a check came to. `facts` are what the other side told, such as its version; `tools` are those the
+    connector has since. `complaint`: why somebody should look at it all the same."""
 
     latency_ms: float
     facts: Mapping[str, Any]
+    tools: Sequence[Tool] = ()
+    complaint: str = ""
 
 
 class OpensConnectors(Protocol):
@@ -45,7 +49,7 @@ async def reach(connector: Connector, name: str, clock: Clock) -> Reached:
         raise
     except InterchangeError as error:
         raise IntegrationUnavailable(f"integration {name!r} cannot be used: {error.message}") from error
-    return Reached((clock.monotonic() - began_s) * 1000.0, facts)
+    return Reached((clock.monotonic() - began_s) * 1000.0, facts, connector.tools)
 
 
 async def reach_anew(
@@ -74,7 +78,7 @@ async def attempted(reaching: Awaitable[Reached], clock: Clock) -> Attempt:
         reached = await reaching
     except InterchangeError as error:
         return Attempt(Seen((clock.monotonic() - began_s) * 1000.0, error.message), error=error)
-    return Attempt(Seen(reached.latency_ms), reached)
+    return Attempt(Seen(reached.latency_ms, complaint=reached.complaint), reached)
 
 
 async def _within(closing: Awaitable[None], timeout_s: float) -> None:

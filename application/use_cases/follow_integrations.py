@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from application.ports.integrations import IntegrationStore
+from application.ports.tool_pins import ToolPins
 from application.ports.vault import CredentialStore
 from application.tools.declared import DeclaredIntegrations, FileSecrets, Place
 from domain.connectors.integration import INSTALLATION, Integration
@@ -54,15 +55,23 @@ class FollowIntegrations:
     """Belongs to one event loop. `use` is told all of them whenever one changed."""
 
     def __init__(
-        self, store: IntegrationStore, credentials: CredentialStore, secrets: FileSecrets, use: Use
+        self,
+        store: IntegrationStore,
+        credentials: CredentialStore,
+        secrets: FileSecrets,
+        use: Use,
+        pins: ToolPins | None = None,
     ) -> None:
+        """`pins` of upstream servers: what somebody accepts is followed like any other change."""
+        self._pins = pins
         self._store = store
         self._credentials = credentials
         self._secrets = secrets
         self._use = use
-        self._generations: tuple[int, int] | None = None
+        self._generations: tuple[int, int, int] | None = None
         self._known: dict[Place, _Known] = {}
         self._versions: dict[tuple[str, str], str] = {}
+        self._accepted: Mapping[Place, int] = {}
         self.declared: DeclaredIntegrations = NOTHING_DECLARED
         self.stored: tuple[Integration, ...] = ()
 
@@ -96,8 +105,9 @@ class FollowIntegrations:
                     return f"integrations.{integration.integration_id}.authentication.{field}"
         return None
 
-    async def _asked(self) -> tuple[int, int]:
-        return await self._store.generation(), await self._credentials.generation()
+    async def _asked(self) -> tuple[int, int, int]:
+        accepted = 0 if self._pins is None else await self._pins.generation()
+        return await self._store.generation(), await self._credentials.generation(), accepted
 
     async def _read(self) -> None:
         # Asked before the rows are read: a change in between is seen next time, never missed.
@@ -108,7 +118,9 @@ class FollowIntegrations:
         for tenant_id in sorted({credentials_tenant(each) for each in named}):
             kept = await self._credentials.tenant(tenant_id)
             versions |= {(tenant_id, row.name): f"{row.credential_id}.{row.version}" for row in kept.rows}
+        accepted = {} if self._pins is None else await self._pins.turns()
         self.stored, self._versions, self._generations = stored, versions, generations
+        self._accepted = accepted
 
     def _put_in_force(self) -> None:
         self._secrets.use(self.declared.secrets)
@@ -131,7 +143,8 @@ class FollowIntegrations:
             (field, name, self._versions.get((tenant_id, name), ""))
             for field, name in sorted(integration.credentials.items())
         ]
-        made_of = repr((integration.created_at_us, integration.version, named, turns))
+        accepted = self._accepted.get(place, 0)
+        made_of = repr((integration.created_at_us, integration.version, named, turns, accepted))
         digest = blake2b(made_of.encode(), digest_size=_VERSION_BYTES).digest()
         return replace(integration, version=int.from_bytes(digest, "big"))
 

@@ -12,10 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from application.ports.integrations import HealthLog, IntegrationStore
 from application.ports.system import Clock
+from application.ports.tool_pins import ToolPins
 from application.tools.forms import Asked, TermsCheck, in_configuration, read_form
 from application.tools.health_board import HealthBoard
 from application.tools.keeping_secrets import IntegrationSecrets, own_name, own_names
 from application.tools.kinds import ConnectorKinds
+from application.tools.pinning import complaint_of
 from application.tools.reaching import OpensConnectors, Reached, attempted, reach_anew
 from domain.connectors.health import HealthCheck, HealthState, Seen, judged
 from domain.connectors.integration import (
@@ -86,7 +88,10 @@ class ManageIntegrations:
         secrets: IntegrationSecrets,
         clock: Clock,
         keeping: IntegrationKeeping,
+        pins: ToolPins | None = None,
     ) -> None:
+        """`pins` are of tools of upstream servers."""
+        self._pins = pins
         self._store = store
         self._health = health
         self._board = board
@@ -207,6 +212,8 @@ class ManageIntegrations:
         await self._secrets.take_out(known.tenant_id, own_names(known))
         if not await self._store.delete(known.tenant_id, integration_id):
             raise _unknown(integration_id)
+        if self._pins is not None:
+            await self._pins.forget(known.tenant_id, integration_id)
         await self._tell()
         return IntegrationRecord(known)
 
@@ -219,7 +226,7 @@ class ManageIntegrations:
         integration = (await self._found(by, integration_id, tenant_id, OPERATE)).integration
         place = (integration.tenant_id, integration_id)
         before = await self._board.known(*place)
-        attempt = await attempted(self._reach(integration, {}), self._clock)
+        attempt = await attempted(self._reached(integration), self._clock)
         check = judged(place, attempt.seen, before, self._now_us())
         await self._board.note(integration, check)
         if attempt.reached is None:
@@ -280,9 +287,17 @@ class ManageIntegrations:
         with in_configuration():
             return await reach_anew(self._opening, integration, given, self._clock)
 
+    async def _reached(self, integration: Integration) -> Reached:
+        reached = await self._reach(integration, {})
+        return reached._replace(complaint=await self._complaint(integration, reached))
+
+    async def _complaint(self, integration: Integration, reached: Reached) -> str:
+        return await complaint_of(self._pins, integration, reached.tools, self._clock)
+
     async def _note_reached(self, integration: Integration, reached: Reached) -> None:
         place = (integration.tenant_id, integration.integration_id)
-        check = judged(place, Seen(reached.latency_ms), None, self._now_us())
+        seen = Seen(reached.latency_ms, complaint=await self._complaint(integration, reached))
+        check = judged(place, seen, None, self._now_us())
         await self._board.note(integration, check)
 
     async def _refuse_known(self, tenant_id: str, integration_id: str) -> None:
@@ -299,6 +314,12 @@ class ManageIntegrations:
         if record.integration.declared:
             raise self._owned_by_file(record.integration)
         return record.integration
+
+    async def found(
+        self, by: Principal, integration_id: str, tenant_id: str | None, permission: str
+    ) -> Integration:
+        """One that a caller may do something with. Raises as `one`."""
+        return (await self._found(by, integration_id, tenant_id, permission)).integration
 
     async def _found(
         self, by: Principal, integration_id: str, tenant_id: str | None, permission: str

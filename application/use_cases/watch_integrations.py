@@ -13,11 +13,17 @@ from application.ports.integrations import HealthLog
 from application.ports.system import Clock
 from application.tools.book import IntegrationBook, Open
 from application.tools.health_board import HealthBoard
-from application.tools.reaching import Reached, attempted, reach
+from application.tools.pinning import complaint
+from application.tools.reaching import CHECK_TIMEOUT_S, Reached, attempted, reach
 from domain.connectors.health import KEPT_DAYS, KEPT_MAX, HealthCheck, judged
 from domain.connectors.integration import IntegrationState
 from domain.connectors.monitoring import CONFIRM_AFTER_S, Monitoring, monitoring_of
-from domain.errors import IntegrationUnavailable, InvalidConfiguration, StoreUnavailable
+from domain.errors import (
+    IntegrationUnavailable,
+    InterchangeError,
+    InvalidConfiguration,
+    StoreUnavailable,
+)
 
 log = logging.getLogger("interchange")
 
@@ -120,6 +126,7 @@ class WatchIntegrations:
         until_us = now_us + int(claimed_s * 1e6)
         if not confirming and not await self._health.claim(*place, now_us=now_us, until_us=until_us):
             await self._hear(place)
+            await self._look_at_tools(entry)
             return False
         before = await self._hear(place)
         attempt = await attempted(self._reach(entry), self._clock)
@@ -142,9 +149,29 @@ class WatchIntegrations:
             raise IntegrationUnavailable(f"integration {entry.name!r} could not be opened in time") from None
         entry.begin()
         try:
-            return await reach(connector, entry.name, self._clock)
+            reached = await reach(connector, entry.name, self._clock)
         finally:
             entry.end()
+        if not entry.pinned:
+            return reached
+        try:
+            return reached._replace(complaint=complaint(await self._book.hold(entry)))
+        except StoreUnavailable as error:
+            log.warning("tools of integration %s are not held against anything: %s", entry.name, error)
+            return reached
+
+    async def _look_at_tools(self, entry: Open) -> None:
+        """Each instance uses what it saw itself, so each has to see what changed; whether it can be reached
+        is another's business this time."""
+        if not entry.pinned:
+            return
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S + CHECK_TIMEOUT_S):
+                await self._book.look(entry)
+        except StoreUnavailable:
+            raise
+        except (InterchangeError, TimeoutError) as error:
+            log.info("tools of integration %s could not be looked at: %s", entry.name, error)
 
     async def _tidy(self) -> None:
         now_s = self._clock.monotonic()

@@ -21,6 +21,7 @@ from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.guardrail_paths import GUARDRAIL_PATHS, GUARDRAIL_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
 from contracts.http.integration_paths import INTEGRATION_PATHS, INTEGRATION_SCHEMAS
+from contracts.http.integration_tool_paths import INTEGRATION_TOOL_PATHS, INTEGRATION_TOOL_SCHEMAS
 from contracts.http.key_paths import KEY_PATHS, KEY_SCHEMAS
 from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
@@ -108,6 +109,7 @@ def openapi_document() -> dict[str, Any]:
                     **PRIVACY_SCHEMAS,
                     **GUARDRAIL_SCHEMAS,
                     **INTEGRATION_SCHEMAS,
+                    **INTEGRATION_TOOL_SCHEMAS,
                     **TOOL_SCHEMAS,
                     **SUBJECT_SCHEMAS,
                     **CACHE_SCHEMAS,
@@ -148,6 +150,7 @@ def _paths() -> dict[str, Any]:
         **PRIVACY_PATHS,
         **GUARDRAIL_PATHS,
         **INTEGRATION_PATHS,
+        **INTEGRATION_TOOL_PATHS,
         **TOOL_PATHS,
         **SUBJECT_PATHS,
         **CACHE_PATHS,

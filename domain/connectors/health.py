@@ -17,7 +17,7 @@ ERROR_CHARS_MAX: Final = 500
 class HealthState(StrEnum):
     HEALTHY = "healthy"
     DEGRADED = "degraded"
-    """It answers slowly, or failed once."""
+    """It answers slowly, failed once, or says what nobody accepted yet."""
     UNHEALTHY = "unhealthy"
     MAINTENANCE = "maintenance"
     """Its owner paused it; nobody looks."""
@@ -41,18 +41,22 @@ class HealthCheck(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What one attempt to reach an integration came to; `error` empty: it answered."""
+    """What one attempt to reach an integration came to; `error` empty: it answered. `complaint`: it answered,
+    and somebody should still look at it."""
 
     latency_ms: float
     error: str = ""
+    complaint: str = ""
 
 
 def judged(place: tuple[str, str], seen: Seen, before: HealthCheck | None, checked_at_us: int) -> HealthCheck:
     """The check that follows `before`, of the integration `(tenant_id, integration_id)`."""
     tenant_id, integration_id = place
     if not seen.error:
-        state = HealthState.DEGRADED if seen.latency_ms > SLOW_MS else HealthState.HEALTHY
-        return HealthCheck(tenant_id, integration_id, checked_at_us, state, seen.latency_ms)
+        degraded = seen.latency_ms > SLOW_MS or seen.complaint
+        state = HealthState.DEGRADED if degraded else HealthState.HEALTHY
+        said = seen.complaint[:ERROR_CHARS_MAX]
+        return HealthCheck(tenant_id, integration_id, checked_at_us, state, seen.latency_ms, said)
     was_up = before is not None and (before.up or before.failures > 0)
     failures = 1 if before is None else before.failures + 1
     blip = was_up and failures <= FAILURES_TOLERATED

@@ -16,16 +16,22 @@ _DEPTH_MAX = 64
 
 class PinVerdict(NamedTuple):
     """Names of tools. `usable` may be called; `changed` and `new` wait to be accepted; `gone` are pinned and
-    not there any more."""
+    not there any more. `digests` are of all that are there."""
 
     usable: frozenset[str]
     changed: tuple[str, ...]
     new: tuple[str, ...]
     gone: tuple[str, ...]
+    digests: Mapping[str, str] = {}
 
     @property
     def withheld(self) -> tuple[str, ...]:
         return (*self.changed, *self.new)
+
+    @property
+    def withheld_digests(self) -> Mapping[str, str]:
+        """Of what waits to be accepted: another one where it says something else by now."""
+        return {name: self.digests[name] for name in self.withheld}
 
 
 NOTHING_USABLE = PinVerdict(frozenset(), (), (), ())
@@ -44,21 +50,21 @@ def judge(pins: Mapping[str, str], tools: Iterable[Tool], *, allow_new: bool) ->
     usable: set[str] = set()
     changed: list[str] = []
     new: list[str] = []
-    there: set[str] = set()
+    there: dict[str, str] = {}
     for tool in tools:
-        there.add(tool.name)
+        digest = there[tool.name] = fingerprint(tool)
         pinned = pins.get(tool.name)
         if pinned is None:
             if allow_new and pins:
                 usable.add(tool.name)
             else:
                 new.append(tool.name)
-        elif pinned == fingerprint(tool):
+        elif pinned == digest:
             usable.add(tool.name)
         else:
             changed.append(tool.name)
     gone = tuple(sorted(name for name in pins if name not in there))
-    return PinVerdict(frozenset(usable), tuple(sorted(changed)), tuple(sorted(new)), gone)
+    return PinVerdict(frozenset(usable), tuple(sorted(changed)), tuple(sorted(new)), gone, there)
 
 
 def pins_of(tools: Iterable[Tool]) -> dict[str, str]:

@@ -106,6 +106,8 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "integrations enable": _OPERATES_INTEGRATIONS,
     "integrations disable": _OPERATES_INTEGRATIONS,
     "integrations maintenance": _OPERATES_INTEGRATIONS,
+    "tools pins": _SEES_INTEGRATIONS,
+    "tools accept": _OPERATES_INTEGRATIONS,
     "tools list": Access(Works.SERVER, "tools.read"),
     "tools show": Access(Works.SERVER, "tools.read"),
     "tools call": Access(Works.SERVER, "tools.execute"),

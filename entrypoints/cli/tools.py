@@ -12,6 +12,7 @@ import click
 
 from entrypoints.cli.api_client import ApiClient, connect, server_options
 from entrypoints.cli.configured import config_option
+from entrypoints.cli.tool_pins import accept, pins
 
 PATH: Final = "/api/v1/tools"
 TIMEOUT_S: Final = 30
@@ -24,6 +25,10 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print the s
 @click.group(name="tools")
 def tools() -> None:
     """Tools of integrations: which there are, and calling one."""
+
+
+tools.add_command(pins)
+tools.add_command(accept)
 
 
 @tools.command("list")

@@ -50,6 +50,7 @@ ACTIONS: Final[Mapping[RouteKey, str]] = {
     ("POST", "/api/v1/integrations/{integration_id}/enable"): "integrations.enable",
     ("POST", "/api/v1/integrations/{integration_id}/disable"): "integrations.disable",
     ("POST", "/api/v1/integrations/{integration_id}/maintenance"): "integrations.maintenance",
+    ("POST", "/api/v1/integrations/{integration_id}/tools/accept"): "integrations.accept_tools",
     ("POST", "/api/v1/webhooks"): "webhooks.create",
     ("PUT", "/api/v1/webhooks/{endpoint_id}"): "webhooks.update",
     ("DELETE", "/api/v1/webhooks/{endpoint_id}"): "webhooks.delete",

@@ -70,6 +70,8 @@ ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/api/v1/integrations/{integration_id}/disable"): "integrations.operate",
     ("POST", "/api/v1/integrations/{integration_id}/maintenance"): "integrations.operate",
     ("GET", "/api/v1/integrations/{integration_id}/health"): "integrations.read",
+    ("GET", "/api/v1/integrations/{integration_id}/tools"): "integrations.read",
+    ("POST", "/api/v1/integrations/{integration_id}/tools/accept"): "integrations.operate",
     ("GET", "/api/v1/integrations/{integration_id}/objects/{key:path}"): "tools.execute",
     ("PUT", "/api/v1/integrations/{integration_id}/objects/{key:path}"): "tools.execute",
     ("DELETE", "/api/v1/integrations/{integration_id}/objects/{key:path}"): "tools.execute",

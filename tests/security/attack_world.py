@@ -74,6 +74,7 @@ BODIES: Final[dict[str, Any]] = {
     "CacheInvalidation": {"kind": "tag", "value": NOBODY},
     "CacheWarmLines": {"model": _MODEL, "messages": _WORDS},
     "ToolExecution": {"tool_name": "t", "integration_id": NOBODY},
+    "AcceptTools": {"tools": [NOBODY]},
     "NewIntegration": {
         "integration_id": "made",
         "type": "storage",

@@ -104,6 +104,8 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
     ("GET", _ONE): (Hidden(path="/api/v1/integrations/<integration>"),),
     ("PUT", _ONE): (Hidden(path="/api/v1/integrations/<integration>", body=_CHANGED),),
     ("DELETE", _ONE): (Hidden(path="/api/v1/integrations/<integration>"),),
+    ("GET", f"{_ONE}/tools"): (Hidden(path="/api/v1/integrations/<integration>/tools"),),
+    ("POST", f"{_ONE}/tools/accept"): (Hidden(path="/api/v1/integrations/<integration>/tools/accept"),),
     ("GET", f"{_ONE}/health"): (Hidden(path="/api/v1/integrations/<integration>/health"),),
     **{
         ("POST", f"{_ONE}/{act}"): (Hidden(path=f"/api/v1/integrations/<integration>/{act}"),)

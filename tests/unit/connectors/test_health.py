@@ -10,7 +10,8 @@ from domain.errors import InvalidConfiguration
 
 PLACE = ("acme", "box")
 SEEN = st.one_of(
-    st.builds(Seen, st.floats(0, 20_000)), st.builds(Seen, st.floats(0, 20_000), st.just("no route"))
+    st.builds(Seen, st.floats(0, 20_000), st.just(""), st.sampled_from(["", "tools changed"])),
+    st.builds(Seen, st.floats(0, 20_000), st.just("no route"), st.just("")),
 )
 
 
@@ -31,8 +32,9 @@ def test_two_failures_in_a_row_are_a_fact_and_one_success_ends_them(seen: list[S
             assert check.latency_ms is None
             assert check.up == (check.failures == 1 and before is not None)
         else:
-            assert (check.failures, check.error) == (0, "")
-            assert check.state is (HealthState.DEGRADED if each.latency_ms > SLOW_MS else HealthState.HEALTHY)
+            assert (check.failures, check.error) == (0, each.complaint)
+            degraded = each.latency_ms > SLOW_MS or each.complaint
+            assert check.state is (HealthState.DEGRADED if degraded else HealthState.HEALTHY)
 
 
 def test_the_first_look_at_something_dead_finds_it_unhealthy() -> None:

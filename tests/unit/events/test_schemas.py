@@ -23,6 +23,7 @@ from contracts.ports.usage import attempt, usage_event
 from domain.analytics.event import AttemptEvent, RequestEvent
 from domain.connectors.health import HealthCheck, HealthState
 from domain.connectors.integration import Integration, IntegrationKind
+from domain.connectors.tool_pins import PinVerdict
 from domain.events import TOPICS
 from domain.guards.stop import StopCause, StopSubject
 from domain.webhooks.envelope import event_id
@@ -55,6 +56,11 @@ TOLD = [
     changes.integration_switched("disabled", replace(ORDERS, updated_by="")),
     changes.integration_found(
         "healthy", HealthCheck("*", "orders", 7, HealthState.UNHEALTHY, None, "x" * 600)
+    ),
+    changes.integration_tools_changed(
+        ORDERS,
+        PinVerdict(frozenset(), ("a",), ("b",), ("c",), {"a": "0" * 64, "b": "1" * 64, "d": "2" * 64}),
+        7,
     ),
     changes.audit_checkpoint("note\n", NOW, origin="interchange/x", size=3, root_sha256="ab" * 32),
 ]

@@ -94,6 +94,7 @@ lock: ## Write the lock files anew (needs the network)
 	$(VENV)-lock/bin/uv pip compile requirements/clients.in $(CLIENTS_LOCK_OPTIONS) -o requirements/clients.lock
 	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 	cd tests/oidc && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	cd tests/azurite && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
 # One version each, which the page of clients names.

@@ -26,7 +26,12 @@ MEBIBYTE: Final = 1024 * 1024
 READ_BYTES_MAX: Final = 8 * MEBIBYTE
 """Of an object that comes as JSON: base64 makes it a third longer."""
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+GOOGLE_TOKENS: Final = "https://oauth2.googleapis.com/token"
+_CONTAINER: Final = re.compile(r"\$root|[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_GCS_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
+_TYPES: Final = frozenset({"access_key", "ambient", "account_key", "sas", "service_account", "none"})
+"""Of authentication: where a field of one is wrong, its path names it too."""
 
 
 class Section(BaseModel):
@@ -112,6 +117,67 @@ class S3Configuration(StorageConfiguration):
         return self
 
 
+class AccountKey(Section):
+    """Signs everything the account allows; the only one that makes presigned addresses."""
+
+    type: Literal["account_key"]
+    account_key: SecretStr | None = None
+
+
+class SharedAccessSignature(Section):
+    """What a SAS allows, until it expires."""
+
+    type: Literal["sas"]
+    sas_token: SecretStr | None = None
+
+
+class AzureConfiguration(StorageConfiguration):
+    """`azure://container/prefix`. `service_url`: of a server that is not Azure, or in another cloud of it.
+    `versions`: whether the account keeps them. `presigned_writing`: addresses for writing may be made,
+    although a SAS holds neither the type nor the size of what comes."""
+
+    authentication: Annotated[AccountKey | SharedAccessSignature, Field(discriminator="type")]
+    account: Annotated[str, Field(pattern=r"^[a-z0-9]{3,24}$")]
+    service_url: Annotated[str, Field(max_length=500)] | None = None
+    versions: bool = False
+    presigned_writing: bool = False
+
+    def checked(self) -> "AzureConfiguration":
+        """Raises InvalidConfiguration."""
+        if not _CONTAINER.fullmatch(self.place.name) or "--" in self.place.name:
+            raise InvalidConfiguration("endpoint must be like azure://container/prefix", param="endpoint")
+        if self.service_url is not None:
+            # Where the account is no part of the host, it is the path.
+            _checked_url(self.service_url.removesuffix("/").removesuffix(f"/{self.account}"), "service_url")
+        return self
+
+
+class ServiceAccount(Section):
+    """`key` is the key file of a service account, as Google made it."""
+
+    type: Literal["service_account"]
+    key: SecretStr | None = None
+
+
+class GcsConfiguration(StorageConfiguration):
+    """`gs://bucket/prefix`. `service_url` and `token_url`: of a server that is not Google."""
+
+    authentication: Annotated[ServiceAccount | NoAuthentication, Field(discriminator="type")]
+    service_url: Annotated[str, Field(max_length=500)] = "https://storage.googleapis.com"
+    token_url: Annotated[str, Field(max_length=500)] = GOOGLE_TOKENS
+
+    def checked(self) -> "GcsConfiguration":
+        """Raises InvalidConfiguration."""
+        if not _GCS_BUCKET.fullmatch(self.place.name):
+            raise InvalidConfiguration("endpoint must be like gs://bucket/prefix", param="endpoint")
+        _checked_url(self.service_url, "service_url")
+        parts = urlsplit(self.token_url)
+        _checked_url(f"{parts.scheme}://{parts.netloc}", "token_url")
+        if parts.query or parts.fragment:
+            raise InvalidConfiguration("token_url must have no query", param="token_url")
+        return self
+
+
 class LocalConfiguration(StorageConfiguration):
     """`file:///folder`, below one of the operator's `connectors.folders`."""
 
@@ -163,7 +229,7 @@ def read_as(model: type[StorageConfiguration], configuration: Mapping[str, Any])
         return model.model_validate(own_configuration(configuration))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        path = ".".join(str(step) for step in first["loc"] if step not in ("access_key", "ambient"))
+        path = ".".join(str(step) for step in first["loc"] if step not in _TYPES)
         raise InvalidConfiguration(f"{path or 'configuration'}: {first['msg']}", param=path or None) from None
 
 

@@ -4,8 +4,6 @@ Left alone, it follows redirects wherever they lead and resolves names itself.
 """
 
 import asyncio
-import ipaddress
-import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import lru_cache
@@ -14,10 +12,9 @@ from typing import Any, Final, NamedTuple
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession, get_session
-from aiohttp.abc import AbstractResolver, ResolveResult
 from botocore.exceptions import HTTPClientError
-from yarl import URL
 
+from adapters.storage.guarded_way import GuardedResolver, Unredirected, Way
 from application.ports.connector import AddressGuard
 from domain.errors import IntegrationUnavailable, InterchangeError
 
@@ -25,6 +22,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 60.0
 """Between two bytes; how long a call may take in all, its caller says."""
 _TRIES: Final = 3
+_ELSEWHERE: Final = "the store sends us to another host: the bucket may be in another region (aws_region)"
 
 
 class S3Place(NamedTuple):
@@ -56,71 +54,11 @@ class S3Keys(NamedTuple):
         return f"S3Keys({self.access_key_id})"
 
 
-class _Way:
-    """Which host requests may go to, and whether its addresses are allowed."""
-
-    def __init__(self, guard: AddressGuard) -> None:
-        self._guard = guard
-        self._host = ""
-
-    def lead_to(self, endpoint_url: str) -> None:
-        self._host = (URL(endpoint_url).host or "").lower()
-
-    async def judge(self, url: str) -> None:
-        """Before each request. Raises EgressRefused, IntegrationUnavailable for another host."""
-        parsed = URL(url)
-        host = (parsed.host or "").lower()
-        if host != self._host and not host.endswith(f".{self._host}"):
-            raise IntegrationUnavailable(
-                "the store sends us to another host: the bucket may be in another region (aws_region)"
-            )
-        if _is_literal(host):
-            # aiohttp asks no resolver about these.
-            await self._guard(host, parsed.port or 443)
-
-    async def addresses(self, host: str, port: int) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in await self._guard(host, port)
-        ]
-
-
-class _Resolver(AbstractResolver):
-    def __init__(self, way: _Way) -> None:
-        self._way = way
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        del family
-        return await self._way.addresses(host, port)
-
-    async def close(self) -> None:
-        return None
-
-
-class _Unredirected:
-    """What aiobotocore uses of aiohttp's session."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    async def request(self, method: str, **more: Any) -> Any:
-        return await self._session.request(method, allow_redirects=False, **more)
-
-
 class _GuardedSession(AIOHTTPSession):  # type: ignore[misc]  # the library has no types
-    way: _Way
+    way: Way
 
     async def _get_session(self, proxy_url: str | None) -> Any:
-        return _Unredirected(await super()._get_session(proxy_url))
+        return Unredirected(await super()._get_session(proxy_url))
 
     async def send(self, request: Any) -> Any:
         await self.way.judge(request.url)
@@ -139,7 +77,7 @@ class S3Session:
     def __init__(self, place: S3Place, keys: S3Keys | None, guard: AddressGuard) -> None:
         self._place = place
         self._keys = keys
-        self._way = _Way(guard)
+        self._way = Way(guard, _ELSEWHERE)
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._client: Any = None
@@ -198,7 +136,7 @@ class S3Session:
             ignore_configured_endpoint_urls=True,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            connector_args={"use_dns_cache": False, "resolver": _Resolver(self._way)},
+            connector_args={"use_dns_cache": False, "resolver": GuardedResolver(self._way)},
             http_session_cls=type("GuardedSession", (_GuardedSession,), {"way": self._way}),
             warm_up_loader_caches=True,
             user_agent="interchange",
@@ -217,11 +155,3 @@ def _session(explicit: bool) -> AioSession:
     through a session of its own."""
     del explicit
     return get_session()
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    return True

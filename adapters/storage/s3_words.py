@@ -10,6 +10,7 @@ from typing import Any, Final
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
+from adapters.storage.header_text import heard_text, sent_text
 from adapters.storage.transfer import missing, unmet
 from application.ports.object_store import Checksum, ObjectInfo, Writing
 from domain.errors import (
@@ -47,8 +48,6 @@ _MALFORMED: Final = frozenset(
 _FORBIDDEN: Final = frozenset({"AccessDenied", "403", "AllAccessDisabled", "Forbidden", "InvalidObjectState"})
 _VERSION_GONE: Final = frozenset({"405", "MethodNotAllowed"})
 """What S3 answers about a mark that an object was deleted."""
-_ENCODED_WORD: Final = re.compile(r"=\?utf-8\?([bq])\?([^?]*)\?=", re.IGNORECASE)
-_PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 def code_of(error: ClientError) -> str:
@@ -115,35 +114,16 @@ def _refusal(error: ClientError, what: str) -> InterchangeError:
 
 def sent_metadata(metadata: Mapping[str, str], sha256: str | None) -> dict[str, str]:
     """As headers carry it: what is not plain ASCII as an encoded word of RFC 2047, which S3 itself uses."""
-    sent = {name: _header_value(value) for name, value in metadata.items() if name != SHA256_NAME}
+    sent = {name: sent_text(value) for name, value in metadata.items() if name != SHA256_NAME}
     if sha256 is not None:
         sent[SHA256_NAME] = sha256
     return sent
 
 
-def _header_value(value: str) -> str:
-    if _PLAIN.fullmatch(value) and not _ENCODED_WORD.search(value) and "=?" not in value:
-        return value
-    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
-
-
 def heard_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     return {
-        name.lower(): _ENCODED_WORD.sub(_decoded, value)
-        for name, value in metadata.items()
-        if name.lower() != SHA256_NAME
+        name.lower(): heard_text(value) for name, value in metadata.items() if name.lower() != SHA256_NAME
     }
-
-
-def _decoded(word: re.Match[str]) -> str:
-    form, text = word[1].lower(), word[2]
-    try:
-        if form == "b":
-            return base64.b64decode(text, validate=True).decode()
-        quoted = re.sub(r"=([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), text.replace("_", " "))
-        return quoted.encode("latin-1").decode()
-    except ValueError:
-        return word[0]
 
 
 def described(key: str, answer: Mapping[str, Any], size_bytes: int | None = None) -> ObjectInfo:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from adapters.mcp.configuration import McpConfiguration, OverrideSection
 from adapters.mcp.session import McpSession
@@ -21,6 +22,9 @@ from domain.errors import (
     ToolFailed,
 )
 
+if TYPE_CHECKING:
+    from adapters.mcp.http import TenantHttp
+
 log = logging.getLogger("interchange")
 
 PAGES_MAX: Final = 50
@@ -29,8 +33,28 @@ DESCRIPTION_CHARS_MAX: Final = 4096
 SCHEMA_DEPTH_MAX: Final = 32
 MESSAGE_CHARS_MAX: Final = 500
 _OBJECT: Final[Mapping[str, Any]] = {"type": "object"}
-_SESSION_GONE: Final = frozenset({-32000, -32001, -32003})
-"""Codes of the library for a connection that broke, and a session that its server forgot."""
+_CLOSED: Final = -32000
+"""What the library says of a connection that broke."""
+_LATE: Final = -32001
+"""What the library says when its own time is up, and some servers of a session they do not know."""
+_LATER_S: Final = 5.0
+"""Whoever waits for a call ends it when its time is up; the library's own time comes after that."""
+
+
+_INVALID_REQUEST: Final = -32600
+"""What the library makes of a 404 without words, which is how servers say that they do not know a session."""
+
+T = TypeVar("T")
+
+
+class Again(Enum):
+    """Whether a call that failed may be made on another connection."""
+
+    NEVER = "never"
+    REPEATABLE = "repeatable"
+    """Nobody knows whether it was done."""
+    ALWAYS = "always"
+    """It was not done."""
 
 
 class McpConnector(Connector):
@@ -48,6 +72,7 @@ class McpConnector(Connector):
         self._origin = origin
         self._credential = credential
         self._refused: InterchangeError | None = None
+        self._way: TenantHttp | None = None
         self._session = McpSession(self._open, self._why)
         self._tools: tuple[Tool, ...] = ()
         self._looking = asyncio.Lock()
@@ -60,16 +85,14 @@ class McpConnector(Connector):
         return self._tools
 
     async def execute(self, call: ToolCall) -> ToolOutcome:
-        client = await self._session.client()
+        async def called(client: Any) -> Any:
+            return await client.call_tool(
+                call.tool.name, dict(call.parameters), read_timeout_seconds=call.timeout_s + _LATER_S
+            )
+
         self._running += 1
         try:
-            result = await client.call_tool(
-                call.tool.name, dict(call.parameters), read_timeout_seconds=call.timeout_s
-            )
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - of the library, whose kinds change with its versions
-            raise await self._failed(error, client) from None
+            result = await self._connected(called, repeatable=call.tool.repeatable)
         finally:
             self._running -= 1
         return outcome_of(result)
@@ -83,8 +106,8 @@ class McpConnector(Connector):
         raise InvalidParameters("MCP tools take no body", param="body")
 
     async def check(self) -> Mapping[str, Any]:
-        client = await self._session.client()
         await self.discover()
+        client = await self._session.client()
         info = client.server_info
         said = {"protocol": client.protocol_version, "tools": len(self._tools), "left_out": self.left_out}
         if info is not None:
@@ -93,17 +116,7 @@ class McpConnector(Connector):
 
     async def discover(self) -> bool:
         async with self._looking:
-            client = await self._session.client()
-            try:
-                async with asyncio.timeout(LOOK_TIMEOUT_S):
-                    listed = await self._listed(client)
-            except TimeoutError:
-                await self._session.drop(client)
-                raise IntegrationUnavailable("the MCP server does not list its tools in time") from None
-            except InterchangeError:
-                raise
-            except Exception as error:  # noqa: BLE001 - as in `execute`
-                raise await self._failed(error, client) from None
+            listed = await self._connected(self._listed_in_time, repeatable=True)
             changed = listed != self._tools
             if changed:
                 self._tools = listed
@@ -116,6 +129,34 @@ class McpConnector(Connector):
         await self._session.aclose()
         await self._credential.aclose()
 
+    async def _connected(self, work: Callable[[Any], Awaitable[T]], *, repeatable: bool) -> T:
+        """Done on the connection there is, and once more on another one where that was of no use any more:
+        always what its server did not do, and what is unknown only where it may be done twice."""
+        client = await self._session.client()
+        try:
+            return await work(client)
+        except (asyncio.CancelledError, InterchangeError):
+            raise
+        except Exception as error:  # noqa: BLE001 - of the library, whose kinds change with its versions
+            first, again = await self._failed(error, client)
+        if not (again is Again.ALWAYS or (again is Again.REPEATABLE and repeatable)):
+            raise first
+        client = await self._session.client()
+        try:
+            return await work(client)
+        except (asyncio.CancelledError, InterchangeError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            raise (await self._failed(error, client))[0] from None
+
+    async def _listed_in_time(self, client: Any) -> tuple[Tool, ...]:
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                return await self._listed(client)
+        except TimeoutError:
+            await self._session.drop(client)
+            raise IntegrationUnavailable("the MCP server does not list its tools in time") from None
+
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Any]:
         # Loaded for the first of them: the library takes a second and 30 MB.
@@ -125,7 +166,7 @@ class McpConnector(Connector):
 
         from adapters.mcp.http import TenantHttp
 
-        way = TenantHttp(self._transport, self._origin, self._credential)
+        way = self._way = TenantHttp(self._transport, self._origin, self._credential)
         configuration = self._configuration
         try:
             async with (
@@ -195,14 +236,20 @@ class McpConnector(Connector):
                 return each
         return IntegrationUnavailable(f"the MCP server cannot be reached: {_said(error)}")
 
-    async def _failed(self, error: Exception, client: Any) -> InterchangeError:
+    async def _failed(self, error: Exception, client: Any) -> tuple[InterchangeError, Again]:
         code = getattr(getattr(error, "error", None), "code", None)
-        if not isinstance(code, int) or code in _SESSION_GONE:
+        if isinstance(error, RuntimeError | ValueError):
+            # Its words, not its connection: results that are not what its own schema says, and the like.
+            return ToolFailed(f"the MCP server said what nobody can use: {_said(error)}"), Again.NEVER
+        forgotten = code in (_INVALID_REQUEST, _LATE) and self._way is not None and self._way.forgotten
+        if forgotten or not isinstance(code, int) or code == _CLOSED:
             await self._session.drop(client)
             if self._refused is not None:
-                return self._why(error)
-            return IntegrationUnavailable(f"the connection to the MCP server broke: {_said(error)}")
-        return ToolFailed(f"the MCP server refused: {_said(error)}", details={"mcp_code": code})
+                return self._why(error), Again.NEVER
+            broken = IntegrationUnavailable(f"the connection to the MCP server broke: {_said(error)}")
+            return broken, Again.ALWAYS if forgotten else Again.REPEATABLE
+        refused = ToolFailed(f"the MCP server refused: {_said(error)}", details={"mcp_code": code})
+        return refused, Again.NEVER
 
 
 def outcome_of(result: Any) -> ToolOutcome:

@@ -17,17 +17,21 @@ ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 STREAM_TIMEOUT_S: Final = 3600.0
 _OURS: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "transfer-encoding"})
 _UNAUTHORISED: Final = 401
+_NOT_FOUND: Final = 404
+_SESSION: Final = "mcp-session-id"
 
 
 class TenantHttp(httpx2.AsyncBaseTransport):
     """Sends to one origin and no other; proves who asks right before sending. `refused` keeps the last error
-    that the library would only show as a broken connection."""
+    that the library would only show as a broken connection; `forgotten` says that the server does not know
+    this session any more."""
 
     def __init__(self, transport: HttpTransport, origin: Origin, credential: Credential) -> None:
         self._transport = transport
         self._origin = origin
         self._credential = credential
         self.refused: InterchangeError | None = None
+        self.forgotten = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         endpoint = self._origin.endpoint
@@ -48,6 +52,8 @@ class TenantHttp(httpx2.AsyncBaseTransport):
             if again:
                 answer.close()
                 answer = await self._sent(request, draft)
+        if answer.status == _NOT_FOUND and _SESSION in request.headers:
+            self.forgotten = True
         return httpx2.Response(
             answer.status, headers=answer.headers, stream=_Pieces(answer, request), request=request
         )

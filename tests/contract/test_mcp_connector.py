@@ -11,6 +11,7 @@ from adapters.http.transport import StreamlinedTransport
 from adapters.mcp.kind import McpServers
 from adapters.system.clock import SystemClock
 from application.ports.connector import Connector, Surroundings
+from application.ports.http import HttpTransport
 from domain.connectors.integration import Integration, IntegrationKind
 from domain.connectors.tool import ToolCall
 from domain.errors import IntegrationUnavailable, InvalidConfiguration, ToolFailed
@@ -35,7 +36,7 @@ async def transport() -> AsyncIterator[StreamlinedTransport]:
     await made.aclose()
 
 
-def open_connector(transport: StreamlinedTransport, url: str, token: str = "", **more: Any) -> Connector:
+def open_connector(transport: HttpTransport, url: str, token: str = "", **more: Any) -> Connector:
     authentication = {"type": "bearer"} if token else {"type": "none"}
     integration = Integration(
         tenant_id="acme",
@@ -132,14 +133,55 @@ async def test_what_is_not_there_is_unavailable_and_comes_back(transport: Stream
     await connector.aclose()
 
 
-async def test_a_server_that_was_started_again_is_connected_again(transport: StreamlinedTransport) -> None:
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_after_a_restart_of_its_server_the_next_call_works(
+    transport: StreamlinedTransport, protocol: str
+) -> None:
     with Upstream() as first:
-        connector = open_connector(transport, first.url, protocol="legacy")
+        connector = open_connector(transport, first.url, protocol=protocol)
         await connector.discover()
         double = call(connector, "double", n=2)
     with pytest.raises(IntegrationUnavailable):
         await connector.execute(double)
+    with Upstream(port=first.port) as second:
+        outcome = await connector.execute(double)
+        await connector.discover()
     await connector.aclose()
+
+    assert outcome.value == {"structured": {"doubled": 4}}
+    assert len(second.calls) == 1
+
+
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_what_a_server_forgot_between_two_calls_is_begun_again(
+    transport: StreamlinedTransport, protocol: str
+) -> None:
+    with Upstream() as first:
+        connector = open_connector(transport, first.url, protocol=protocol)
+        await connector.discover()
+        double = call(connector, "double", n=2)  # may not be done twice, and was not done at all
+    with Upstream(port=first.port) as second:
+        outcome = await connector.execute(double)
+    await connector.aclose()
+
+    assert outcome.value == {"structured": {"doubled": 4}}
+    assert len(second.calls) == 1
+
+
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_a_list_is_asked_for_again_on_another_connection(
+    transport: StreamlinedTransport, protocol: str
+) -> None:
+    with Upstream() as first:
+        connector = open_connector(transport, first.url, protocol=protocol)
+        await connector.discover()
+    with Upstream(port=first.port) as second:
+        second.tools["half"] = Tool(name="half", input_schema=NUMBER)
+        changed = await connector.discover()
+    await connector.aclose()
+
+    assert changed
+    assert [tool.name for tool in connector.tools] == ["double", "half"]
 
 
 async def test_names_and_schemas_nobody_can_use_are_left_out(

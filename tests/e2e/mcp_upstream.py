@@ -7,7 +7,9 @@ from typing import Any, Self
 
 import uvicorn
 from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
     ListToolsResult,
@@ -23,10 +25,10 @@ NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 class Upstream:
     """Use as a context manager. `token` is what it wants as bearer; empty: nothing."""
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, token: str = "", port: int = 0) -> None:
         self.tools = {"double": Tool(name="double", description="Doubles n.", input_schema=NUMBER)}
         self.token = token
-        self.cancelled = 0
+        self.begun = self.cancelled = 0
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.page: Callable[[str | None], ListToolsResult] | None = None
         server: Server[Any] = Server(
@@ -42,10 +44,10 @@ class Upstream:
             await app(scope, receive, send)
 
         self._server = uvicorn.Server(
-            uvicorn.Config(authenticated, host="127.0.0.1", port=0, log_level="error")
+            uvicorn.Config(authenticated, host="127.0.0.1", port=port, log_level="error")
         )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self.url = ""
+        self.url, self.port = "", port
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -53,8 +55,8 @@ class Upstream:
             if self._server.started:
                 break
             threading.Event().wait(0.02)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/mcp"
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/mcp"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,8 +71,11 @@ class Upstream:
 
     async def _call(self, _context: Any, params: CallToolRequestParams) -> CallToolResult:
         arguments = params.arguments or {}
+        if params.name not in self.tools:
+            raise MCPError(code=INVALID_PARAMS, message="no such tool")
         self.calls.append((params.name, arguments))
         if params.name == "hang":
+            self.begun += 1
             try:
                 await asyncio.sleep(30)
             except asyncio.CancelledError:

@@ -4,6 +4,7 @@ The library of the protocol takes a second to load and 30 MB to keep, so it is l
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
@@ -12,16 +13,20 @@ from application.ports.wire import OPENAI_CHAT
 from application.tools.execute import PERMISSION, ExecuteTool
 from application.tools.list_tools import ListTools
 from domain.errors import Forbidden, InterchangeError, InvalidRequest, Overloaded, Unauthenticated
+from entrypoints.http.addresses import client_address
 from entrypoints.http.asgi import CallerLeft, Message, Receive, Scope, Send, drain, read_body, respond
 from entrypoints.http.callers import Call, read_headers
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.errors import render_error
 from entrypoints.http.llm import LlmGate
 from entrypoints.mcp.caller import CALLER, McpCaller
+from entrypoints.mcp.running import RunningCalls
 
 PATH: Final = "/mcp"
 READY_WITHIN_S: Final = 15.0
 BODY_BYTES_MAX: Final = 8 * 1024 * 1024
+NOTICE_BYTES_MAX: Final = 64 * 1024
+CANCELLED: Final = b"notifications/cancelled"
 
 Handle = Callable[[Scope, Receive, Send], Any]
 
@@ -38,6 +43,7 @@ class McpEndpoint:
         self._tools = tools
         self._origins = origins
         self._handle: Handle | None = None
+        self._running = RunningCalls()
         self._wanted = asyncio.Event()
         self._ready = asyncio.Event()
 
@@ -45,7 +51,8 @@ class McpEndpoint:
         """Serves until cancelled; whoever owns it may start it again when it failed."""
         await self._wanted.wait()
         serving = await asyncio.to_thread(_load)
-        async with serving(self._execute, self._tools, self._gate.ids, BODY_BYTES_MAX) as handle:
+        made = serving(self._execute, self._tools, self._gate.ids, self._running, BODY_BYTES_MAX)
+        async with made as handle:
             self._handle = handle
             self._ready.set()
             try:
@@ -77,7 +84,9 @@ class McpEndpoint:
                 headers.append((b"www-authenticate", b'Bearer realm="interchange"'))
             await respond(send, status, headers, said)
             return
-        await self._serve(McpCaller(by, call), body, request_id, scope, receive, send)
+        caller = McpCaller(by, call, client_address(scope))
+        self._end_what_was_cancelled(caller, body)
+        await self._serve(caller, body, request_id, scope, receive, send)
 
     async def _serve(
         self, caller: McpCaller, body: bytes, request_id: str, scope: Scope, receive: Receive, send: Send
@@ -103,6 +112,21 @@ class McpEndpoint:
             CALLER.reset(token)
             watch.stop()
             self._gate.running.discard(task)
+
+    def _end_what_was_cancelled(self, caller: McpCaller, body: bytes) -> None:
+        """The library knows no call of another message; what is no such wish is answered by it."""
+        if len(body) > NOTICE_BYTES_MAX or CANCELLED not in body:
+            return
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(said, dict) or said.get("method") != CANCELLED.decode() or "id" in said:
+            return
+        params = said.get("params")
+        whose = caller.whose(params.get("requestId")) if isinstance(params, dict) else None
+        if whose is not None:
+            self._running.end(whose)
 
     def _check_origin(self, call: Call) -> None:
         """A page that somebody lured its visitor to must not call what listens on its machine."""

@@ -3,6 +3,7 @@
 Without sessions: each request stands alone, so any worker of any instance answers it.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,19 +28,22 @@ from mcp_types import (
 
 from application.ports.system import IdFactory
 from application.tools.book import Open
-from application.tools.execute import ExecuteTool, ToolAsked
+from application.tools.execute import ExecuteTool, ToolAnswer, ToolAsked
 from application.tools.list_tools import ListTools
 from application.tools.ways import ToolWay
 from domain.errors import InterchangeError
 from entrypoints.http.asgi import Receive, Scope, Send
 from entrypoints.http.callers import read_attribution
-from entrypoints.mcp.caller import CALLER
+from entrypoints.mcp.caller import CALLER, McpCaller
 from entrypoints.mcp.names import mcp_name, parts_of
+from entrypoints.mcp.running import RunningCalls
 from entrypoints.version import version
 
 log = logging.getLogger("interchange")
 
 PAGE: Final = 200
+CANCELLED: Final = -32800
+"""What the library itself answers to a request that its caller ended."""
 READ: Final = "tools.read"
 INSTRUCTIONS: Final = (
     "Tools of the integrations this key may reach. A tool is named integration.tool. An error says what was "
@@ -50,10 +54,10 @@ _ANY_RESULT: Final = {"type": "object"}
 
 @asynccontextmanager
 async def serving(
-    execute: ExecuteTool, tools: ListTools, ids: IdFactory, body_bytes_max: int
+    execute: ExecuteTool, tools: ListTools, ids: IdFactory, running: RunningCalls, body_bytes_max: int
 ) -> AsyncIterator[Callable[[Scope, Receive, Send], Awaitable[None]]]:
     """What answers a request whose `CALLER` is set."""
-    words = _Words(execute, tools, ids)
+    words = _Words(execute, tools, ids, running)
     server: Server[Any] = Server(
         "interchange",
         version=version(),
@@ -74,7 +78,8 @@ async def serving(
 
 
 class _Words:
-    def __init__(self, execute: ExecuteTool, tools: ListTools, ids: IdFactory) -> None:
+    def __init__(self, execute: ExecuteTool, tools: ListTools, ids: IdFactory, running: RunningCalls) -> None:
+        self._running = running
         self._execute = execute
         self._tools = tools
         self._ids = ids
@@ -96,7 +101,7 @@ class _Words:
         more = names[PAGE - 1] if len(names) > PAGE else None
         return ListToolsResult(tools=[named[name] for name in names[:PAGE]], next_cursor=more)
 
-    async def call_tool(self, _context: Any, params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(self, context: Any, params: CallToolRequestParams) -> CallToolResult:
         caller = CALLER.get()
         integration_id, tool_name = parts_of(params.name)
         if not integration_id:
@@ -107,9 +112,11 @@ class _Words:
         try:
             if caller.call.has_wishes:
                 asked.attribution = read_attribution(caller.call.headers)
-            answer = await self._execute.execute(caller.by, asked, request_id=self._ids.next("req"))
+            answer = await self._executed(caller, asked, context.request_id)
         except InterchangeError as error:
             return _failed(error)
+        except MCPError:
+            raise
         except Exception:
             log.exception("a tool failed over MCP")
             raise MCPError(code=INTERNAL_ERROR, message="an unexpected error happened") from None
@@ -117,6 +124,18 @@ class _Words:
         return CallToolResult(
             content=[TextContent(type="text", text=text)], structured_content=json.loads(text)
         )
+
+    async def _executed(self, caller: McpCaller, asked: ToolAsked, number: object) -> ToolAnswer:
+        """In a task of its own: the library must not see a cancellation that is meant for the tool alone."""
+        work = self._execute.execute(caller.by, asked, request_id=self._ids.next("req"))
+        task = asyncio.ensure_future(work)
+        with self._running.held(caller.whose(number), task):
+            try:
+                return await task
+            except asyncio.CancelledError:
+                if not self._running.was_ended(task):
+                    raise
+                raise MCPError(code=CANCELLED, message="Request cancelled") from None
 
 
 def _tool(entry: Open, way: ToolWay) -> Tool:

@@ -201,3 +201,63 @@ def test_what_is_no_request_is_an_error_and_no_defect(stack: Stack, body: Any) -
 
     assert answer.status_code in (200, 400, 404)
     assert "error" in answer.json()
+
+
+def cancel(stack: Stack, number: object, **headers: str) -> httpx.Response:
+    body = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}}
+    return post(stack, json=body, headers=headers)
+
+
+def hanging(stack: Stack, number: object) -> httpx.Response:
+    params = {"name": "erp.hang", "arguments": {}}
+    body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+    return post(stack, json=body, timeout=20)
+
+
+async def test_a_message_ends_the_call_it_names_and_no_other(stack: Stack) -> None:
+    CANCELLED.clear()
+    async with asyncio.timeout(20):
+        first = asyncio.create_task(asyncio.to_thread(hanging, stack, 7))
+        other = asyncio.create_task(asyncio.to_thread(hanging, stack, "7"))
+        await asyncio.sleep(0.2)
+        statuses = [
+            (await asyncio.to_thread(cancel, stack, number, **headers)).status_code
+            for number, headers in ((8, {}), (7, {"user-agent": "another/1"}), (True, {}), ([], {}))
+        ]
+        untouched = not first.done() and not CANCELLED
+        await asyncio.to_thread(cancel, stack, 7)
+        answer = await first
+        alone = len(CANCELLED)
+        await asyncio.to_thread(cancel, stack, "7")
+        await other
+
+    assert untouched
+    assert statuses[:2] == [202, 202]
+    assert answer.json()["error"] == {"code": -32800, "message": "Request cancelled"}
+    assert (alone, len(CANCELLED)) == (1, 2)
+
+
+async def test_of_two_calls_that_nothing_tells_apart_none_is_ended(stack: Stack) -> None:
+    CANCELLED.clear()
+    async with connected(stack, "auto") as first, connected(stack, "auto") as second:
+        calls = [asyncio.create_task(each.call_tool("erp.hang", {})) for each in (first, second)]
+        await asyncio.sleep(0.2)
+        for number in range(10):
+            await asyncio.to_thread(cancel, stack, number)
+        ended = list(CANCELLED)
+        for each in calls:
+            each.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    assert ended == []
+
+
+async def test_an_official_client_of_the_handshake_ends_its_call(stack: Stack) -> None:
+    CANCELLED.clear()
+    async with connected(stack, "legacy") as client:
+        calling = asyncio.create_task(client.call_tool("erp.hang", {}))
+        await asyncio.sleep(0.2)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        assert await asyncio.to_thread(eventually, lambda: list(CANCELLED))

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from jsonschema_rs import RegexOptions, validator_for
 
+from adapters.wire.schema_growth import depth_allowed, depth_of
 from domain.errors import ToolFailed
 
 SCHEMA_BYTES_MAX: Final = 256 * 1024
@@ -17,9 +18,12 @@ class AnswerSchema:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Raises ValueError for what is no schema that can be used."""
         self._validator = compiled(schema)
+        self._depth_max = depth_allowed(schema)
 
     def check(self, value: Any) -> None:
         """Raises ToolFailed; it names the place and the rule, never a value."""
+        if self._depth_max is not None and depth_of(value, self._depth_max) > self._depth_max:
+            raise ToolFailed("the answer is nested too deeply for its schema")
         try:
             error = next(iter(self._validator.iter_errors(value)), None)
         except (ValueError, RecursionError):
@@ -37,6 +41,7 @@ def compiled(schema: Mapping[str, Any]) -> Any:
     if len(msgspec.json.encode(schema)) > SCHEMA_BYTES_MAX:
         raise ValueError(f"is larger than {SCHEMA_BYTES_MAX} bytes")
     try:
+        depth_allowed(schema)
         return validator_for(dict(schema), pattern_options=RegexOptions(), offline=True)
     except (ValueError, RecursionError):
         raise ValueError("is no JSON Schema that can be used; references lead only into itself") from None

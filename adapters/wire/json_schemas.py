@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters.wire.schema_growth import depth_allowed, depth_of
 from application.ports.parameter_schemas import ParameterSchemas, SchemaProblem
 
 COMPILED_MAX: Final = 2048
@@ -17,12 +18,14 @@ class CompiledParameterSchemas(ParameterSchemas):
     """Remembers the newest compiled ones, by their text. One serves everybody, in one thread."""
 
     def __init__(self) -> None:
-        self._by_object: OrderedDict[int, tuple[Mapping[str, Any], Any]] = OrderedDict()
+        self._by_object: OrderedDict[int, tuple[Mapping[str, Any], Any, int | None]] = OrderedDict()
 
     def problem(self, schema: Mapping[str, Any], value: Any, at: str = "parameters") -> SchemaProblem | None:
-        validator = self._compiled(schema)
+        validator, depth_max = self._compiled(schema)
         if validator is None:
             return SchemaProblem(at, f"{at} cannot be compared with the schema of this tool")
+        if depth_max is not None and depth_of(value, depth_max) > depth_max:
+            return SchemaProblem(at, f"{at} may be nested {depth_max} deep for the schema of this tool")
         try:
             if validator.is_valid(value):
                 return None
@@ -36,25 +39,29 @@ class CompiledParameterSchemas(ParameterSchemas):
 
     def unusable(self, schema: Mapping[str, Any]) -> str:
         try:
+            depth_allowed(schema)
             _compile(schema)
         except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
             return str(error)[:SHOWN_CHARS_MAX] or "it is no JSON Schema"
         return ""
 
-    def _compiled(self, schema: Mapping[str, Any]) -> Any:
-        """The validator of this very object, which lives as long as it is remembered."""
+    def _compiled(self, schema: Mapping[str, Any]) -> tuple[Any, int | None]:
+        """The validator of this very object, which lives as long as it is remembered, and how deep values
+        may be nested for it."""
         known = self._by_object.get(id(schema))
         if known is not None and known[0] is schema:
             self._by_object.move_to_end(id(schema))
-            return known[1]
+            return known[1], known[2]
+        validator, depth_max = None, None
         try:
+            depth_max = depth_allowed(schema)
             validator = _compile(schema)
         except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
-            validator = None
-        self._by_object[id(schema)] = (schema, validator)
+            pass  # `problem` says so to whoever asks
+        self._by_object[id(schema)] = (schema, validator, depth_max)
         while len(self._by_object) > COMPILED_MAX:
             self._by_object.popitem(last=False)
-        return validator
+        return validator, depth_max
 
 
 def _compile(schema: Mapping[str, Any]) -> Any:

@@ -70,9 +70,9 @@ class Webhooking:
         tasks.start("webhooks of the file", partial(every, REFRESH_EVERY_S, partial(self._declare, settings)))
         tasks.start("webhook endpoints", partial(every, REFRESH_EVERY_S, self.book.refresh))
         tasks.start("webhook figures", partial(every, FIGURES_EVERY_S, self.look))
-        if section.enabled:
-            tasks.start("webhooks", self.dispatcher.run)
-            tasks.start("webhook upkeep", partial(every, UPKEEP_EVERY_S, partial(self.tidy, settings)))
+        # Streams and the look-up of events live on the log, whoever delivers.
+        tasks.start("webhooks", self.dispatcher.run if section.enabled else self.dispatcher.bring_in)
+        tasks.start("webhook upkeep", partial(every, UPKEEP_EVERY_S, partial(self.tidy, settings)))
 
     async def _declare(self, settings: Callable[[], Settings]) -> None:
         """Stores what the file declares when it is another than before. Raises StoreUnavailable."""

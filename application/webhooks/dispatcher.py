@@ -2,8 +2,8 @@
 
 Three loops share what is under way: one brings events into the log and makes deliveries of them, one claims
 what is due as far as there is room, one takes in how attempts ended, many at once. A delivery keeps its room
-until it is settled, so nothing here grows. Endpoints that fail get fewer at a time, and slow ones together at
-most half of the room: nobody else waits behind them.
+until it is settled, so nothing here grows. Endpoints that fail or never answered yet get fewer at a time, and
+slow ones together at most half of the room: nobody else waits behind them.
 
 A process that dies leaves leases behind, which run out; one that ends finishes what is under way within a
 grace and gives the rest back.
@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,6 +44,8 @@ FANNED_OUT_AT_ONCE: Final = 200
 SETTLED_AT_ONCE: Final = 200
 ENDPOINTS_PER_CLAIM: Final = 500
 SLOW_MS: Final = 1000
+UNKNOWN_MOST: Final = 2
+"""Under way to an endpoint that has not answered here yet: it may be one that never does."""
 LOCKED_WAIT_S: Final = 30.0
 """How long a delivery waits whose secret cannot be opened."""
 _US: Final = 1_000_000
@@ -64,18 +66,28 @@ class DispatchPolicy:
 class _Manner:
     """How an endpoint behaved here lately."""
 
-    __slots__ = ("failing", "pace", "slow")
+    __slots__ = ("failing", "known", "locked_until_s", "pace", "rate_per_s", "slow")
 
     def __init__(self, rate_per_s: float | None) -> None:
         self.failing = False
         self.slow = False
-        self.pace = None if rate_per_s is None else Pace(rate_per_s)
+        self.known = False
+        self.locked_until_s = float("-inf")
+        self.rate_per_s: float | None = None
+        self.pace: Pace | None = None
+        self.set_rate(rate_per_s)
+
+    def set_rate(self, rate_per_s: float | None) -> None:
+        """The same rate again is no fresh start."""
+        if rate_per_s != self.rate_per_s:
+            self.rate_per_s = rate_per_s
+            self.pace = None if rate_per_s is None else Pace(rate_per_s)
 
     def most(self, endpoint: Endpoint) -> int:
         """How many may be under way here."""
         if endpoint.terms.ordered or (self.failing and self.slow):
             return 1
-        most = endpoint.terms.concurrency
+        most = endpoint.terms.concurrency if self.known else min(UNKNOWN_MOST, endpoint.terms.concurrency)
         return max(1, most // 2) if self.failing else most
 
 
@@ -99,7 +111,7 @@ class Dispatcher:
         self._clock = clock
         self._chance = chance
         self._policy = policy
-        self._sending: dict[asyncio.Task[None], Delivery] = {}
+        self._sending: dict[asyncio.Task[None], Claimed] = {}
         self._claiming: asyncio.Future[list[Claimed]] | None = None
         self._ended: list[Settlement] = []
         self._under_way: Counter[str] = Counter()
@@ -119,13 +131,15 @@ class Dispatcher:
         """Until cancelled; then what is under way is finished or given back."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._fan_out(), name="webhook events")
+                group.create_task(self.bring_in(), name="webhook events")
                 group.create_task(self._claim(), name="webhook claims")
                 group.create_task(self._settle(), name="webhook settlements")
         finally:
             await self._leave()
 
-    async def _fan_out(self) -> None:
+    async def bring_in(self) -> None:
+        """Only brings events into the log, with their deliveries: for a process that delivers nothing. Until
+        cancelled."""
         wait_s = POLL_S
         while True:
             made = await self._tried(self._fan_out_once)
@@ -154,36 +168,58 @@ class Dispatcher:
             await asyncio.sleep(BETWEEN_CLAIMS_S)
 
     async def _claim_once(self) -> int:
-        free = self._policy.slots - self._under_way.total()
-        rooms = self._rooms() if free > 0 else {}
-        if not rooms:
+        for endpoints in self._in_turn():
+            quick, slow = self._rooms(endpoints)
+            got = await self._take(quick, self._free_slots())
+            # Fetched apart, so that they cannot fill more than their half at one go.
+            got += await self._take(
+                slow, min(self._free_slots(), self._policy.slots // 2 - self._held_slow())
+            )
+            if got:
+                return got
+        return 0
+
+    async def _take(self, rooms: dict[str, int], limit: int) -> int:
+        if limit < 1 or not rooms:
             return 0
         # Who stops us in between must still learn what was leased, to give it back.
         self._claiming = asyncio.ensure_future(
-            self._queue.claim(rooms, self._now_us(), limit=free, lease_s=self._policy.lease_s)
+            self._queue.claim(rooms, self._now_us(), limit=limit, lease_s=self._policy.lease_s)
         )
         claimed, self._claiming = await asyncio.shield(self._claiming), None
         for each in claimed:
             self._begin(each)
         return len(claimed)
 
-    def _rooms(self) -> dict[str, int]:
-        """How many more each endpoint may have under way here; in turn where there are many."""
-        active, now_s = self._book.active, self._clock.monotonic()
-        self._turn = (self._turn + 1) % max(len(active), 1)
-        in_turn = (*active[self._turn :], *active[: self._turn])[:ENDPOINTS_PER_CLAIM]
-        slow = sum(self._under_way[name] for name, manner in self._manners.items() if manner.slow)
-        rooms: dict[str, int] = {}
-        for endpoint in in_turn:
+    def _in_turn(self) -> Iterator[Sequence[Endpoint]]:
+        """All that are active, some at a time, each time beginning with others."""
+        active = self._book.active
+        step = 1 if len(active) <= ENDPOINTS_PER_CLAIM else ENDPOINTS_PER_CLAIM
+        for _ in range(0, len(active), ENDPOINTS_PER_CLAIM):
+            self._turn = (self._turn + step) % len(active)
+            yield (*active[self._turn :], *active[: self._turn])[:ENDPOINTS_PER_CLAIM]
+
+    def _free_slots(self) -> int:
+        return self._policy.slots - self._under_way.total()
+
+    def _held_slow(self) -> int:
+        return sum(self._under_way[name] for name, manner in self._manners.items() if manner.slow)
+
+    def _rooms(self, endpoints: Sequence[Endpoint]) -> tuple[dict[str, int], dict[str, int]]:
+        """How many more each may have under way here: the quick ones, and the slow ones."""
+        now_s = self._clock.monotonic()
+        quick: dict[str, int] = {}
+        slow: dict[str, int] = {}
+        for endpoint in endpoints:
             manner = self._manner(endpoint)
-            if manner.slow and slow >= self._policy.slots // 2:
+            if now_s < manner.locked_until_s:
                 continue
             room = manner.most(endpoint) - self._under_way[endpoint.endpoint_id]
             if manner.pace is not None:
                 room = min(room, manner.pace.room(now_s))
             if room > 0:
-                rooms[endpoint.endpoint_id] = room
-        return rooms
+                (slow if manner.slow else quick)[endpoint.endpoint_id] = room
+        return quick, slow
 
     def _begin(self, claimed: Claimed) -> None:
         endpoint_id = claimed.delivery.endpoint_id
@@ -192,15 +228,17 @@ class Dispatcher:
         if endpoint is not None and (pace := self._manner(endpoint).pace) is not None:
             pace.took(self._clock.monotonic())
         task = asyncio.create_task(self._deliver(claimed, endpoint))
-        self._sending[task] = claimed.delivery
+        self._sending[task] = claimed
         task.add_done_callback(self._sent)
 
     def _sent(self, task: "asyncio.Task[None]") -> None:
-        delivery = self._sending.pop(task)
-        if task.cancelled() or task.exception() is not None:
-            self._free(delivery)
-            if not task.cancelled():
-                log.error("delivering a webhook failed; its lease runs out", exc_info=task.exception())
+        claimed = self._sending.pop(task)
+        if task.cancelled():
+            self._free(claimed.delivery)
+        elif (error := task.exception()) is not None:
+            # It counts as an attempt: what fails like this every time must not come back for ever.
+            log.error("delivering the webhook %s failed", claimed.delivery.delivery_id, exc_info=error)
+            self._end(claimed, Attempt(Outcome.BROKEN, self._now_us(), 0, detail="an error of the sender"))
 
     async def _deliver(self, claimed: Claimed, endpoint: Endpoint | None) -> None:
         delivery, event = claimed
@@ -216,6 +254,7 @@ class Dispatcher:
             keys = await self._secrets.keys(endpoint)
         except (CredentialDamaged, VaultLocked, StoreUnavailable) as error:
             log.warning("webhooks to %s wait: %s", endpoint.endpoint_id, error.message)
+            self._manner(endpoint).locked_until_s = self._clock.monotonic() + LOCKED_WAIT_S
             await self._give_back(delivery, self._now_us() + round(LOCKED_WAIT_S * _US))
             return
         timestamp_s = int(self._clock.utc_now().timestamp())
@@ -229,6 +268,7 @@ class Dispatcher:
         message = Message(delivery.tenant_id, endpoint.terms.url, headers, body)
         attempt = await self._sender.send(message)
         manner = self._manner(endpoint)
+        manner.known = True
         manner.failing = attempt.outcome is not Outcome.DELIVERED
         manner.slow = attempt.duration_ms >= SLOW_MS
         self._end(claimed, attempt)
@@ -285,7 +325,7 @@ class Dispatcher:
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        held = [*unfinished.values(), *self._claimed_last()]
+        held = [*(each.delivery for each in unfinished.values()), *self._claimed_last()]
         try:
             while self._ended:
                 await self._settle_once()
@@ -314,9 +354,8 @@ class Dispatcher:
     def forget_manners(self) -> None:
         """Endpoints changed: rates and what was known of those that are gone."""
         for endpoint in self._book.active:
-            rate, known = endpoint.terms.rate_per_s, self._manners.get(endpoint.endpoint_id)
-            if known is not None:
-                known.pace = None if rate is None else Pace(rate)
+            if (known := self._manners.get(endpoint.endpoint_id)) is not None:
+                known.set_rate(endpoint.terms.rate_per_s)
         gone = self._manners.keys() - {each.endpoint_id for each in self._book.active}
         for endpoint_id in gone:
             del self._manners[endpoint_id]

@@ -61,6 +61,7 @@ class ToldSender(WebhookSender):
         self.hold: dict[str, asyncio.Event] = {}
         self.under_way: dict[str, int] = defaultdict(int)
         self.most: dict[str, int] = defaultdict(int)
+        self.took_ms: dict[str, int] = defaultdict(lambda: 5)
 
     async def send(self, message: Message) -> Attempt:
         self.under_way[message.url] += 1
@@ -72,7 +73,7 @@ class ToldSender(WebhookSender):
         self.got.append(message)
         status = self.answers[message.url](message)
         outcome = Outcome.TIMEOUT if status == 0 else outcome_of_status(status)
-        return Attempt(outcome, 0, 5, status or None)
+        return Attempt(outcome, 0, self.took_ms[message.url], status or None)
 
     def ids(self, url: str) -> list[str]:
         return [dict(each.headers)["webhook-id"] for each in self.got if each.url == url]

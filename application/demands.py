@@ -28,6 +28,7 @@ def complete_requirements(
         requirements.window_tokens = requirements.output_tokens = 0
     else:
         requirements.output_tokens = request.max_output_tokens or OUTPUT_TOKENS_TYPICAL
+    requirements.tenant_id = principal.tenant_id
     requirements.allowed_models = principal.allowed_models
     requirements.native_for = request.native_only
     return requirements

@@ -4,10 +4,16 @@ A part of the composition root: it names adapters. A connector has its row in `c
 loaded when the first integration of their kind is opened.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from adapters.databases.kind import DatabaseKind
 from adapters.http.address_guard import address_guards
 from adapters.mcp.kind import McpServers
+from adapters.pricing.providers import PROVIDERS
+from adapters.providers.llm_kind import LlmPlace, LlmProviders
 from adapters.rest.kind import RestConnectors
+from adapters.rest.openapi import configuration_of_openapi
 from adapters.storage.kind import StorageKind
 from adapters.system.clock import SystemClock
 from adapters.wire.json_schemas import CompiledParameterSchemas
@@ -18,6 +24,7 @@ from application.tools.declared import FileSecrets, OpeningDeclared
 from application.tools.kinds import ConnectorKinds
 from application.tools.opening import ConnectorOpening
 from application.vault import Vault
+from entrypoints.config.llm_provider_section import authentication_of, provider_section
 from entrypoints.outgoing import Outgoing, make_outside
 from entrypoints.settings import Settings
 
@@ -28,9 +35,17 @@ def connector_kinds(settings: Settings) -> ConnectorKinds:
         DatabaseKind(folders=lambda: settings.connectors.folders),
         McpServers(SystemClock()),
         RestConnectors(SystemClock()),
+        LlmProviders(_llm_place),
     ]
     kinds.append(StorageKind(folders=lambda: settings.connectors.folders))
     return ConnectorKinds(kinds)
+
+
+def _llm_place(configuration: Mapping[str, Any]) -> LlmPlace:
+    section = provider_section(configuration)
+    known = PROVIDERS.get(section.kind)
+    keyed = authentication_of(configuration).type == "api_key"
+    return LlmPlace(known.wire if known is not None else section.kind, keyed, section.options)
 
 
 def connector_opening(
@@ -46,3 +61,18 @@ def connector_opening(
 def schemas() -> ParameterSchemas:
     """What compares parameters with what tools want."""
     return CompiledParameterSchemas()
+
+
+def openapi_configuration(
+    text: str,
+    *,
+    endpoint: str,
+    authentication: Mapping[str, Any],
+    include: Sequence[str],
+    exclude: Sequence[str],
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """What commands make of an OpenAPI document: a configuration of type `api`, and what was left out, with
+    reasons. May take a second per 64 KiB of YAML. Raises InvalidConfiguration."""
+    return configuration_of_openapi(
+        text, endpoint=endpoint, authentication=authentication, include=include, exclude=exclude
+    )

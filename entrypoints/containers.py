@@ -70,6 +70,7 @@ from entrypoints.provider_endpoints import (
     gateway_urls,
     portkey_api_key,
     proving,
+    ways_out,
 )
 from entrypoints.provisioning import Provision
 from entrypoints.recording_opening import open_recording
@@ -106,7 +107,8 @@ class Container(StoreContainer):
             Authenticators, StoreContainer.outgoing.provided.identities, StoreContainer.clock
         ),
     )
-    endpoints = providers.Singleton(direct_endpoints, provision, prove)
+    way_out = providers.Singleton(ways_out, StoreContainer.outgoing, StoreContainer.tenant_book)
+    endpoints = providers.Singleton(direct_endpoints, provision, prove, way_out)
     direct = providers.Singleton(
         DirectProviders,
         StoreContainer.transport,
@@ -269,7 +271,14 @@ class Container(StoreContainer):
         reading=answer_reading,
         resources=resources,
         bills=late_bills,
-        fetched=providers.Singleton(FetchedAnswers, privacy, runtime, StoreContainer.clock),
+        fetched=providers.Singleton(
+            FetchedAnswers,
+            privacy,
+            guardrails.provided.inspector,
+            StoreContainer.places,
+            runtime,
+            StoreContainer.clock,
+        ),
     )
     describe_own_key = providers.Singleton(
         DescribeOwnKey, StoreContainer.key_ring, StoreContainer.usage_query, StoreContainer.clock

@@ -87,7 +87,8 @@ def provider_breakers(runtime: Runtime) -> Iterable[Watched]:
     """Those of all targets there are; of what a tenant has alone, that tenant is told."""
     table, live = runtime.snapshot
     for target in table.targets:
-        yield Watched(target.tenant_id or None, target.provider, target.id, live.targets[target.index].breaker)
+        breaker = live.targets[target.index].breaker
+        yield Watched(target.tenant_id or None, target.provider, target.id, breaker)
 
 
 def integration_breakers(book: IntegrationBook) -> Iterable[Watched]:

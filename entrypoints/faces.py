@@ -277,7 +277,7 @@ def _credential_routes(door: Door, container: Container, live: LiveConfiguration
 
 
 def _integration_routes(door: Door, integrating: Integrating, live: LiveConfiguration) -> list[Route]:
-    manage = integrating.managing(lambda: live.loaded)
+    manage = integrating.managing(lambda: live.loaded, live)
     return [
         *integration_routes(door, manage),
         *integration_tool_routes(door, integrating.accepting(manage)),

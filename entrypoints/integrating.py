@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from application.ports.integrations import HealthLog, IntegrationStore
 from application.ports.system import Clock
@@ -27,7 +27,7 @@ from application.use_cases.manage_tool_pins import ManageToolPins
 from application.use_cases.watch_integrations import WatchIntegrations
 from application.vault import Vault
 from domain.connectors.health import HealthCheck
-from domain.connectors.integration import Integration, IntegrationState
+from domain.connectors.integration import Integration, IntegrationKind, IntegrationState
 from domain.connectors.monitoring import monitoring_of
 from domain.connectors.terms import IntegrationTerms
 from domain.errors import Conflict, InterchangeError, InvalidConfiguration
@@ -35,6 +35,7 @@ from domain.vault.secret import SecretBytes
 from entrypoints.background import BackgroundTasks, every
 from entrypoints.config.integration_section import IntegrationSettings
 from entrypoints.config.tenant_findings import known_regions
+from entrypoints.integrated_providers import IntegratedProvider, ProviderIntegrations, integrated_provider
 from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import LoadedSettings, Settings
 from entrypoints.tenancy import declared_in
@@ -43,6 +44,18 @@ from entrypoints.tooling import Tooling
 SHOWN_MAX: Final = 500
 """Integrations on the metrics page: the first of them by tenant and name."""
 _VERSION_BITS: Final = 47
+
+
+class Providing(Protocol):
+    """What runs on integrations that are providers of models."""
+
+    async def check_integration(self, each: IntegratedProvider) -> None:
+        """Raises Conflict, InvalidConfiguration."""
+        ...
+
+    async def refresh_integrations(self) -> None:
+        """Raises StoreUnavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +70,29 @@ class Integrating:
     watch: WatchIntegrations
     vault: Vault
     clock: Clock
+    providers: ProviderIntegrations
+    """Those that are providers of models."""
 
-    def managing(self, loaded: Callable[[], LoadedSettings]) -> ManageIntegrations:
-        """What routes call."""
+    def managing(
+        self, loaded: Callable[[], LoadedSettings], providing: Providing | None = None
+    ) -> ManageIntegrations:
+        """What routes call; `providing` is told of those that are providers of models."""
+
+        async def changed() -> None:
+            await self.follow.refresh()
+            if providing is not None:
+                await providing.refresh_integrations()
+
+        async def check(integration: Integration, given: Mapping[str, SecretBytes]) -> None:
+            if providing is not None and integration.kind is IntegrationKind.LLM_PROVIDER:
+                await providing.check_integration(integrated_provider(integration, given))
+
         keeping = IntegrationKeeping(
             declared=lambda: self.follow.declared.integrations,
             declared_in=lambda each: declared_in(loaded(), "integrations", each.integration_id),
             check_terms=lambda terms: check_terms(loaded().settings, terms),
-            changed=self.follow.refresh,
+            changed=changed,
+            check=check,
         )
         return ManageIntegrations(
             store=self.store,

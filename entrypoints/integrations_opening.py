@@ -1,5 +1,6 @@
 """Which stores stand behind integrations and their checks."""
 
+from collections.abc import Iterable
 from random import Random
 
 from adapters.sql.database import Database
@@ -13,6 +14,8 @@ from application.tools.health_board import HealthBoard
 from application.use_cases.follow_integrations import FollowIntegrations
 from application.use_cases.watch_integrations import WatchIntegrations
 from application.vault import Vault
+from domain.connectors.integration import Integration
+from entrypoints.integrated_providers import ProviderIntegrations
 from entrypoints.integrating import Integrating
 from entrypoints.tooling import Tooling
 
@@ -40,16 +43,21 @@ def open_integrating(
     `database`, and checks of what is declared for everybody are nobody's rows."""
     health = SqlHealthLog(database)
     board = HealthBoard(health)
-    book = tooling.book
+    book, providing = tooling.book, ProviderIntegrations(tooling.opening.secrets_of)
+
+    def use(integrations: Iterable[Integration]) -> None:
+        every = tuple(integrations)
+        book.use(every)
+        providing.use(every)
+
     return Integrating(
         tooling=tooling,
         store=SqlIntegrationStore(scoped),
         health=health,
         board=board,
-        follow=FollowIntegrations(
-            SqlIntegrationStore(database), vault.store, secrets, book.use, tooling.pins
-        ),
+        follow=FollowIntegrations(SqlIntegrationStore(database), vault.store, secrets, use, tooling.pins),
         watch=WatchIntegrations(book, health, board, clock, chance.random),
         vault=vault,
         clock=clock,
+        providers=providing,
     )

@@ -58,6 +58,7 @@ from entrypoints.vault_opening import open_vault
 log = logging.getLogger("interchange")
 
 KEY_REFRESH_EVERY_S = 0.5
+PROVIDERS_LOOK_EVERY_S = 0.2
 CATALOG_LOOK_EVERY_S = 60.0
 AFFINITY_REFRESH_EVERY_S = 1.0
 AFFINITY_FORGET_EVERY_S = 600.0
@@ -263,6 +264,9 @@ async def _start_tasks(
         await redis.look()
         tasks.start("redis", partial(every, REDIS_LOOK_EVERY_S, redis.look))
     await container.integrating().start(tasks, settings)
+    live.integrations = container.integrating().providers
+    await live.refresh_integrations()
+    tasks.start("providers", partial(every, PROVIDERS_LOOK_EVERY_S, live.refresh_integrations))
     await container.eventing().start(stack, tasks, container.runtime(), container.tooling().book)
     await container.webhooking().start(tasks, lambda: live.settings)
     tasks.start("usage log", usage_log.run)

@@ -14,7 +14,7 @@ from typing import Final
 
 from application.ports.routes import RouteStore
 from domain.catalog.offering import Catalog
-from domain.errors import InvalidRequest, StoreUnavailable
+from domain.errors import Conflict, InvalidConfiguration, InvalidRequest, StoreUnavailable
 from domain.vault.secret import SecretText
 from entrypoints.api_routes import ApiRoutes, read_routes, route_section
 from entrypoints.config.credential_references import credential_names, with_credentials
@@ -22,6 +22,7 @@ from entrypoints.config.loading import LoadedSettings
 from entrypoints.config.problems import ConfigError
 from entrypoints.config.reload import FileState, merged, read_again, state_of
 from entrypoints.config.root import Settings
+from entrypoints.integrated_providers import IntegratedProvider, ProviderIntegrations
 from entrypoints.provisioning import Provision, ProvisioningError, provision
 from entrypoints.vaulting import Vaulting
 
@@ -51,6 +52,8 @@ class Sources:
     routes: ApiRoutes = field(default_factory=ApiRoutes)
     credentials: Mapping[str, SecretText] = field(default_factory=dict)
     """What the configuration names of the vault."""
+    integrated: tuple[IntegratedProvider, ...] = ()
+    """Integrations that are providers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ def compiled(sources: Sources) -> Provision:
         sources.routes,
         simulator_url=sources.loaded.environ.get(SIMULATOR_URL_VARIABLE),
         credentials=sources.credentials,
+        integrated=sources.integrated,
     )
 
 
@@ -82,6 +86,7 @@ def provisioned(
     *,
     simulator_url: str | None,
     credentials: Mapping[str, SecretText],
+    integrated: tuple[IntegratedProvider, ...] = (),
 ) -> Provision:
     """What file, catalogue and API come to. Raises ProvisioningError, also for a name that both declare."""
     declared_twice = [
@@ -101,6 +106,7 @@ def provisioned(
         loaded.environ,
         simulator_url=simulator_url,
         api_routes=routes.sections,
+        integrated=integrated,
     )
 
 
@@ -142,6 +148,8 @@ class LiveConfiguration:
         self._changing = asyncio.Lock()
         self.entering: Entering = _not_entered
         """Around taking over another file; what it raises keeps that from happening."""
+        self.integrations: ProviderIntegrations | None = None
+        """Those that are providers; None: there are none yet."""
         self.status = ReloadStatus(file=None if self._file is None else self._file.name)
 
     @property
@@ -166,6 +174,7 @@ class LiveConfiguration:
         told = [str(warning) for warning in self.loaded.warnings]
         told += [f"the configuration file is not in use: {problem}" for problem in self.status.problems]
         told += [f"{key} changed in the file; it takes a restart" for key in self.status.needs_restart]
+        told += () if self.integrations is None else self.integrations.problems
         return [*told, *self._sources.routes.problems, *self.provided.warnings]
 
     def route_declared_in(self, name: str) -> str | None:
@@ -228,6 +237,35 @@ class LiveConfiguration:
             except ProvisioningError as error:
                 self._failed(error.problems)
             self._vault_generation = generation
+
+    async def refresh_integrations(self) -> None:
+        """Takes over what changed among integrations that are providers. Raises StoreUnavailable; nothing
+        changes then."""
+        if self.integrations is None:
+            return
+        async with self._changing:
+            integrated = await self.integrations.read()
+            if integrated == self._sources.integrated:
+                return
+            try:
+                await self._use(replace(self._sources, integrated=integrated))
+            except ProvisioningError as error:
+                self._failed(error.problems)
+
+    async def check_integration(self, each: IntegratedProvider) -> None:
+        """Raises Conflict for a name that a provider has already, InvalidConfiguration for what could not be
+        one here."""
+        sources = self._sources
+        providers = self.provided.providers
+        taken = providers.get(each.integration_id)
+        if taken is not None and (taken.integrated_by, taken.name) != (each.tenant_id, each.name):
+            raise Conflict(f"there is a provider {each.integration_id!r} already", param="integration_id")
+        others = tuple(other for other in sources.integrated if other.place != each.place)
+        trial = replace(sources, integrated=(*others, each))
+        problems = (await asyncio.to_thread(compiled, trial)).left_out.get(each.place)
+        if problems:
+            param = problems[0].partition(":")[0]
+            raise InvalidConfiguration("; ".join(problems), param=param)
 
     async def watch_file(self) -> None:
         """Follows the file until cancelled."""

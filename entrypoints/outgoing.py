@@ -52,7 +52,9 @@ class Outgoing:
 
     def use(self, settings: Settings, provision: Provision, direct: Mapping[str, ProviderEndpoint]) -> None:
         """The addresses and rules of a configuration, in one step."""
-        self.gate.use_endpoints(endpoints_of(endpoint.base_url for endpoint in direct.values()))
+        # What others than the operator named stays behind the rules for that.
+        named = (endpoint.base_url for endpoint in direct.values() if endpoint.transport is None)
+        self.gate.use_endpoints(endpoints_of(named))
         self.tls.allow_tls12(tls12_hosts(provision, direct))
         self.gate.use_policy(settings.egress.policy())
         self.gate.use_issuers(endpoints_of(settings.identity.urls()))

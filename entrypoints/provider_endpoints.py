@@ -7,6 +7,10 @@ from adapters.providers.authentication import Authenticator
 from adapters.providers.endpoint import ProviderEndpoint
 from adapters.providers.families import FAMILIES
 from adapters.providers.identities import Authenticators, check_identity
+from adapters.wire.addresses import parse_base
+from application.ports.http import HttpTransport
+from application.tenant_book import TenantBook
+from entrypoints.outgoing import Outgoing, make_outside
 from entrypoints.provider_wires import DIRECT_WIRES
 from entrypoints.provisioned import ProvisionedProvider
 from entrypoints.provisioning import Provision, ProvisioningError
@@ -16,8 +20,20 @@ Prove = Callable[[ProvisionedProvider], Authenticator | None]
 """What proves who we are at a provider; None: its key does. Raises ValueError for what cannot work."""
 
 
-def direct_endpoints(provision: Provision, prove: Prove) -> dict[str, ProviderEndpoint]:
-    """Providers with a direct adapter, as that adapter wants them. Asks nobody.
+WayOut = Callable[[str], HttpTransport]
+"""The way out of a tenant, for addresses that it named."""
+
+
+def ways_out(outgoing: Outgoing, tenants: TenantBook) -> WayOut:
+    """Judged as tools' are: by the rules for what others name, and the tenant's own list."""
+    return make_outside(outgoing, tenants).of_tenant
+
+
+def direct_endpoints(
+    provision: Provision, prove: Prove, way_out: WayOut | None = None
+) -> dict[str, ProviderEndpoint]:
+    """Providers with a direct adapter, as that adapter wants them. Asks nobody. An integration that cannot
+    be reached so has no endpoint, which is its owner's business alone; without `way_out` none has.
 
     Raises:
         ProvisioningError: an address or an identity that cannot work.
@@ -29,7 +45,9 @@ def direct_endpoints(provision: Provision, prove: Prove) -> dict[str, ProviderEn
             continue
         try:
             base_url = FAMILIES[provider.wire].address(provider.base_url, provider.options)
-            if base_url is not None:
+            if base_url is not None and provider.integrated_by:
+                parse_base(base_url)
+            if base_url is not None and not (provider.integrated_by and way_out is None):
                 endpoints[name] = ProviderEndpoint(
                     wire=provider.wire,
                     base_url=base_url,
@@ -38,8 +56,11 @@ def direct_endpoints(provision: Provision, prove: Prove) -> dict[str, ProviderEn
                     keys=provider.secrets_by_id,
                     options=provider.options,
                     authenticator=prove(provider),
+                    transport=way_out(provider.integrated_by) if way_out and provider.integrated_by else None,
                 )
         except ValueError as error:
+            if provider.integrated_by:
+                continue
             problems.append(f"providers.{name}.{error}")
     if problems:
         raise ProvisioningError(problems)

@@ -67,6 +67,10 @@ class ProvisionedProvider:
     """Which batch API it offers: `openai`, `anthropic`, or none."""
     tls12: bool = False
     """Whether it may speak TLS 1.2."""
+    integrated_by: str = ""
+    """The tenant of the integration that it is, whose way out it takes; empty: the operator's file has it."""
+    tenant_id: str = ""
+    """Whose it is alone; empty: everybody's."""
     honours_idempotency_keys: bool = False
     """Whether requests of one `Idempotency-Key` are known to be carried out and billed once there."""
 

@@ -4,13 +4,13 @@ Pure: the same inputs give the same result; nothing is opened here. Which adapte
 decided in `containers.py` from the `wire` each one is given here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.names import ModelNames
-from domain.catalog.offering import Catalog, CatalogProvider, Offering
-from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
+from domain.catalog.offering import Catalog, CatalogProvider
+from domain.resilience.breaker import BreakerPolicy
 from domain.routing.target import Route, RouteTarget, Target
 from entrypoints.config.cache_findings import unknown_embedder
 from entrypoints.config.cache_sections import cache_policy
@@ -19,7 +19,9 @@ from entrypoints.config.guardrail_section import route_guardrails
 from entrypoints.config.price_sections import price_contract
 from entrypoints.config.privacy_section import route_privacy
 from entrypoints.config.residency_section import ResidencySettings
+from entrypoints.integrated_providers import IntegratedProvider, Place, not_here
 from entrypoints.key_pools import pool_of
+from entrypoints.offered import NamedOffering, as_known, offerings_of, presentable
 from entrypoints.prompt_caches import prompt_cache_of, takes_cache_key
 from entrypoints.provider_wires import (
     CLOUD_WIRES,
@@ -31,9 +33,9 @@ from entrypoints.provider_wires import (
     problems_of,
     tags_of,
 )
-from entrypoints.provisioned import CHAT, ProvisionedProvider
+from entrypoints.provisioned import ProvisionedProvider
 from entrypoints.responses_support import responses_support, responses_tags
-from entrypoints.settings import ModelSettings, ProviderSettings, RouteSettings, Settings
+from entrypoints.settings import ProviderSettings, RouteSettings, Settings
 from entrypoints.simulated import simulated_offerings, simulated_providers
 
 AUTO_ROUTE = "auto"
@@ -48,15 +50,6 @@ class ProvisioningError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamedOffering:
-    """An offering under the name and aliases that callers of this installation use."""
-
-    name: str
-    offering: Offering
-    aliases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Provision:
     """Everything the runtime is compiled from."""
 
@@ -68,7 +61,11 @@ class Provision:
     """Of routes nobody declared: models asked for by name."""
     residency: ResidencySettings = field(default_factory=ResidencySettings)
     warnings: tuple[str, ...] = ()
-    """What of the API's routes cannot be used now, and an embedder that nobody is."""
+    """What of the API's routes and of integrations cannot be used now, and an embedder that nobody is."""
+    breakers: Mapping[str, BreakerPolicy] = field(default_factory=dict)
+    """Of providers that are integrations and say something of theirs."""
+    left_out: Mapping[Place, tuple[str, ...]] = field(default_factory=dict)
+    """Integrations that cannot be providers here, and why."""
 
 
 def provision(
@@ -78,8 +75,10 @@ def provision(
     *,
     simulator_url: str | None = None,
     api_routes: Mapping[str, RouteSettings] | None = None,
+    integrated: Sequence[IntegratedProvider] = (),
 ) -> Provision:
-    """The providers of the file, those a key in the environment activates, and the simulated ones.
+    """The providers of the file, those a key in the environment activates, and the simulated ones; then
+    `integrated`, which routes of the file cannot name: they come and go.
 
     `api_routes` were made through the API. What of them has no target any more is left out with a warning.
 
@@ -94,12 +93,12 @@ def provision(
         made = _configured(name, section, names, environ, problems)
         if made is not None:
             providers[name] = made
-            offerings[name] = _offerings(name, section, names)
+            offerings[name] = offerings_of(name, section, names)
     if settings.profile == "embedded":
         public = {section.kind for section in settings.providers.values() if section.base_url is None}
         for made in _from_environment(catalog, environ, providers, public):
             providers[made.name] = made
-            offerings[made.name] = _as_known(made.name, names)
+            offerings[made.name] = as_known(made.name, names)
     if settings.runs_simulator and simulator_url is not None:
         for made in simulated_providers(simulator_url):
             if made.name not in providers:
@@ -108,28 +107,67 @@ def provision(
                     NamedOffering(name=offering.model, offering=offering)
                     for offering in simulated_offerings(made.name)
                 ]
-    targets = _targets(settings, providers, offerings)
+    targets = _targets(settings.providers, providers, offerings)
     by_id = {target.id: target for target in targets}
     routes = _routes(settings, settings.routes, by_id, problems)
     if problems:
         raise ProvisioningError(problems)
     warnings: list[str] = []
+    own, left_out = _integrate(integrated, names, providers, targets)
+    for (tenant_id, name), why in left_out.items():
+        warnings += [f"integrations.{name} (tenant {tenant_id}): {problem}" for problem in why]
+    by_id = {target.id: target for target in targets}
     routes |= _routes(settings, api_routes or {}, by_id, warnings)
-    if AUTO_ROUTE not in routes and targets:
-        routes[AUTO_ROUTE] = _auto(settings, targets)
+    everybodys = [target for target in targets if not target.tenant_id]
+    if AUTO_ROUTE not in routes and everybodys:
+        routes[AUTO_ROUTE] = _auto(settings, everybodys)
     general = cache_policy(settings.cache)
     policies = [general, *(route.cache for route in routes.values())]
     if unknown := unknown_embedder(settings.cache.embedder, providers, policies):
         warnings.append(unknown)
     return Provision(
-        providers=providers,
+        providers={**providers, **own},
         targets=tuple(targets),
         routes=routes,
         default_route=AUTO_ROUTE if AUTO_ROUTE in routes else None,
         cache=general,
         residency=settings.residency,
         warnings=tuple(warnings),
+        breakers={each.name: each.breaker for each in integrated if each.name in own and each.breaker},
+        left_out=left_out,
     )
+
+
+def _integrate(
+    integrated: Sequence[IntegratedProvider],
+    names: ModelNames,
+    taken: Mapping[str, ProvisionedProvider],
+    targets: list[Target],
+) -> tuple[dict[str, ProvisionedProvider], dict[Place, tuple[str, ...]]]:
+    """Adds what integrations offer to `targets`; what cannot be a provider is left out, with the reasons."""
+    made: dict[str, ProvisionedProvider] = {}
+    left_out: dict[Place, tuple[str, ...]] = {}
+    first = len(targets)
+    for each in integrated:
+        known = names.provider(each.section.kind)
+        section = each.section_at(known.base_url if known is not None else None)
+        problems: list[str] = []
+        # Nothing of this machine's own: what is in the environment is the operator's.
+        provider = _configured(each.name, section, names, {}, problems)
+        offered = [] if provider is None else offerings_of(each.name, section, names)
+        if provider is not None:
+            problems += not_here(each, section, taken, made, len(offered), len(targets) - first)
+        if provider is None or problems:
+            left_out[each.place] = tuple(
+                problem.removeprefix(f"providers.{each.name}.") for problem in problems
+            )
+            continue
+        provider = replace(
+            provider, integrated_by=each.tenant_id, tenant_id=each.alone, via=each.via(section, provider)
+        )
+        made[each.name] = provider
+        targets += _targets({each.name: section}, {each.name: provider}, {each.name: offered}, len(targets))
+    return made, left_out
 
 
 def _configured(
@@ -188,66 +226,6 @@ def _batch_api(section: ProviderSettings, *, own_address: bool) -> str:
     return section.kind if section.kind in ("openai", "anthropic") and not own_address else ""
 
 
-def _as_known(provider: str, names: ModelNames, kind: str | None = None) -> list[NamedOffering]:
-    """Everything the catalogue says a provider of this kind sells, under the operator's provider name."""
-    return [
-        NamedOffering(name=offering.model, offering=replace(offering, provider=provider))
-        for offering in names.sold_by(kind or provider)
-    ]
-
-
-def _offerings(name: str, section: ProviderSettings, names: ModelNames) -> list[NamedOffering]:
-    """Catalogue models of this kind with the file's overrides.
-
-    Behind an address of the operator's own, with models declared, only the declared ones exist: nobody
-    knows what else that server would answer to.
-    """
-    known = {entry.name: entry for entry in _as_known(name, names, section.kind)}
-    own_address = section.base_url is not None
-    result = {} if own_address and section.models else dict(known)
-    seller = names.provider(section.kind)
-    wire = seller.wire if seller is not None else section.kind
-    for shown, declared in section.models.items():
-        model = declared.model or shown
-        called = (declared.base_model, model, shown)
-        alike = next((known[each].offering for each in called if each in known), None)
-        if alike is None and wire == "bedrock":
-            # Prefixes of regions and ARNs of profiles are known as patterns only.
-            alike = next((found for each in called if each and (found := names.at(section.kind, each))), None)
-        base = (
-            replace(alike, provider=name, model=model)
-            if alike is not None
-            else Offering(provider=name, model=model, capabilities=CHAT, source="config")
-        )
-        result[shown] = NamedOffering(
-            name=shown, offering=_overridden(base, declared), aliases=tuple(declared.aliases or ())
-        )
-    return list(result.values())
-
-
-def _overridden(base: Offering, declared: ModelSettings) -> Offering:
-    """The file's word over the catalogue's, field by field."""
-    capabilities = declared.capability_mask
-    context_tokens = declared.context_tokens or base.context_tokens
-    changed = replace(
-        base,
-        prices=declared.prices() or base.prices,
-        capabilities=base.capabilities if capabilities is None else capabilities,
-        context_tokens=context_tokens,
-        max_output_tokens=declared.max_output_tokens or base.max_output_tokens,
-        quality=base.quality if declared.quality is None else declared.quality,
-        regions=base.regions if declared.regions is None else frozenset(declared.regions),
-        compliance=base.compliance if declared.compliance is None else frozenset(declared.compliance),
-        tags=base.tags if declared.tags is None else frozenset(declared.tags),
-        prefill=base.prefill if declared.prefill is None else declared.prefill,
-        version=declared.version or base.version,
-        deprecated_on=declared.deprecated_on or base.deprecated_on,
-    )
-    if (context_tokens or 0) >= LONG_CONTEXT_TOKENS:
-        changed = replace(changed, capabilities=changed.capabilities | Capability.LONG_CONTEXT)
-    return changed
-
-
 def _from_environment(
     catalog: Catalog,
     environ: Mapping[str, str],
@@ -285,13 +263,14 @@ def _reachable(known: CatalogProvider) -> bool:
 
 
 def _targets(
-    settings: Settings,
+    sections: Mapping[str, ProviderSettings],
     providers: Mapping[str, ProvisionedProvider],
     offerings: Mapping[str, list[NamedOffering]],
+    first: int = 0,
 ) -> list[Target]:
     targets: list[Target] = []
     for name, provider in providers.items():
-        section = settings.providers.get(name)
+        section = sections.get(name)
         contract = None
         if section is not None:
             contract = price_contract(section.discount_percent, section.volume_discounts, section.reserved)
@@ -302,7 +281,7 @@ def _targets(
             offering = entry.offering
             targets.append(
                 Target(
-                    index=len(targets),
+                    index=first + len(targets),
                     id=f"{name}/{entry.name}",
                     provider=name,
                     model=offering.model,
@@ -323,6 +302,7 @@ def _targets(
                         section.kind if section else name, provider.wire, offering.model, takes_key=keyed
                     ),
                     contract=contract,
+                    tenant_id=provider.tenant_id,
                 )
             )
     return targets
@@ -370,18 +350,9 @@ def _routes(
     return routes
 
 
-def _presentable(offering: Offering) -> bool:
-    """Whether a model belongs into a route nobody composed: of a known family, current, and made for chat
-    with tools or for embeddings. A catalogue also lists what a provider stopped serving."""
-    if offering.source == "config":
-        return True
-    able = offering.capabilities & (Capability.FUNCTION_CALLING | Capability.EMBEDDINGS)
-    return bool(able) and offering.quality is not None and offering.deprecated_on is None
-
-
 def _auto(settings: Settings, targets: list[Target]) -> Route:
     """Everything real, or the simulated ones where nothing else is there."""
-    real = [target for target in targets if not target.simulated and _presentable(target.offering)]
+    real = [target for target in targets if not target.simulated and presentable(target.offering)]
     real = real or [target for target in targets if not target.simulated] or targets
     return Route(
         name=AUTO_ROUTE,

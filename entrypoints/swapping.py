@@ -55,8 +55,8 @@ def preparing(container: Container, provided: Provision) -> Prepare:
 
     The returned function raises InvalidRequest, ValueError or ProvisioningError for what cannot be compiled.
     """
-    clock, prove = container.clock(), container.prove()
-    direct = Lingering(clock, direct_endpoints(provided, prove))
+    clock, prove, way_out = container.clock(), container.prove(), container.way_out()
+    direct = Lingering(clock, direct_endpoints(provided, prove, way_out))
     gateway = Lingering(clock, gateway_targets(provided))
 
     def prepare(settings: Settings, wanted: Provision) -> Callable[[], None]:
@@ -68,7 +68,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
         tenancy, tenants = container.tenancy().follow, declared_tenancy(settings)
         check_tenant_names(tenants, tenancy.stored)
         integrations = container.integrating().prepare(settings)
-        endpoints, targets = direct_endpoints(wanted, prove), gateway_targets(wanted)
+        endpoints, targets = direct_endpoints(wanted, prove, way_out), gateway_targets(wanted)
 
         guardrails = container.guardrails().prepare(settings)
 
@@ -80,7 +80,8 @@ def preparing(container: Container, provided: Provision) -> Prepare:
                 health_policy=health_policy(settings.health),
                 breaker_policies={
                     name: breaker_policy(settings.breaker_of(name)) for name in settings.providers
-                },
+                }
+                | dict(wanted.breakers),
                 key_pools=key_pools(wanted),
                 old=runtime.snapshot[1],
             )

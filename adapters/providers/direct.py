@@ -82,11 +82,14 @@ class DirectProviders(LlmProvider):
         def read_error(dialect: str, status: int, headers: Headers, body: bytes) -> Failure:
             return read_failure(dialect, status, headers, body, clock.utc_now(), secrets=self._secrets)
 
-        usual = Exchange(transport, clock, read_error=read_error)
-        self._exchanges: dict[str, AnExchange] = {
-            wire: usual if family.exchange is None else family.exchange(transport, read_error)
-            for wire, family in FAMILIES.items()
-        }
+        def exchange_over(wire: str, way_out: HttpTransport) -> AnExchange:
+            make = FAMILIES[wire].exchange
+            if make is not None:
+                return make(way_out, read_error)
+            return Exchange(way_out, clock, read_error=read_error)
+
+        self._exchange_over = exchange_over
+        self._exchanges = {wire: exchange_over(wire, transport) for wire in FAMILIES}
 
     def set_endpoints(self, endpoints: Mapping[str, ProviderEndpoint]) -> None:
         """Other providers from the next call on; calls that run keep theirs.
@@ -261,7 +264,9 @@ class DirectProviders(LlmProvider):
             FAMILY[dialect] == FAMILY.get(upstream, family.vendor),
             None if call.credential == CALLER else endpoint.authenticator,
             dict(endpoint.headers),
-            self._exchanges[endpoint.wire],
+            self._exchanges[endpoint.wire]
+            if endpoint.transport is None
+            else self._exchange_over(endpoint.wire, endpoint.transport),
         )
 
 

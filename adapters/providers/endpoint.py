@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from adapters.providers.authentication import Authenticator
 from adapters.providers.families import FAMILIES
+from application.ports.http import HttpTransport
 
 _PROVES: Final = re.compile("auth|key|token|secret|cookie|sig|code|password|credential")
 """Names of headers and query parameters that prove who asks."""
@@ -26,7 +27,8 @@ class ProviderEndpoint:
     (`https://api.openai.com/v1`), without a version for Anthropic and Gemini (one is tolerated).
     `headers` are sent with every request, after ours; names in lower case. `keys` are the provider's keys by
     their ids, for `UpstreamCall.credential`; `api_key` serves calls that name none. `options` are facts of
-    one family, such as Azure's `api_version`. With an `authenticator`, keys are not sent by us.
+    one family, such as Azure's `api_version`. With an `authenticator`, keys are not sent by us. `transport`
+    is its own way out, for an address that others than the operator may name; None: that of all providers.
     """
 
     wire: str
@@ -36,6 +38,7 @@ class ProviderEndpoint:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
     authenticator: Authenticator | None = field(default=None, repr=False)
+    transport: HttpTransport | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.wire not in WIRES:

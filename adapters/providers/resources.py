@@ -97,7 +97,8 @@ class DirectResources(ProviderResources):
         if endpoint.authenticator is not None:
             outgoing = await endpoint.authenticator.sign(outgoing, request.credential)
         try:
-            return await self._transport.send(outgoing)
+            transport = endpoint.transport or self._transport
+            return await transport.send(outgoing)
         except TransportFailed as error:
             raise UpstreamFailed(transport_failure(error)) from None
 

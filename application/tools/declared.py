@@ -54,10 +54,19 @@ class OpeningDeclared(Opening):
         self, integration: Integration, secrets: Mapping[str, SecretBytes] | None = None
     ) -> Connector:
         """Raises as `ConnectorOpening.open`."""
+        return await self._opening.open(integration, await self._known(integration, secrets))
+
+    async def secrets_of(self, integration: Integration) -> Mapping[str, SecretBytes]:
+        """What is secret of it, by field. Raises as `open`."""
+        return await self._opening.secrets_of(integration, await self._known(integration, None))
+
+    async def _known(
+        self, integration: Integration, secrets: Mapping[str, SecretBytes] | None
+    ) -> Mapping[str, SecretBytes]:
         given = {**self._secrets.of(integration), **(secrets or {})}
         if integration.tenant_id == INSTALLATION:
             given = {**await self._of_operator(integration), **given}
-        return await self._opening.open(integration, given)
+        return given
 
     async def _of_operator(self, integration: Integration) -> Mapping[str, SecretBytes]:
         names = frozenset(integration.credentials.values())

@@ -42,6 +42,19 @@ class ConnectorOpening:
         VaultLocked, StoreUnavailable.
         """
         kind = self.kinds.of(integration)
+        given = await self.secrets_of(integration, secrets)
+        surroundings = Surroundings(
+            transport=self._outside.of_tenant(integration.tenant_id),
+            guard=self._guard_of(integration.tenant_id),
+            secrets=given,
+        )
+        own = replace(integration, configuration=own_configuration(integration.configuration))
+        return kind.open(own, surroundings)
+
+    async def secrets_of(
+        self, integration: Integration, secrets: Mapping[str, SecretBytes] | None = None
+    ) -> dict[str, SecretBytes]:
+        """Every secret field; what `secrets` has is not looked for. Raises as `open`."""
         given = dict(secrets or {})
         missing = {field: name for field, name in integration.credentials.items() if field not in given}
         if missing:
@@ -58,10 +71,4 @@ class ConnectorOpening:
                         f"credential {name!r} of integration {integration.integration_id!r} is gone"
                     )
                 given[field] = opened[name]
-        surroundings = Surroundings(
-            transport=self._outside.of_tenant(integration.tenant_id),
-            guard=self._guard_of(integration.tenant_id),
-            secrets=given,
-        )
-        own = replace(integration, configuration=own_configuration(integration.configuration))
-        return kind.open(own, surroundings)
+        return given

@@ -230,7 +230,7 @@ class AnswerLlmRequest:
 
     def _route(self, job: Job, table: RoutingTable) -> Route:
         """The route that was asked for, or the one that a budget near its end switches to."""
-        asked = table.resolve(job.request.model)
+        asked = table.resolve(job.request.model, job.principal.tenant_id)
         account = None if self._holds is None else self._holds.switch(job)
         if account is None or account.switch is None:
             return asked
@@ -245,7 +245,7 @@ class AnswerLlmRequest:
         """Those of the asked route, for whoever explains a refusal; none where there is no route."""
         if job.live is None:
             return ()
-        members = table.members(table.resolve(job.request.model))
+        members = table.members(table.resolve(job.request.model, job.principal.tenant_id))
         return tuple(table.targets[index] for index in members.indices)
 
     def recall_for(self, job: Job, route: Route) -> Recall | None:

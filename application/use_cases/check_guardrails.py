@@ -102,7 +102,8 @@ class CheckGuardrails:
                 known = ", ".join(book.guardrails) or "none"
                 raise InvalidRequest(f"no guardrail {name!r}; known: {known}", param="guardrails")
         if asked.route:
-            return self._inspector.of(by.tenant_id, self._runtime.snapshot[0].resolve(asked.route))
+            route = self._runtime.snapshot[0].resolve(asked.route, by.tenant_id)
+            return self._inspector.of(by.tenant_id, route)
         return book.of(asked.guardrails, self.of_tenant(by))
 
     def _gathered(self, asked: AskedGuardrails) -> Gathering:

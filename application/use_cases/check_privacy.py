@@ -95,7 +95,8 @@ class CheckPrivacy:
             known = ", ".join(self._inspector.policies.policies)
             raise InvalidRequest(f"no policy {asked.policy!r}; known: {known}", param="policy")
         if asked.route:
-            return self._inspector.effective(by.tenant_id, self._runtime.snapshot[0].resolve(asked.route))
+            route = self._runtime.snapshot[0].resolve(asked.route, by.tenant_id)
+            return self._inspector.effective(by.tenant_id, route)
         tenant = self._inspector.tenants.of(by.tenant_id).privacy
         return self._inspector.policies.effective(asked.policy, tenant)
 

@@ -96,7 +96,7 @@ class ExplainCache:
     ) -> CacheExplanation:
         """Asks no provider, so questions that a provider embeds are not compared. Raises UnknownModel."""
         table, _ = self._runtime.snapshot
-        route = table.resolve(request.model)
+        route = table.resolve(request.model, by.tenant_id)
         policy = route.cache
         if policy.mode is CacheMode.OFF:
             return CacheExplanation(route.name, policy, NO_CACHE)

@@ -52,7 +52,7 @@ class ExplainRoute:
         if not principal.may("routing.explain"):
             raise Forbidden(f"the role {principal.role!r} may not explain routing (needs routing.explain)")
         table, live = self._runtime.snapshot
-        route = table.resolve(request.model)
+        route = table.resolve(request.model, principal.tenant_id)
         demand_keeper(requirements, request, table, route)
         return explain(
             table,

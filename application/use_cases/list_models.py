@@ -30,16 +30,16 @@ class ListModels:
             raise Forbidden(f"the role {principal.role!r} may not list models (needs models.read)")
         table, _ = self._runtime.snapshot
         listed: list[ListedModel] = []
-        names = principal.allowed_models
+        names, own = principal.allowed_models, table.belonging.open_to(principal.tenant_id)
         for route in table.routes.values():
-            mask = table.members(route).mask
+            mask = table.members(route).mask & own
             if names is not None:
                 mask &= table.allowed(names, route)
             if mask:
                 listed.append(ListedModel(route.name, None))
-        allowed = table.all_mask if names is None else table.allowed(names, NO_ROUTE)
+        allowed = own if names is None else own & table.allowed(names, NO_ROUTE)
         listed.extend(
-            ListedModel(target.id, target) for target in table.targets if allowed >> target.index & 1
+            ListedModel(target.own_id, target) for target in table.targets if allowed >> target.index & 1
         )
         return listed
 

@@ -196,7 +196,7 @@ class ManageCache:
         table, _ = self._runtime.snapshot
         target = table.by_id.get(answer.target_id)
         try:
-            route = table.resolve(answer.route)
+            route = table.resolve(answer.route, by.tenant_id)
         except UnknownModel:
             route = None  # nobody knows any more whose it was
         if route is None or target is None or route.cache.scope is not CacheScope.TENANT:

@@ -48,6 +48,10 @@ WRITE: Final = "integrations.write"
 HISTORY_MAX: Final = 100
 
 
+async def _nothing_more(_integration: Integration, _given: Mapping[str, SecretBytes]) -> None:
+    """Its own section said it all."""
+
+
 class IntegrationKeeping(NamedTuple):
     """What the running configuration knows of integrations."""
 
@@ -57,6 +61,9 @@ class IntegrationKeeping(NamedTuple):
     check_terms: TermsCheck
     changed: Callable[[], Awaitable[None]]
     """Told after a change, so that this instance follows at once; the others do within a second."""
+    check: Callable[[Integration, Mapping[str, SecretBytes]], Awaitable[None]] = _nothing_more
+    """What only the running configuration can tell of one that is new or changed. Raises Conflict,
+    InvalidConfiguration."""
 
 
 class IntegrationRecord(NamedTuple):
@@ -161,6 +168,8 @@ class ManageIntegrations:
             updated_at_us=now_us,
             updated_by=by.key_id,
         )
+        with in_configuration():
+            await self._keeping.check(integration, form.given)
         reached = await self._reach(integration, form.given)
         await _to_the_end(self._keep_new(integration, form.given, by))
         await self._note_reached(integration, reached)
@@ -193,6 +202,8 @@ class ManageIntegrations:
             updated_at_us=self._now_us(),
             updated_by=by.key_id,
         )
+        with in_configuration():
+            await self._keeping.check(integration, form.given)
         reached = None
         if integration.state is IntegrationState.ACTIVE:
             reached = await self._reach(integration, form.given)

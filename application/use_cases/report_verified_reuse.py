@@ -74,7 +74,7 @@ class ReportVerifiedReuse:
         rates, mode, error_rate = standing.rates, None, standing.error_rate
         table, _ = self._runtime.snapshot
         try:
-            policy = table.resolve(name).cache
+            policy = table.resolve(name, tenant_id).cache
             mode, error_rate = policy.mode, policy.error_rate
         except UnknownModel:
             pass  # what it did is still true

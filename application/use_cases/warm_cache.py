@@ -231,7 +231,7 @@ class WarmCache:
         table, _ = self._runtime.snapshot
         requirements = complete_requirements(Requirements(), request, run.by, self._places)
         try:
-            route = table.resolve(request.model)
+            route = table.resolve(request.model, run.by.tenant_id)
             if route.cache.mode is CacheMode.OFF:
                 raise _Left("off")
             job = self._job(run, request, requirements)

@@ -9,6 +9,7 @@ from domain.resilience.breaker import BreakerState
 from domain.resilience.key_pool import KeyStatus
 from domain.routing.health import HealthSnapshot, HealthState
 from domain.routing.live import LiveState
+from domain.routing.table import RoutingTable
 from domain.tenancy.principal import Principal
 
 
@@ -45,9 +46,10 @@ class ProvidersStatus:
         self._runtime = runtime
         self._clock = clock
 
-    def __call__(self) -> list[ProviderStatus]:
-        """Every provider, in the order of the configuration."""
+    def __call__(self, by: Principal | None = None) -> list[ProviderStatus]:
+        """Every provider, in the order of the configuration; with `by` only those that are theirs to see."""
         table, live = self._runtime.snapshot
+        hidden = frozenset() if by is None else hidden_from(by, table)
         now = self._clock.monotonic()
         targets: dict[str, list[TargetStatus]] = {name: [] for name in live.providers}
         simulated: dict[str, bool] = {}
@@ -78,6 +80,7 @@ class ProvidersStatus:
                 keys=() if state.keys is None else state.keys.statuses(now),
             )
             for name, state in live.providers.items()
+            if name not in hidden
         ]
 
     def any_usable(self) -> bool:
@@ -136,9 +139,17 @@ class SteerProvider:
     def _live(self, by: Principal, provider: str) -> LiveState:
         if not by.may("providers.write"):
             raise Forbidden(f"the role {by.role!r} may not steer providers (needs providers.write)")
-        _, live = self._runtime.snapshot
-        if provider not in live.providers:
-            raise NotFound(
-                f"no provider {provider!r}; known: {', '.join(live.providers) or 'none'}", param="provider"
-            )
+        table, live = self._runtime.snapshot
+        hidden = hidden_from(by, table)
+        known = [name for name in live.providers if name not in hidden]
+        if provider not in known:
+            raise NotFound(f"no provider {provider!r}; known: {', '.join(known) or 'none'}", param="provider")
         return live
+
+
+def hidden_from(by: Principal, table: RoutingTable) -> frozenset[str]:
+    """Providers that other tenants have alone; whoever manages tenants sees them all."""
+    if not table.belonging.divides or by.may("tenants.manage"):
+        return frozenset()
+    mask = table.belonging.open_to(by.tenant_id)
+    return frozenset(target.provider for target in table.targets if not mask >> target.index & 1)

@@ -124,6 +124,8 @@ def explain(
     ranking = rank(table, route, requirements, live, now=now, draw=draw, recall=recall)
     members = table.members(route)
     reasons = drop_reasons(table, members, requirements, quick_enough(members, requirements, live, now))
+    # What another tenant has alone does not exist for this one.
+    reasons = {index: reason for index, reason in reasons.items() if reason is not DropReason.ANOTHERS}
     kept, refusal, said = _walked(ranking, reachable, reasons)
     sizes = sizes_of(requirements)
     if input_bytes is None:

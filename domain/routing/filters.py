@@ -24,6 +24,8 @@ TYPICAL_OUTPUT_TOKENS = 250
 class DropReason(Enum):
     """Why a candidate may not answer. The values are stable codes; the order is the order of judging."""
 
+    ANOTHERS = "anothers"
+    """Another tenant has it alone."""
     NOT_ALLOWED = "not_allowed"
     KEPT_ELSEWHERE = "kept_elsewhere"
     """What the request refers to is kept by another account."""
@@ -173,6 +175,8 @@ def demands(
 
     `quick` are those predicted to keep the latency ceiling (`LiveState.quick_enough`), None without one.
     """
+    if table.belonging.divides:
+        yield DropReason.ANOTHERS, table.belonging.open_to(requirements.tenant_id)
     if requirements.allowed_models is not None:
         yield DropReason.NOT_ALLOWED, table.allowed(requirements.allowed_models, members.route)
     if requirements.only_provider is not None:

@@ -43,12 +43,13 @@ class ModelNames:
         """`cache` is what holds for routes that nobody declared."""
         self._cache = cache
         self._routes = dict(routes)
-        self._providers = {target.provider.lower() for target in targets}
+        self._providers = {name.lower() for target in targets for name in _provider_names(target)}
         self._by_prefix: dict[str, list[Target]] = {}
         self._by_name: dict[str, list[Target]] = {}
         for target in targets:
             own_names = {target.model, target.offering.model, *target.aliases}
-            for name in sorted({target.id, *(f"{target.provider}/{name}" for name in own_names)}):
+            below = (f"{prefix}/{name}" for prefix in _provider_names(target) for name in own_names)
+            for name in sorted({target.id, target.own_id, *below}):
                 _add(self._by_prefix, name, target)
             for name in sorted(own_names | {target.offering.id}):
                 _add(self._by_name, name, target)
@@ -93,7 +94,7 @@ class ModelNames:
         if name in self._routes:
             return self._routes[name]
         targets = self._by_prefix.get(name)
-        if targets is None and not self._names_a_provider(name):
+        if targets is None and not self.names_a_provider(name):
             targets = self._by_name.get(name)
         return None if targets is None else implicit_route(name, targets, self._cache)
 
@@ -104,6 +105,7 @@ class ModelNames:
         provider, slash, rest = name.partition("/")
         own = bool(slash) and provider.lower() in self._providers
         asked = rest if own else name
+        said = provider.lower()
         found: dict[int, Target] = {}
         for pattern, target in self._patterns:
             if matches(pattern, asked):
@@ -112,7 +114,11 @@ class ModelNames:
         if not found and plain != normalise(asked) and not normalise(asked).endswith("-latest"):
             found = {target.index: target for target in self._by_undated.get(plain, ())}
         if own:
-            found = {i: target for i, target in found.items() if target.provider.lower() == provider.lower()}
+            found = {
+                i: target
+                for i, target in found.items()
+                if said in (name.lower() for name in _provider_names(target))
+            }
         if not found:
             return None
         stand_ins = {
@@ -121,7 +127,8 @@ class ModelNames:
         }
         return replace(implicit_route(name, found.values(), self._cache), stand_ins=stand_ins)
 
-    def _names_a_provider(self, name: str) -> bool:
+    def names_a_provider(self, name: str) -> bool:
+        """Whether it begins with one of these providers."""
         provider, slash, _ = name.partition("/")
         return bool(slash) and provider.lower() in self._providers
 
@@ -141,6 +148,11 @@ def implicit_route(name: str, targets: Iterable[Target], cache: CachePolicy = OF
     """The balanced route behind a model's name."""
     members = tuple(RouteTarget(target=target) for target in targets)
     return Route(name=name, targets=members, cache=cache, implicit=True)
+
+
+def _provider_names(target: Target) -> set[str]:
+    """A provider that a tenant has alone goes by the tenant's own name for it too."""
+    return {target.provider, target.own_provider}
 
 
 def _add(index: dict[str, list[Target]], name: str, target: Target) -> None:

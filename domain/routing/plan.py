@@ -119,6 +119,8 @@ def _sole_target(
     """The only target of a route when it serves as it is: nothing needs ranking then. None: look closer."""
     index = members.indices[0]
     target = table.targets[index]
+    if target.tenant_id and target.tenant_id != requirements.tenant_id:
+        return None
     window = target.offering.context_tokens
     if window is not None and window < requirements.window_needed_tokens:
         return None

@@ -45,6 +45,7 @@ _NOW_SENTENCES = {
     DropReason.BREAKER_OPEN: "its circuit breaker is open",
     DropReason.COOLING_DOWN: "it asked to be left alone for a while",
     DropReason.UNREACHABLE: "no way leads to it now",
+    DropReason.ANOTHERS: "another tenant's alone",
     DropReason.PRIVACY: "not among those that may see the personal data in it",
 }
 
@@ -56,6 +57,8 @@ def refusal_by_demands(
     route = members.route.name
     if not members.mask:
         return InvalidRequirements(f"route {route!r} has no targets", param="model")
+    if not table.belonging.open_to(requirements.tenant_id) & members.mask:
+        return Forbidden(f"nothing in {route!r} is for this tenant", param="model")
     if requirements.allowed_models is not None and not (
         table.allowed(requirements.allowed_models, members.route) & members.mask
     ):
@@ -71,6 +74,7 @@ def refusal_by_demands(
             f"of {route!r}, this key may use only targets that do not fit the request", param="model"
         )
     dropped = dropped_counts(table, members, requirements, quick)
+    dropped.pop(DropReason.ANOTHERS, None)  # nobody else's business
     counts = {reason.value: count for reason, count in dropped.items()}
     last = next(reversed(dropped))
     details: dict[str, object] = {"reason": last.value, "dropped": counts}

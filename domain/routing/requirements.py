@@ -31,6 +31,8 @@ class Requirements:
     tags: frozenset[str] = field(default_factory=frozenset)
     quality_floor: float | None = None
     strategy: str | None = None
+    tenant_id: str = ""
+    """Whose request it is: targets that another tenant has alone are closed to it. Empty: all such are."""
     allowed_models: frozenset[str] | None = None
     """Ids of targets, routes or providers (`acme/*`) this key may use; None: all."""
     only_target: str | None = None

@@ -11,6 +11,7 @@ from domain.errors import InvalidRequest, UnknownModel
 from domain.llm.capabilities import Capability
 from domain.money import TOKENS_PER_PRICE_UNIT
 from domain.residency.place import GLOBAL_REGION, Atlas
+from domain.routing.belonging import Belonging
 from domain.routing.cache_policy import OFF, CacheMode, CachePolicy
 from domain.routing.effective_price import carries
 from domain.routing.masks import ThresholdMasks, mask_of
@@ -81,6 +82,7 @@ class RoutingTable:
         "_tiered",
         "all_mask",
         "atlas",
+        "belonging",
         "by_context",
         "by_id",
         "by_quality",
@@ -126,7 +128,9 @@ class RoutingTable:
         self.atlas = Atlas((*known_regions, *(t.region for t in self.targets if t.region)), region_groups)
         self.regions = self.atlas.regions
         self.home_region = home_region
-        self._names = ModelNames(self.targets, self.routes, cache=cache)
+        shared = [target for target in self.targets if not target.tenant_id]
+        self._names = ModelNames(shared, self.routes, cache=cache)
+        self.belonging = Belonging(self.targets, cache)
         self.cache_by_default = cache
         policies = (cache, *(route.cache for route in self.routes.values()))
         self.keeps_answers = any(each.mode is not CacheMode.OFF for each in policies)
@@ -180,14 +184,16 @@ class RoutingTable:
             region_groups=region_groups,
         )
 
-    def resolve(self, model: str) -> Route:
-        """The route behind a name a caller wrote (SPEC L3; the order of meanings is in `names`).
+    def resolve(self, model: str, tenant_id: str = "") -> Route:
+        """The route behind a name a caller of this tenant wrote (SPEC L3; the order of meanings is in
+        `names`, what a tenant has alone comes first). Without a tenant only what is everybody's has names.
 
         Raises:
             UnknownModel: nothing of that name; carries the nearest ones.
         """
         if model:
-            return self._names.resolve(model)
+            own = self.belonging.resolve(model, tenant_id) if tenant_id else None
+            return self._names.resolve(model) if own is None else own
         if self.default_route is None:
             raise UnknownModel("no model was named, and this installation has no default route")
         return self._names.resolve(self.default_route)
@@ -231,7 +237,8 @@ class RoutingTable:
             mask = mask_of(
                 target.index
                 for target in self.targets
-                if target.id in names or (prefixes and target.id.startswith(prefixes))
+                if not names.isdisjoint((target.id, target.own_id))
+                or (prefixes and (target.id.startswith(prefixes) or target.own_id.startswith(prefixes)))
             )
             if len(self._allowances) >= _ALLOWANCES_KEPT_MAX:
                 self._allowances.clear()

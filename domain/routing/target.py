@@ -57,6 +57,18 @@ class Target:
     """How its provider keeps prompts, as far as is known before it was asked anything."""
     contract: PriceContract | None = None
     """What the operator agreed with the provider, for all of its targets; None: list prices."""
+    tenant_id: str = ""
+    """Whose it is alone: no other tenant's request may go there. Empty: everybody's."""
+
+    @property
+    def own_id(self) -> str:
+        """Its id as the tenant says that has it alone, who needs not name itself."""
+        return self.id.removeprefix(f"{self.tenant_id}:") if self.tenant_id else self.id
+
+    @property
+    def own_provider(self) -> str:
+        """The same of its provider."""
+        return self.provider.removeprefix(f"{self.tenant_id}:") if self.tenant_id else self.provider
 
 
 def tagged(target: Target, tag: str) -> bool:

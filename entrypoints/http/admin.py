@@ -95,7 +95,7 @@ class _Admin:
                     "targets": [dataclasses.asdict(target) for target in status.targets[:PAGE_MAX]],
                     "keys": [key._asdict() for key in status.keys[:PAGE_MAX]],
                 }
-                for status in self._use.providers_status()
+                for status in self._use.providers_status(by)
             ]
         }
 

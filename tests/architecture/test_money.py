@@ -47,6 +47,7 @@ SENDERS = {
     "adapters/wire/exchange.py": "behind LlmProvider",
     "adapters/providers/replicate.py": "behind LlmProvider: polls and cancels predictions",
     "adapters/providers/resources.py": "behind ProviderResources, whose users are in FREE_RESOURCES",
+    "adapters/providers/llm_kind.py": "asks which models there are, which is free",
     "adapters/providers/token_requests.py": "access tokens of clouds",
     "adapters/providers/aws_sources.py": "credentials of AWS",
     "adapters/portkey/gateway.py": "asks the gateway whether it is up; model calls go through the exchange",

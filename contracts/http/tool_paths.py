@@ -56,7 +56,7 @@ TOOL_SCHEMAS: dict[str, Schema] = {
         "required": ["jsonrpc"],
         "properties": {"jsonrpc": {"type": "string", "enum": ["2.0"]}},
         "additionalProperties": True,
-        "example": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+        "examples": [{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}],
     },
     "ToolResult": obj(
         {

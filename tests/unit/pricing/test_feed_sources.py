@@ -10,7 +10,14 @@ import pytest
 
 from adapters.pricing import feed_sources
 from adapters.pricing.feed_sources import FORMATS, PublicFeeds
-from application.ports.http import HttpRequest, HttpResponse, HttpTransport, TransportFailed, TransportStage
+from application.ports.http import (
+    Endpoint,
+    HttpRequest,
+    HttpResponse,
+    HttpTransport,
+    TransportFailed,
+    TransportStage,
+)
 from domain.errors import InvalidRequest, StoreUnavailable
 
 ON = date(2026, 11, 20)
@@ -72,7 +79,7 @@ class TestUrl:
         assert await load(transport) == 1
 
         assert transport.sent is not None
-        assert transport.sent.endpoint == ("https", "feeds.example", 443)
+        assert transport.sent.endpoint == Endpoint("https", "feeds.example", 443)
         assert transport.sent.path == "/prices.json?v=1"
         assert transport.sent.total_timeout_s <= 60
         assert transport.response is not None

@@ -8,7 +8,14 @@ import pytest
 from adapters.memory.system import SteppingClock
 from adapters.providers.direct import DirectProviders
 from adapters.providers.endpoint import ProviderEndpoint
-from application.ports.http import HttpRequest, HttpResponse, HttpTransport, TransportFailed, TransportStage
+from application.ports.http import (
+    Endpoint,
+    HttpRequest,
+    HttpResponse,
+    HttpTransport,
+    TransportFailed,
+    TransportStage,
+)
 from application.ports.llm import UpstreamCall, UpstreamFailed
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
@@ -127,7 +134,7 @@ async def test_each_dialect_has_its_path(
 ) -> None:
     request = await sent(call(dialect), answer, wire=wire, base=base)
     assert request.path == path and request.method == "POST"
-    assert request.endpoint == ("https", "up.example", 443)
+    assert request.endpoint == Endpoint("https", "up.example", 443)
 
 
 async def test_a_gemini_stream_asks_for_events() -> None:
@@ -135,7 +142,7 @@ async def test_a_gemini_stream_asks_for_events() -> None:
     to = target("models/gemini/2 pro")
     await provider(transport, "gemini", "http://h:8080").open_stream(call(stream=True, to=to))
     assert transport.requests[0].path == "/v1beta/models/gemini%2F2%20pro:streamGenerateContent?alt=sse"
-    assert transport.requests[0].endpoint == ("http", "h", 8080)
+    assert transport.requests[0].endpoint == Endpoint("http", "h", 8080)
 
 
 async def test_completions_and_embeddings_have_paths_of_their_own() -> None:

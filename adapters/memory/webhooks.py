@@ -109,6 +109,8 @@ class InMemoryDeliveries(DeliveryQueue, DeliveryLog, DeliveryUpkeep):
                 continue
             mine = [each for pair, each in self._all.items() if pair[0] == endpoint_id and each.state.is_open]
             if endpoint.terms.ordered:
+                if any(each.state is DeliveryState.LEASED and each.due_at_us > now_us for each in mine):
+                    continue
                 mine = sorted(mine, key=lambda each: each.seq)[:1]
             ready = [each for each in mine if each.may_be_leased(now_us)]
             ready.sort(key=lambda each: (each.due_at_us, each.seq))

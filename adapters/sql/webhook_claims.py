@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Dialect, Select, bindparam, select, true
+from sqlalchemy import BindParameter, Connection, Dialect, Select, bindparam, exists, select, true
 
 from adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
+from domain.webhooks.delivery import DeliveryState
 from domain.webhooks.endpoint import CONCURRENCY_MAX, EndpointState
 
 Pair = tuple[str, int]
@@ -74,7 +75,16 @@ _oldest = (
     .limit(1)
     .subquery("oldest")
 )
-_HEAD: Final = select(_oldest.c.endpoint_id, _oldest.c.seq).where(_oldest.c.due_at_us <= _NOW)
+_busy = webhook_deliveries.alias("busy")
+_UNDER_WAY: Final = (
+    _busy.c.settled_at_us.is_(None),
+    _busy.c.due_at_us > _NOW,
+    _busy.c.state == DeliveryState.LEASED.value,
+)
+"""In somebody's hands: where older events are replayed, it need not be the oldest."""
+_HEAD: Final = select(_oldest.c.endpoint_id, _oldest.c.seq).where(
+    _oldest.c.due_at_us <= _NOW, ~exists().where(_busy.c.endpoint_id == _ID, *_UNDER_WAY)
+)
 
 _few = (
     select(_D.endpoint_id, _D.seq)
@@ -106,7 +116,13 @@ _LATERAL_HEADS: Final = (
             webhook_deliveries, (_D.endpoint_id == _head.c.endpoint_id) & (_D.seq == _head.c.seq)
         )
     )
-    .where(*_SENT_TO, _E.ordered.is_(True), _IS_OPEN, _D.due_at_us <= _NOW)
+    .where(
+        *_SENT_TO,
+        _E.ordered.is_(True),
+        _IS_OPEN,
+        _D.due_at_us <= _NOW,
+        ~exists().where(_busy.c.endpoint_id == _E.endpoint_id, *_UNDER_WAY),
+    )
     .with_for_update(skip_locked=True, of=webhook_deliveries)
 )
 """The head is found without a lock, and locked then: passing a locked head over would find the one behind it.

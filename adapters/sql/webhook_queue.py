@@ -123,7 +123,7 @@ class SqlDeliveryQueue(DeliveryQueue):
     async def settle(self, settlements: Sequence[Settlement], now_us: int, disabled_after_s: float) -> int:
         def work(connection: Connection) -> int:
             held = _held(connection, [each.delivery for each in settlements])
-            mine = [each for each in settlements if (each.delivery.endpoint_id, each.delivery.seq) in held]
+            mine = [each for each in settlements if _held_as(each.delivery) in held]
             if not mine:
                 return 0
             connection.execute(_SETTLED, [_settled_row(each.delivery) for each in mine])
@@ -163,23 +163,27 @@ def _with_events(connection: Connection, pairs: Sequence[Pair]) -> list[Claimed]
     if lost:
         # The event was removed for good, with the user it told of: there is nothing left to send.
         connection.execute(delete(webhook_deliveries).where(_PAIR.in_(lost)))
+        tried = tuple_(webhook_attempts.c.endpoint_id, webhook_attempts.c.seq)
+        connection.execute(delete(webhook_attempts).where(tried.in_(lost)))
     return [found[pair] for pair in pairs if pair in found]
 
 
-def _held(connection: Connection, deliveries: Sequence[Delivery]) -> set[Pair]:
-    """Those of which the fence still holds, locked."""
-    fences = {(each.endpoint_id, each.seq): each.fence for each in deliveries}
+def _held(connection: Connection, deliveries: Sequence[Delivery]) -> set[tuple[str, int, int]]:
+    """Those of which the fence still holds, locked. One delivery may come twice, with the fence of an attempt
+    that lost it and with that of the next."""
+    wanted = {_held_as(each) for each in deliveries}
+    pairs = sorted({(endpoint_id, seq) for endpoint_id, seq, _ in wanted})
     statement = (
         select(_D.endpoint_id, _D.seq, _D.fence)
-        .where(_PAIR.in_(sorted(fences)), _D.state == DeliveryState.LEASED.value)
+        .where(_PAIR.in_(pairs), _D.state == DeliveryState.LEASED.value)
         .order_by(_D.endpoint_id, _D.seq)
         .with_for_update()
     )
-    return {
-        (row.endpoint_id, row.seq)
-        for row in connection.execute(statement)
-        if fences[row.endpoint_id, row.seq] == row.fence
-    }
+    return wanted & {(row.endpoint_id, row.seq, row.fence) for row in connection.execute(statement)}
+
+
+def _held_as(delivery: Delivery) -> tuple[str, int, int]:
+    return delivery.endpoint_id, delivery.seq, delivery.fence
 
 
 def _keep_health(

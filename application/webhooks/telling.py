@@ -20,7 +20,7 @@ def disabled_event(endpoint: Endpoint, now_us: int) -> OutboxEvent:
     return event_of(
         WEBHOOK_ENDPOINT_DISABLED,
         endpoint.tenant_id,
-        f"{WEBHOOK_ENDPOINT_DISABLED}:{endpoint.endpoint_id}:{endpoint.revision}",
+        f"{WEBHOOK_ENDPOINT_DISABLED}:{endpoint.endpoint_id}:{endpoint.revision}:{now_us}",
         {"endpoint_id": endpoint.endpoint_id, "reason": endpoint.reason},
         now_us,
     )

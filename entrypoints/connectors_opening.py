@@ -4,7 +4,7 @@ A part of the composition root: it names adapters. A connector has its row in `c
 loaded when the first integration of their kind is opened.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.databases.kind import DatabaseKind
@@ -13,7 +13,6 @@ from adapters.mcp.kind import McpServers
 from adapters.pricing.providers import PROVIDERS
 from adapters.providers.llm_kind import LlmPlace, LlmProviders
 from adapters.rest.kind import RestConnectors
-from adapters.rest.openapi import configuration_of_openapi
 from adapters.storage.kind import StorageKind
 from adapters.system.clock import SystemClock
 from adapters.wire.json_schemas import CompiledParameterSchemas
@@ -61,18 +60,3 @@ def connector_opening(
 def schemas() -> ParameterSchemas:
     """What compares parameters with what tools want."""
     return CompiledParameterSchemas()
-
-
-def openapi_configuration(
-    text: str,
-    *,
-    endpoint: str,
-    authentication: Mapping[str, Any],
-    include: Sequence[str],
-    exclude: Sequence[str],
-) -> tuple[dict[str, Any], Sequence[str]]:
-    """What commands make of an OpenAPI document: a configuration of type `api`, and what was left out, with
-    reasons. May take a second per 64 KiB of YAML. Raises InvalidConfiguration."""
-    return configuration_of_openapi(
-        text, endpoint=endpoint, authentication=authentication, include=include, exclude=exclude
-    )

@@ -101,6 +101,7 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "integrations show": _SEES_INTEGRATIONS,
     "integrations health": _SEES_INTEGRATIONS,
     "integrations add": _INTEGRATIONS,
+    "integrations import-openapi": _INTEGRATIONS,
     "integrations remove": _INTEGRATIONS,
     "integrations test": _OPERATES_INTEGRATIONS,
     "integrations enable": _OPERATES_INTEGRATIONS,

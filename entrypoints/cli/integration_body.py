@@ -20,16 +20,7 @@ def body_of(given: Mapping[str, Any], read_secret: ReadSecret) -> dict[str, Any]
     body = _from_file(given["file"])
     configuration = _object(body.get("configuration", {}), "configuration")
     authentication = _object(configuration.get("authentication", {}), "configuration.authentication")
-    for field, value in _pairs(given["said"], "--auth"):
-        authentication[field] = value
-    for field, value in _pairs(given["secret_files"], "--secret-file"):
-        authentication[field] = _text(read_secret(Path(value)), field)
-    if len(given["secrets"]) > 1 and not sys.stdin.isatty():
-        raise click.UsageError("only one --secret can be piped in; use --secret-file for the others")
-    for field in given["secrets"]:
-        if sys.stdin.isatty():
-            click.echo(f"authentication.{field}", err=True)
-        authentication[field] = _text(read_secret(None), field)
+    authentication |= said_authentication(given, read_secret)
     for key, value in _pairs(given["settings"], "--set"):
         configuration[key] = _value(value)
     if given["endpoint"] is not None:
@@ -43,6 +34,37 @@ def body_of(given: Mapping[str, Any], read_secret: ReadSecret) -> dict[str, Any]
         body["monitoring"] = {**monitoring, "interval_s": given["interval_s"]}
     body.pop("integration_id", None)
     return body
+
+
+def said_authentication(given: Mapping[str, Any], read_secret: ReadSecret) -> dict[str, Any]:
+    """What `said`, `secret_files` and `secrets` say. Raises click.UsageError, click.ClickException."""
+    authentication: dict[str, Any] = dict(_pairs(given["said"], "--auth"))
+    for field, value in _pairs(given["secret_files"], "--secret-file"):
+        authentication[field] = _text(read_secret(Path(value)), field)
+    if len(given["secrets"]) > 1 and not sys.stdin.isatty():
+        raise click.UsageError("only one --secret can be piped in; use --secret-file for the others")
+    for field in given["secrets"]:
+        if sys.stdin.isatty():
+            click.echo(f"authentication.{field}", err=True)
+        authentication[field] = _text(read_secret(None), field)
+    return authentication
+
+
+def authentication_options(command: Any) -> Any:
+    """`--auth`, `--secret` and `--secret-file`."""
+    for option in (
+        click.option(
+            "--secret-file", "secret_files", multiple=True, metavar="FIELD=FILE", help="A secret from a file."
+        ),
+        click.option(
+            "--secret", "secrets", multiple=True, metavar="FIELD", help="Typed unseen, or piped in."
+        ),
+        click.option(
+            "--auth", "said", multiple=True, metavar="FIELD=VALUE", help="Of authentication; repeatable."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import click
 from entrypoints.cli.api_client import ApiClient, connect, server_options
 from entrypoints.cli.configured import config_option
 from entrypoints.cli.credentials import read_value
-from entrypoints.cli.integration_body import body_of
+from entrypoints.cli.import_openapi import import_openapi
+from entrypoints.cli.integration_body import authentication_options, body_of
 
 PATH: Final = "/api/v1/integrations"
 PAGE: Final = 500
@@ -82,11 +83,7 @@ def show(integration_id: str, tenant_id: str | None, as_json: bool, **server: An
 @_name_argument
 @click.option("--type", "kind", help="database, api, storage, mcp or llm_provider.")
 @click.option("--endpoint", help="Such as postgresql://db.example:5432/shop. Never with a password.")
-@click.option("--auth", "said", multiple=True, metavar="FIELD=VALUE", help="Of authentication; repeatable.")
-@click.option("--secret", "secrets", multiple=True, metavar="FIELD", help="Typed unseen, or piped in.")
-@click.option(
-    "--secret-file", "secret_files", multiple=True, metavar="FIELD=FILE", help="A secret from a file."
-)
+@authentication_options
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of configuration; may be JSON.")
 @click.option("--interval", "interval_s", type=float, help="Seconds between two looks at its health.")
 @click.option(
@@ -143,6 +140,7 @@ for _word, _summary in (
     ("maintenance", "Refuse calls of INTEGRATION for a while; nobody looks at its health."),
 ):
     integrations.add_command(_state_command(_word, _summary))
+integrations.add_command(import_openapi)
 
 
 @integrations.command("remove")

@@ -23,8 +23,12 @@ class DialectFrames(FrameWriter):
     def keep_alive(self, dialect: str) -> bytes:
         return registry.keep_alive(dialect)
 
-    def error_event(self, dialect: str, *, code: str, message: str, request_id: str) -> bytes:
-        return registry.error_event(dialect, code=code, message=message, request_id=request_id)
+    def error_event(
+        self, dialect: str, *, code: str, message: str, request_id: str, error_type: str | None = None
+    ) -> bytes:
+        return registry.error_event(
+            dialect, code=code, message=message, request_id=request_id, error_type=error_type
+        )
 
     def text_frame(self, dialect: str, text: str, *, request_id: str, model: str) -> bytes:
         if FAMILY[dialect] == "anthropic":

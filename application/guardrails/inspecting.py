@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import Final, NamedTuple, TypeVar
 
@@ -132,7 +133,11 @@ class GuardrailInspector(Inspector):
             await self._rewrite(job, outcome)
             job.guardrail_warnings = outcome.warnings
         if guardrails.answered and job.request.operation is not Operation.EMBEDDINGS:
-            job.protections.append(GuardedAnswer(self, job, route.name, guardrails.answered))
+            body = self.body_of(job, route.name, answer=True)
+            warned = partial(_warn_caller, job)
+            job.protections.append(
+                GuardedAnswer(self, job.request.dialect, body, guardrails.answered, warned)
+            )
 
     async def _here(self, job: Job, asked: tuple[Guardrail, ...]) -> Outcome:
         def read(nobody_waits: Event) -> Outcome:
@@ -172,17 +177,25 @@ class GuardrailInspector(Inspector):
 
 
 class GuardedAnswer(Protection):
-    """What the guardrails of one request do to its answer, before it is kept anywhere."""
+    """What the guardrails of one request do to its answer, before it is kept anywhere.
+
+    `warned` is told the names of those that object to it without stopping it.
+    """
 
     def __init__(
-        self, inspector: GuardrailInspector, job: Job, route: str, guardrails: tuple[Guardrail, ...]
+        self,
+        inspector: GuardrailInspector,
+        dialect: str,
+        body: Body,
+        guardrails: tuple[Guardrail, ...],
+        warned: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._inspector = inspector
-        self._job = job
-        self._tenant_id = job.principal.tenant_id
-        self._dialect = job.request.dialect
-        self._body = inspector.body_of(job, route, answer=True)
+        self._tenant_id = body.tenant_id
+        self._dialect = dialect
+        self._body = body
         self._guardrails = guardrails
+        self._warned = warned
 
     async def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
         """Raises GuardrailBlocked, GuardrailUnavailable."""
@@ -241,8 +254,7 @@ class GuardedAnswer(Protection):
         outcome = await self._here(self._guardrails, texts, unread, raw)
         await self._inspector.checks.outside(self._guardrails, outcome, self._body)
         outcome.refuse(answer=True)
-        warnings = (*self._job.guardrail_warnings, *outcome.warnings)
-        self._job.guardrail_warnings = tuple(dict.fromkeys(warnings))
+        self._warned(outcome.warnings)
         return outcome
 
     async def _here(
@@ -270,6 +282,10 @@ def ways_of(guardrails: tuple[Guardrail, ...]) -> Ways:
     stopping = tuple(each for each in guardrails if each.action is not Action.WARN)
     held = any(each.stream is StreamMode.HOLD for each in stopping)
     return Ways(held, () if held else stopping, len(stopping) < len(guardrails))
+
+
+def _warn_caller(job: Job, names: tuple[str, ...]) -> None:
+    job.guardrail_warnings = tuple(dict.fromkeys((*job.guardrail_warnings, *names)))
 
 
 def guarded(job: Job) -> bool:

@@ -101,8 +101,11 @@ class FrameWriter(Protocol):
         ...
 
     @abstractmethod
-    def error_event(self, dialect: str, *, code: str, message: str, request_id: str) -> bytes:
-        """The terminal event of a stream that cannot be finished."""
+    def error_event(
+        self, dialect: str, *, code: str, message: str, request_id: str, error_type: str | None = None
+    ) -> bytes:
+        """The terminal event of a stream that cannot be finished. Without `error_type` the dialect's own
+        word for the code."""
         ...
 
     @abstractmethod

@@ -64,13 +64,6 @@ class EnforcedAnswer(Protection):
         frames = self._texts.stream(self._dialect, self._work)
         return RewrittenStream(stream, frames, self._work.noted, self._counts)
 
-    def frames(self) -> tuple[FrameTexts, ...]:
-        """For a stream that did not come through a plan: what rewrites it, and what gives values back."""
-        restoring = self._texts.stream(self._dialect, RestoringWork(self._placeholders))
-        if not self._enforces:
-            return (restoring,)
-        return (self._texts.stream(self._dialect, self._work), restoring)
-
     def kept(self, body: bytes) -> bytes:
         """A delivered answer as it may be stored: with placeholders."""
         if not self._placeholders.values:

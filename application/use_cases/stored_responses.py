@@ -20,7 +20,7 @@ from application.ports.resources import (
     ResourceStream,
 )
 from application.ports.stored_answers import StoredAnswer
-from application.privacy.fetching import FetchedAnswers, FetchedReading
+from application.privacy.fetching import FetchedAnswers, FetchedFrames, FetchedReading
 from application.privacy.recent import Caller
 from application.use_cases.late_bills import LateBills
 from domain.errors import InvalidRequest, NotFound, UpstreamError
@@ -81,7 +81,8 @@ class StoredResponses:
         reading = self._read_by(principal, entry, who)
         if reading is not None and reading.enforces and "starting_after" in dict(query):
             raise InvalidRequest(
-                "starting_after: a privacy policy has this answer read from its start", param="starting_after"
+                "starting_after: a privacy policy or a guardrail has this answer read from its start",
+                param="starting_after",
             )
         asked = self._request(entry, "GET", "", query, headers)._replace(timeout_s=FOLLOWED_S_MAX)
         try:
@@ -127,7 +128,7 @@ class StoredResponses:
         """A page of what the response was asked; of one kept here, with everything said before."""
         entry = await self._entry(principal, response_id)
         if entry.native:
-            reading = self._read_by(principal, entry, who)
+            reading = self._read_by(principal, entry, who, page=True)
             answer = await self._ask(entry, "GET", "/input_items", query, headers)
             return answer if reading is None else await reading.whole(answer)
         page = _page(query)
@@ -137,13 +138,18 @@ class StoredResponses:
             )
         )
 
-    def _read_by(self, principal: Principal, entry: StoredAnswer, who: Attribution) -> FetchedReading | None:
-        """What a privacy policy has done to it. Raises PrivacyUnavailable, IdentityNotAllowed."""
+    def _read_by(
+        self, principal: Principal, entry: StoredAnswer, who: Attribution, *, page: bool = False
+    ) -> FetchedReading | None:
+        """What a privacy policy and guardrails have done to it, or to a page of what it was asked.
+
+        Raises PrivacyUnavailable, GuardrailUnavailable, IdentityNotAllowed.
+        """
         speak_for(principal, who)
         if self._fetched is None:
             return None
         caller = Caller(principal.tenant_id, principal.key_id, who.user_id, who.session_id)
-        return self._fetched.reading(entry, caller)
+        return self._fetched.reading(entry, caller, page=page)
 
     async def _entry(self, principal: Principal, response_id: str) -> StoredAnswer:
         found = await self._memory.find(principal.tenant_id, [response_id], again=True)
@@ -208,24 +214,28 @@ class FollowedResponse:
         bills: LateBills,
         reading: FetchedReading | None = None,
     ) -> None:
-        self._policy = reading
         self._entry = entry
         self._stream = stream
         self._watch = watch
         self._bills = bills
+        self._read = None if reading is None else reading.stream(FetchedFrames(self._next, stream.close))
+        self.in_frames = self._read is not None
+        """Whether what it gives is whole frames, behind each of which another may be put."""
+        self.created_at_us = entry.created_at_us
+        self.model = entry.target_id.partition("/")[2]
         self.status = stream.status
         self.headers = stream.headers
         self.content_type = stream.content_type
 
     async def next_chunk(self) -> bytes:
         """Bytes as they arrive; `b""` at the end. Raises UpstreamError when it breaks, and what a privacy
-        policy refuses with."""
-        while data := await self._next():
-            said = data if self._policy is None else self._policy.feed(data)
-            if said:
-                return said
-        policy, self._policy = self._policy, None
-        return b"" if policy is None else policy.end()
+        policy or a guardrail refuses with."""
+        if self._read is None:
+            return await self._next()
+        while (block := await self._read.next_block()) is not None:
+            if block.raw:
+                return block.raw
+        return b""
 
     async def _next(self) -> bytes:
         try:
@@ -241,6 +251,8 @@ class FollowedResponse:
     def close(self) -> None:
         """Ends the exchange. Idempotent, never waits."""
         self._stream.close()
+        if self._read is not None:
+            self._read.close()
 
 
 class _Page(NamedTuple):

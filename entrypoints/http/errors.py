@@ -224,6 +224,14 @@ def _passed_on(status: int, dialect: str) -> bool:
     )
 
 
+def error_type(error: InterchangeError, dialect: str) -> str | None:
+    """The word for this kind of error, the same before and within a stream; None: the dialect has words of
+    its own for the codes."""
+    if FAMILY.get(dialect) != "openai":
+        return None
+    return _OPENAI_TYPE.get(status_of(error, dialect), "server_error")
+
+
 def error_payload(
     dialect: str,
     status: int,

@@ -45,7 +45,7 @@ from entrypoints.http.callers import (
 )
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.entrance import LET_IN_FOR_S, Entrance
-from entrypoints.http.errors import render_error, status_of
+from entrypoints.http.errors import error_type, render_error, status_of
 from entrypoints.http.idempotency import REPLAYED
 from entrypoints.http.large_bodies import LargeBodies
 
@@ -218,7 +218,11 @@ class LlmEndpoint:
     def stream_error(self, job: Job, error: InterchangeError) -> bytes:
         """The terminal event of an answer that could not be finished."""
         return self._gate.frames.error_event(
-            job.request.dialect, code=error.code, message=error.message, request_id=job.request_id
+            job.request.dialect,
+            code=error.code,
+            message=error.message,
+            request_id=job.request_id,
+            error_type=error_type(error, job.request.dialect),
         )
 
     # Unary

@@ -13,6 +13,7 @@ from application.job import Job
 from application.ports.llm import Block
 from application.ports.wire import OPENAI_RESPONSES
 from domain.errors import InterchangeError
+from entrypoints.http.errors import error_type
 from entrypoints.http.llm import LlmEndpoint, LlmGate
 
 _FIRST_ID: Final = re.compile(rb'"response":\s*\{.{0,200}?"id":\s*"([^"\\]{1,200})"', re.DOTALL)
@@ -37,40 +38,68 @@ class ResponsesEndpoint(LlmEndpoint):
         raw = block.raw
         if raw:
             if not job.texts:
-                named = _FIRST_ID.search(raw)
-                job.texts += [named.group(1).decode("utf-8", "replace") if named else "", "-1"]
-            at = raw.rfind(_SEQUENCE_MARK)
-            numbered = _SEQUENCE.match(raw, at) if at >= 0 else None
-            if numbered is not None:
-                job.texts[1] = numbered.group(1).decode()
+                job.texts += [id_in(raw), "-1"]
+            job.texts[1] = last_number(raw) or job.texts[1]
         return super().stream_bytes(job, block)
 
     def stream_error(self, job: Job, error: InterchangeError) -> bytes:
-        response_id, last = job.texts or (f"resp_{job.request_id}", "-1")
-        after = int(last) + 1
-        told = {"message": error.message, "type": error.code, "param": error.param, "code": error.code}
-        failed = {
-            "id": response_id or f"resp_{job.request_id}",
-            "object": "response",
-            "created_at": job.started_at_us // 1_000_000,
-            "status": "failed",
-            "error": {"code": _FAILED_CODES.get(error.code, "server_error"), "message": error.message},
-            "incomplete_details": None,
-            "model": job.request.model,
-            "output": [],
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
-            "usage": None,
-        }
-        return _event(
-            "error",
-            sequence_number=after,
-            code=error.code,
-            message=error.message,
-            param=error.param,
-            error=told | {"request_id": job.request_id},
-        ) + _event("response.failed", sequence_number=after + 1, response=failed)
+        response_id, last = job.texts or ("", "-1")
+        return failure_events(
+            error,
+            response_id=response_id or f"resp_{job.request_id}",
+            after=int(last) + 1,
+            created_at=job.started_at_us // 1_000_000,
+            model=job.request.model,
+            request_id=job.request_id,
+        )
+
+
+def id_in(raw: bytes) -> str:
+    """The response's id in its first event; empty: none."""
+    named = _FIRST_ID.search(raw)
+    return named.group(1).decode("utf-8", "replace") if named else ""
+
+
+def last_number(raw: bytes) -> str:
+    """The number of the last of these events; empty: none has one."""
+    at = raw.rfind(_SEQUENCE_MARK)
+    numbered = _SEQUENCE.match(raw, at) if at >= 0 else None
+    return "" if numbered is None else numbered.group(1).decode()
+
+
+def failure_events(
+    error: InterchangeError, *, response_id: str, after: int, created_at: int, model: str, request_id: str
+) -> bytes:
+    """The two events that end a stream which cannot be finished, numbered from `after` on."""
+    told = {
+        "message": error.message,
+        "type": error_type(error, OPENAI_RESPONSES),
+        "param": error.param,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    failed = {
+        "id": response_id,
+        "object": "response",
+        "created_at": created_at,
+        "status": "failed",
+        "error": {"code": _FAILED_CODES.get(error.code, "server_error"), "message": error.message},
+        "incomplete_details": None,
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": None,
+    }
+    return _event(
+        "error",
+        sequence_number=after,
+        code=error.code,
+        message=error.message,
+        param=error.param,
+        error=told,
+    ) + _event("response.failed", sequence_number=after + 1, response=failed)
 
 
 def _event(name: str, /, **fields: Any) -> bytes:

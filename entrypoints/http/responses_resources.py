@@ -10,10 +10,11 @@ from starlette.routing import Route
 from application.job import Attribution
 from application.ports.resources import HeaderPairs, ResourceAnswer
 from application.use_cases.stored_responses import FollowedResponse, Query, StoredResponses
-from domain.errors import InvalidRequest
+from domain.errors import InterchangeError, InvalidRequest
 from domain.tenancy.principal import Principal
 from entrypoints.http.callers import read_attribution, read_headers
 from entrypoints.http.guard import Door, guarded_routes
+from entrypoints.http.responses import failure_events, last_number
 
 _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0", ""})
@@ -44,10 +45,13 @@ class _Resources:
         if not _wants_stream(request):
             return self._answer(await self._responses.get(by, response_id, query, headers, who))
         followed = await self._responses.follow(by, response_id, query, headers, who)
+        request_id = self._door.ids.next("req")
         response = StreamingResponse(
-            _relayed(followed), followed.status, media_type=followed.content_type.partition(";")[0]
+            _relayed(followed, response_id, request_id),
+            followed.status,
+            media_type=followed.content_type.partition(";")[0],
         )
-        _dress(response, followed.headers, self._door.ids.next("req"))
+        _dress(response, followed.headers, request_id)
         return response
 
     async def delete(self, request: Request, by: Principal) -> Any:
@@ -73,11 +77,25 @@ class _Resources:
         return response
 
 
-async def _relayed(followed: FollowedResponse) -> AsyncIterator[bytes]:
-    """The bytes as they come; the exchange ends with whoever reads them."""
+async def _relayed(followed: FollowedResponse, response_id: str, request_id: str) -> AsyncIterator[bytes]:
+    """The bytes as they come; the exchange ends with whoever reads them. What is read and refused on its way
+    ends with an error event; what is passed on unread can only be cut."""
+    last = "-1"
     try:
         while data := await followed.next_chunk():
+            last = last_number(data) or last
             yield data
+    except InterchangeError as error:
+        if not followed.in_frames:
+            raise
+        yield failure_events(
+            error,
+            response_id=response_id,
+            after=int(last) + 1,
+            created_at=followed.created_at_us // 1_000_000,
+            model=followed.model,
+            request_id=request_id,
+        )
     finally:
         followed.close()
 

@@ -194,10 +194,10 @@ class McpConnector(Connector):
             page = await client.list_tools(cursor=cursor)
             for each in page.tools:
                 tool = self._offered(each)
-                if tool is None:
+                if tool is None or tool.name in found or len(found) >= TOOLS_PER_INTEGRATION_MAX:
                     left_out += 1
-                elif len(found) < TOOLS_PER_INTEGRATION_MAX:
-                    found.setdefault(tool.name, tool)
+                else:
+                    found[tool.name] = tool
             cursor = page.next_cursor
             if not cursor:
                 break

@@ -83,6 +83,9 @@ class Upstream:
                 raise
         if params.name == "fail":
             return CallToolResult(content=[TextContent(type="text", text="no such order")], is_error=True)
+        if params.name == "echo":
+            said = {"said": arguments, "by": "ann.other@example.com"}
+            return CallToolResult(content=[], structured_content=said)
         doubled = {"doubled": arguments.get("n", 0) * 2}
         return CallToolResult(
             content=[TextContent(type="text", text=str(doubled))], structured_content=doubled

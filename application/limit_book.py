@@ -90,10 +90,13 @@ class LimitBook(RateLimits):
     # The way of requests
 
     def admit(self, job: Job, route: Route) -> Awaitable[None] | None:
-        if not self.limits or job.request.operation is Operation.COUNT_TOKENS:
+        if not self.limits:
             return None
         now = self._clock.monotonic()
         slices = self._concerning(job, route, now)
+        if job.request.operation is Operation.COUNT_TOKENS:
+            # A request, which uses none of the tokens that it counts.
+            slices = tuple(each for each in slices if not each.of_tokens)
         if not slices:
             return None
         tokens = -1

@@ -5,6 +5,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from application.admin_pace import AdminPace
 from application.ports.wire import (
     ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
@@ -117,7 +118,8 @@ def _hot(container: Container, gate: LlmGate, complete: CompleteEndpoint) -> dic
 def _door(container: Container) -> Door:
     audit = container.auditing().door
     container.entrance().on_refused = audit.denials.note
-    return Door(container.entrance(), container.ids(), audit)
+    pace = AdminPace(container.clock(), container.settings().limits.admin_requests_per_minute)
+    return Door(container.entrance(), container.ids(), audit, pace)
 
 
 def make_faces(container: Container, live: LiveConfiguration) -> Faces:

@@ -174,8 +174,11 @@ def other_refusals() -> dict[str, Any]:
 
 
 def admin_errors(*statuses: int) -> dict[str, Any]:
-    """Errors of the admin routes: 401, 403, and 429 after too many bad credentials, are always possible."""
-    said = {429: "Too many bad credentials came from this address within a minute (`too_many_failures`)."}
+    """Errors of the admin routes: 401, 403 and 429 are always possible."""
+    said = {
+        429: "Too many bad credentials came from this address within a minute (`too_many_failures`), or too "
+        "many requests with this one (`rate_limit_exceeded`, `limits.admin_requests_per_minute`)."
+    }
     return errors(("Error",), *sorted({401, 403, 429, *statuses}), meanings=said)
 
 

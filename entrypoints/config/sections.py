@@ -43,6 +43,14 @@ class LimitSettings(Section):
         description="Bytes of all request bodies over 64 KiB that may be in memory at once; the next waits "
         "outside with 503.",
     )
+    admin_requests_per_minute: int | None = Field(
+        default=600,
+        ge=1,
+        le=1_000_000,
+        description="Requests to the routes below `/api/v1` other than model and tool calls that one "
+        "credential may make per minute, and at once; beyond them it gets 429. Counted in memory by each "
+        "worker process on its own. null: no limit.",
+    )
     provider_timeout_s: Seconds = Field(
         default=30.0, description="Bounds the response headers of streams and every connector call."
     )

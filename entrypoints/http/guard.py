@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from application.admin_pace import AdminPace
 from application.json_limits import check_json_limits
 from application.ports.system import IdFactory
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
@@ -22,6 +23,8 @@ from entrypoints.http.permissions import ANY_KEY, PUBLIC, ROUTE_PERMISSIONS
 
 ADMIN_BODY_BYTES_MAX = 4 * 1024 * 1024
 ADMIN_BODY_TIMEOUT_S = 30.0
+ADMIN_PATHS = "/api/v1/"
+"""Below it, credentials have a pace; what SDKs of providers ask for lies elsewhere."""
 _STANDING = "interchange.standing"
 
 Handler = Callable[[Request, Principal], Awaitable[Any]]
@@ -34,6 +37,7 @@ class Door(NamedTuple):
     entrance: Entrance
     ids: IdFactory
     audit: DoorAudit
+    pace: AdminPace
 
 
 def guarded_routes(door: Door, handlers: Mapping[tuple[str, str], Handler]) -> list[Route]:
@@ -95,6 +99,7 @@ def guarded(door: Door, handler: Handler, route: RouteKey) -> Callable[[Request]
     """Authenticates, checks the permission, enters acts in the audit trail, renders the value or the error;
     nothing else gets out."""
     permission = ROUTE_PERMISSIONS[route]
+    paced = route[1].startswith(ADMIN_PATHS)
 
     async def endpoint(request: Request) -> Response:
         headers = dict(request.scope["headers"])
@@ -107,6 +112,8 @@ def guarded(door: Door, handler: Handler, route: RouteKey) -> Callable[[Request]
             principal = ANYBODY
             if permission != PUBLIC:
                 principal = await door.entrance.admit(request.scope, headers)
+                if paced:
+                    door.pace.take(principal)
                 if permission != ANY_KEY and not principal.may(permission):
                     refused = Forbidden(f"the role {principal.role!r} may not do this (needs {permission})")
                     door.audit.denied(request, principal, action_of(route), refused)

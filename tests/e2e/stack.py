@@ -5,6 +5,7 @@ server, so that blocking SDKs, asynchronous SDKs and plain sockets can all be po
 """
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ import httpx
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
+from entrypoints.config.environment import FLAGS_VARIABLE
 from entrypoints.http.app import Application
 from entrypoints.lifespan import open_faces
 from entrypoints.settings import load_settings
@@ -24,6 +26,7 @@ from entrypoints.simulator.server import SimulatedProvider
 
 T = TypeVar("T")
 START_TIMEOUT_S = 20.0
+PACE = "admin_requests_per_minute"
 
 
 class Stack:
@@ -82,6 +85,9 @@ class Stack:
             config_path.write_text(self._config.replace("{sim}", self.simulator.base_url))
         else:
             environ["INTERCHANGE_SIMULATOR_URL"] = self.simulator.base_url
+        if PACE not in self._config:
+            # Tests ask faster than any administrator.
+            environ.setdefault(FLAGS_VARIABLE, json.dumps({"limits": {PACE: 1_000_000}}))
         loaded = load_settings(environ, config_path=config_path)
         application = self.application = Application(partial(open_faces, loaded))
         port = _free_port()

@@ -13,9 +13,9 @@ from adapters.wire.embedding_vectors import OpenAiEmbeddings
 from application.caching.gateway_embeddings import GatewayEmbeddings, SameForAll
 from application.job import Attribution, Job
 from application.ports.embedder import Embedder
-from application.use_cases.answer_llm_request import NO_PLAN
 from domain.errors import StoreUnavailable
 from domain.llm.request import LlmRequest, Operation
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from domain.time import Deadline

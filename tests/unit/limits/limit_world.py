@@ -9,10 +9,10 @@ from application.job import Attribution, Job
 from application.limit_book import LimitBook
 from application.limit_exchange import LimitExchange
 from application.ports.rate_limits import RateLimitStore
-from application.use_cases.answer_llm_request import NO_PLAN
 from domain.errors import RateLimited, StoreUnavailable
 from domain.limits.limit import LimitTerms, RateLimit, make_limit
 from domain.llm.request import LlmRequest, Operation
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route
 from domain.tenancy.principal import Principal

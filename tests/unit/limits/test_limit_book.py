@@ -9,6 +9,8 @@ import pytest
 
 from application.limit_book import LimitBook
 from domain.errors import InvalidRequest, RateLimited, StoreUnavailable
+from domain.limits.limit import Meter
+from domain.llm.request import Operation
 from tests.unit.limits.limit_world import ROUTE, World, job, limit, most_above
 
 MINUTE_US = 60_000_000
@@ -283,3 +285,23 @@ async def test_of_several_full_limits_the_longest_wait_is_told() -> None:
         waits.append(refused.value.retry_after_s)
     assert waits[-1] == pytest.approx(30, abs=1)
     assert refused.value.details["limit"] == "long"
+
+
+async def test_counting_tokens_is_a_request_that_uses_none() -> None:
+    world = World(limit("both", requests=2, tokens=1_000))
+
+    def counting() -> Any:
+        asking = job(world.clock, body=b"x" * 100_000)
+        asking.request.operation = Operation.COUNT_TOKENS
+        return asking
+
+    for _ in range(2):
+        asking = counting()
+        if (room := world.books[0].admit(asking, ROUTE)) is not None:
+            await room
+        assert [each.meter for each in world.books[0].standings(asking)] == [Meter.REQUESTS]
+        world.books[0].ended(asking, event(tokens=50_000))
+
+    with pytest.raises(RateLimited) as refused:
+        await world.books[0].admit(counting(), ROUTE)  # type: ignore[misc]
+    assert refused.value.details["counts"] == "requests"

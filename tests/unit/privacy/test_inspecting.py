@@ -19,7 +19,6 @@ from application.ports.wire import OPENAI_CHAT
 from application.privacy.inspecting import PrivacyInspector
 from application.privacy.protecting import CountedAnswer, EnforcedAnswer, enforced
 from application.tenant_book import TenantBook
-from application.use_cases.answer_llm_request import NO_PLAN
 from domain.errors import InterchangeError, PiiBlocked, PrivacyUnavailable, StoreUnavailable
 from domain.llm.request import Home
 from domain.privacy.finding import Finding
@@ -27,6 +26,7 @@ from domain.privacy.kinds import PiiKind
 from domain.privacy.policy import Act, PrivacyPolicy, RouteDemand
 from domain.residency.place import Atlas
 from domain.residency.sinks import NOWHERE_KNOWN, Sink
+from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import REGIONS, Requirements
 from domain.routing.target import Route, RouteTarget
 from domain.tenancy.principal import Principal

@@ -18,6 +18,7 @@ from domain.tenancy.role import OPERATOR_TENANT
 from domain.vault.secret import SecretBytes
 from entrypoints.config.llm_provider_section import API_KEY, provider_section, with_key
 from entrypoints.config.provider_sections import ProviderSettings
+from entrypoints.provider_wires import DIRECT_WIRES
 from entrypoints.provisioned import ProvisionedProvider
 
 Place = tuple[str, str]
@@ -64,10 +65,10 @@ class IntegratedProvider:
             return self.section
         return self.section.model_copy(update={"base_url": None})
 
-    def via(self, section: ProviderSettings, provider: ProvisionedProvider) -> Via:
+    def via(self, section: ProviderSettings) -> Via:
         """The gateway judges no addresses: it carries only what goes to a vendor's own, for the operator."""
         said = "via" in section.model_fields_set
-        if not said or self.alone or not provider.public_base_url:
+        if not said or self.alone or section.base_url is not None:
             return Via.DIRECT
         return section.via
 
@@ -75,6 +76,7 @@ class IntegratedProvider:
 def not_here(
     each: IntegratedProvider,
     section: ProviderSettings,
+    provider: ProvisionedProvider,
     taken: Collection[str],
     made: Mapping[str, ProvisionedProvider],
     models: int,
@@ -88,6 +90,8 @@ def not_here(
         yield f"integration_id: a tenant has at most {PROVIDERS_PER_TENANT_MAX} integrations of this type"
     if section.via is Via.PORTKEY and (each.alone or section.base_url is not None):
         yield "via: the gateway carries only what the operator sends to a vendor's own address"
+    elif each.via(section) is Via.DIRECT and provider.wire not in DIRECT_WIRES:
+        yield f"kind: {provider.kind} is reached through the gateway only, which needs `via: portkey`"
     if models > MODELS_PER_PROVIDER_MAX:
         yield f"models: {models} are known of this kind, at most {MODELS_PER_PROVIDER_MAX} can be had"
     elif models_before + models > MODELS_MAX:

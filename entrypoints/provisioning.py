@@ -11,7 +11,7 @@ from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.names import ModelNames
 from domain.catalog.offering import Catalog, CatalogProvider
 from domain.resilience.breaker import BreakerPolicy
-from domain.routing.target import Route, RouteTarget, Target
+from domain.routing.target import Route, RouteTarget, Target, Via
 from entrypoints.config.cache_findings import unknown_embedder
 from entrypoints.config.cache_sections import cache_policy
 from entrypoints.config.guard_sections import route_policy
@@ -156,14 +156,19 @@ def _integrate(
         provider = _configured(each.name, section, names, {}, problems)
         offered = [] if provider is None else offerings_of(each.name, section, names)
         if provider is not None:
-            problems += not_here(each, section, taken, made, len(offered), len(targets) - first)
+            problems += not_here(each, section, provider, taken, made, len(offered), len(targets) - first)
         if provider is None or problems:
             left_out[each.place] = tuple(
                 problem.removeprefix(f"providers.{each.name}.") for problem in problems
             )
             continue
+        via = each.via(section)
         provider = replace(
-            provider, integrated_by=each.tenant_id, tenant_id=each.alone, via=each.via(section, provider)
+            provider,
+            integrated_by=each.tenant_id,
+            tenant_id=each.alone,
+            via=via,
+            portkey_slug=None if via is Via.DIRECT else provider.portkey_slug,
         )
         made[each.name] = provider
         targets += _targets({each.name: section}, {each.name: provider}, {each.name: offered}, len(targets))

@@ -138,7 +138,7 @@ def test_its_secret_goes_with_it(api: httpx.Client, guarded: str) -> None:
         (body("away", pasword="x"), 422, "invalid_configuration", "configuration.authentication.pasword"),
         (body("away", type="magic"), 422, "invalid_configuration", "configuration.authentication.type"),
         ({**body("away"), "type": "cellar"}, 422, "invalid_configuration", "type"),
-        ({**body("away"), "type": "llm_provider"}, 422, "invalid_configuration", "type"),
+        ({**body("away"), "type": "llm_provider"}, 422, "invalid_configuration", "configuration.endpoint"),
         ({**body("away"), "configuration": {}}, 422, "invalid_configuration", "configuration.endpoint"),
         ({**body("away"), "monitoring": {"interval_s": 1}}, 422, None, "monitoring.interval_s"),
         ({"integration_id": "away", "type": "storage"}, 422, None, "configuration"),

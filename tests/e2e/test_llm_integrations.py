@@ -3,6 +3,8 @@ another tenant's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import sleep
+from typing import Any
 
 import httpx
 import openai
@@ -21,6 +23,14 @@ providers:
     api_key: house-key-0123456789
     via: direct
     models: {small: {input_usd_per_mtok: 1, output_usd_per_mtok: 2}}
+integrations:
+  declared:
+    type: llm_provider
+    tenant: acme
+    configuration:
+      endpoint: "{sim}/declared/v1"
+      authentication: {type: api_key, api_key: "${DECLARED_KEY}"}
+      models: {written: {input_usd_per_mtok: 1, output_usd_per_mtok: 1}}
 """
 ROOT = "/api/v1/integrations"
 KEY, NEXT_KEY = "tenants-key-0123456789", "tenants-next-key-0123456789"
@@ -28,7 +38,7 @@ KEY, NEXT_KEY = "tenants-key-0123456789", "tenants-next-key-0123456789"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("llm") / "data", CONFIG) as running:
+    with Stack(tmp_path_factory.mktemp("llm") / "data", CONFIG, environ={"DECLARED_KEY": KEY}) as running:
         yield running
 
 
@@ -58,7 +68,7 @@ def other(stack: Stack, operator: httpx.Client) -> Iterator[httpx.Client]:
         yield client
 
 
-def body(stack: Stack, name: str | None, at: str = "acme-side", **said: object) -> dict[str, object]:
+def body(stack: Stack, name: str | None, at: str = "acme-side", **said: Any) -> dict[str, object]:
     made: dict[str, object] = {
         "type": "llm_provider",
         "configuration": {
@@ -80,6 +90,12 @@ def ask(client: httpx.Client, model: str) -> httpx.Response:
 def sdk(stack: Stack, client: httpx.Client) -> openai.OpenAI:
     key = client.headers["authorization"].removeprefix("Bearer ")
     return openai.OpenAI(api_key=key, base_url=f"{stack.url}/v1", max_retries=0, timeout=20)
+
+
+def keys_sent(stack: Stack) -> list[str]:
+    """With questions, as fingerprints, the newest last."""
+    asked = (each for each in stack.simulator.requests if each["method"] == "POST")
+    return [each["headers"].get("authorization", "") for each in asked]
 
 
 def error(answer: httpx.Response) -> dict[str, str]:
@@ -149,9 +165,10 @@ def test_for_another_tenant_it_does_not_exist(
 
     for client in (other, operator):
         for name in ("mine/own-model", "acme:mine/own-model", "own-model"):
-            refused = ask(client, name)
+            refused, unknown = ask(client, name), ask(client, name.replace("m", "n"))
             assert refused.status_code == 404, (name, refused.text)
-            assert "acme:mine" not in refused.text.replace(name, "")
+            said, alike = (error(each)["message"] for each in (refused, unknown))
+            assert said.replace("m", "n") == alike.replace("m", "n")
         listed = [each["id"] for each in client.get("/v1/models").json()["data"]]
         assert not any("mine" in each or "own-model" in each for each in listed)
 
@@ -236,8 +253,27 @@ def test_a_new_key_is_used_from_the_next_request_on(stack: Stack, acme: httpx.Cl
     assert acme.put(f"{ROOT}/{mine}", json=changed).status_code == 200
     assert ask(acme, f"{mine}/own-model").status_code == 200
 
-    old, new = (each["key"] for each in stack.simulator.requests[-2:])
+    old, new = keys_sent(stack)[-2:]
     assert old != new
+
+
+def test_a_credential_that_is_rotated_in_the_vault_is_followed(
+    stack: Stack, acme: httpx.Client, mine: str
+) -> None:
+    assert ask(acme, f"{mine}/own-model").status_code == 200
+    before = keys_sent(stack)[-1]
+    kept = acme.get("/api/v1/credentials").json()["credentials"]
+    [credential] = [each["credential_id"] for each in kept if each["name"] == "mine.api_key"]
+
+    changed = acme.put(f"/api/v1/credentials/{credential}", json={"value": NEXT_KEY})
+
+    assert changed.status_code == 200, changed.text
+    for _ in range(50):
+        assert ask(acme, f"{mine}/own-model").status_code == 200
+        if keys_sent(stack)[-1] != before:
+            break
+        sleep(0.1)
+    assert keys_sent(stack)[-1] != before
 
 
 def test_a_name_of_the_file_is_taken(stack: Stack, acme: httpx.Client, operator: httpx.Client) -> None:
@@ -263,7 +299,7 @@ def test_a_name_of_the_file_is_taken(stack: Stack, acme: httpx.Client, operator:
     ],
 )
 def test_what_cannot_be_a_provider_here_is_refused_by_its_field(
-    stack: Stack, acme: httpx.Client, said: dict[str, object], param: str
+    stack: Stack, acme: httpx.Client, said: dict[str, Any], param: str
 ) -> None:
     answer = acme.post(ROOT, json=body(stack, "wrong", **said))
 
@@ -273,7 +309,14 @@ def test_what_cannot_be_a_provider_here_is_refused_by_its_field(
 
 
 def test_what_cannot_be_reached_is_not_kept(stack: Stack, acme: httpx.Client) -> None:
-    answer = acme.post(ROOT, json=body(stack, "away", endpoint="http://127.0.0.1:9/v1"))
+    answer = acme.post(ROOT, json=body(stack, "away", endpoint="http://127.0.0.1:59999/v1"))
 
     assert (answer.status_code, error(answer)["code"]) == (503, "integration_unavailable")
     assert ask(acme, "away/own-model").status_code == 404
+
+
+def test_one_that_the_file_declares_is_its_tenants_from_the_start(
+    acme: httpx.Client, other: httpx.Client
+) -> None:
+    assert ask(acme, "declared/written").headers["x-interchange-provider"] == "acme:declared"
+    assert ask(other, "declared/written").status_code == 404

@@ -106,12 +106,21 @@ class Vault:
         return row
 
     async def replace(
-        self, tenant_id: str, credential_id: str, value: SecretBytes, by: str
+        self,
+        tenant_id: str,
+        credential_id: str,
+        value: SecretBytes,
+        by: str,
+        *,
+        expected_version: int | None = None,
     ) -> StoredCredential:
-        """The next version; the one before is gone from the database. Raises as `put` does, and NotFound."""
+        """The next version; the one before is gone from the database. `expected_version`: only in the place
+        of that one, else Conflict. Raises as `put` does, and NotFound."""
         check_value(value.reveal())
 
         async def next_version(kept: Kept, row: StoredCredential) -> Change:
+            if expected_version not in (None, row.version):
+                raise Conflict(f"credential {credential_id} was changed by somebody else; try again")
             others = [other for other in kept.rows if other is not row]
             _check_room(tenant_id, others, len(value.reveal()))
             now, key_id = self._clock.utc_now(), await self._primary()

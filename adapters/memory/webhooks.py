@@ -205,6 +205,11 @@ class InMemoryDeliveries(DeliveryQueue, DeliveryLog, DeliveryUpkeep):
         ]
         return (min(found), max(found) + 1) if found else None
 
+    async def oldest(self, tenant_id: str, first_seq: int, since_us: int, until_us: int) -> int | None:
+        events = await self._log.after(first_seq - 1, tenant_id, limit=1_000_000)
+        times = [each.created_at_us for each in events if since_us <= each.created_at_us < until_us]
+        return min(times, default=None)
+
     async def figures(self, now_us: int) -> DeliveryFigures:
         every = list(self._all.values())
         due = [

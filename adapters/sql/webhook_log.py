@@ -119,6 +119,15 @@ class SqlDeliveryLog(DeliveryLog):
         first, last = await self._database.read(lambda connection: connection.execute(statement).one())
         return None if first is None else (int(first), int(last) + 1)
 
+    async def oldest(self, tenant_id: str, first_seq: int, since_us: int, until_us: int) -> int | None:
+        statement = select(func.min(outbox.c.created_at_us)).where(
+            outbox.c.tenant_id == tenant_id,
+            outbox.c.created_at_us >= since_us,
+            outbox.c.created_at_us < until_us,
+            outbox.c.seq >= first_seq,
+        )
+        return await self._database.read(lambda connection: connection.execute(statement).scalar())
+
     async def figures(self, now_us: int) -> DeliveryFigures:
         due = select(func.min(_D.due_at_us)).where(_IS_OPEN, _D.due_at_us <= now_us)
         due = due.where(_D.state == DeliveryState.WAITING.value)

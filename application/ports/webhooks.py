@@ -149,6 +149,12 @@ class DeliveryLog(Protocol):
         ...
 
     @abstractmethod
+    async def oldest(self, tenant_id: str, first_seq: int, since_us: int, until_us: int) -> int | None:
+        """When the oldest of a tenant's events of this time was made that stands at this place or behind it;
+        None: there is none."""
+        ...
+
+    @abstractmethod
     async def figures(self, now_us: int) -> DeliveryFigures: ...
 
 

@@ -29,6 +29,7 @@ READ: Final = "webhooks.read"
 OPERATE: Final = "webhooks.operate"
 WRITE: Final = "webhooks.write"
 REPLAYED_AT_ONCE: Final = 500
+REOPENED_TRIES_MAX: Final = 10
 REPLAYED_MAX: Final = 50_000
 """Events looked at by one call; who wants more goes on from where it ended."""
 
@@ -116,8 +117,10 @@ class ManageWebhooks:
         try:
             await self._endpoints.add(endpoint, endpoints_max=ENDPOINTS_PER_TENANT_MAX)
         except BaseException:
-            # Whatever happened, what was put into the vault is of no use to anybody.
+            # Nobody learns the secret, so nothing of it may stay; the endpoint can be there after all, where
+            # only the answer to the commit was lost or not waited for.
             with suppress(StoreUnavailable, CredentialDamaged):
+                await self._endpoints.remove(by.tenant_id, endpoint.endpoint_id)
                 await self._secrets.remove(endpoint)
             raise
         await self._tell()
@@ -127,7 +130,7 @@ class ManageWebhooks:
         """From the next delivery on. Raises as `create`, and NotFound, OwnedByFile."""
         old = await self._writable(by, endpoint_id, WRITE)
         check_url(terms.url, http_allowed=self._keeping.http_allowed)
-        return await self._put(old, replace(old, terms=terms))
+        return await self._put(old, old.with_terms(terms))
 
     async def remove(self, by: Principal, endpoint_id: str) -> Endpoint:
         """With its secret and its deliveries. Raises NotFound, OwnedByFile, Forbidden, StoreUnavailable."""
@@ -168,8 +171,7 @@ class ManageWebhooks:
             raise InvalidRequest(f"overlap_s is 0 to {OVERLAP_S_MAX:g}", param="overlap_s")
         old = await self._writable(by, endpoint_id, WRITE)
         secret = await self._secrets.rotate(old, by.key_id, lasting_s)
-        # The revision tells every instance to open the secret anew.
-        return await self._put(old, old), secret, lasting_s
+        return await self._reopened(by, endpoint_id), secret, lasting_s
 
     async def test(self, by: Principal, endpoint_id: str) -> str:
         """The id of an event that goes to this endpoint alone. Raises NotFound, Forbidden, Conflict for one
@@ -204,14 +206,16 @@ class ManageWebhooks:
 
     async def retry(self, by: Principal, endpoint_id: str, delivery_id: str) -> Delivery:
         """Sends one again, with a whole schedule before it. Raises NotFound, Forbidden, Conflict where its
-        event is no more kept or the endpoint is disabled, StoreUnavailable."""
+        event is no more kept or wanted or the endpoint is disabled, StoreUnavailable."""
         check_tenant(by, by.tenant_id, OPERATE)
         endpoint = await self._takes_in(by, endpoint_id)
         found = await self._delivery(by, endpoint_id, delivery_id)
         if found.event is None:
             raise Conflict("the event is not kept any more")
         seq = found.delivery.seq
-        await self._log.replay(endpoint, (seq, seq + 1), self._now_us(), dead_only=False, limit=1)
+        again, _ = await self._log.replay(endpoint, (seq, seq + 1), self._now_us(), dead_only=False, limit=1)
+        if not again:
+            raise Conflict("the endpoint wants no such event any more; change what it wants first")
         await self._tell()
         return (await self._delivery(by, endpoint_id, delivery_id)).delivery
 
@@ -243,10 +247,7 @@ class ManageWebhooks:
                 return Replayed(done, None)
             first = further
         await self._tell()
-        (oldest,) = await self._log.page(by.tenant_id, endpoint_id, None, before_seq=first, limit=1) or (
-            None,
-        )
-        return Replayed(done, until_us if oldest is None else oldest.created_at_us)
+        return Replayed(done, await self._log.oldest(by.tenant_id, first, epoch_us(since), until_us))
 
     async def _delivery(self, by: Principal, endpoint_id: str, delivery_id: str) -> Opened:
         await self._mine(by, endpoint_id)
@@ -289,6 +290,15 @@ class ManageWebhooks:
             raise Conflict("the endpoint was changed by somebody else; try again")
         await self._tell()
         return made
+
+    async def _reopened(self, by: Principal, endpoint_id: str) -> Endpoint:
+        """Every instance opens the endpoint's secret anew. The secret is another one already, so whoever
+        changes the endpoint meanwhile must not keep its owner from learning it."""
+        for _ in range(REOPENED_TRIES_MAX):
+            with suppress(Conflict):
+                now = await self._mine(by, endpoint_id)
+                return await self._put(now, now)
+        raise Conflict("the endpoint was changed by somebody else again and again; rotate once more")
 
     async def _tell(self) -> None:
         # The change is in the store already; a slow start of using it is no reason to report a failure.

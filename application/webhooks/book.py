@@ -7,6 +7,7 @@ from typing import Final
 from application.ports.webhooks import EndpointStore
 from application.webhooks.secrets import FIELD, name_of
 from domain.webhooks.endpoint import Endpoint, EndpointState
+from domain.webhooks.health import WELL
 
 REFRESH_EVERY_S: Final = 0.5
 
@@ -48,7 +49,8 @@ class WebhookBook:
 
     async def declare(self, declared: Sequence[Endpoint], now_us: int) -> None:
         """What the file declares is what is stored as declared: made, changed and removed until both agree.
-        An endpoint that was disabled stays so while nothing of it changed. Raises StoreUnavailable, Conflict
+        An endpoint that was disabled stays so while nothing of it changed, one that somebody paused in any
+        case. Raises StoreUnavailable, Conflict
         where several instances are at it at once; the next look goes on."""
         stored = {each.endpoint_id: each for each in await self._store.all() if each.declared}
         for wanted in declared:
@@ -60,11 +62,13 @@ class WebhookBook:
                 made = replace(wanted, created_at_us=now_us, updated_at_us=now_us)
                 await self._store.add(made, endpoints_max=0)
             elif known.terms != wanted.terms:
+                paused = known.state is EndpointState.PAUSED
                 changed = replace(
                     known,
                     terms=wanted.terms,
-                    state=EndpointState.ACTIVE,
+                    state=EndpointState.PAUSED if paused else EndpointState.ACTIVE,
                     reason="",
+                    failing=WELL,
                     updated_at_us=now_us,
                     revision=known.revision + 1,
                 )

@@ -8,7 +8,7 @@ from typing import Final
 from application.events.writing import epoch_us
 from application.ports.system import Clock
 from application.vault import Vault
-from domain.errors import CredentialDamaged
+from domain.errors import CredentialDamaged, InvalidRequest
 from domain.vault.credential import NewCredential, StoredCredential
 from domain.vault.secret import SecretBytes, SecretText
 from domain.webhooks.endpoint import Endpoint
@@ -78,7 +78,10 @@ class EndpointSecrets:
         ]
         secret = self._new()
         content = _content([(secret.reveal(), None), *kept[: SECRETS_MAX - 1]])
-        await self._vault.replace(endpoint.tenant_id, row.credential_id, content, by)
+        # What somebody else made in between was told to somebody: it must not be written over.
+        await self._vault.replace(
+            endpoint.tenant_id, row.credential_id, content, by, expected_version=row.version
+        )
         return secret
 
     async def remove(self, endpoint: Endpoint) -> None:
@@ -104,7 +107,7 @@ class EndpointSecrets:
         try:
             said = json.loads(opened.reveal())
             return tuple((secret_key(text), until_us) for text, until_us in said["secrets"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, InvalidRequest):
             raise CredentialDamaged(f"the signing secret of {endpoint.endpoint_id} cannot be read") from None
 
     async def _row(self, endpoint: Endpoint) -> StoredCredential:

@@ -95,3 +95,12 @@ class WebhookRacesContract(PortContract):
             assert len(told) == 1
             await stores.queue.fan_out(at_us)
             await stores.endpoints.remove("acme", "wh_file_a")
+
+    async def test_the_oldest_behind_a_place_says_when_to_go_on(self, stores: Stores) -> None:
+        await stores.endpoints.add(endpoint(), endpoints_max=9)
+        await tell(stores, "one", "two", "three")
+        await tell(stores, "four", tenant="other")
+
+        assert await stores.log.oldest("acme", 2, NOW_US, NOW_US + S) == NOW_US + 1
+        assert await stores.log.oldest("acme", 1, NOW_US + 2, NOW_US + S) == NOW_US + 2
+        assert await stores.log.oldest("acme", 4, NOW_US, NOW_US + S) is None

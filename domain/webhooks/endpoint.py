@@ -94,6 +94,11 @@ class Endpoint:
             return replace(self, failing=failing).disabled(f"every attempt failed for {days:g} days")
         return self if failing == self.failing else replace(self, failing=failing)
 
+    def with_terms(self, terms: EndpointTerms) -> "Endpoint":
+        """The same with others. What failed at another address says nothing about this one."""
+        moved = terms.url != self.terms.url
+        return replace(self, terms=terms, failing=WELL if moved else self.failing)
+
     def disabled(self, reason: str) -> "Endpoint":
         """Out of use until it is resumed."""
         return replace(self, state=EndpointState.DISABLED, reason=reason)

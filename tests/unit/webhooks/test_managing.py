@@ -1,0 +1,187 @@
+"""Managing endpoints while others do, and where stores fail halfway: nobody is told what is not so."""
+
+import asyncio
+import os
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import application.use_cases.manage_webhooks as managing
+from adapters.memory.event_log import InMemoryEventLog
+from adapters.memory.outbox import InMemoryOutbox
+from adapters.memory.webhooks import InMemoryDeliveries, InMemoryEndpointStore
+from application.ports.outbox import OutboxEvent
+from application.use_cases.manage_webhooks import ManageWebhooks, WebhookKeeping
+from application.webhooks.book import WebhookBook
+from application.webhooks.secrets import EndpointSecrets
+from domain.errors import Conflict, StoreUnavailable
+from domain.events import BUDGET_ALERT
+from domain.tenancy.principal import Principal
+from domain.vault.secret import SecretText
+from domain.webhooks.delivery import DeliveryState
+from domain.webhooks.endpoint import Endpoint, EndpointState, EndpointTerms
+from domain.webhooks.filter import EventFilter
+from domain.webhooks.health import FailureRun
+from domain.webhooks.signature import secret_key
+from tests.unit.vault.vault_world import NOW, vault_world
+
+BY = Principal(
+    tenant_id="acme",
+    key_id="key_1",
+    key_name="one",
+    role="owner",
+    permissions=frozenset({"webhooks.read", "webhooks.operate", "webhooks.write"}),
+)
+NOW_US = round(NOW.timestamp() * 1_000_000)
+TERMS = EndpointTerms(url="https://example.com/in")
+
+
+class World:
+    def __init__(self) -> None:
+        vault = vault_world()
+        self.outbox = InMemoryOutbox()
+        self.endpoints = InMemoryEndpointStore(self.outbox)
+        self.log = InMemoryDeliveries(self.endpoints, InMemoryEventLog(self.outbox))
+        self.secrets = EndpointSecrets(vault.vault, vault.clock, os.urandom)
+        self.clock, self.vault = vault.clock, vault.vault
+        keeping = WebhookKeeping(lambda _id: None, False, lambda: asyncio.sleep(0))
+        self.manage = ManageWebhooks(
+            self.endpoints, self.log, self.outbox, self.secrets, vault.clock, vault.ids, keeping
+        )
+
+    async def made(self, **said: Any) -> Endpoint:
+        endpoint, _ = await self.manage.create(BY, replace(TERMS, **said))
+        return endpoint
+
+    async def tell(self, count: int) -> None:
+        for number in range(count):
+            event = OutboxEvent(f"e{number:03}", BUDGET_ALERT, "acme", f'{{"n": {number}}}', NOW_US + number)
+            await self.outbox.add(event)
+        await self.log.fan_out(NOW_US)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_rotation_that_another_one_overtook_writes_nothing_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await world.made()
+    overtaking: list[SecretText] = []
+    put_in = world.vault.replace
+
+    async def overtaken(*said: Any, **more: Any) -> Any:
+        monkeypatch.setattr(world.vault, "replace", put_in)
+        overtaking.append((await world.manage.rotate(BY, made.endpoint_id))[1])
+        return await put_in(*said, **more)
+
+    monkeypatch.setattr(world.vault, "replace", overtaken)
+    with pytest.raises(Conflict):
+        await world.manage.rotate(BY, made.endpoint_id)
+
+    keys = {each.reveal() for each in await world.secrets.keys(world.endpoints.kept[made.endpoint_id])}
+    assert {secret_key(each.reveal()).reveal() for each in overtaking} < keys
+
+
+async def test_a_rotation_beside_another_change_tells_its_secret(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await world.made()
+    rotate = world.secrets.rotate
+
+    async def slowly(endpoint: Endpoint, by: str, overlap_s: float) -> SecretText:
+        secret = await rotate(endpoint, by, overlap_s)
+        await world.manage.pause(BY, made.endpoint_id)
+        return secret
+
+    monkeypatch.setattr(world.secrets, "rotate", slowly)
+    _, secret, _ = await world.manage.rotate(BY, made.endpoint_id)
+
+    now = world.endpoints.kept[made.endpoint_id]
+    assert now.state is EndpointState.PAUSED and now.revision > made.revision + 1
+    assert secret_key(secret.reveal()).reveal() == (await world.secrets.keys(now))[0].reveal()
+
+
+async def test_an_endpoint_whose_making_failed_after_all_is_not_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = world.endpoints.add
+
+    async def broken(endpoint: Endpoint, *, endpoints_max: int) -> None:
+        await add(endpoint, endpoints_max=endpoints_max)
+        raise StoreUnavailable("the connection ended with the commit")
+
+    monkeypatch.setattr(world.endpoints, "add", broken)
+    with pytest.raises(StoreUnavailable):
+        await world.made()
+
+    assert world.endpoints.kept == {}
+    assert (await world.vault.store.tenant("acme")).rows == ()
+
+
+async def test_sending_again_what_the_endpoint_wants_no_more_is_refused(world: World) -> None:
+    made = await world.made()
+    await world.tell(1)
+    (delivery,) = await world.log.page("acme", None, None)
+    await world.log.expire(NOW_US + 10, NOW_US + 10)
+    await world.manage.change(BY, made.endpoint_id, replace(TERMS, filter=EventFilter(types=("key.*",))))
+
+    with pytest.raises(Conflict, match="wants"):
+        await world.manage.retry(BY, made.endpoint_id, delivery.delivery_id)
+
+
+@pytest.mark.parametrize("wanted", [{"n": 19}, {"n": 11}, {}])
+async def test_a_long_replay_that_is_gone_on_with_reaches_every_event(
+    world: World, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(managing, "REPLAYED_MAX", 6)
+    monkeypatch.setattr(managing, "REPLAYED_AT_ONCE", 3)
+    await world.tell(20)
+    world.clock.now_s = 60
+    made = await world.made(filter=EventFilter(equals=wanted))
+    since, sent, calls = NOW - timedelta(seconds=1), 0, 0
+    while True:
+        found = await world.manage.replay(BY, made.endpoint_id, since, None, dead_only=False)
+        sent, calls = sent + found.deliveries, calls + 1
+        if found.more_from_us is None:
+            break
+        assert calls < 10
+        since = NOW + timedelta(microseconds=found.more_from_us - NOW_US)
+
+    states = [each.state for each in await world.log.page("acme", made.endpoint_id, None)]
+    assert states == [DeliveryState.WAITING] * (1 if wanted else 20) and sent == len(states)
+
+
+async def test_another_address_begins_without_the_failures_of_the_one_before(world: World) -> None:
+    made = await world.made()
+    run = FailureRun(1.0, 2.0)
+    world.endpoints.kept[made.endpoint_id] = replace(made, failing=run)
+
+    same = await world.manage.change(BY, made.endpoint_id, replace(TERMS, description="new"))
+    other = await world.manage.change(BY, made.endpoint_id, replace(TERMS, url="https://example.com/new"))
+
+    assert (same.failing, other.failing) == (run, FailureRun())
+
+
+async def test_what_the_file_changes_begins_anew_unless_somebody_paused_it(world: World) -> None:
+    book = WebhookBook(world.endpoints)
+    wanted = [
+        Endpoint(endpoint_id=f"wh_file_{n}", tenant_id="acme", terms=TERMS, declared=True) for n in "ab"
+    ]
+    await book.declare(wanted, NOW_US)
+    run = FailureRun(1.0, 2.0)
+    for name, state in (("wh_file_a", EndpointState.PAUSED), ("wh_file_b", EndpointState.DISABLED)):
+        world.endpoints.kept[name] = replace(world.endpoints.kept[name], state=state, failing=run)
+
+    moved = [replace(each, terms=replace(TERMS, url="https://example.com/new")) for each in wanted]
+    await book.declare(moved, NOW_US)
+
+    found = {name: (each.state, each.failing) for name, each in world.endpoints.kept.items()}
+    assert found == {
+        "wh_file_a": (EndpointState.PAUSED, FailureRun()),
+        "wh_file_b": (EndpointState.ACTIVE, FailureRun()),
+    }

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from adapters.storage.configuration import (
+    AzureConfiguration,
+    GcsConfiguration,
     LocalConfiguration,
     S3Configuration,
     StorageConfiguration,
@@ -33,6 +35,13 @@ class Served(NamedTuple):
     secrets: Mapping[str, frozenset[str]]
 
 
+AZURE: Final = Served(
+    AzureConfiguration,
+    "adapters.storage.azure_opening",
+    "azure.storage.blob",
+    "azure",
+    {"account_key": frozenset({"account_key"}), "sas": frozenset({"sas_token"})},
+)
 SERVED: Final[Mapping[str, Served]] = {
     "s3": Served(
         S3Configuration,
@@ -40,6 +49,15 @@ SERVED: Final[Mapping[str, Served]] = {
         "aiobotocore",
         "aws",
         {"access_key": frozenset({"secret_access_key", "session_token"})},
+    ),
+    "azure": AZURE,
+    "azblob": AZURE,
+    "gs": Served(
+        GcsConfiguration,
+        "adapters.storage.gcs_opening",
+        "google_crc32c",
+        "gcp",
+        {"service_account": frozenset({"key"})},
     ),
     "file": Served(LocalConfiguration, "adapters.storage.local_opening", "fcntl", "", {}),
 }
@@ -62,7 +80,7 @@ class StorageKind(ConnectorKind):
         if checked is not None:
             checked()
         read.policy()
-        if find_spec(served.package) is None:
+        if not _installed(served.package):
             what = f": pip install 'interchange[{served.extra}]'" if served.extra else ""
             raise InvalidConfiguration(
                 f"{read.place.scheme} needs the package {served.package}{what}", param="endpoint"
@@ -85,6 +103,13 @@ class StorageKind(ConnectorKind):
 
     def _operators(self) -> Operators:
         return Operators(tuple(self._folders()))
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False  # nor is what it is a part of
 
 
 def _served(configuration: Mapping[str, Any]) -> Served:

@@ -73,6 +73,12 @@ def _named(name: str, what: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "description": what, "schema": {"type": "string"}}
 
 
+def _refused(meaning: str) -> dict[str, Any]:
+    """In the words of the protocol, or in ours where it did not get as far."""
+    schema = {"anyOf": [ref("JsonRpc"), ref("Error")]}
+    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+
+
 TOOL_PATHS: dict[str, Any] = {
     "/api/v1/tools": {
         "get": operation(
@@ -127,7 +133,10 @@ TOOL_PATHS: dict[str, Any] = {
                 {
                     "200": json_answer(ref("JsonRpc"), "The answer to a request of the protocol."),
                     "202": {"description": "A notification was taken."},
-                    **admin_errors(400, 404, 413, 503),
+                    **admin_errors(413, 503),
+                    "400": _refused("It is no message of the protocol, or not of a version known here."),
+                    "404": _refused("There is no such method."),
+                    "406": _refused("`accept` has to name `application/json` and `text/event-stream`."),
                 },
                 body="JsonRpc",
                 description="Streamable HTTP without sessions; protocol versions 2024-11-05 to 2026-07-28: "

@@ -24,6 +24,8 @@ _MODEL: Final = "both"
 Path = tuple[str | int, ...]
 
 BODIES: Final[dict[str, Any]] = {
+    "JsonRpc": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+    "ObjectContent": {},
     "CompleteRequest": {
         "model_requirements": {"capabilities": ["text"]},
         "request": {"messages": _WORDS},

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from domain.connectors.integration import INSTALLATION, Integration, IntegrationKind, IntegrationState
-from domain.connectors.terms import breaker_policy, own_configuration
+from domain.connectors.terms import COMMON_KEYS, breaker_policy, own_configuration
 from domain.errors import CredentialDamaged, IntegrationUnavailable, InvalidConfiguration, VaultLocked
 from domain.resilience.breaker import BreakerPolicy
 from domain.routing.target import Via
@@ -26,6 +26,7 @@ Place = tuple[str, str]
 SecretsOf = Callable[[Integration], Awaitable[Mapping[str, SecretBytes]]]
 """Secret fields, opened. Raises IntegrationUnavailable, CredentialDamaged, VaultLocked, StoreUnavailable."""
 NO_SECRETS: Final[Mapping[str, SecretBytes]] = {}
+_OF_TOOLS: Final = COMMON_KEYS - {"region", "circuit_breaker"}
 LOOKS_BETWEEN_TRIES: Final = 25
 PROVIDERS_PER_TENANT_MAX: Final = 50
 MODELS_PER_PROVIDER_MAX: Final = 1_000
@@ -147,7 +148,11 @@ class ProviderIntegrations:
 def integrated_provider(
     integration: Integration, secrets: Mapping[str, SecretBytes] = NO_SECRETS
 ) -> IntegratedProvider:
-    """Raises InvalidConfiguration."""
+    """Raises InvalidConfiguration, also for what only calls of tools have."""
+    for key in sorted(_OF_TOOLS.intersection(integration.configuration)):
+        raise InvalidConfiguration(
+            f"{key} is about calls of tools; for models, routes, keys and budgets say it", param=key
+        )
     configuration = own_configuration(integration.configuration)
     section = provider_section(configuration, integration.region)
     breaker = None

@@ -75,11 +75,6 @@ def with_key(section: ProviderSettings, key: SecretBytes | None) -> ProviderSett
     """The provider with its key. Raises InvalidConfiguration for one that no header can carry."""
     if key is None:
         return section
-    return section.model_copy(update={API_KEY: checked_key(key)})
-
-
-def checked_key(key: SecretBytes) -> SecretStr:
-    """Raises InvalidConfiguration."""
     param = f"{AUTHENTICATION}.{API_KEY}"
     try:
         secret = SecretStr(key.reveal().decode("ascii"))
@@ -90,4 +85,4 @@ def checked_key(key: SecretBytes) -> SecretStr:
         ) from None
     except ValueError as error:
         raise InvalidConfiguration(f"{param} {error}", param=param) from None
-    return secret
+    return section.model_copy(update={API_KEY: secret})

@@ -294,6 +294,7 @@ def test_a_name_of_the_file_is_taken(stack: Stack, acme: httpx.Client, operator:
         ({"authentication": {"type": "api_key"}}, "configuration.authentication.api_key"),
         ({"authentication": {"type": "api_key", "api_key": "a\nb"}}, "configuration.authentication.api_key"),
         ({"via": "portkey"}, "configuration.via"),
+        ({"cache_ttl_s": 60}, "configuration.cache_ttl_s"),
         ({"endpoint": "http://10.0.0.7:8000/v1"}, "configuration.endpoint"),
         ({"endpoint": "http://169.254.169.254/v1"}, "configuration.endpoint"),
     ],

@@ -23,7 +23,15 @@ from entrypoints.clients.connection import (
 from entrypoints.clients.connection import connect as write_connection
 from entrypoints.clients.connection import undo as write_undo
 from entrypoints.clients.edits import MISSING, CannotEdit
-from entrypoints.clients.known import CLIENTS, CURSOR_BACK, CURSOR_STEPS, KEY_VARIABLE, KnownClient, Wish
+from entrypoints.clients.known import (
+    CLIENTS,
+    CURSOR_BACK,
+    CURSOR_STEPS,
+    CURSOR_TOOLS,
+    KEY_VARIABLE,
+    KnownClient,
+    Wish,
+)
 from entrypoints.clients.shown import diff_of
 
 CURSOR: Final = "cursor"
@@ -35,6 +43,7 @@ PLACEHOLDER: Final = "the-key-that-will-be-made"
 @click.option("--undo", "undoing", is_flag=True, help="Put back what was there before.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--tools", is_flag=True, help="Give it the tools of integrations too, over MCP.")
 @click.option("--model", help="The route or model it shall ask for. Default: it keeps its own.")
 @click.option(
     "--auth",
@@ -50,6 +59,7 @@ def connect(
     undoing: bool,
     dry_run: bool,
     yes: bool,
+    tools: bool,
     model: str | None,
     proof: str | None,
     config_path: str | None,
@@ -66,23 +76,30 @@ def connect(
         raise click.UsageError("--json asks nothing, so it needs --yes or --dry-run")
     try:
         if client == CURSOR:
-            _cursor(undoing, model, config_path, url, key, as_json)
+            _cursor(undoing, tools, model, config_path, url, key, as_json)
         elif undoing:
             _undo(CLIENTS[client], dry_run, yes, as_json, config_path, url, key)
         else:
-            _connect(client, model, proof, dry_run, yes, as_json, config_path, url, key)
+            _connect(client, tools, model, proof, dry_run, yes, as_json, config_path, url, key)
     except CannotEdit as error:
         raise click.ClickException(str(error)) from error
 
 
 def _cursor(
-    undoing: bool, model: str | None, config_path: str | None, url: str | None, key: str | None, as_json: bool
+    undoing: bool,
+    tools: bool,
+    model: str | None,
+    config_path: str | None,
+    url: str | None,
+    key: str | None,
+    as_json: bool,
 ) -> None:
     if undoing:
         lines: Sequence[str] = CURSOR_BACK
     else:
         address = url.rstrip("/") if url else reach(config_path, url, key or "unused").url
-        lines = [line.format(url=address, model=model or "the name of a route") for line in CURSOR_STEPS]
+        steps = (*CURSOR_STEPS, *(CURSOR_TOOLS if tools else ()))
+        lines = [line.format(url=address, model=model or "the name of a route") for line in steps]
     click.echo(
         json.dumps({"client": CURSOR, "steps": list(lines)}, indent=2) if as_json else "\n".join(lines)
     )
@@ -90,6 +107,7 @@ def _cursor(
 
 def _connect(
     client: str,
+    tools: bool,
     model: str | None,
     proof: str | None,
     dry_run: bool,
@@ -112,7 +130,7 @@ def _connect(
     _check_address(server.url)
     file = known.file(os.environ)
     given = key or _key_in_use(known, server.url, chosen)
-    wish = Wish(server.url, given or PLACEHOLDER, model, chosen)
+    wish = Wish(server.url, given or PLACEHOLDER, model, chosen, tools=tools)
     plan = known.plan(wish, file)
     steps = steps_of(plan)
     if not steps:
@@ -140,6 +158,8 @@ def _connect(
     said += f"\nto take it back: interchange connect {client} --undo"
     if chosen == "env":
         said += f"\nset {KEY_VARIABLE} to a key in the environment that {known.title} runs in"
+    if tools and known.tools_by_hand:
+        said += "\n" + "\n".join(known.tools_by_hand).format(url=server.url)
     _tell(as_json, known, plan, steps, "connected", said)
 
 

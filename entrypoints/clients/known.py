@@ -20,13 +20,15 @@ KEY_REFRESH_MS: Final = 300_000
 
 
 class Wish(NamedTuple):
-    """How to connect. `url` is our root, without a path; `proof` how the client gets the key."""
+    """How to connect. `url` is our root, without a path; `proof` how the client gets the key; `tools`: it
+    shall get the tools of integrations too, over MCP."""
 
     url: str
     key: str
     model: str | None
     proof: str
     key_id: str = ""
+    tools: bool = False
 
 
 class KnownClient(NamedTuple):
@@ -38,6 +40,8 @@ class KnownClient(NamedTuple):
     file: Callable[[Mapping[str, str]], Path]
     plan: Callable[[Wish, Path], Plan]
     next_step: str
+    tools_by_hand: tuple[str, ...] = ()
+    """How people give it the tools, where its own file is not for that."""
 
 
 def claude_code_file(environ: Mapping[str, str]) -> Path:
@@ -102,6 +106,11 @@ def plan_codex(wish: Wish, file: Path) -> Plan:
     if wish.model is not None:
         settings.append(Setting(("model",), wish.model))
     settings.append(Setting(("model_providers", PROVIDER), provider))
+    if wish.tools:
+        # Commands that print a key are only for models there.
+        held = {"http_headers": {"Authorization": f"Bearer {wish.key}"}}
+        proof = held if wish.proof == "command" else {"bearer_token_env_var": KEY_VARIABLE}
+        settings.append(Setting(("mcp_servers", PROVIDER), {"url": f"{wish.url}/mcp", **proof}))
     return Plan(
         file=file,
         text_format=TomlText(),
@@ -120,6 +129,12 @@ CLIENTS: Final[Mapping[str, KnownClient]] = {
         file=claude_code_file,
         plan=plan_claude_code,
         next_step="start `claude` anew; /status shows the address it uses",
+        tools_by_hand=(
+            "Claude Code keeps servers of tools in a file it writes itself; add ours with a key in $KEY:",
+            "  claude mcp add --transport http --scope user interchange {url}/mcp \\",
+            '    --header "Authorization: Bearer $KEY"',
+            "and take it back with: claude mcp remove --scope user interchange",
+        ),
     ),
     "codex": KnownClient(
         title="Codex",
@@ -139,6 +154,11 @@ CURSOR_STEPS: Final = (
     "  3. Models > Add model: {model}",
     "Cursor calls that address from its own servers: it must be reachable from the internet over https, so",
     "an address such as 127.0.0.1 does not work.",
+)
+CURSOR_TOOLS: Final = (
+    "Tools of integrations: put this into ~/.cursor/mcp.json, with a key of Interchange:",
+    '  {{"mcpServers": {{"interchange": {{"url": "{url}/mcp",',
+    '    "headers": {{"Authorization": "Bearer <the key>"}}}}}}}}',
 )
 CURSOR_BACK: Final = (
     "In Cursor Settings > Models > API Keys: switch off `Override OpenAI Base URL`, and remove the key.",

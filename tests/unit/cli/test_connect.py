@@ -280,3 +280,40 @@ def test_a_helper_tells_claude_code_its_key(home: Path, server: FakeServer) -> N
     assert written["apiKeyHelper"] == f"cat {home / '.claude' / 'interchange.key'}"
     assert KEY not in settings_of(home).read_text()
     assert run("claude-code", "--auth", "command", "--key", KEY).exit_code == 2
+
+
+@pytest.mark.parametrize("proof", ["command", "env"])
+def test_codex_gets_the_tools_where_somebody_wants_them(home: Path, server: FakeServer, proof: str) -> None:
+    file = write(home / ".codex" / "config.toml", CONFIG)
+    run("codex", "--key", KEY, "--auth", proof, "--yes")
+    without = tomllib.loads(file.read_text())
+
+    done = run("codex", "--key", KEY, "--auth", proof, "--tools", "--yes")
+    again = run("codex", "--auth", proof, "--key", KEY, "--tools", "--yes")
+    given = tomllib.loads(file.read_text())["mcp_servers"]["interchange"]
+
+    assert "mcp_servers" not in without
+    assert KEY not in done.output
+    assert "already" in again.output
+    assert given["url"] == f"{server.url}/mcp"
+    if proof == "env":
+        assert given == {"url": f"{server.url}/mcp", "bearer_token_env_var": "INTERCHANGE_API_KEY"}
+    else:
+        assert given["http_headers"] == {"Authorization": f"Bearer {KEY}"}
+    undone = run("codex", "--undo", "--yes")
+    assert KEY not in undone.output
+    assert file.read_text() == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("client", "said"), [("claude-code", "claude mcp add"), ("cursor", '"mcpServers": {"interchange"')]
+)
+def test_others_are_told_how_to_get_the_tools(home: Path, server: FakeServer, client: str, said: str) -> None:
+    plain = run(client, "--key", KEY, "--yes")
+    run(client, "--undo", "--yes")
+    tools = run(client, "--key", KEY, "--tools", "--yes")
+
+    assert said not in plain.output
+    assert said in tools.output
+    assert f"{server.url}/mcp" in tools.output
+    assert KEY not in tools.output

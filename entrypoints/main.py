@@ -47,7 +47,8 @@ from entrypoints.redis_status import RedisTold
 from entrypoints.settings import LoadedSettings, Settings, load_settings
 from entrypoints.store_container import StoreContainer, bundled_only, command_clock, model_shelf
 from entrypoints.tenancy import Managing, start_tenancy
-from entrypoints.vaulting import OpenedVault
+from entrypoints.vault_opening import missing_keyring
+from entrypoints.vaulting import OpenedVault, VaultFacts
 
 SIMULATOR_EXPECTED = "http://127.0.0.1:1"
 """Stands for the simulator's address, which is known only when it runs."""
@@ -261,6 +262,27 @@ def open_vault_use_cases(loaded: LoadedSettings) -> Iterator[OpenedVault]:
             yield OpenedVault(
                 vaulting.manage(lambda: settings, used_by), vaulting, settings.vault.rotate_every_days
             )
+        finally:
+            run(vaulting.aclose())
+
+
+def vault_facts(loaded: LoadedSettings) -> VaultFacts | None:
+    """How the vault of this machine stands; None: nothing is stored here yet. Makes no keys.
+
+    Raises InvalidRequest for keys that are none, StoreUnavailable.
+    """
+    settings = loaded.settings
+    if not has_data(settings):
+        return None
+    with _stores(loaded, looks=True) as container:
+        vaulting = container.vaulting()
+        try:
+            if not run(vaulting.vault.store.figures()).tenants:
+                return VaultFacts(used=False)
+            if (missing := missing_keyring(settings, loaded.environ)) is not None:
+                return VaultFacts(used=True, locked=f"{missing} is not there")
+            run(vaulting.look())
+            return VaultFacts(used=True, locked=vaulting.seen.locked, problems=vaulting.found)
         finally:
             run(vaulting.aclose())
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from adapters.crypto.ed25519 import Ed25519Signing
 from adapters.crypto.envelope import AesGcmEnvelope
@@ -45,11 +46,8 @@ def key_source(
     stack: AsyncExitStack, settings: Settings, environ: Mapping[str, str], transport: HttpTransport
 ) -> KeyEncryption:
     """Where the master keys are. Raises InvalidRequest."""
-    section = settings.vault
     given = environ.get(ENVIRONMENT, "").strip()
-    kind = section.keys
-    if kind == "auto":
-        kind = "environment" if given else "file"
+    kind = _kind(settings, environ)
     if kind == "environment":
         if not given:
             raise InvalidRequest(f"vault.keys: environment takes {ENVIRONMENT}", param=ENVIRONMENT)
@@ -59,10 +57,24 @@ def key_source(
     if kind == "transit":
         return _transit(settings, transport)
     return KeyringFile(
-        section.key_file or settings.data_dir / KEYRING_FILE,
-        may_create=settings.profile == "embedded",
-        now=SystemClock().utc_now,
+        _keyring_path(settings), may_create=settings.profile == "embedded", now=SystemClock().utc_now
     )
+
+
+def missing_keyring(settings: Settings, environ: Mapping[str, str]) -> Path | None:
+    """The file that should hold the master keys and is not there; None: it is, or they are elsewhere."""
+    path = _keyring_path(settings)
+    return path if _kind(settings, environ) == "file" and not path.exists() else None
+
+
+def _kind(settings: Settings, environ: Mapping[str, str]) -> str:
+    if settings.vault.keys != "auto":
+        return settings.vault.keys
+    return "environment" if environ.get(ENVIRONMENT, "").strip() else "file"
+
+
+def _keyring_path(settings: Settings) -> Path:
+    return settings.vault.key_file or settings.data_dir / KEYRING_FILE
 
 
 def _kms(stack: AsyncExitStack, settings: Settings) -> KeyEncryption:

@@ -55,6 +55,15 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VaultFacts:
+    """How a vault stands. `locked` says why its keys cannot be used; empty: they can."""
+
+    used: bool
+    locked: str = ""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vaulting:
     """What the routes, the commands and the background call."""
 
@@ -101,11 +110,16 @@ class Vaulting:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What an operator should see to, in words: what is missing, was put back or changed."""
+        """What an operator should see to, in words: `found`, or that the keys are away."""
+        return (*self.found, *([self.seen.locked] if self.seen.locked else []))
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """What is missing, was put back or changed, as the last look found it."""
         told = [finding.message for finding in self.seen.findings[:PROBLEMS_SHOWN_MAX]]
         if more := len(self.seen.findings) - len(told):
             told.append(f"and {more} more; see `interchange credentials verify`")
-        return (*told, *([self.seen.locked] if self.seen.locked else []))
+        return tuple(told)
 
     @property
     def degraded(self) -> bool:

@@ -20,6 +20,7 @@ from entrypoints.cli.doctor_connectors import connector_findings
 from entrypoints.cli.doctor_identity import identity_findings
 from entrypoints.cli.doctor_secrets import secret_file_findings
 from entrypoints.cli.doctor_tls import certificate_findings
+from entrypoints.cli.doctor_vault import checkpoint_findings, vault_findings
 from entrypoints.cli.findings import Finding
 from entrypoints.config.loading import LoadedSettings, load_settings
 from entrypoints.config.problems import ConfigError
@@ -61,9 +62,11 @@ def examine(config_path: str | None) -> Iterator[Finding]:
     yield from _data_directory(loaded.settings.data_dir)
     yield from _key_file(loaded.settings.key_file)
     yield from secret_file_findings(loaded)
+    yield from checkpoint_findings(loaded)
     yield from _database(loaded)
     yield from _redis(loaded)
     yield from _stores(loaded)
+    yield from vault_findings(loaded)
     yield from certificate_findings(loaded)
     yield from identity_findings(loaded)
     yield from connector_findings(loaded)
@@ -180,7 +183,7 @@ def _stores(loaded: LoadedSettings) -> Iterator[Finding]:
         provided = planned_provision(loaded)
     except ProvisioningError as error:
         for problem in error.problems:
-            yield Finding("providers", "fail", problem)
+            yield Finding("configuration", "fail", problem)
     except InterchangeError as error:
         yield Finding("database", "fail", error.message, "restore a backup, or move the file away")
     else:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from entrypoints.cli.main import interchange
 from entrypoints.cli.privacy import privacy
 from entrypoints.cli.requests import requests
 from tests.e2e.documented import Document
@@ -195,6 +196,35 @@ def test_money_stays_and_the_trail_still_verifies(stack: Stack) -> None:
 
     row = _event(stack, request_id, RequestEvent, AttemptEvent)
     assert entry["details"]["usage_sha256"] == usage_digest(row)
+
+
+def test_a_trail_with_an_erasure_in_it_verifies_here_and_from_an_export(stack: Stack, tmp_path: Path) -> None:
+    def command(*words: str) -> Any:
+        env = {"INTERCHANGE_DATA_DIR": str(stack.data_dir)}
+        return CliRunner().invoke(interchange, ["audit", *words], env=env)
+
+    with stack.client() as client:
+        leave_traces(client, ALICE)
+        settled(stack)
+        before, key = tmp_path / "before.txt", command("key").stdout.strip()
+        before.write_text(command("checkpoint").stdout)
+
+        erased(client, ALICE)
+
+    after, export = tmp_path / "after.txt", tmp_path / "export.jsonl"
+    after.write_text(command("checkpoint").stdout)
+    assert command("export", str(export)).exit_code == 0
+    kept = ("--checkpoints", str(before), "--checkpoints", str(after))
+    for checked in (command("verify"), command("verify", *kept)):
+        assert checked.exit_code == 0, checked.output
+        assert "entries are as they were written" in checked.stdout
+    offline = command("verify", "--export", str(export), *kept, "--public-key", key, "--json")
+    assert offline.exit_code == 0, offline.output
+    told = json.loads(offline.stdout)
+    assert told["findings"] == []
+    assert told["confirmed_size"] > 0
+    assert "privacy.erase" in export.read_text()
+    assert ALICE not in export.read_text()
 
 
 def _no_words() -> dict[str, str]:

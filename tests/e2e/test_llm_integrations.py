@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from tests.e2e.stack import Stack
+from tests.e2e.three_wires import simulate
 
 CONFIG = """
 profile: embedded
@@ -321,3 +322,25 @@ def test_one_that_the_file_declares_is_its_tenants_from_the_start(
 ) -> None:
     assert ask(acme, "declared/written").headers["x-interchange-provider"] == "acme:declared"
     assert ask(other, "declared/written").status_code == 404
+
+
+def test_an_answer_under_way_is_finished_when_its_provider_is_removed(
+    stack: Stack, acme: httpx.Client
+) -> None:
+    assert acme.post(ROOT, json=body(stack, "leaving")).status_code == 201
+    simulate(stack, lambda: stack.simulator.latency(ttft_ms=1, per_token_ms=20))
+    try:
+        with sdk(stack, acme) as client:
+            message: Any = {"role": "user", "content": "hello there"}
+            stream = client.chat.completions.create(
+                model="leaving/own-model", messages=[message], stream=True
+            )
+            chunks = [next(stream)]
+            removed = acme.delete(f"{ROOT}/leaving")
+            chunks += list(stream)
+    finally:
+        simulate(stack, stack.simulator.clear_rules)
+
+    assert removed.status_code == 200
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert ask(acme, "leaving/own-model").status_code == 404

@@ -59,6 +59,10 @@ coverage: $(DEV) ## Tests with the coverage that must be kept
 audit: $(VENV)-audit/.installed ## Known vulnerabilities of the locked packages (needs the network)
 	@.ci/audit $(VENV)-audit/bin/pip-audit requirements/runtime.lock requirements/build.lock
 
+.PHONY: sbom
+sbom: $(VENV)-audit/.installed ## Write what an installation consists of (CycloneDX) to dist/sbom.cdx.json
+	@.ci/sbom $(VENV)-audit/bin/cyclonedx-py requirements/runtime.lock dist/sbom.cdx.json
+
 .PHONY: bench
 bench: $(DEV) ## Measure (needs wrk and nginx; BENCHMARKS=--quick; see docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks.run $(BENCHMARKS)
@@ -136,7 +140,7 @@ $(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
 	  cd .clients && npm ci --no-audit --no-fund --loglevel=error && touch .installed
 
 $(VENV)-audit/.installed: requirements/audit.lock | $(BIN)/python
-	@echo "Installing pip-audit into $(VENV)-audit (once) …"
+	@echo "Installing what audits packages into $(VENV)-audit (once) …"
 	@$(PYTHON) -m venv $(VENV)-audit
 	@$(VENV)-audit/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/audit.lock
 	@touch $@

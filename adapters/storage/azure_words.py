@@ -89,7 +89,7 @@ def told(error: Exception, what: str) -> InterchangeError:
     if isinstance(error, HttpResponseError) and error.status_code:
         return _refusal(error, what, error.status_code)
     if isinstance(error, ValueError):
-        return InvalidParameters("Azure cannot take these parameters")
+        return ToolFailed("Azure's client can make nothing of what was asked or answered")
     return IntegrationUnavailable(f"Azure cannot be asked: {type(error).__name__}", retry_after_s=1.0)
 
 

@@ -205,13 +205,15 @@ class GcsFake(Buckets):
 
     def _rewrite(self, bucket: str, name: str, other: str, to: str, query: Mapping[str, str]) -> web.Response:
         found = self.find(bucket, name, query.get("sourceGeneration"))
-        if len(found.content) > 1024 * 1024 and "rewriteToken" not in query:
+        size = len(found.content)
+        about = {"kind": "storage#rewriteResponse", "objectSize": str(size), "totalBytesRewritten": str(size)}
+        if size > 1024 * 1024 and "rewriteToken" not in query:
             return web.json_response(
-                {"kind": "storage#rewriteResponse", "done": False, "rewriteToken": "more"}
+                {**about, "totalBytesRewritten": "1048576", "done": False, "rewriteToken": "more"}
             )
         self.demand(other, to, query)
         made = self.keep(other, to, found.content, found.about)
-        return web.json_response({"done": True, "resource": made.resource(other)})
+        return web.json_response({**about, "done": True, "resource": made.resource(other)})
 
     # Uploads
 

@@ -31,6 +31,7 @@ log = logging.getLogger("interchange")
 
 Result = TypeVar("Result")
 VIA: Final = "direct"
+CHANGED_RETRY_S: Final = 0.5
 _NOTHING_SENT: Final = (InvalidParameters, ToolRefused, EgressRefused)
 """What says nothing about the health of the other side."""
 
@@ -71,6 +72,11 @@ class ToolAttempt:
                 f"no place at integration {entry.name!r} became free in time (max_concurrency)"
             ) from None
         try:
+            if entry.over:
+                raise IntegrationUnavailable(
+                    f"integration {entry.name!r} was changed or taken away while the call waited",
+                    retry_after_s=CHANGED_RETRY_S,
+                )
             now = self._clock.monotonic()
             permit = entry.breaker.try_acquire(now=now)
             if isinstance(permit, Refused):

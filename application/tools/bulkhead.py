@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 from domain.errors import IntegrationUnavailable
 
@@ -41,7 +42,8 @@ class Bulkhead:
             if turn.done() and not turn.cancelled():
                 self.leave()  # it was our turn already
             else:
-                turn.cancel()
+                with suppress(ValueError):  # passed over already
+                    self._waiting.remove(turn)
             raise
 
     def leave(self) -> None:

@@ -30,6 +30,7 @@ from domain.errors import (
     InvalidParameters,
     ToolFailed,
     ToolRefused,
+    ToolTimeout,
 )
 from domain.llm.cache_wish import NO_WISH, CacheWish
 from domain.llm.request import LlmRequest, Operation
@@ -214,6 +215,13 @@ class ExecuteTool:
         )
 
     async def _begin(self, job: Job, asked: ToolAsked) -> tuple[Open, ToolWay]:
+        try:
+            async with asyncio.timeout(asked.timeout_s):
+                return await self._let_in(job, asked)
+        except TimeoutError:
+            raise ToolTimeout("the call could not begin in time") from None
+
+    async def _let_in(self, job: Job, asked: ToolAsked) -> tuple[Open, ToolWay]:
         self._pipeline.take_slot(job, PERMISSION)
         by = job.principal
         entry = self.book.find(by, asked.integration_id)

@@ -105,13 +105,21 @@ def same_place(one: Integration, other: Integration) -> bool:
     return _places(one) == _places(other)
 
 
-def _places(integration: Integration) -> list[tuple[str, str]]:
-    """Where credentials go: the endpoint, and where tokens are asked for with them (`token_url`)."""
-    authentication = integration.configuration.get(AUTHENTICATION)
-    named = sorted(authentication.items()) if isinstance(authentication, Mapping) else []
-    urls = [str(value) for name, value in named if name.endswith("_url")]
-    parts = [urlsplit(url) for url in (integration.endpoint, *urls)]
-    return [(each.scheme.lower(), each.netloc.lower()) for each in parts]
+def _places(integration: Integration) -> list[object]:
+    """Where credentials go: the endpoint, where tokens are asked for with them (`token_url`), and where a
+    store really is (`service_url`, `account`)."""
+    configuration = integration.configuration
+    said = configuration.get(AUTHENTICATION)
+    authentication = said if isinstance(said, Mapping) else {}
+    named = [
+        (name, str(value))
+        for part in (authentication, configuration)
+        for name, value in sorted(part.items())
+        if name.endswith("_url") and value is not None
+    ]
+    parts = [(name, urlsplit(url)) for name, url in (("endpoint", integration.endpoint), *named)]
+    places: list[object] = [(name, each.scheme.lower(), each.netloc.lower()) for name, each in parts]
+    return [*places, configuration.get("account")]
 
 
 def shown_configuration(integration: Integration) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0027"
+SCHEMA_HEAD: Final = "0028"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()

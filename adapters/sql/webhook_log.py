@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, exists, func, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, exists, func, select, update
 
 from adapters.sql.database import Database
 from adapters.sql.ledger_tables import outbox
 from adapters.sql.upserts import insert_into
-from adapters.sql.webhook_rows import DELIVERY, delivery_of, delivery_values
+from adapters.sql.webhook_rows import DELIVERY, among, delivery_of, delivery_values
 from adapters.sql.webhook_tables import webhook_attempts, webhook_deliveries, webhook_endpoints
 from application.ports.event_log import LoggedEvent
 from application.ports.webhooks import DeliveryFigures, DeliveryLog, DeliveryUpkeep, LoggedAttempt
@@ -18,7 +18,6 @@ from domain.webhooks.envelope import event_id
 
 _D: Final = webhook_deliveries.c
 _A: Final = webhook_attempts.c
-_PAIR: Final = tuple_(_D.endpoint_id, _D.seq)
 _IS_OPEN: Final = _D.settled_at_us.is_(None)
 
 
@@ -166,7 +165,7 @@ class SqlDeliveryUpkeep(DeliveryUpkeep):
             if pairs:
                 connection.execute(
                     update(webhook_deliveries)
-                    .where(_PAIR.in_(pairs))
+                    .where(among(connection, webhook_deliveries, pairs))
                     .values(
                         state=DeliveryState.DEAD.value,
                         settled_at_us=now_us,
@@ -181,11 +180,16 @@ class SqlDeliveryUpkeep(DeliveryUpkeep):
         settled = (
             select(_D.endpoint_id, _D.seq)
             .where(_D.settled_at_us < before_us)
-            .order_by(_D.endpoint_id, _D.seq)
+            .order_by(_D.settled_at_us)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        still_needed = exists().where(_D.seq == outbox.c.seq)
+        # By the endpoints of its tenant: no index finds the deliveries of a place alone.
+        still_needed = exists().where(
+            webhook_endpoints.c.tenant_id == outbox.c.tenant_id,
+            _D.endpoint_id == webhook_endpoints.c.endpoint_id,
+            _D.seq == outbox.c.seq,
+        )
         events = (
             select(outbox.c.key)
             .where(outbox.c.done_at_us < before_us, ~still_needed)
@@ -197,9 +201,8 @@ class SqlDeliveryUpkeep(DeliveryUpkeep):
         def work(connection: Connection) -> int:
             pairs = [(row.endpoint_id, row.seq) for row in connection.execute(settled)]
             if pairs:
-                connection.execute(delete(webhook_deliveries).where(_PAIR.in_(pairs)))
-                mine = tuple_(_A.endpoint_id, _A.seq).in_(pairs)
-                connection.execute(delete(webhook_attempts).where(mine))
+                for table in (webhook_deliveries, webhook_attempts):
+                    connection.execute(delete(table).where(among(connection, table, pairs)))
             keys = connection.execute(events).scalars().all()
             if keys:
                 connection.execute(delete(outbox).where(outbox.c.key.in_(keys)))

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from adapters.sql.database import Database
 from adapters.sql.event_log import give_places
@@ -20,6 +20,7 @@ from adapters.sql.webhook_endpoints import read_all
 from adapters.sql.webhook_rows import (
     DELIVERY,
     US,
+    among,
     count_up,
     delivery_of,
     delivery_values,
@@ -36,7 +37,6 @@ from domain.webhooks.envelope import event_id
 
 Pair = tuple[str, int]
 _D: Final = webhook_deliveries.c
-_PAIR: Final = tuple_(_D.endpoint_id, _D.seq)
 _MINE: Final = (
     _D.endpoint_id == bindparam("b_endpoint_id"),
     _D.seq == bindparam("b_seq"),
@@ -109,7 +109,7 @@ class SqlDeliveryQueue(DeliveryQueue):
                 return []
             connection.execute(
                 update(webhook_deliveries)
-                .where(_PAIR.in_(pairs))
+                .where(among(connection, webhook_deliveries, pairs))
                 .values(state=DeliveryState.LEASED.value, fence=_D.fence + 1, due_at_us=until_us)
             )
             return _with_events(connection, pairs)
@@ -148,7 +148,7 @@ def _with_events(connection: Connection, pairs: Sequence[Pair]) -> list[Claimed]
     statement = (
         select(*DELIVERY, outbox.c.key, outbox.c.payload)
         .outerjoin_from(webhook_deliveries, outbox, outbox.c.seq == _D.seq)
-        .where(_PAIR.in_(pairs))
+        .where(among(connection, webhook_deliveries, pairs))
     )
     found, lost = {}, []
     for row in connection.execute(statement):
@@ -162,9 +162,8 @@ def _with_events(connection: Connection, pairs: Sequence[Pair]) -> list[Claimed]
         found[row.endpoint_id, row.seq] = Claimed(delivery, event)
     if lost:
         # The event was removed for good, with the user it told of: there is nothing left to send.
-        connection.execute(delete(webhook_deliveries).where(_PAIR.in_(lost)))
-        tried = tuple_(webhook_attempts.c.endpoint_id, webhook_attempts.c.seq)
-        connection.execute(delete(webhook_attempts).where(tried.in_(lost)))
+        for table in (webhook_deliveries, webhook_attempts):
+            connection.execute(delete(table).where(among(connection, table, lost)))
     return [found[pair] for pair in pairs if pair in found]
 
 
@@ -175,7 +174,7 @@ def _held(connection: Connection, deliveries: Sequence[Delivery]) -> set[tuple[s
     pairs = sorted({(endpoint_id, seq) for endpoint_id, seq, _ in wanted})
     statement = (
         select(_D.endpoint_id, _D.seq, _D.fence)
-        .where(_PAIR.in_(pairs), _D.state == DeliveryState.LEASED.value)
+        .where(among(connection, webhook_deliveries, pairs), _D.state == DeliveryState.LEASED.value)
         .order_by(_D.endpoint_id, _D.seq)
         .with_for_update()
     )

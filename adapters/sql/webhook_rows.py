@@ -1,8 +1,9 @@
 """Rows of webhooks as values, and back."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, tuple_, update
 
 from adapters.sql.webhook_tables import webhook_deliveries, webhook_generation
 from application.webhooks.telling import read_terms, terms_text
@@ -17,6 +18,22 @@ DELIVERY: Final = tuple(webhook_deliveries.c)
 def count_up(connection: Connection) -> None:
     """Some endpoint changed. First in its transaction: the row's lock makes changes wait for one another."""
     connection.execute(update(webhook_generation).values(generation=webhook_generation.c.generation + 1))
+
+
+def among(connection: Connection, table: Table, pairs: Collection[tuple[str, int]]) -> ColumnElement[bool]:
+    """Rows of these pairs of an endpoint and a place, at least one, found by the table's key."""
+    if connection.dialect.name == "postgresql":
+        return tuple_(table.c.endpoint_id, table.c.seq).in_(pairs)
+    # SQLite goes through the whole table for a list of pairs.
+    places: dict[str, list[int]] = {}
+    for endpoint_id, seq in pairs:
+        places.setdefault(endpoint_id, []).append(seq)
+    return or_(
+        *(
+            and_(table.c.endpoint_id == endpoint_id, table.c.seq.in_(seqs))
+            for endpoint_id, seqs in places.items()
+        )
+    )
 
 
 def endpoint_of(row: Row[Any]) -> Endpoint:

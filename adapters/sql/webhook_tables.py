@@ -83,7 +83,10 @@ Index(
     sqlite_where=_IS_DEAD,
     postgresql_where=_IS_DEAD,
 )
-Index("ix_webhook_deliveries_settled", _D.settled_at_us)
+_IS_SETTLED: Final = text("settled_at_us IS NOT NULL")
+Index(
+    "ix_webhook_deliveries_settled", _D.settled_at_us, sqlite_where=_IS_SETTLED, postgresql_where=_IS_SETTLED
+)
 """What is due, the oldest open one of an endpoint, dead letters of a tenant, and what may be forgotten."""
 
 webhook_attempts: Final = Table(
@@ -100,5 +103,4 @@ webhook_attempts: Final = Table(
     Column("detail", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-Index("ix_webhook_attempts_at", webhook_attempts.c.at_us)
 """The log of deliveries: one row per attempt that ended."""

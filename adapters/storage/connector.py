@@ -76,6 +76,8 @@ class StorageConnector(Connector):
 
     async def stream(self, call: ToolCall, content_type: str) -> ByteStream:
         del content_type
+        if not call.tool.streams:
+            raise InvalidParameters(f"{call.tool.name} has no stream: execute it", param="tool_name")
         said = call.parameters
         self._policy.require(StorageOperation.READ)
         stream = await self._opened(said)
@@ -83,6 +85,8 @@ class StorageConnector(Connector):
         return _Download(stream, _range(said), self._ended)
 
     async def upload(self, call: ToolCall, body: AsyncIterator[bytes], size_bytes: int | None) -> ToolOutcome:
+        if not call.tool.takes_body:
+            raise InvalidParameters(f"{call.tool.name} takes no body: execute it", param="tool_name")
         self._busy += 1
         try:
             if call.tool.name == named.PART:

@@ -130,7 +130,8 @@ class Buckets:
             if not name.startswith(prefix):
                 continue
             kept = sorted(self.bucket(bucket)[name], key=lambda each: each.generation)
-            listed = kept if query.get("versions", "").lower() == "true" else [e for e in kept if e.deleted_s is None]
+            all_of_them = query.get("versions", "").lower() == "true"
+            listed = [each for each in kept if all_of_them or each.deleted_s is None]
             folded = _folded(name, prefix, delimiter)
             place = (folded or name).encode()
             if not listed or place <= after or (folded is not None and folded in prefixes):

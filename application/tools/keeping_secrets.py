@@ -1,7 +1,7 @@
 """Secrets of integrations in the vault, each under `<integration_id>.<field>`."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from application.tools.forms import Form, same_place
@@ -16,7 +16,7 @@ from domain.errors import (
     NotFound,
 )
 from domain.tenancy.principal import Principal
-from domain.vault.credential import NAME_SHAPE, NewCredential, StoredCredential
+from domain.vault.credential import NAME_SHAPE, Change, NewCredential, StoredCredential
 from domain.vault.secret import SecretBytes
 
 log = logging.getLogger("interchange")
@@ -147,6 +147,29 @@ class IntegrationSecrets:
                     await self._vault.delete(tenant_id, row.credential_id)
                 except NotFound:
                     continue  # somebody else took it out
+
+    async def set_aside(self, known: Integration) -> tuple[StoredCredential, ...]:
+        """Takes out what came with an integration, as it is, to be `put_back` where nothing comes of it.
+
+        For one that moves: between the store of integrations and the vault nothing may ever look as if the
+        secrets of one side belonged to another. Raises as `take_out`.
+        """
+        names = own_names(known)
+        rows = [row for name, row in (await self._rows(known.tenant_id)).items() if name in names]
+        if not rows:
+            return ()
+        gone = [Change(row.credential_id, row.digest, None) for row in rows]
+        applied = await self._vault.change(known.tenant_id, gone)
+        return tuple(row for row in rows if row.credential_id in applied)
+
+    async def put_back(self, tenant_id: str, rows: Sequence[StoredCredential]) -> None:
+        """Never raises: what cannot be put back has to be sent again."""
+        if not rows:
+            return
+        try:
+            await self._vault.change(tenant_id, [Change(row.credential_id, None, row) for row in rows])
+        except InterchangeError as error:
+            log.error("vault: credentials of an integration could not be put back: %s", error.message)
 
     async def _set(
         self, new: NewCredential, row: StoredCredential | None, value: SecretBytes, by: str

@@ -4,8 +4,7 @@ An integration belongs to one tenant. A key that is bound to some integrations s
 for it, the others do not exist.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -13,7 +12,8 @@ from typing import Any, Final, NamedTuple
 from application.ports.integrations import HealthLog, IntegrationStore
 from application.ports.system import Clock
 from application.ports.tool_pins import ToolPins
-from application.tools.forms import Asked, TermsCheck, in_configuration, read_form
+from application.tools.finishing import to_the_end
+from application.tools.forms import Asked, TermsCheck, in_configuration, read_form, same_place
 from application.tools.health_board import HealthBoard
 from application.tools.keeping_secrets import IntegrationSecrets, own_name, own_names
 from application.tools.kinds import ConnectorKinds
@@ -171,7 +171,7 @@ class ManageIntegrations:
         with in_configuration():
             await self._keeping.check(integration, form.given)
         reached = await self._reach(integration, form.given)
-        await _to_the_end(self._keep_new(integration, form.given, by))
+        await to_the_end(self._keep_new(integration, form.given, by))
         await self._note_reached(integration, reached)
         await self._tell()
         return self._record(integration)
@@ -207,7 +207,7 @@ class ManageIntegrations:
         reached = None
         if integration.state is IntegrationState.ACTIVE:
             reached = await self._reach(integration, form.given)
-        await _to_the_end(self._keep_changed(known, integration, form.given, by))
+        await to_the_end(self._keep_changed(known, integration, form.given, by))
         if reached is not None:
             await self._note_reached(integration, reached)
         await self._tell()
@@ -285,12 +285,17 @@ class ManageIntegrations:
     async def _keep_changed(
         self, known: Integration, wanted: Integration, given: Mapping[str, SecretBytes], by: Principal
     ) -> None:
-        await self._store.change(wanted, expected_version=known.version)
+        aside = () if same_place(known, wanted) else await self._secrets.set_aside(known)
+        changed = False
         try:
+            await self._store.change(wanted, expected_version=known.version)
+            changed = True
             await self._secrets.keep(wanted.tenant_id, wanted.integration_id, given, by.key_id)
         except BaseException:
-            back = replace(known, version=wanted.version + 1)
-            await self._store.change(back, expected_version=wanted.version)
+            if changed:
+                back = replace(known, version=wanted.version + 1)
+                await self._store.change(back, expected_version=wanted.version)
+            await self._secrets.put_back(known.tenant_id, aside)
             raise
         await self._secrets.take_out(known.tenant_id, own_names(known) - own_names(wanted))
 
@@ -373,12 +378,6 @@ class ManageIntegrations:
         # The change is in the store already; a slow start of using it is no reason to report a failure.
         with suppress(StoreUnavailable):
             await self._keeping.changed()
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Goes on when the caller is gone: what was begun in one store is finished, or undone, in the other."""
-    task = asyncio.ensure_future(work)
-    await asyncio.shield(task)
 
 
 def _tenant(by: Principal, tenant_id: str | None, permission: str) -> str:

@@ -123,7 +123,7 @@ def _shared(
     cache, storage = settings.cache, settings.storage
     redis = open_redis(
         None if storage.redis_url is None else storage.redis_url.get_secret_value(),
-        storage.redis_cluster_urls,
+        storage.cluster_urls,
         connect_timeout_s=storage.redis_connect_timeout_s,
         command_timeout_s=storage.redis_command_timeout_s,
         binary=True,

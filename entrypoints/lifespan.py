@@ -84,7 +84,7 @@ def _open_redis(settings: Settings) -> RedisConnection | None:
     storage = settings.storage
     return open_redis(
         None if storage.redis_url is None else storage.redis_url.get_secret_value(),
-        storage.redis_cluster_urls,
+        storage.cluster_urls,
         connect_timeout_s=storage.redis_connect_timeout_s,
         command_timeout_s=storage.redis_command_timeout_s,
     )

@@ -132,7 +132,7 @@ def _index(
     if cache.vector_index == "redis":
         redis = open_redis(
             None if storage.redis_url is None else storage.redis_url.get_secret_value(),
-            storage.redis_cluster_urls,
+            storage.cluster_urls,
             connect_timeout_s=storage.redis_connect_timeout_s,
             command_timeout_s=storage.redis_command_timeout_s,
             binary=True,

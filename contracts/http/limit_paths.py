@@ -34,7 +34,7 @@ _TERMS: dict[str, Schema] = {
     "burst": _amount("Requests that may come at once; null: one period's. At most ten periods'."),
     "burst_tokens": _amount("The same of tokens."),
     "calendar": boolean("A quota: at most the amount in each period of the calendar."),
-    "time_zone": text("IANA name; says when a calendar period begins.", maxLength=64),
+    "time_zone": text("IANA name; says when a calendar period begins. Only with `calendar`.", maxLength=64),
 }
 _NAME = text("Unique within the tenant.", minLength=1, maxLength=100)
 _OPTIONAL = ("requests", "tokens", "burst", "burst_tokens", "calendar", "time_zone")

@@ -20,6 +20,7 @@ OF_LIMITS: Final = tuple(each for each in Dimension if each is not Dimension.PRO
 """Who answers is chosen after a request was let through."""
 PERIOD_S: Final[Mapping[str, int]] = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 CALENDAR_PERIODS: Final = ("hour", "day", "week", "month")
+UTC: Final = "UTC"
 
 
 class Meter(Enum):
@@ -41,7 +42,7 @@ class LimitTerms:
     burst: int | None = None
     burst_tokens: int | None = None
     calendar: bool = False
-    time_zone: str = "UTC"
+    time_zone: str = UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,10 @@ def make_limit(terms: LimitTerms, *, limit_id: str, owner: str, declared: bool =
     if terms.per not in allowed:
         what = "a quota's per" if terms.calendar else "per"
         raise InvalidRequest(f"{what} must be one of {', '.join(allowed)}", param="per")
+    if terms.time_zone != UTC and not terms.calendar:
+        raise InvalidRequest(
+            "time_zone says when a period of the calendar begins: it goes with calendar", param="time_zone"
+        )
     for name, amount in (("requests", terms.requests), ("tokens", terms.tokens)):
         if amount is not None and not 1 <= amount <= AMOUNT_MAX:
             raise InvalidRequest(f"{name} must be from 1 to {AMOUNT_MAX}", param=name)
@@ -163,7 +168,7 @@ def terms_of(limit: RateLimit) -> LimitTerms:
         burst=limit.burst,
         burst_tokens=limit.burst_tokens,
         calendar=limit.period is not None,
-        time_zone="UTC" if limit.period is None else limit.period.time_zone,
+        time_zone=UTC if limit.period is None else limit.period.time_zone,
     )
 
 

@@ -120,7 +120,12 @@ class PrivacySettings(Section):
         default="detect",
         description="The policy of requests whose route names none. A tenant's own can only add.",
     )
-    policies: dict[PolicyName, PrivacyPolicySettings] = Field(default_factory=dict, max_length=POLICIES_MAX)
+    policies: dict[PolicyName, PrivacyPolicySettings] = Field(
+        default_factory=dict,
+        max_length=POLICIES_MAX,
+        description="What is done about which kinds of personal data, and where, by the name that routes "
+        "and tenants give it.",
+    )
 
     @field_validator("policies")
     @classmethod

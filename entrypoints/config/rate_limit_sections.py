@@ -72,7 +72,9 @@ class RateLimitSettings(Section):
         description="A quota: the period is one of the calendar, and all of it may come at once.",
     )
     time_zone: str = Field(
-        default="UTC", max_length=64, description="IANA name; says when a calendar period begins."
+        default="UTC",
+        max_length=64,
+        description="IANA name; says when a calendar period begins. Only with `calendar`.",
     )
 
     def limit(self) -> RateLimit:

@@ -79,15 +79,29 @@ class Settings(Section):
     budget_alert_threshold: Share = Field(
         default=0.8, description="The first threshold of budgets that name none of their own."
     )
-    tenants: dict[TenantName, TenantSettings] = Field(default_factory=dict, max_length=TENANTS_IN_FILE_MAX)
-    roles: dict[OwnRoleName, OwnRoleSettings] = Field(default_factory=dict, max_length=ROLES_IN_FILE_MAX)
+    tenants: dict[TenantName, TenantSettings] = Field(
+        default_factory=dict,
+        max_length=TENANTS_IN_FILE_MAX,
+        description="Who shares this installation, by name: what each is held to, and its own roles and "
+        "projects. Nothing of one is seen by another.",
+    )
+    roles: dict[OwnRoleName, OwnRoleSettings] = Field(
+        default_factory=dict,
+        max_length=ROLES_IN_FILE_MAX,
+        description="Roles by name, beside the built-in ones, that keys of every tenant may have.",
+    )
     integrations: dict[IntegrationName, IntegrationSettings] = Field(
         default_factory=dict,
         max_length=INTEGRATIONS_IN_FILE_MAX,
         description="Databases, APIs, storage and MCP servers by name; their tools are called by it.",
     )
     connectors: ConnectorSettings = ConnectorSettings()
-    rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), max_length=RATE_LIMITS_MAX)
+    rate_limits: tuple[RateLimitSettings, ...] = Field(
+        default=(),
+        max_length=RATE_LIMITS_MAX,
+        description="How many requests and tokens are let through in some time, of whom. Every limit that "
+        "concerns a request holds.",
+    )
     events: EventSettings = EventSettings()
     webhooks: WebhookSettings = WebhookSettings()
     guards: GuardSettings = GuardSettings()

@@ -5,10 +5,19 @@ and become numbers and booleans here, so `off` means "off" where a mode is expec
 boolean is, and a price is read from its own digits, never through a float.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_serializer,
+)
 
 
 class Section(BaseModel):
@@ -30,6 +39,10 @@ Word = BeforeValidator(_word)
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2048)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+_USER_INFO: Final = re.compile(r"(?<=://)[^/\s]*(?=@)")
+_MASK: Final = "*" * 10
 
 
 class LimitSettings(Section):
@@ -129,13 +142,23 @@ class StorageSettings(Section):
         "PostgreSQL they go by whole months, the last day of which must be that old. Sums by the hour stay.",
     )
     redis_url: SecretStr | None = None
-    redis_cluster_urls: tuple[str, ...] = Field(default=(), max_length=256)
+    redis_cluster_urls: tuple[SecretStr, ...] = Field(default=(), max_length=256)
     redis_connect_timeout_s: float = Field(
         default=1.0, gt=0, le=30, description="How long connecting to Redis may take."
     )
     redis_command_timeout_s: float = Field(
         default=0.25, gt=0, le=30, description="How long Redis may take to answer; slower counts as down."
     )
+
+    @field_serializer("redis_cluster_urls", when_used="json")
+    def _without_passwords(self, urls: tuple[SecretStr, ...]) -> list[str]:
+        """Where the nodes are is no secret."""
+        return [_USER_INFO.sub(_MASK, url.get_secret_value()) for url in urls]
+
+    @property
+    def cluster_urls(self) -> tuple[str, ...]:
+        """Nodes of a Cluster, with what stands in their addresses."""
+        return tuple(url.get_secret_value() for url in self.redis_cluster_urls)
 
 
 class TelemetrySettings(Section):

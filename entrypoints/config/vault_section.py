@@ -16,23 +16,37 @@ class KmsSettings(Section):
         max_length=32,
         description="ARNs or aliases of symmetric keys: the first seals, all of them open.",
     )
-    region: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,64}$")
+    region: str | None = Field(
+        default=None, pattern=r"^[a-z0-9-]{1,64}$", description="Unset: as AWS's own tools find it."
+    )
     endpoint_url: Url | None = Field(default=None, description="Of a private endpoint; unset: AWS's own.")
-    timeout_s: Seconds = 10.0
+    timeout_s: Seconds = Field(default=10.0, description="Of each call.")
 
 
 class TransitSettings(Section):
     """The transit engine of HashiCorp Vault or OpenBao."""
 
     url: Url | None = Field(default=None, description="Such as https://vault.internal:8200.")
-    key_name: str = Field(default="interchange", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-    mount: str = Field(default="transit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")
-    namespace: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")
+    key_name: str = Field(
+        default="interchange",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+        description="The key of the engine that wraps the vault's keys.",
+    )
+    mount: str = Field(
+        default="transit",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$",
+        description="Where the engine is mounted.",
+    )
+    namespace: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$",
+        description="Of an installation that has several; unset: none.",
+    )
     token: SecretStr | None = Field(default=None, description="Such as ${VAULT_TOKEN}.")
     token_file: AbsolutePath | None = Field(
         default=None, description="Where an agent keeps the token fresh; read anew for each call."
     )
-    timeout_s: Seconds = 10.0
+    timeout_s: Seconds = Field(default=10.0, description="Of each call.")
 
 
 class VaultSettings(Section):
@@ -49,8 +63,12 @@ class VaultSettings(Section):
         description="Unset: `vault.keys` in the data directory. The embedded profile makes it when it is "
         "missing; production never does.",
     )
-    aws_kms: KmsSettings = KmsSettings()
-    transit: TransitSettings = TransitSettings()
+    aws_kms: KmsSettings = Field(
+        default=KmsSettings(), description="With `keys: aws_kms`: which keys, and where."
+    )
+    transit: TransitSettings = Field(
+        default=TransitSettings(), description="With `keys: transit`: which key, where, and what proves us."
+    )
     rotate_every_days: int | None = Field(
         default=None,
         ge=1,

@@ -39,7 +39,7 @@ def _stores(settings: Settings) -> Iterator[Finding]:
     if storage.redis_url is not None and storage.redis_cluster_urls:
         yield Finding(("storage", "redis_url"), "name one server or the nodes of a Cluster, not both", True)
     named = [] if storage.redis_url is None else [storage.redis_url.get_secret_value()]
-    for key, urls in (("redis_url", named), ("redis_cluster_urls", storage.redis_cluster_urls)):
+    for key, urls in (("redis_url", named), ("redis_cluster_urls", storage.cluster_urls)):
         if not all(url.startswith(REDIS_SCHEMES) for url in urls):
             yield Finding(("storage", key), f"must begin with {' or '.join(REDIS_SCHEMES)}", True)
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from domain.caching.policy import CacheMode
 from domain.llm.capabilities import Capability
@@ -203,7 +204,7 @@ def test_every_variable_sets_its_key() -> None:
         "INTERCHANGE_PORTKEY": ("off", False),
         "PORTKEY_GATEWAY_URL": ("http://a, http://b", ("http://a", "http://b")),
         "REDIS_URL": ("redis://secret", "redis://secret"),
-        "REDIS_CLUSTER_URLS": ("redis://a,redis://b", ("redis://a", "redis://b")),
+        "REDIS_CLUSTER_URLS": ("redis://a,redis://b", (SecretStr("redis://a"), SecretStr("redis://b"))),
         "COST_OPTIMIZATION_ENABLED": ("false", False),
         "CACHE_TTL_SECONDS": ("60", 60.0),
         "SEMANTIC_CACHE_SIMILARITY_THRESHOLD": ("0.5", 0.5),
@@ -379,3 +380,12 @@ def test_a_file_that_is_no_text_is_an_error(file: Path) -> None:
         load_settings({}, config_path=file)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_settings({}, config_path=file.parent)
+
+
+def test_passwords_of_a_cluster_are_in_no_representation() -> None:
+    settings = load_settings({"REDIS_CLUSTER_URLS": "redis://:hidden@a,redis://:hidden@b"}).settings
+
+    assert settings.storage.cluster_urls == ("redis://:hidden@a", "redis://:hidden@b")
+    assert "hidden" not in repr(settings)
+    assert "hidden" not in str(settings.model_dump())
+    assert "hidden" not in settings.model_dump_json()

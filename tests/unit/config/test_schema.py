@@ -44,3 +44,28 @@ def test_the_schema_is_a_schema_and_accepts_the_example() -> None:
 def test_the_schema_refuses_what_the_server_refuses(wrong: object) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, json_schema())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "tenants",
+        "roles",
+        "rate_limits",
+        "privacy.policies",
+        "vault.aws_kms",
+        "vault.transit",
+        "vault.transit.key_name",
+        "vault.aws_kms.region",
+        "limits.admin_requests_per_minute",
+    ],
+)
+def test_a_key_says_what_it_is_for(key: str) -> None:
+    schema = json_schema()
+    found = schema
+    for part in key.split("."):
+        while "$ref" in found:
+            found = schema["$defs"][found["$ref"].rpartition("/")[2]]
+        found = found["properties"][part]
+
+    assert len(found["description"]) > 5

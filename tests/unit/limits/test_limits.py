@@ -42,6 +42,7 @@ def made(**words: Any) -> Any:
         ({"burst_tokens": 5}, "burst_tokens"),
         ({"per": "day", "calendar": True, "burst": 5}, "burst"),
         ({"per": "day", "calendar": True, "time_zone": "Nowhere"}, "time_zone"),
+        ({"per": "day", "time_zone": "Europe/Paris"}, "time_zone"),
         ({"scope": {"provider": "openai"}}, "scope"),
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final, Protocol
 
 from application.ports.connector import Connector
@@ -15,7 +16,13 @@ from domain.connectors.integration import INSTALLATION, Integration, Integration
 from domain.connectors.terms import IntegrationTerms, integration_terms
 from domain.connectors.tool import TOOLS_PER_INTEGRATION_MAX, Tool
 from domain.connectors.tool_pins import NOTHING_USABLE, PinVerdict
-from domain.errors import IntegrationUnavailable, InterchangeError, NotFound, ToolFailed
+from domain.errors import (
+    IntegrationUnavailable,
+    InterchangeError,
+    NotFound,
+    StoreUnavailable,
+    ToolFailed,
+)
 from domain.resilience.breaker import BreakerState, CircuitBreaker
 from domain.tenancy.patterns import matches_any
 from domain.tenancy.principal import Principal
@@ -26,6 +33,10 @@ DRAIN_S: Final = 30.0
 """How long calls that run in a connector of an old version may go on."""
 OPEN_AGAIN_AFTER_S: Final = 5.0
 """After it could not be opened, because a credential is gone or the vault is locked."""
+MEANT_AMONG_MAX: Final = 200
+"""Of its tools, those that a mistyped name is compared with."""
+LOOK_TIMEOUT_S: Final = 10.0
+"""The longest a call waits until the tools of an upstream server are known."""
 _RETRY_S: Final = 30.0
 
 
@@ -67,6 +78,11 @@ class Open:
         self._tools: Mapping[str, ToolWay] = {}
         self.looked = False
         """Whether its tools were held against what was accepted."""
+        self.looking = asyncio.Lock()
+        self.waiting_to_look = 0
+        self.unseen_at_s: float | None = None
+        self.unseen: InterchangeError | None = None
+        """Why its tools could not be looked at."""
         self._judged: Sequence[Tool] = ()
         self._listed: object = None
 
@@ -226,7 +242,7 @@ class IntegrationBook:
         await self.ready(entry)
         found = entry.ways().get(tool_name)
         if found is None and entry.pinned and not entry.looked:
-            await self.look(entry)
+            await self.seen(entry)
             found = entry.ways().get(tool_name)
         if found is None and tool_name in entry.verdict.withheld:
             raise IntegrationUnavailable(
@@ -235,10 +251,52 @@ class IntegrationBook:
             )
         if found is None:
             raise NotFound(
-                f"integration {entry.name!r} has no tool {tool_name[:80]!r}",
+                f"integration {entry.name!r} has no tool {tool_name[:80]!r}{_meant(tool_name, entry)}",
                 param="tool_name",
             )
         return found
+
+    async def seen(self, entry: Open) -> None:
+        """Looks at its tools if nobody did yet; of many who ask, one looks. A server that does not answer
+        keeps nobody for long. Raises as `look`."""
+        if entry.looked:
+            return
+        if entry.waiting_to_look >= entry.terms.at_once:
+            raise IntegrationUnavailable(
+                f"too many wait for the tools of integration {entry.name!r}", retry_after_s=OPEN_AGAIN_AFTER_S
+            )
+        entry.waiting_to_look += 1
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                await entry.looking.acquire()
+        except TimeoutError:
+            raise _silent(entry) from None
+        finally:
+            entry.waiting_to_look -= 1
+        try:
+            await self._first_look(entry)
+        finally:
+            entry.looking.release()
+
+    async def _first_look(self, entry: Open) -> None:
+        if entry.looked:
+            return
+        now = self._clock.monotonic()
+        if entry.unseen is not None and now - (entry.unseen_at_s or 0.0) < OPEN_AGAIN_AFTER_S:
+            raise entry.unseen
+        entry.unseen = None
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                await self.look(entry)
+        except TimeoutError:
+            entry.unseen = _silent(entry)
+        except StoreUnavailable:
+            raise
+        except InterchangeError as error:
+            entry.unseen = error
+        if entry.unseen is not None:
+            entry.unseen_at_s = self._clock.monotonic()
+            raise entry.unseen
 
     async def look(self, entry: Open) -> PinVerdict:
         """Asks an upstream server what it can do, and holds that against what was accepted. What is seen
@@ -304,6 +362,18 @@ async def _close(entry: Open, connector: Connector) -> None:
         await connector.aclose()
 
 
+def _meant(tool_name: str, entry: Open) -> str:
+    names = list(entry.ways())[:MEANT_AMONG_MAX]
+    close = get_close_matches(tool_name[:80], names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else "; GET /api/v1/tools lists what it has"
+
+
+def _silent(entry: Open) -> InterchangeError:
+    return IntegrationUnavailable(
+        f"integration {entry.name!r} does not say its tools in time", retry_after_s=OPEN_AGAIN_AFTER_S
+    )
+
+
 def _told(entry: Open, error: InterchangeError) -> InterchangeError:
     """A failure to open, as callers of its tools are told it."""
     if isinstance(error, IntegrationUnavailable | ToolFailed):
@@ -311,20 +381,3 @@ def _told(entry: Open, error: InterchangeError) -> InterchangeError:
     return IntegrationUnavailable(
         f"integration {entry.name!r} cannot be opened: {error.message}", retry_after_s=OPEN_AGAIN_AFTER_S
     )
-
-
-def shown(entry: Open, tool: Tool) -> dict[str, Any]:
-    """A tool as discovery shows it."""
-    return {
-        "integration_id": entry.name,
-        "tool_name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-        "result": tool.result,
-        "examples": list(tool.examples),
-        "read_only": tool.read_only,
-        "idempotent": tool.repeatable,
-        "destructive": tool.destructive,
-        "takes_body": tool.takes_body,
-        "streams": sorted(tool.streams),
-    }

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any, Final
 
-from application.tools.book import IntegrationBook, Open, shown
+from application.tools.book import IntegrationBook, Open
 from domain.connectors.integration import IntegrationKind, IntegrationState
+from domain.connectors.tool import Tool
 from domain.errors import InterchangeError, NotFound
 from domain.tenancy.principal import Principal
 
@@ -49,8 +50,8 @@ class ListTools:
             try:
                 async with turns, asyncio.timeout(LOOK_TIMEOUT_S):
                     await self._book.ready(entry)
-                    if entry.pinned and not entry.looked:
-                        await self._book.look(entry)
+                    if entry.pinned:
+                        await self._book.seen(entry)
             except NotFound:
                 return "it is gone"
             except InterchangeError as error:
@@ -60,3 +61,20 @@ class ListTools:
             return None
 
         return list(zip(entries, await asyncio.gather(*map(look, entries)), strict=True))
+
+
+def shown(entry: Open, tool: Tool) -> dict[str, Any]:
+    """A tool as discovery shows it."""
+    return {
+        "integration_id": entry.name,
+        "tool_name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "result": tool.result,
+        "examples": list(tool.examples),
+        "read_only": tool.read_only,
+        "idempotent": tool.repeatable,
+        "destructive": tool.destructive,
+        "takes_body": tool.takes_body,
+        "streams": sorted(tool.streams),
+    }

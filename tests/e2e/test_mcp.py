@@ -261,3 +261,4 @@ async def test_an_official_client_of_the_handshake_ends_its_call(stack: Stack) -
         with pytest.raises(asyncio.CancelledError):
             await calling
         assert await asyncio.to_thread(eventually, lambda: list(CANCELLED))
+        assert (await client.list_tools()).tools  # the library breaks where it is closed amid an answer

@@ -1,5 +1,6 @@
 """Tools of upstream servers in the book: offered as they were accepted, or not at all."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from adapters.memory.function_tools import FunctionTools
 from adapters.memory.system import SteppingClock
 from adapters.memory.tool_pins import InMemoryToolPins
 from application.ports.connector import Connector
+from application.tools import book as book_module
 from application.tools.book import IntegrationBook, Open
 from domain.connectors.integration import Integration, IntegrationKind
 from domain.connectors.tool import Tool
@@ -103,3 +105,42 @@ async def test_without_pins_nothing_is_used() -> None:
     world.book._pins = None
     with pytest.raises(NotFound):
         await world.book.way(world.entry, "double")
+
+
+async def test_of_many_calls_that_come_first_one_looks() -> None:
+    world = World()
+    looks = 0
+
+    async def discover() -> bool:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0)
+        return True
+
+    world.upstream.discover = discover  # type: ignore[method-assign]
+    await asyncio.gather(*(world.book.way(world.entry, "double") for _ in range(20)))
+
+    assert looks == 1
+
+
+async def test_a_server_that_keeps_silent_keeps_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_module, "LOOK_TIMEOUT_S", 0.1)
+    world = World()
+    looks = 0
+
+    async def discover() -> bool:
+        nonlocal looks
+        looks += 1
+        await asyncio.Event().wait()
+        return True
+
+    world.upstream.discover = discover  # type: ignore[method-assign]
+    first = await asyncio.gather(
+        *(world.book.way(world.entry, "double") for _ in range(100)), return_exceptions=True
+    )
+    second = await asyncio.gather(world.book.way(world.entry, "double"), return_exceptions=True)
+
+    assert all(isinstance(each, IntegrationUnavailable) for each in [*first, *second])
+    at_once = world.entry.terms.at_once
+    assert sum("too many" in str(each) for each in first) == 100 - at_once - 1  # the one that looks
+    assert looks == 1  # and again only after a while

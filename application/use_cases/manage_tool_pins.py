@@ -61,7 +61,8 @@ class ManageToolPins:
         ToolFailed, StoreUnavailable.
         """
         entry = await self._entry(by, integration_id, tenant_id, READ)
-        verdict = await (self._book.hold(entry) if entry.looked else self._book.look(entry))
+        await self._book.seen(entry)
+        verdict = await self._book.hold(entry)
         return _listed(entry.told, verdict, entry.pins)
 
     async def accept(

@@ -215,7 +215,10 @@ class InMemoryDeliveries(DeliveryQueue, DeliveryLog, DeliveryUpkeep):
         due = [
             each.due_at_us
             for each in every
-            if each.state is DeliveryState.WAITING and each.may_be_leased(now_us)
+            if each.state is DeliveryState.WAITING
+            and each.may_be_leased(now_us)
+            and (owner := self._endpoints.kept.get(each.endpoint_id)) is not None
+            and owner.state is EndpointState.ACTIVE
         ]
         return DeliveryFigures(
             open=sum(each.state.is_open for each in every),

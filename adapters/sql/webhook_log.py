@@ -129,7 +129,10 @@ class SqlDeliveryLog(DeliveryLog):
 
     async def figures(self, now_us: int) -> DeliveryFigures:
         due = select(func.min(_D.due_at_us)).where(_IS_OPEN, _D.due_at_us <= now_us)
-        due = due.where(_D.state == DeliveryState.WAITING.value)
+        active = select(webhook_endpoints.c.endpoint_id).where(
+            webhook_endpoints.c.state == EndpointState.ACTIVE.value
+        )
+        due = due.where(_D.state == DeliveryState.WAITING.value, _D.endpoint_id.in_(active))
         disabled = webhook_endpoints.c.state == EndpointState.DISABLED.value
 
         def work(connection: Connection) -> DeliveryFigures:

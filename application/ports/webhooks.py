@@ -103,7 +103,7 @@ class LoggedAttempt(NamedTuple):
 
 
 class DeliveryFigures(NamedTuple):
-    """Over all tenants. `oldest_due_us` is of what is due and waits, None: nothing does."""
+    """Over all tenants. `oldest_due_us` is of what is due and waits for an active endpoint; None: nothing."""
 
     open: int
     dead: int

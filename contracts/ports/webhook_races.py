@@ -1,10 +1,13 @@
 """What every store of webhooks promises where several are at it, or somebody comes late."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.ports._base import PortContract
 from contracts.ports.webhooks import NOW_US, S, Stores, claim, endpoint, names, settle, settled, tell
 from domain.webhooks.delivery import DeliveryState, Outcome
+from domain.webhooks.endpoint import EndpointState
 from domain.webhooks.envelope import event_id
 
 
@@ -104,3 +107,12 @@ class WebhookRacesContract(PortContract):
         assert await stores.log.oldest("acme", 2, NOW_US, NOW_US + S) == NOW_US + 1
         assert await stores.log.oldest("acme", 1, NOW_US + 2, NOW_US + S) == NOW_US + 2
         assert await stores.log.oldest("acme", 4, NOW_US, NOW_US + S) is None
+
+    async def test_what_waits_for_a_paused_endpoint_is_not_late(self, stores: Stores) -> None:
+        await stores.endpoints.add(endpoint(), endpoints_max=9)
+        await tell(stores, "one")
+        await stores.endpoints.change(
+            replace(endpoint(), state=EndpointState.PAUSED, revision=2), expected_revision=1
+        )
+
+        assert await stores.log.figures(NOW_US + 7) == (1, 0, None, 0)

@@ -187,3 +187,18 @@ def test_how_long_a_message_counts() -> None:
     assert undated.timely(0.0)
     assert dated.known_until_s(NOW_S) > NOW_S + 300
     assert undated.known_until_s(NOW_S) == NOW_S + UNDATED_KEPT_S
+
+
+def test_a_piece_of_a_genuine_message_is_no_message_of_its_own() -> None:
+    inner = b'{"type": "payment", "amount": 1000000}'
+    body = b'{"note": "x.' + str(NOW_S + 9).encode() + b"." + inner
+    headers = signed(Source.STANDARD_WEBHOOKS, body, secret=STANDARD.encode())
+    cut = {
+        **headers,
+        "webhook-id": f'msg_1.{NOW_S}.{{"note": "x',
+        "webhook-timestamp": str(NOW_S + 9),
+    }
+
+    assert checked(Source.STANDARD_WEBHOOKS, headers, body).message_id == "msg_1"
+    with pytest.raises(NotGenuine):
+        checked(Source.STANDARD_WEBHOOKS, cut, inner)

@@ -1,4 +1,4 @@
-"""Indexes of webhooks: SQLite took the one of settled deliveries for open ones; one of attempts had no reader."""
+"""Indexes of webhooks: the one of settled rows is for those alone; the one of attempts had no reader."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -199,6 +199,8 @@ def _check_node(node: exp.Expr, policy: SqlPolicy, root: exp.Expr) -> None:
         policy.check_function(_function_name(node))
     elif isinstance(node, exp.Dot) and not isinstance(node.expression, exp.Func | exp.Identifier | exp.Star):
         raise _refused("a `.` that is followed by neither a name nor a function")
+    elif isinstance(node, exp.In) and node.args.get("field") and policy.dialect is not SqlDialect.DUCKDB:
+        raise _refused("IN is followed by a list or a query in parentheses: a bare name is a table")
     elif isinstance(node, exp.DataType) and node.this not in sql_kinds.TYPES:
         raise _refused(f"free SQL may not use the type {str(node.this)[:80]}")
 

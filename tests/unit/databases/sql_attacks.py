@@ -275,6 +275,11 @@ OF_ORACLE = [
     "SELECT * FROM t MODEL DIMENSION BY (a) MEASURES (b) RULES ()",
 ]
 OF_SQLITE = [
+    "SELECT 1 IN secrets",
+    "SELECT * FROM t WHERE a NOT IN secrets",
+    "SELECT * FROM t WHERE a IN main.secrets",
+    "SELECT (1, 2, 3, 4, 5) IN sqlite_master",
+    "SELECT 1 IN json_each('[1]')",
     "ATTACH DATABASE '/etc/passwd' AS x",
     "PRAGMA writable_schema = 1",
     "SELECT * FROM pragma_table_info('t')",

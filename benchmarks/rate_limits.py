@@ -222,7 +222,7 @@ def main() -> None:
         print(json.dumps(asyncio.run(work(url, Offer(*offered), seconds, seed))))
         return
     if given.servers:
-        held_by_servers = run_servers(Offer(6000, 600, 2.0), given.seconds, whole_for_long)
+        held_by_servers = run_servers(Offer(6000, 600, 3.0), given.seconds, whole_for_long)
         raise SystemExit(0 if held_by_servers else 1)
     cost(20_000)
     storms = [(Offer(6000, 600, 2.0), False), (Offer(24_000, 2400, 1.5), False)]

@@ -36,9 +36,9 @@ from adapters.wire.warm_lines import JsonWarmLines
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
 from application.attempts import AttemptLoop
+from application.fetched_answers import FetchedAnswers
 from application.offers import Offers
 from application.ports.usage import UsageLog
-from application.privacy.fetching import FetchedAnswers
 from application.tools.declared import FileSecrets
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.apply_discounts import ApplyDiscounts

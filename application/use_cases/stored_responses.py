@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from application.answer_memory import AnswerMemory
+from application.fetched_answers import FetchedAnswers, FetchedFrames, FetchedReading
 from application.identities import speak_for
 from application.job import Attribution
 from application.ports.answer_reading import AnswerReading, AnswerWatch
@@ -20,7 +21,6 @@ from application.ports.resources import (
     ResourceStream,
 )
 from application.ports.stored_answers import StoredAnswer
-from application.privacy.fetching import FetchedAnswers, FetchedFrames, FetchedReading
 from application.privacy.recent import Caller
 from application.use_cases.late_bills import LateBills
 from domain.errors import InvalidRequest, NotFound, UpstreamError

@@ -44,8 +44,8 @@ def configuration(postgres_port: int, database: str, mock_port: int) -> str:
         "simulator": {"enabled": False},
         "egress": {"allow": [f"127.0.0.1:{postgres_port}", f"127.0.0.1:{mock_port}"]},
         "rate_limits": [
-            {"name": "all", "scope": {"tenant": "default"}, "requests": 1_000_000, "per": "second"},
-            {"name": "keys", "scope": {"key": "*"}, "requests": 1_000_000, "per": "second"},
+            {"name": "all", "scope": {"tenant": "default"}, "requests": 60_000_000, "per": "minute"},
+            {"name": "keys", "scope": {"key": "*"}, "requests": 60_000_000, "per": "minute"},
         ],
         "integrations": {
             "crm": {

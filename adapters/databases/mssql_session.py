@@ -39,6 +39,7 @@ _LOST: Final = (
     "cannot continue the execution because the session is in the kill state",
     "shutdown is in progress",
 )
+_NOT_LOADED: Final = "failed to load the driver"
 _CREDENTIAL: Final = ("login failed", "cannot open database", "is not able to access the database")
 _TYPES: Final = {
     "str": "nvarchar",
@@ -220,6 +221,10 @@ def refusal(error: BaseException, where: str) -> IntegrationUnavailable:
     words = told(error)
     if any(sign in words.lower() for sign in _CREDENTIAL):
         return IntegrationUnavailable(f"the database at {where} refuses our credential: {words}")
+    if _NOT_LOADED in words.lower():
+        return IntegrationUnavailable(
+            f"nobody was asked: the driver of SQL Server does not load here: {words}"
+        )
     return IntegrationUnavailable(f"the database at {where} cannot be reached: {words}", retry_after_s=1.0)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
@@ -69,7 +70,9 @@ def told(error: Exception, what: str) -> InterchangeError:
         return InvalidParameters("S3 cannot take these parameters")
     if isinstance(error, NoCredentialsError):
         return IntegrationUnavailable("no AWS credentials were found around this process")
-    return IntegrationUnavailable(f"S3 cannot be asked: {type(error).__name__}", retry_after_s=1.0)
+    asked = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url", "")))
+    where = f" at {asked.netloc.rpartition('@')[2]}" if asked.netloc else ""
+    return IntegrationUnavailable(f"S3{where} cannot be asked: {type(error).__name__}", retry_after_s=1.0)
 
 
 def _refusal(error: ClientError, what: str) -> InterchangeError:

@@ -1,7 +1,10 @@
 """What `interchange doctor` says about connectors: which drivers are here, and which integrations answer."""
 
+import ctypes
 import importlib.util
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from domain.errors import InterchangeError
@@ -26,6 +29,8 @@ DRIVERS: Final = (
     Driver("azure", "azure.storage.blob", "azure"),
     Driver("gs", "google.cloud.storage", "gcp"),
 )
+ODBC: Final = "mssql_python_odbc"
+"""What the driver of SQL Server brings along, which wants libraries of the system."""
 WITHOUT_DRIVER: Final = ("postgresql", "sqlite", "http, https", "file", "mcp")
 """What they need is always installed."""
 
@@ -36,8 +41,11 @@ def connector_findings(loaded: LoadedSettings) -> Iterator[Finding]:
     yield Finding("connectors", "ok", f"drivers for {', '.join((*WITHOUT_DRIVER, *here))}")
     for driver in DRIVERS:
         if driver.serves not in here:
-            advice = f"pip install 'interchange[{driver.extra}]'"
+            advice = f"{sys.executable} -m pip install 'interchange[{driver.extra}]'"
             yield Finding("connectors", "note", f"no driver for {driver.serves} ({driver.module})", advice)
+    if installed(ODBC) and (reason := unloadable(ODBC, "libmsodbcsql*")):
+        advice = "install what its documentation asks of the system"
+        yield Finding("connectors", "note", f"the driver for sqlserver does not load here: {reason}", advice)
     yield from _integrations(loaded)
 
 
@@ -49,16 +57,30 @@ def installed(module: str) -> bool:
         return False
 
 
+def unloadable(package: str, pattern: str) -> str:
+    """Why none of the shared libraries that a package brings for several systems loads here; empty: one
+    does, or there are none."""
+    found = importlib.util.find_spec(package)
+    reason = ""
+    for folder in () if found is None else found.submodule_search_locations or ():
+        for library in sorted(Path(folder).rglob(pattern)):
+            try:
+                ctypes.CDLL(str(library))
+            except OSError as error:
+                reason = str(error).rpartition("/")[2]
+            else:
+                return ""
+    return reason
+
+
 def _integrations(loaded: LoadedSettings) -> Iterator[Finding]:
     from entrypoints.main import integration_facts
     from entrypoints.provisioning import ProvisioningError
 
     try:
         told = integration_facts(loaded)
-    except ProvisioningError as error:
-        for problem in error.problems:
-            yield Finding("integrations", "fail", problem)
-        return
+    except ProvisioningError:
+        return  # `doctor` said which, beside the rest of the configuration
     except InterchangeError as error:
         yield Finding("integrations", "fail", error.message)
         return
@@ -74,4 +96,6 @@ def _integrations(loaded: LoadedSettings) -> Iterator[Finding]:
             advice = f"interchange integrations test {each.integration_id}"
             yield Finding("integrations", "fail", f"{name}: {each.problem}", advice)
         else:
-            yield Finding("integrations", "ok", f"{name} answered in {each.latency_ms:.1f} ms")
+            yield Finding(
+                "integrations", "ok", f"{name} was opened and answered, {each.latency_ms:.0f} ms in all"
+            )

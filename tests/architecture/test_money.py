@@ -54,6 +54,7 @@ SENDERS = {
     "adapters/pricing/feed_sources.py": "fetches price lists",
     "adapters/rest/exchange.py": "calls of REST tools, each within a `ToolAttempt`; and their free checks",
     "adapters/rest/oauth2.py": "access tokens of REST integrations",
+    "adapters/storage/gcs_exchange.py": "calls of tools of Google Cloud Storage, and their tokens",
     "adapters/mcp/http.py": "behind the connector of upstream MCP servers, which `ToolAttempt` calls",
     "application/outside.py": "hands on what a tenant may reach: tools and webhooks, no models",
 }

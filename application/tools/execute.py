@@ -12,7 +12,7 @@ from application.holds import BudgetHolds
 from application.inspection import Inspector
 from application.job import Attribution, Job
 from application.places import Places
-from application.ports.connector import Connector, ToolOutcome
+from application.ports.connector import ByteStream, Connector, ToolOutcome
 from application.ports.llm import UpstreamAnswer
 from application.ports.parameter_schemas import ParameterSchemas
 from application.ports.system import Clock
@@ -21,6 +21,7 @@ from application.protection import delivered
 from application.rate_limits import RateLimits
 from application.tools.attempt import ToolAttempt
 from application.tools.book import IntegrationBook, Open
+from application.tools.halting import Halting
 from application.tools.pipeline import Pipeline
 from application.tools.streams import EndingStream
 from application.tools.ways import ToolWay
@@ -118,11 +119,13 @@ class ExecuteTool:
             EgressRefused, StoreUnavailable, and what inspectors refuse with.
         """
         job = self._job(by, asked, request_id)
-        job.halt = halt
+        halting = Halting()
+        job.halt = halt or halting
         answered = 0
         try:
-            entry, way = await self._begin(job, asked)
-            answer = await self._answered(job, entry, way, asked)
+            with halting:
+                entry, way = await self._begin(job, asked)
+                answer = await self._answered(job, entry, way, asked)
             answer = delivered(job.protections, answer)
             answered = len(answer.body)
         except BaseException as error:
@@ -137,26 +140,32 @@ class ExecuteTool:
     ) -> EndingStream:
         """The result in pieces; read it to its end or close it. Raises as `execute`, before any of it."""
         job = self._job(by, asked, request_id)
-        attempt: ToolAttempt | None = None
+        halting = job.halt = Halting()
         try:
-            entry, way = await self._begin(job, asked)
-            if content_type not in way.tool.streams:
-                raise InvalidParameters(
-                    f"{way.tool.name} cannot be streamed as {content_type[:80]!r}; allowed: "
-                    f"{', '.join(sorted(way.tool.streams)) or 'none'}",
-                    param="format",
-                )
-            self._unread(job, way.route)
-            attempt = await self._attempt(job, entry, way)
-            inner = await attempt.run(
-                lambda: attempt.connector.stream(self._call(job, way, asked), content_type)
-            )
+            with halting:
+                inner, attempt = await self._opened(job, asked, content_type)
         except BaseException as error:
-            if attempt is not None:
-                attempt.over(error)
             self._ended_with(job, error)
             raise
-        return EndingStream(inner, partial(self._stream_over, job, attempt), self._clock, job.deadline.at_s)
+        over = partial(self._stream_over, job, attempt, halting)
+        return EndingStream(inner, over, self._clock, job.deadline.at_s, halting)
+
+    async def _opened(self, job: Job, asked: ToolAsked, content_type: str) -> tuple[ByteStream, ToolAttempt]:
+        entry, way = await self._begin(job, asked)
+        if content_type not in way.tool.streams:
+            raise InvalidParameters(
+                f"{way.tool.name} cannot be streamed as {content_type[:80]!r}; allowed: "
+                f"{', '.join(sorted(way.tool.streams)) or 'none'}",
+                param="format",
+            )
+        self._unread(job, way.route)
+        attempt = await self._attempt(job, entry, way)
+        try:
+            call = self._call(job, way, asked)
+            return await attempt.run(lambda: attempt.connector.stream(call, content_type)), attempt
+        except BaseException as error:
+            attempt.over(error)
+            raise
 
     async def upload(
         self,
@@ -169,22 +178,29 @@ class ExecuteTool:
     ) -> ToolAnswer:
         """Runs a tool that takes bytes. Raises as `execute`."""
         job = self._job(by, asked, request_id)
+        halting = job.halt = Halting()
         try:
-            entry, way = await self._begin(job, asked)
-            if not way.tool.takes_body:
-                raise InvalidParameters(f"{way.tool.name} takes no body", param="body")
-            self._unread(job, way.route)
-            attempt = await self._attempt(job, entry, way)
-            outcome = await attempt.whole(
-                lambda: attempt.connector.upload(self._call(job, way, asked), body, size_bytes)
-            )
-            answer = self._protected_body(outcome)
+            with halting:
+                answer = await self._uploaded(job, asked, body, size_bytes)
         except BaseException as error:
             self._ended_with(job, error)
             raise
         job.response_bytes = len(answer.body)
         self._pipeline.end(job, status=200, outcome="ok")
         return self._answer(job, answer)
+
+    async def _uploaded(
+        self, job: Job, asked: ToolAsked, body: AsyncIterator[bytes], size_bytes: int | None
+    ) -> UpstreamAnswer:
+        entry, way = await self._begin(job, asked)
+        if not way.tool.takes_body:
+            raise InvalidParameters(f"{way.tool.name} takes no body", param="body")
+        self._unread(job, way.route)
+        attempt = await self._attempt(job, entry, way)
+        call = self._call(job, way, asked)
+        return self._protected_body(
+            await attempt.whole(lambda: attempt.connector.upload(call, body, size_bytes))
+        )
 
     # The gates, in the order of model calls
 
@@ -321,9 +337,15 @@ class ExecuteTool:
             self._pipeline.end(job, status=500, outcome="error", error_code=InterchangeError.code)
 
     def _stream_over(
-        self, job: Job, attempt: ToolAttempt, sent_bytes: int, error: BaseException | None
+        self,
+        job: Job,
+        attempt: ToolAttempt,
+        halting: Halting,
+        sent_bytes: int,
+        error: BaseException | None,
     ) -> None:
-        attempt.over(error)
+        halted = error is not None and error is halting.error
+        attempt.over(asyncio.CancelledError() if halted else error)  # no fault of the other side
         job.response_bytes = sent_bytes
         if error is None:
             self._pipeline.end(job, status=200, outcome="ok")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from application.ports.connector import ByteStream
 from application.ports.system import Clock
+from application.tools.halting import Halting
 from domain.errors import InterchangeError, ToolTimeout
 
 Over = Callable[[int, BaseException | None], None]
@@ -14,7 +15,9 @@ Over = Callable[[int, BaseException | None], None]
 class EndingStream:
     """Read it to its end or close it. `over` is called exactly once."""
 
-    def __init__(self, inner: ByteStream, over: Over, clock: Clock, ends_at_s: float) -> None:
+    def __init__(
+        self, inner: ByteStream, over: Over, clock: Clock, ends_at_s: float, halting: Halting
+    ) -> None:
         """`ends_at_s` in monotonic seconds: no piece is waited for any longer."""
         self.content_type = inner.content_type
         self.headers: Sequence[tuple[str, str]] = inner.headers
@@ -22,13 +25,16 @@ class EndingStream:
         self._over: Over | None = over
         self._clock = clock
         self._ends_at_s = ends_at_s
+        self._halting = halting
         self._sent = 0
 
     async def next_chunk(self) -> bytes:
-        """At least one byte; `b""` at the natural end. Raises as `Connector.stream`, and ToolTimeout."""
+        """At least one byte; `b""` at the natural end. Raises as `Connector.stream`, ToolTimeout, and what
+        it is halted with."""
         try:
-            async with asyncio.timeout(max(0.0, self._ends_at_s - self._clock.monotonic())):
-                chunk = await self._inner.next_chunk()
+            with self._halting:
+                async with asyncio.timeout(max(0.0, self._ends_at_s - self._clock.monotonic())):
+                    chunk = await self._inner.next_chunk()
         except TimeoutError:
             error = ToolTimeout("the result did not come to its end in time")
             await self._end(error)

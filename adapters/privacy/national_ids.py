@@ -183,6 +183,20 @@ NUMBERS: Final = (
 )
 """Those that begin with a digit."""
 
+
+def _one_of(entries: tuple[NationalId, ...]) -> re.Pattern[str]:
+    """Matches exactly where the pattern of one of them does."""
+    forms = []
+    for number, entry in enumerate(entries):
+        named = re.sub(r"\((?!\?)", f"(?P<g{number}>", entry.pattern.pattern)
+        form = named.replace("\\1", f"(?P=g{number})")
+        forms.append(f"(?i:{form})" if entry.pattern.flags & re.IGNORECASE else f"(?:{form})")
+    return re.compile("|".join(forms))
+
+
+ANY_NUMBER: Final = _one_of(NUMBERS)
+"""One look instead of one for each of them: most rows of digits are none."""
+
 CODES: Final = (
     NationalId(
         PiiKind.UK_NINO,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Set
 from typing import Final
 
 from adapters.privacy.cards import card_candidates
-from adapters.privacy.national_ids import NUMBERS, NationalId, is_checked
+from adapters.privacy.national_ids import ANY_NUMBER, NUMBERS, NationalId, is_checked
 from adapters.privacy.phones import is_date, phone_candidates
 from adapters.privacy.reading import Reading
 from domain.privacy.context import AFTER_CHARS, speaks_against, speaks_for
@@ -67,7 +67,7 @@ class NumberFinder:
             return
         if PiiKind.CREDIT_CARD in kinds:
             yield from card_candidates(reading, place)
-        for entry in entries:
+        for entry in entries if entries and ANY_NUMBER.match(reading.text, place) else ():
             found = national_id_at(reading, place, entry)
             if found is not None:
                 yield found

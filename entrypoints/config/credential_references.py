@@ -18,6 +18,9 @@ def references(settings: Settings) -> Iterator[tuple[str, str]]:
         for place, key in enumerate(section.keys):
             if isinstance(key.key, CredentialReference):
                 yield f"providers.{provider}.keys[{place}].key", key.key.credential
+        for header, value in section.headers.items():
+            if isinstance(value, CredentialReference):
+                yield f"providers.{provider}.headers.{header}", value.credential
 
 
 def credential_names(settings: Settings) -> frozenset[str]:
@@ -60,4 +63,11 @@ def _opened(section: ProviderSettings, opened: Mapping[str, SecretText]) -> Prov
             else key
             for key in section.keys
         )
+    if any(isinstance(value, CredentialReference) for value in section.headers.values()):
+        changed["headers"] = {
+            header: SecretStr(opened[value.credential].reveal())
+            if isinstance(value, CredentialReference)
+            else value
+            for header, value in section.headers.items()
+        }
     return section.model_copy(update=changed) if changed else section

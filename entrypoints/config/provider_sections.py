@@ -181,7 +181,10 @@ class ProviderSettings(Section):
     region: RegionName | None = None
     compliance: tuple[Label, ...] = ()
     tags: tuple[Label, ...] = ()
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: dict[str, StoredSecret] = Field(
+        default_factory=dict,
+        description="Sent with every call; a value may be a credential of the vault: `{credential: NAME}`.",
+    )
     auth: AuthSettings | None = Field(
         default=None, description="A token or signature in place of a key; see docs/providers.md."
     )
@@ -214,10 +217,14 @@ class ProviderSettings(Section):
 
     @field_validator("headers")
     @classmethod
-    def _headers_are_sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    def _headers_are_sendable(
+        cls, headers: dict[str, SecretStr | CredentialReference]
+    ) -> dict[str, SecretStr | CredentialReference]:
         for name, value in headers.items():
             if not name or not all(c.isalnum() or c in "-_" for c in name) or not name.isascii():
                 raise ValueError(f"not a header name: {name!r}")
+            if isinstance(value, CredentialReference):
+                continue  # looked at when it is opened
             if any(c in value.get_secret_value() for c in "\r\n\0"):
                 raise ValueError(f"the value of {name!r} contains a line break")
         return headers

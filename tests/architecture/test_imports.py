@@ -22,6 +22,7 @@ COMPOSITION_ROOT = {
     "entrypoints/identity_opening.py",
     "entrypoints/integrations_opening.py",
     "entrypoints/limits_opening.py",
+    "entrypoints/openapi_opening.py",
     "entrypoints/provider_endpoints.py",
     "entrypoints/questions_opening.py",
     "entrypoints/recording_opening.py",

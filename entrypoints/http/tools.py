@@ -37,7 +37,7 @@ from entrypoints.http.callers import Call, read_attribution, read_headers, read_
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.entrance import LET_IN_FOR_S
 from entrypoints.http.errors import render_error
-from entrypoints.http.guard import Door, guarded_routes, only_parameters
+from entrypoints.http.guard import Door, body_problem, guarded_routes, only_parameters
 from entrypoints.http.idempotency import REPLAYED
 from entrypoints.http.llm import LlmGate
 
@@ -160,9 +160,8 @@ class ToolEndpoint:
         try:
             stream = await self._execute.stream(by, asked, form, request_id=request_id)
             await send_stream(stream, send, request_id)
-        except InterchangeError as error:
-            if stream is not None:
-                raise AnswerCutOff(error.code) from None
+        except InterchangeError as error:  # before its first byte
+            watch.stop()
             await respond(send, *render_error(error, OPENAI_CHAT, request_id))
         except asyncio.CancelledError:
             watch.stop()
@@ -205,10 +204,7 @@ def read_execution(body: bytes, call: Call) -> tuple[ToolAsked, str]:
     try:
         said = _BODY.decode(body)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").lstrip(".")
-        if " field `" in message:
-            field = ".".join(filter(None, (field, message.split("`")[-2])))
+        message, field = body_problem(error, ExecuteBody)
         if field == "parameters":
             raise InvalidParameters(f"parameters: {message}", param=field) from None
         raise InvalidRequest(message, param=field or "body") from None

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from dependency_injector import providers
 
-from adapters.memory.function_tools import FunctionToolsKind
+from adapters.memory.function_tools import FunctionToolsKind, MemoryStream
 from application.tools.kinds import ConnectorKinds
 from domain.connectors.tool import Tool, ToolCall
-from domain.errors import IntegrationUnavailable
+from domain.errors import IntegrationUnavailable, ToolFailed
 from entrypoints.containers import Container
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import eventually
@@ -165,6 +165,20 @@ def test_personal_data_is_taken_out_of_parameters_and_results(api: httpx.Client)
     assert CALLS[0].parameters["n"] == 3
     assert "bob@example.com" not in str(CALLS[0].parameters)
     assert "ann@example.com" not in answer.text
+
+
+def test_a_stream_that_fails_before_its_first_piece_is_an_error_and_no_broken_answer(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(self: MemoryStream) -> bytes:
+        raise ToolFailed("division by zero", details={"sqlstate": "22012"})
+
+    monkeypatch.setattr(MemoryStream, "next_chunk", failing)
+
+    answer = run(api, "pieces", format="text/csv")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "tool_failed")
+    assert "division by zero" in answer.json()["error"]["message"]
 
 
 def test_bytes_nobody_can_read_do_not_pass_a_policy(api: httpx.Client) -> None:

@@ -11,6 +11,7 @@ from adapters.sql.ledger_tables import budget_accounts, budget_generation, budge
 from adapters.sql.limit_tables import rate_limit_generation, rate_limits
 from adapters.sql.schema import api_keys, key_generation, metadata
 from adapters.sql.subject_sections import Found, Rows, Section, looked_through, named, shown
+from adapters.sql.webhook_tables import webhook_attempts, webhook_endpoints
 from domain.batch.batch import FINAL_STATUSES
 from domain.privacy.erasure import Subject
 
@@ -106,10 +107,18 @@ def _change_events(connection: Connection, subject: Subject, rows: Rows) -> int:
         mine = outbox.c.key == row.key
         if row.done_at_us is not None:
             connection.execute(delete(outbox).where(mine))
+            _empty_answers(connection, row)
         else:
             payload = json.dumps(_replaced(json.loads(row.payload), subject), ensure_ascii=False)
             connection.execute(update(outbox).where(mine).values(payload=payload))
     return len(rows)
+
+
+def _empty_answers(connection: Connection, row: Row[Any]) -> None:
+    """What endpoints answered to an event: many repeat what they were sent."""
+    theirs = select(webhook_endpoints.c.endpoint_id).where(webhook_endpoints.c.tenant_id == row.tenant_id)
+    mine = (webhook_attempts.c.endpoint_id.in_(theirs), webhook_attempts.c.seq == row.seq)
+    connection.execute(update(webhook_attempts).where(*mine).values(detail=""))
 
 
 # Keys that may name the user, and what was left under those that may name nobody else

@@ -19,6 +19,7 @@ from adapters.sql.recordings import SqlRecordings
 from adapters.sql.schema import api_keys, metadata, usage_requests
 from adapters.sql.subject_sections import PAGE
 from adapters.sql.subjects import SqlSubjectRows
+from adapters.sql.webhook_tables import webhook_attempts, webhook_endpoints
 from application.ports.subjects import ErasureLog
 from application.use_cases.erase_user import CarryOutErasures
 from contracts.ports.erasures import ErasureLogContract, erasure
@@ -67,6 +68,9 @@ def _filled(table: Any, **values: Any) -> dict[str, Any]:
     return given
 
 
+_SAID = json.dumps({"user": ALICE})
+
+
 def _seed(connection: Connection, tenant_id: str, prefix: str) -> None:
     scope = json.dumps({"scope": {"user": ALICE}})
     rows: list[tuple[Any, dict[str, Any]]] = [
@@ -82,7 +86,10 @@ def _seed(connection: Connection, tenant_id: str, prefix: str) -> None:
                 "spent_nano_usd": 7,
             },
         ),
-        (outbox, {"key": f"{prefix}o1", "payload": json.dumps({"user": ALICE}), "done_at_us": 1}),
+        (outbox, {"key": f"{prefix}o1", "payload": _SAID, "done_at_us": 1, "seq": ord(prefix)}),
+        (webhook_endpoints, {"endpoint_id": f"wh_{prefix}"}),
+        # What an endpoint answered is kept in the log, and many repeat what they were sent.
+        (webhook_attempts, {"endpoint_id": f"wh_{prefix}", "seq": ord(prefix), "detail": f"got {_SAID}"}),
         (
             outbox,
             {"key": f"{prefix}o2", "payload": json.dumps({"subject": "user=alice-77/a%26%25&agent=x"})},

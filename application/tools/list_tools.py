@@ -3,14 +3,15 @@
 import asyncio
 from typing import Any, Final
 
-from application.tools.book import IntegrationBook, Open
+from application.tools.book import LOOK_TIMEOUT_S, IntegrationBook, Open
 from domain.connectors.integration import IntegrationKind, IntegrationState
 from domain.connectors.tool import Tool
 from domain.errors import InterchangeError, NotFound
 from domain.tenancy.principal import Principal
 
 OPENED_AT_ONCE: Final = 8
-LOOK_TIMEOUT_S: Final = 10.0
+TELL_TIMEOUT_S: Final = LOOK_TIMEOUT_S + 5.0
+"""Longer than a first look may take: whoever cuts it short keeps everybody from knowing that it is silent."""
 
 
 class ListTools:
@@ -48,7 +49,7 @@ class ListTools:
             if entry.integration.kind is IntegrationKind.LLM_PROVIDER:
                 return None
             try:
-                async with turns, asyncio.timeout(LOOK_TIMEOUT_S):
+                async with turns, asyncio.timeout(TELL_TIMEOUT_S):
                     await self._book.ready(entry)
                     if entry.pinned:
                         await self._book.seen(entry)

@@ -11,11 +11,12 @@ from adapters.memory.tool_pins import InMemoryToolPins
 from application.ports.connector import Connector
 from application.tools import book as book_module
 from application.tools.book import IntegrationBook, Open
+from application.tools.list_tools import TELL_TIMEOUT_S, ListTools
 from domain.connectors.integration import Integration, IntegrationKind
 from domain.connectors.tool import Tool
 from domain.connectors.tool_pins import PinVerdict
 from domain.errors import IntegrationUnavailable, NotFound
-from tests.unit.tools.world import double
+from tests.unit.tools.world import caller, double
 
 ANY = {"type": "object"}
 
@@ -144,3 +145,27 @@ async def test_a_server_that_keeps_silent_keeps_nobody_for_long(monkeypatch: pyt
     at_once = world.entry.terms.at_once
     assert sum("too many" in str(each) for each in first) == 100 - at_once - 1  # the one that looks
     assert looks == 1  # and again only after a while
+
+
+async def test_a_server_that_does_not_answer_holds_up_one_listing_and_not_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert TELL_TIMEOUT_S > book_module.LOOK_TIMEOUT_S  # else the first look is cut before it is noted
+    monkeypatch.setattr(book_module, "LOOK_TIMEOUT_S", 0.05)
+    world = World()
+    asked: list[int] = []
+
+    async def never() -> bool:
+        asked.append(1)
+        await asyncio.Event().wait()
+        return True
+
+    world.upstream.discover = never  # type: ignore[method-assign]
+    tools = ListTools(world.book)
+    by = caller()
+
+    first, second = await tools.all(by), await tools.all(by)
+
+    assert first == second
+    assert [each["integration_id"] for each in first["unavailable"]] == ["up"]
+    assert len(asked) == 1

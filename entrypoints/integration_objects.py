@@ -24,7 +24,7 @@ def integration_object(record: IntegrationRecord) -> dict[str, Any]:
         "type": of.kind.value,
         "status": of.state.value,
         "health": health_state(record),
-        "configuration": shown_configuration(of),
+        "configuration": shown_configuration(of) if record.inner else {},
         "monitoring": monitoring_object(of),
         "health_check_url": health_url(of),
         "owner": "file" if of.declared else "api",

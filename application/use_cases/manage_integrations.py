@@ -40,6 +40,7 @@ from domain.errors import (
 from domain.tenancy.key_rules import check_tenant
 from domain.tenancy.patterns import matches_any
 from domain.tenancy.principal import Principal
+from domain.tenancy.role import OPERATOR_TENANT
 from domain.vault.secret import SecretBytes
 
 READ: Final = "integrations.read"
@@ -72,6 +73,9 @@ class IntegrationRecord(NamedTuple):
     integration: Integration
     declared_in: str | None = None
     health: HealthCheck | None = None
+    inner: bool = True
+    """Whether whoever asked may see how it is configured: tenants use what is there for all of them, and need
+    not know of the operator's hosts, queries and credentials."""
 
 
 class Tested(NamedTuple):
@@ -135,7 +139,7 @@ class ManageIntegrations:
                 break
             at = stored[-1].integration_id
         names = sorted(found)
-        return [self._record(found[name]) for name in names[:limit]], len(names) > limit
+        return [self._record(found[name], by) for name in names[:limit]], len(names) > limit
 
     async def one(
         self, by: Principal, integration_id: str, tenant_id: str | None = None
@@ -348,7 +352,7 @@ class ManageIntegrations:
         found = own or await self._store.get(wanted, integration_id) or next(iter(declared), None)
         if found is None:
             raise _unknown(integration_id)
-        return self._record(found)
+        return self._record(found, by)
 
     def _declared(self, tenant_id: str) -> list[Integration]:
         """What the file says of a tenant's integrations; its own come after those for everybody."""
@@ -357,10 +361,11 @@ class ManageIntegrations:
             each for each in every if each.tenant_id == tenant_id
         ]
 
-    def _record(self, integration: Integration) -> IntegrationRecord:
+    def _record(self, integration: Integration, by: Principal | None = None) -> IntegrationRecord:
         place = self._keeping.declared_in(integration) if integration.declared else None
         health = self._board.latest(integration.tenant_id, integration.integration_id)
-        return IntegrationRecord(integration, place, health)
+        inner = integration.tenant_id != INSTALLATION or by is None or by.tenant_id == OPERATOR_TENANT
+        return IntegrationRecord(integration, place if inner else None, health, inner)
 
     def _owned_by_file(self, integration: Integration) -> OwnedByFile:
         place = self._keeping.declared_in(integration)

@@ -306,12 +306,16 @@ def test_another_tenant_uses_what_is_declared_for_everybody_and_nothing_else(
     key = api.post("/api/v1/keys", json=new).json()["key"]
     with httpx.Client(base_url=stack.url, headers={"authorization": f"Bearer {key}"}, timeout=30) as other:
         listed = [each["integration_id"] for each in other.get(ROOT).json()["integrations"]]
+        shared = [other.get(f"{ROOT}/everybodys").json(), *other.get(ROOT).json()["integrations"]]
         called = execute(other, "everybodys", key="b", value=2)
         missing = other.get(f"{ROOT}/guarded")
         own = other.post(ROOT, json=body("guarded"))
         gone = other.delete(f"{ROOT}/guarded")
 
     assert listed == ["everybodys"]
+    # How it is made is the operator's business.
+    assert [(each["configuration"], each["declared_in"]) for each in shared] == [({}, None)] * 2
+    assert api.get(f"{ROOT}/everybodys").json()["configuration"]["endpoint"] == "memory://open"
     assert called.status_code == 200, called.text
     assert missing.status_code == 404
     assert (own.status_code, gone.status_code) == (201, 200)

@@ -32,6 +32,8 @@ log = logging.getLogger("interchange")
 Result = TypeVar("Result")
 VIA: Final = "direct"
 CHANGED_RETRY_S: Final = 0.5
+NOTHING_SENT: Final[dict[str, object]] = {"repeatable": True}
+"""Of a timeout before anything went out: trying again does nothing twice, whatever the tool."""
 _NOTHING_SENT: Final = (InvalidParameters, ToolRefused, EgressRefused)
 """What says nothing about the health of the other side."""
 
@@ -69,7 +71,8 @@ class ToolAttempt:
                 await entry.bulkhead.enter(f"integration {entry.name!r}")
         except TimeoutError:
             raise ToolTimeout(
-                f"no place at integration {entry.name!r} became free in time (max_concurrency)"
+                f"no place at integration {entry.name!r} became free in time (max_concurrency)",
+                details=NOTHING_SENT,
             ) from None
         try:
             if entry.over:

@@ -19,7 +19,7 @@ from application.ports.system import Clock
 from application.ports.wire import TOOLS
 from application.protection import delivered
 from application.rate_limits import RateLimits
-from application.tools.attempt import ToolAttempt
+from application.tools.attempt import NOTHING_SENT, ToolAttempt
 from application.tools.book import IntegrationBook, Open
 from application.tools.halting import Halting
 from application.tools.pipeline import Pipeline
@@ -235,7 +235,7 @@ class ExecuteTool:
             async with asyncio.timeout(asked.timeout_s):
                 return await self._let_in(job, asked)
         except TimeoutError:
-            raise ToolTimeout("the call could not begin in time") from None
+            raise ToolTimeout("the call could not begin in time", details=NOTHING_SENT) from None
 
     async def _let_in(self, job: Job, asked: ToolAsked) -> tuple[Open, ToolWay]:
         self._pipeline.take_slot(job, PERMISSION)

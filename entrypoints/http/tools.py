@@ -13,7 +13,7 @@ from application.tools.execute import ExecuteTool, ToolAnswer, ToolAsked
 from application.tools.list_tools import ListTools
 from application.tools.streams import EndingStream
 from domain.connectors.tool import TIMEOUT_S, TIMEOUT_S_MAX
-from domain.errors import InterchangeError, InvalidParameters, InvalidRequest
+from domain.errors import InterchangeError, InvalidParameters, InvalidRequest, ToolTimeout
 from domain.money import usd_float
 from domain.resilience.idempotency import Answer, Claimed
 from domain.tenancy.principal import Principal
@@ -137,8 +137,14 @@ class ToolEndpoint:
             refusal = watch.halted
         finally:
             watch.stop()
-        if refusal is not None:
-            await respond(send, *render_error(refusal, OPENAI_CHAT, request_id))
+        if refusal is None:
+            return
+        status, told, said = render_error(refusal, OPENAI_CHAT, request_id)
+        if claimed is not None and isinstance(refusal, ToolTimeout) and not refusal.details.get("repeatable"):
+            # Nobody knows whether it was done: a repeat that did it again is what the key is to prevent.
+            kept = Answer(status, tuple(told), said)
+            self._gate.book.complete(claimed, kept, now=self._gate.clock.monotonic())
+        await respond(send, status, told, said)
 
     def _shown(self, answer: ToolAnswer) -> tuple[RawHeaders, bytes]:
         cost = answer.cost_nano_usd

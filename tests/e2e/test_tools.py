@@ -40,6 +40,7 @@ rate_limits:
 """
 ANYTHING = {"type": "object"}
 CALLS: list[ToolCall] = []
+STARTED: list[str] = []
 
 
 async def echo(call: ToolCall) -> Mapping[str, Any]:
@@ -52,6 +53,7 @@ async def fail(call: ToolCall) -> Mapping[str, Any]:
 
 
 async def slow(call: ToolCall) -> Mapping[str, Any]:
+    STARTED.append(call.tool.name)
     await asyncio.sleep(30)
     return {}
 
@@ -66,6 +68,7 @@ WORKS = {
     "rare": (tool("rare"), echo),
     "fail": (tool("fail"), fail),
     "slow": (tool("slow", idempotent=True), slow),
+    "once": (tool("once"), slow),
     "pieces": (tool("pieces", streams=frozenset({"text/csv"})), echo),
 }
 
@@ -84,6 +87,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 @pytest.fixture(autouse=True)
 def _forget_calls() -> None:
     CALLS.clear()
+    STARTED.clear()
 
 
 def run(
@@ -208,6 +212,18 @@ def test_a_tool_that_takes_too_long_is_cancelled(api: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (408, "execution_timeout")
     assert answer.headers["x-should-retry"] == "true"
     assert time.monotonic() - began < 20  # it sleeps for 30
+
+
+@pytest.mark.parametrize(("name", "times"), [("once", 1), ("slow", 2)])
+def test_a_key_keeps_what_may_have_been_done_from_being_done_again(
+    api: httpx.Client, name: str, times: int
+) -> None:
+    headers = {"idempotency-key": f"late-{name}"}
+
+    answers = [run(api, name, headers=headers, timeout_seconds=0.1) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [408, 408]
+    assert STARTED.count(name) == times
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ def tenant_egress(entries: tuple[str, ...]) -> TenantEgress:
 def refused(endpoint: Endpoint) -> EgressRefused:
     """What a caller is told: the host it asked for itself, and nothing of what is behind the name."""
     return EgressRefused(
-        f"connections to {endpoint.host[:100]}:{endpoint.port} are not allowed here (egress in the "
-        "configuration says what is)"
+        f"connections to {endpoint.host[:100]}:{endpoint.port} are not allowed here; whoever runs this "
+        "installation can name it in egress.allow of the configuration"
     )
 
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from adapters.wire.field_problems import invalid
 from domain.connectors.tool import RESULT_BYTES_MAX, TIMEOUT_S_MAX
 from domain.errors import InvalidConfiguration
 
@@ -167,22 +168,20 @@ def read_configuration(configuration: Mapping[str, Any]) -> DatabaseConfiguratio
     try:
         read = DatabaseConfiguration.model_validate(dict(configuration))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        param = _path(found["loc"])
-        message = "is unknown" if found["type"] == "extra_forbidden" else found["msg"]
-        raise _wrong(param or "configuration", message) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise invalid(found, DatabaseConfiguration.model_fields, _path) from None
     if read.pool.min > read.pool.max:
         raise _wrong("pool.min", "is more than pool.max")
     database_endpoint(read.endpoint)
     return read
 
 
-def _path(loc: tuple[int | str, ...]) -> str:
+def _path(loc: tuple[int | str, ...]) -> list[int | str]:
     """As its owner wrote it: pydantic puts the kind of authentication into the path as well."""
     parts = list(loc)
     if len(parts) > 2 and parts[0] == "authentication":
         del parts[1]
-    return ".".join(str(part) for part in parts)
+    return parts
 
 
 def _wrong(param: str, problem: str) -> InvalidConfiguration:

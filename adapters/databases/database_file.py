@@ -75,13 +75,15 @@ def database_file(configuration: DatabaseConfiguration, folders: Sequence[Path])
         )
     if not folders:
         raise InvalidConfiguration(
-            "endpoint names a file, but no folder is open to integrations: the operator lists them in "
-            "connectors.folders",
+            "endpoint names a file, but no folder is open to integrations; whoever runs this installation "
+            "can list its folder in connectors.folders of the configuration",
             param="endpoint",
         )
     if not any(path.is_relative_to(folder) or path.is_relative_to(folder.resolve()) for folder in folders):
         raise InvalidConfiguration(
-            "endpoint names a file outside the folders in connectors.folders", param="endpoint"
+            "endpoint names a file outside the folders that are open to integrations (connectors.folders of "
+            "the configuration)",
+            param="endpoint",
         )
     writes = configuration.free_sql.write or any(
         not each.read_only for each in configuration.queries.values()

@@ -7,8 +7,8 @@ from pydantic import Field, ValidationError, field_validator
 
 from adapters.rest.authentication_section import Authentication, Section, header_name, header_value
 from adapters.rest.origin import parse_origin
+from adapters.wire.field_problems import invalid
 from domain.connectors.terms import own_configuration
-from domain.errors import InvalidConfiguration
 from domain.tenancy.patterns import matches_any
 
 NAMES_MAX: Final = 500
@@ -72,10 +72,12 @@ def read_configuration(configuration: Mapping[str, Any]) -> McpConfiguration:
     try:
         return McpConfiguration.model_validate(own_configuration(configuration))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        path = ".".join(str(part) for part in first["loc"] if part not in _CHOICES)
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidConfiguration(f"{path or 'configuration'}: {message}", param=path or None) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise invalid(found, McpConfiguration.model_fields, _place) from None
+
+
+def _place(location: tuple[int | str, ...]) -> list[int | str]:
+    return [part for part in location if part not in _CHOICES]
 
 
 _CHOICES: Final = frozenset(

@@ -14,6 +14,7 @@ from adapters.rest.expressions import expression
 from adapters.rest.origin import Origin, parse_origin
 from adapters.rest.recipes import recipe_named
 from adapters.rest.tool_section import ToolSection
+from adapters.wire.field_problems import invalid
 from domain.connectors.rest.pacing import REQUESTS_MAX, WAIT_S_MAX
 from domain.connectors.rest.retrying import RETRIES_MAX, STATUSES, RetryStrategy
 from domain.connectors.rest.retrying import WAIT_S_MAX as RETRY_WAIT_S_MAX
@@ -162,10 +163,8 @@ def read_configuration(given: Mapping[str, Any]) -> RestConfiguration:
     try:
         read = RestConfiguration.model_validate(merged)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        path = ".".join(_place(first["loc"]))
-        said = str(first["msg"]).removeprefix("Value error, ")
-        raise InvalidConfiguration(f"{path or 'configuration'}: {said}", param=path) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise invalid(found, RestConfiguration.model_fields, _place) from None
     try:
         origin = read.origin
     except ValueError as error:

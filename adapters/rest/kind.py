@@ -83,7 +83,9 @@ def _plans(read: RestConfiguration) -> dict[str, ToolPlan]:
         sections.update(imported.tools)
     sections.update(read.tools)
     if not sections:
-        raise InvalidConfiguration("tools: there are none (tools, openapi or recipe)", param="tools")
+        raise InvalidConfiguration(
+            "no tools are declared: give `tools`, `openapi` or `recipe`", param="tools"
+        )
     if len(sections) > TOOLS_PER_INTEGRATION_MAX:
         raise InvalidConfiguration(
             f"tools: at most {TOOLS_PER_INTEGRATION_MAX}; choose with openapi.include", param="tools"

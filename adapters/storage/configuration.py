@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from adapters.wire.field_problems import invalid
 from domain.connectors.storage_policy import (
     ALL,
     CONTENT_TYPES_MAX,
@@ -228,9 +229,8 @@ def read_as(model: type[StorageConfiguration], configuration: Mapping[str, Any])
     try:
         return model.model_validate(own_configuration(configuration))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        path = ".".join(str(step) for step in first["loc"] if step not in _TYPES)
-        raise InvalidConfiguration(f"{path or 'configuration'}: {first['msg']}", param=path or None) from None
+        found = error.errors(include_input=False, include_url=False)
+        raise invalid(found, model.model_fields, lambda loc: [s for s in loc if s not in _TYPES]) from None
 
 
 def _checked_url(text: str, param: str) -> None:

@@ -22,7 +22,8 @@ def allowed_folder(folder: str, allowed: Sequence[Path]) -> Path:
         if real.is_relative_to(root.resolve()):
             return real
     raise InvalidConfiguration(
-        "endpoint: the folder is none that the operator opens to integrations (connectors.folders)",
+        "endpoint names a folder that is not open to integrations; whoever runs this installation can list "
+        "it in connectors.folders of the configuration",
         param="endpoint",
     )
 

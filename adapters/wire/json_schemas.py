@@ -35,7 +35,8 @@ class CompiledParameterSchemas(ParameterSchemas):
         place = at + "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path
         )
-        return SchemaProblem(place[:200], f"{place[:200]}: {error.message[:SHOWN_CHARS_MAX]}")
+        known = _known(schema) if place == at and error.kind.name == "additionalProperties" else ""
+        return SchemaProblem(place[:200], f"{place[:200]}: {error.message[:SHOWN_CHARS_MAX]}{known}")
 
     def unusable(self, schema: Mapping[str, Any]) -> str:
         try:
@@ -62,6 +63,14 @@ class CompiledParameterSchemas(ParameterSchemas):
         while len(self._by_object) > COMPILED_MAX:
             self._by_object.popitem(last=False)
         return validator, depth_max
+
+
+def _known(schema: Mapping[str, Any]) -> str:
+    """What there is instead of a name that is not known."""
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or not properties:
+        return "; it takes none"
+    return f"; known: {', '.join(map(str, properties))}"[:SHOWN_CHARS_MAX]
 
 
 def _compile(schema: Mapping[str, Any]) -> Any:

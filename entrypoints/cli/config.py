@@ -30,7 +30,10 @@ def check(config_path: str | None, as_json: bool, strict: bool) -> None:
     planned = provision_or_exit(loaded)
     settings = loaded.settings
     where = loaded.config_file or "no file: defaults and environment"
-    click.echo(f"ok: {where} ({len(settings.providers)} providers, {len(settings.routes)} routes)")
+    counts = f"{len(settings.providers)} providers, {len(settings.routes)} routes"
+    if settings.integrations:
+        counts += f", {len(settings.integrations)} integrations"
+    click.echo(f"ok: {where} ({counts})")
     count = len(loaded.warnings) + len(planned.warnings)
     if strict and count:
         raise click.ClickException(f"{count} warnings, and --strict was given")

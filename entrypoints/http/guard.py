@@ -199,12 +199,20 @@ def decode(body: bytes, kind: type[AnyBody]) -> AnyBody:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").lstrip(".")
-        if " field `" in message:
-            field = ".".join(filter(None, (field, message.split("`")[-2])))
+        message, field = body_problem(error, kind)
         raise InvalidRequest(message, param=field or "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
     except RecursionError:
         raise InvalidRequest("the body is nested too deeply", param="body") from None
+
+
+def body_problem(error: msgspec.ValidationError, kind: Any) -> tuple[str, str]:
+    """What is wrong with a body, and the path of the field; empty: all of it."""
+    message, _, path = str(error).partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    if " field `" in message:
+        if not field and "unknown field" in message:
+            message += f"; known: {', '.join(each.encode_name for each in msgspec.structs.fields(kind))}"
+        field = ".".join(filter(None, (field, str(error).partition("field `")[2].partition("`")[0])))
+    return message, field

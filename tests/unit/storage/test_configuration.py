@@ -56,7 +56,7 @@ def integration(tenant_id: str, declared: bool = False, **configuration: Any) ->
         ({"operations": ["fly"]}, "operations.0"),
         ({"operations": ["read"], "read_only": True}, "operations"),
         ({"content_types": ["text"]}, "content_types"),
-        ({"authentication": {"type": "password"}}, "authentication"),
+        ({"authentication": {"type": "password"}}, "authentication.type"),
         ({"authentication": {**KEY, "secret_access_key": "s3cret", "more": 1}}, "authentication.more"),
     ],
 )

@@ -133,6 +133,9 @@ def _connect(
     wish = Wish(server.url, given or PLACEHOLDER, model, chosen, tools=tools)
     plan = known.plan(wish, file)
     steps = steps_of(plan)
+    by_hand = ""
+    if tools and known.tools_by_hand:
+        by_hand = "\n" + "\n".join(known.tools_by_hand).format(url=server.url)
     if not steps:
         _tell(
             as_json,
@@ -140,13 +143,13 @@ def _connect(
             plan,
             [],
             "already_connected",
-            f"{known.title} is connected already; nothing to do",
+            f"{known.title} is connected already; nothing to do{by_hand}",
         )
         return
     if not as_json:
         click.echo(diff_of(steps, plan.secret), nl=False)
     if dry_run:
-        _tell(as_json, known, plan, steps, "dry_run", "nothing was changed")
+        _tell(as_json, known, plan, steps, "dry_run", f"nothing was changed{by_hand}")
         return
     if not yes:
         click.confirm(f"Change {'these files' if len(steps) > 1 else 'this file'}?", abort=True)
@@ -158,9 +161,7 @@ def _connect(
     said += f"\nto take it back: interchange connect {client} --undo"
     if chosen == "env":
         said += f"\nset {KEY_VARIABLE} to a key in the environment that {known.title} runs in"
-    if tools and known.tools_by_hand:
-        said += "\n" + "\n".join(known.tools_by_hand).format(url=server.url)
-    _tell(as_json, known, plan, steps, "connected", said)
+    _tell(as_json, known, plan, steps, "connected", said + by_hand)
 
 
 def _check_address(url: str) -> None:

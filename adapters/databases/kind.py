@@ -86,6 +86,10 @@ class DatabaseKind(ConnectorKind):
         kind = given.get("type") if isinstance(given, Mapping) else None
         return frozenset({PASSWORD}) if kind == PASSWORD else frozenset()
 
+    def modules(self, configuration: Mapping[str, Any]) -> Sequence[str]:
+        served = SERVED.get(str(configuration.get("endpoint", "")).partition("://")[0].lower())
+        return () if served is None else ("adapters.databases.connector", served.module, served.package)
+
     def open(self, integration: Integration, surroundings: Surroundings) -> "DatabaseConnector":
         from adapters.databases.connector import DatabaseConnector
 

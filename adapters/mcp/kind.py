@@ -1,6 +1,6 @@
 """Which endpoints are upstream MCP servers, and how they are opened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.mcp.configuration import read_configuration
@@ -31,6 +31,9 @@ class McpServers(ConnectorKind):
     def secret_fields(self, configuration: Mapping[str, Any]) -> frozenset[str]:
         said = configuration.get("authentication")
         return secret_fields_of(said.get("type") if isinstance(said, Mapping) else None)
+
+    def modules(self, configuration: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
+        return ("mcp.client.client", "mcp.client.streamable_http")
 
     def open(self, integration: Integration, surroundings: Surroundings) -> Connector:
         read = read_configuration(integration.configuration)

@@ -93,6 +93,10 @@ class StorageKind(ConnectorKind):
         kind = given.get("type") if isinstance(given, Mapping) else None
         return _served(configuration).secrets.get(str(kind), frozenset())
 
+    def modules(self, configuration: Mapping[str, Any]) -> Sequence[str]:
+        served = SERVED.get(str(configuration.get("endpoint", "")).partition("://")[0].lower())
+        return () if served is None else (served.module, served.package)
+
     def open(self, integration: Integration, surroundings: Surroundings) -> StorageConnector:
         self.validate(integration.configuration)
         served = _served(integration.configuration)

@@ -163,6 +163,10 @@ class ConnectorKind(Protocol):
         `Surroundings.secrets`."""
         ...
 
+    def modules(self, configuration: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - most need none
+        """Names of modules that take long to load; they are loaded beside the event loop, before `open`."""
+        return ()
+
     @abstractmethod
     def open(self, integration: Integration, surroundings: Surroundings) -> Connector:
         """Connects to nothing yet. Raises InvalidConfiguration."""

@@ -1,7 +1,11 @@
 """From an integration as it is stored to a connector that can be asked."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import Protocol
 
 from application.outside import Outside
@@ -11,6 +15,12 @@ from domain.connectors.integration import Integration
 from domain.connectors.terms import own_configuration
 from domain.errors import CredentialDamaged, IntegrationUnavailable
 from domain.vault.secret import SecretBytes
+
+
+def _load(names: Sequence[str]) -> None:
+    for name in names:
+        with suppress(ImportError):  # whoever opens it says what is missing
+            import_module(name)
 
 
 class Kinds(Protocol):
@@ -49,6 +59,9 @@ class ConnectorOpening:
             secrets=given,
         )
         own = replace(integration, configuration=own_configuration(integration.configuration))
+        unloaded = [name for name in kind.modules(own.configuration) if name not in sys.modules]
+        if unloaded:
+            await asyncio.to_thread(_load, unloaded)  # drivers take up to a second
         return kind.open(own, surroundings)
 
     async def secrets_of(

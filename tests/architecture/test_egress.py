@@ -43,7 +43,7 @@ CONNECTING = {
 GUARDED = {
     "adapters/databases/mysql.py": "asks the tenant's guard, connects to the addresses it gave",
     "adapters/databases/mysql_connection.py": "connects to the address it is given, of the former",
-    "adapters/databases/oracle.py": "asks the tenant's guard; a listener's redirect is followed by the driver",
+    "adapters/databases/oracle.py": "asks the tenant's guard; the driver follows a listener's redirect",
     "adapters/databases/mssql.py": "asks the tenant's guard; a server's routing is followed by the driver",
     "adapters/databases/postgres_connecting.py": "asks the tenant's guard, connects to the addresses it gave",
     "adapters/databases/postgres_session.py": "works on the connections of the former",

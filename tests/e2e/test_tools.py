@@ -102,9 +102,9 @@ def run(
 
 
 def rows(api: httpx.Client, request_id: str) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
+    def look() -> dict[str, Any]:
         answer = api.get(f"/api/v1/requests/{request_id}")
-        return answer.json() if answer.status_code == 200 else None
+        return dict(answer.json()) if answer.status_code == 200 else {}
 
     return eventually(look)
 

@@ -21,7 +21,7 @@ from domain.connectors.rest.templates import (
 )
 from domain.errors import InvalidParameters
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @settings(max_examples=150)

@@ -50,7 +50,7 @@ def test_a_good_one_is_taken() -> None:
         ({**GOOD, "endpoint": "postgresql://a,b/x"}, "endpoint"),
         ({**GOOD, "endpoint": "postgresql://h:0x50/x"}, "endpoint"),
         ({**GOOD, "readonly": True}, "readonly"),
-        ({**GOOD, "authentication": {"type": "kerberos"}}, "authentication"),
+        ({**GOOD, "authentication": {"type": "kerberos"}}, "authentication.type"),
         ({**GOOD, "authentication": {"type": "password"}}, "authentication.username"),
         ({**GOOD, "authentication": {"type": "none", "password": "x"}}, "authentication.password"),
         ({**GOOD, "pool": {"max": 0}}, "pool.max"),

@@ -176,7 +176,7 @@ def command(stack: Stack, *words: str, text: str | None = None) -> tuple[int, st
 
 def test_commands_make_try_pause_and_remove(stack: Stack) -> None:
     assert {"list", "add", "test", "health", "remove"} <= set(integrations.commands)
-    assert set(tools.commands) == {"list", "show", "call"}
+    assert {"list", "show", "call", "pins", "accept"} <= set(tools.commands)
     how = ("--type", "storage", "--endpoint", "memory://guarded", "--auth", "type=token")
 
     made = command(stack, "integrations", "add", "box", *how, "--secret", "token", text=f"{TOKEN}\n")

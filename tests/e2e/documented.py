@@ -37,12 +37,12 @@ class Document:
             name: schema if name in VENDORS_SHAPES else _without_room(schema)
             for name, schema in self._components["schemas"].items()
         }
-        # Some names hold slashes; where one without fits, that is meant.
+        # Some names hold slashes; where one without fits, that is meant, and then whatever says most itself.
         self._operations = [
             (method.upper(), re.compile(re.sub(r"\\\{\w+\\\}", name, re.escape(path)) + "$"), operation)
             for name in ("([^/]+)", "(.+)")
             for path, operations in sorted(
-                document["paths"].items(), key=lambda item: (item[0].count("{"), -len(item[0]))
+                document["paths"].items(), key=lambda item: -len(re.sub(r"\{\w+\}", "", item[0]))
             )
             for method, operation in operations.items()
         ]

@@ -90,7 +90,11 @@ def told(error: Exception, what: str) -> InterchangeError:
         return _refusal(error, what, error.status_code)
     if isinstance(error, ValueError):
         return ToolFailed("Azure's client can make nothing of what was asked or answered")
-    return IntegrationUnavailable(f"Azure cannot be asked: {type(error).__name__}", retry_after_s=1.0)
+    why = type(error).__name__
+    if isinstance(error, ServiceRequestError):
+        # The client's own words may hold an address with its signature.
+        why = "no connection can be made to the account's address, or to service_url where that is set"
+    return IntegrationUnavailable(f"Azure cannot be asked: {why}", retry_after_s=1.0)
 
 
 def _refusal(error: HttpResponseError, what: str, status: int) -> InterchangeError:

@@ -11,6 +11,8 @@ COPY application application
 COPY adapters adapters
 COPY contracts contracts
 COPY entrypoints entrypoints
+RUN python -m entrypoints.jobs.ui_libraries --required --root /tmp/ui \
+ && rm -rf /tmp/ui
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --quiet --require-hashes -r requirements/build.lock \
  && /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \

@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
+UI := entrypoints/ui/static/vendor/installed.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 BENCHMARKS ?=
 # Processes that share the tests; 0 runs them in one, which a debugger wants.
@@ -20,12 +21,19 @@ help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 .PHONY: run
-run: $(RUNTIME) ## Run the server (PORT=8081 make run, ARGS="--workers 2")
+run: $(RUNTIME) ui ## Run the server (PORT=8081 make run, ARGS="--workers 2")
 	@exec $(BIN)/interchange serve --exit-with-parent $(ARGS)
 
 .PHONY: test
-test: $(DEV) ## Run the tests (ARGS="tests/unit -k breaker")
+test: $(DEV) ui ## Run the tests (ARGS="tests/unit -k breaker")
 	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(DEV) ## Only the tests that draw at random, with five times their examples (TIMES=20, ARGS="tests/unit/wire")
+	@INTERCHANGE_FUZZ=$(or $(TIMES),5) $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/unit)
+
+.PHONY: ui
+ui: $(UI) ## Fetch the libraries of /ui with npm (once; done by run, test and wheel)
 
 .PHONY: check
 check: lint types imports coverage ## Everything CI runs
@@ -49,7 +57,7 @@ imports: $(DEV) ## Who may import whom
 	$(BIN)/lint-imports
 
 .PHONY: coverage
-coverage: $(DEV) ## Tests with the coverage that must be kept
+coverage: $(DEV) ui ## Tests with the coverage that must be kept
 	@rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest $(IN_PARALLEL) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='domain/*' --fail-under=95 --format=total
@@ -79,12 +87,17 @@ storm: $(DEV) ## Rage against hard budgets on PostgreSQL and a Redis Cluster, an
 clients: $(DEV) $(VENV)-clients/.installed .clients/.installed ## Run real clients against a real server and write docs/compatibility.md (CLIENTS="codex")
 	@$(BIN)/python -m tests.clients $(CLIENTS)
 
+.PHONY: dashboards
+dashboards: $(RUNTIME) ## Write the dashboards for Grafana (ARGS="--interchange https://… --handbook https://…")
+	@$(BIN)/python -m contracts.dashboards $(ARGS)
+
 .PHONY: simulate
 simulate: $(DEV) ## Simulate whole installations in virtual time (SEED=7, ARGS="--seeds 500")
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: wheel
 wheel: $(RUNTIME) ## Build dist/*.whl
+	@$(BIN)/python -m entrypoints.jobs.ui_libraries --required
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 .PHONY: lock
@@ -98,6 +111,8 @@ lock: ## Write the lock files anew (needs the network)
 	$(VENV)-lock/bin/uv pip compile requirements/clients.in $(CLIENTS_LOCK_OPTIONS) -o requirements/clients.lock
 	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 	cd tests/oidc && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	cd entrypoints/ui/libraries && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	cd tests/ui && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 	cd tests/azurite && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
@@ -125,6 +140,10 @@ $(DEV): $(RUNTIME) requirements/dev.lock
 	@echo "Installing what the tests need into $(VENV) (once) …"
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@touch $@
+
+# Without npm or a network the server runs all the same, and the next make tries again.
+$(UI): entrypoints/ui/libraries/package.json entrypoints/ui/libraries/package-lock.json | $(RUNTIME)
+	@$(BIN)/python -m entrypoints.jobs.ui_libraries && { [ ! -e $@ ] || touch $@; }
 
 $(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
 	@echo "Installing the Python clients into $(VENV)-clients (once) …"

@@ -1,10 +1,12 @@
 """Turning an attempt's outcome into its row: usage known or counted, priced by the offering it used."""
 
+from math import trunc
+
 from application.hold import Hold
 from application.job import Job
 from application.ports.llm import CALLER
 from application.ports.wire import OPENAI_CHAT, OPENAI_COMPLETIONS
-from domain.analytics.event import AttemptEvent
+from domain.analytics.event import AttemptEvent, new_tuple
 from domain.catalog.prices import bill
 from domain.catalog.prompt_cache_saving import prompt_cache_saving
 from domain.llm.failures import Failure
@@ -50,6 +52,11 @@ def charged(
     return charge(prices, usage, variant, carried=room), RESERVED if room else variant
 
 
+def attempt_id(job: Job) -> str:
+    """The id of the attempt that begins now, or that is noted next: a request makes one after the other."""
+    return f"{job.request_id}.{len(job.attempts)}"
+
+
 def note_attempt(
     job: Job,
     target: Target,
@@ -81,8 +88,8 @@ def note_attempt(
         usage = usage._replace(estimated=False)
     cost, billed_as = _price(job, target, usage, ended, credential, billed=billed, batch=batch)
     retry_after_s, ordinal = failure.retry_after_s if failure is not None else None, len(job.attempts)
-    event = AttemptEvent(
-        f"{job.request_id}.{ordinal}",
+    values = (
+        attempt_id(job),
         job.request_id,
         ordinal,
         target.provider,
@@ -90,9 +97,9 @@ def note_attempt(
         via,
         outcome,
         failure.status if failure is not None else None,
-        job.started_at_us + int((started - job.started) * 1e6),
-        int((ended - started) * 1e6),
-        None if first_token_s is None else int(first_token_s * 1e6),
+        job.started_at_us + trunc((started - job.started) * 1e6),
+        trunc((ended - started) * 1e6),
+        None if first_token_s is None else trunc(first_token_s * 1e6),
         usage.input_tokens,
         usage.output_tokens,
         usage.cached_read_tokens,
@@ -104,7 +111,7 @@ def note_attempt(
         cost,
         usage.estimated,
         target.offering.prices.source,
-        None if retry_after_s is None else int(retry_after_s * 1e6),
+        None if retry_after_s is None else trunc(retry_after_s * 1e6),
         failure.message[:MESSAGE_CHARS_MAX] if failure is not None else "",
         credential,
         billed_as,
@@ -112,6 +119,7 @@ def note_attempt(
         "" if hold is None else hold.settle(cost, known=told, billed=billed),
         _prompt_cache_saved(target, usage, billed_as),
     )
+    event = new_tuple(AttemptEvent, values)
     job.attempts.append(event)
     return event
 

@@ -18,7 +18,8 @@ from domain.llm.request import LlmRequest, Operation
 from domain.routing.conversation import KEPT, MOVED, Conversation, Place, placed
 from domain.routing.live import LiveState
 from domain.routing.prompt_cache import LONG_TTL_S
-from domain.routing.target import Target
+from domain.routing.ranking import Recall
+from domain.routing.target import Route, Target
 
 CONVERSATIONS_MAX = 20_000
 """Conversations kept in memory; the longest unused goes first."""
@@ -155,6 +156,26 @@ class AffinityBook:
 
     def _now_us(self) -> int:
         return int(self._clock.utc_now().timestamp() * 1e6)
+
+
+def recalling(book: AffinityBook | None, job: Job, route: Route) -> Recall | None:
+    """How to find the conversation that a job continues; None where affinity has no say."""
+    if book is None or not route.affinity.enabled or not job.requirements.affinity:
+        return None
+
+    def recall() -> Conversation | None:
+        # Arms of an experiment know nothing of each other's conversations.
+        place = f"{route.name}\0{job.arm_memory}" if job.arm_memory else route.name
+        job.conversation = book.recall(
+            job.principal.tenant_id,
+            place,
+            job.attribution.session_id,
+            job.request,
+            marked=route.prompt_caching.marks,
+        )
+        return job.conversation
+
+    return recall
 
 
 def explain_outcome(job: Job) -> None:

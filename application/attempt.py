@@ -1,9 +1,11 @@
 """One attempt: what it needs to run, and what its failure tells the target's breaker and health."""
 
-from typing import NamedTuple, assert_never
+from dataclasses import dataclass, replace
+from typing import assert_never
 
+from application.accounting import attempt_id
 from application.affinity import moved_from
-from application.credentials import ONLY_ONE, Credential, blamed
+from application.credentials import ONLY_ONE, Credential, as_the_pool_tells, blamed
 from application.hold import Hold
 from application.job import Job
 from application.ports.llm import CALLER, LlmProvider, UpstreamCall
@@ -17,6 +19,7 @@ from domain.routing.prompt_cache import PromptCaching
 from domain.routing.prompt_marking import with_prompt_marks
 from domain.routing.target import Target
 from domain.routing.way import Way
+from domain.tracing.active import NO_HEADERS, ActiveTrace, Receiver, TraceHeaders
 
 QUOTA_COOL_DOWN_S = 60.0
 """How long an exhausted account rests when the provider does not say."""
@@ -27,8 +30,9 @@ MODEL_MISSING_COOL_DOWN_S = 600.0
 """How long a target rests whose provider does not know the model."""
 
 
-class Attempt(NamedTuple):
-    """What one attempt needs to run and to be settled."""
+@dataclass(slots=True)
+class Attempt:
+    """What one attempt needs to run and to be settled. Owned by the loop that runs it."""
 
     target: Target
     state: TargetState
@@ -93,7 +97,13 @@ def upstream_call(
         credential,
         # Where it is known who keeps or encrypted what, nothing needs to be guessed.
         moved_from="" if job.request.home is not None else moved_from(job, target, credential),
+        trace=NO_HEADERS if job.tracing is None else _trace_headers(job, job.tracing, attempt),
     )
+
+
+def _trace_headers(job: Job, trace: ActiveTrace, attempt: Attempt) -> TraceHeaders:
+    receiver = Receiver.GATEWAY if attempt.way is Way.GATEWAY else Receiver.PROVIDERS
+    return trace.headers(receiver, attempt_id(job))
 
 
 def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> None:
@@ -125,6 +135,24 @@ def vote(live: LiveState, attempt: Attempt, failure: Failure, now: float) -> Non
                 state.cool_down(now + MODEL_MISSING_COOL_DOWN_S)
         case never:
             assert_never(never)
+
+
+def as_everybody_was_told(job: Job, failure: Failure, attempt: Attempt, now: float) -> Failure:
+    """The failure with the target's whole cool-down as Retry-After: another caller may have been told
+    to stay away for longer, or the provider may not have said for how long."""
+    if failure.disposition.breaker is BreakerVote.NEUTRAL or failure.at_gateway or attempt.key.is_callers:
+        return failure
+    if (told := as_the_pool_tells(job, attempt.key, failure, now)) is not None:
+        return told
+    left_s = attempt.state.cool_until - now
+    return failure if left_s <= (failure.retry_after_s or 0.0) else replace(failure, retry_after_s=left_s)
+
+
+def pass_over(job: Job, state: TargetState, now: float, *, tried: bool) -> None:
+    """Counts a target that nobody may call now, unless it was `tried` before."""
+    if not tried:
+        job.skipped += 1
+        job.breaker_skips += not state.breaker.would_admit(now)
 
 
 def earliest_reopening_s(targets: tuple[Target, ...], live: LiveState, now: float) -> float | None:

@@ -8,26 +8,28 @@ cost whatever its end, and a permit is always given back, also when the caller l
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar, assert_never
 
 from application.accounting import note_attempt
 from application.attempt import (
     Attempt,
+    as_everybody_was_told,
     earliest_reopening_s,
     not_sent,
+    pass_over,
     request_of,
     upstream_call,
     vote,
 )
-from application.credentials import another_key, as_the_pool_tells, choose_credential
+from application.credentials import another_key, choose_credential
 from application.holds import BudgetHolds
 from application.job import Job
 from application.next_targets import continuations, larger_windows
 from application.ports.llm import LlmProvider, UpstreamAnswer, UpstreamFailed
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
-from application.stream import Opened, OpenedStream, Recovery, open_attempt
+from application.stream import OpenedStream, Recovery
+from application.stream_opening import Opened, open_attempt
 from application.ways import Ways
 from domain.errors import (
     BudgetExceeded,
@@ -38,7 +40,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.llm.continuation import ContinuationMode
-from domain.llm.failures import BreakerVote, Failure
+from domain.llm.failures import Failure
 from domain.llm.request import Operation
 from domain.llm.usage import NO_USAGE
 from domain.resilience.breaker import Permit, Refused
@@ -128,7 +130,7 @@ class AttemptLoop:
                     raise DeadlineExceeded(f"no answer within {now - job.started:.0f} s")
                 attempt = self._admit(job, live, target, now, tried, last=not queue)
                 if attempt is None:
-                    job.skipped += tries == 0 and hops == 0 and not tried
+                    pass_over(job, live.targets[target.index], now, tried=bool(tries or hops or tried))
                     break
                 try:
                     attempt = await self._funded(job, attempt) if self._counted else attempt
@@ -148,7 +150,7 @@ class AttemptLoop:
                     continue
                 if another_key(job, attempt.key, last, self._clock.monotonic(), tried):
                     continue  # the key failed, not the target: no retry of it is spent
-                last = self._as_everybody_was_told(job, last, attempt)
+                last = as_everybody_was_told(job, last, attempt, self._clock.monotonic())
                 step = self._next_step(
                     job, last, retries_left, tries, bool(queue or job.plan.spares), waited_s
                 )
@@ -194,30 +196,19 @@ class AttemptLoop:
         holds = self._holds
         if holds is None or holds.book.empty:
             return attempt
-        target, state, permit, way, provider, started, last, key, *_ = attempt
+        target, key_id, since = attempt.target, attempt.key.id, attempt.started
         funded = False
         try:
-            request = request_of(job, target, key.id)
-            hold, request = await holds.begin(job, target, key.id, request, more_bytes)
+            request = request_of(job, target, key_id)
+            attempt.hold, attempt.request = await holds.begin(job, target, key_id, request, more_bytes)
             funded = True
         finally:
+            # What was waited for here is not the provider's time.
+            attempt.started = started = self._clock.monotonic()
+            job.hold_s += started - since
             if not funded:
-                key.settle(0)
-        # `_replace` takes twice as long.
-        return Attempt(target, state, permit, way, provider, started, last, key, hold, request)
-
-    def _as_everybody_was_told(self, job: Job, failure: Failure, attempt: Attempt) -> Failure:
-        """The failure with the target's whole cool-down as Retry-After: another caller may have been told
-        to stay away for longer, or the provider may not have said for how long."""
-        if failure.disposition.breaker is BreakerVote.NEUTRAL or failure.at_gateway:
-            return failure
-        now = self._clock.monotonic()
-        if attempt.key.is_callers:
-            return failure
-        if (told := as_the_pool_tells(job, attempt.key, failure, now)) is not None:
-            return told
-        left_s = attempt.state.cool_until - now
-        return failure if left_s <= (failure.retry_after_s or 0.0) else replace(failure, retry_after_s=left_s)
+                attempt.key.settle(0)
+        return attempt
 
     def _next_step(
         self,
@@ -269,7 +260,7 @@ class AttemptLoop:
         return Attempt(target, state, permit, way, self._ways.provider(way), now, last, key)
 
     async def _complete_once(self, job: Job, live: LiveState, attempt: Attempt) -> UpstreamAnswer:
-        target, state, key, via = attempt.target, attempt.state, attempt.key, attempt.way.value
+        target, state, key, via = attempt.target, attempt.state, attempt.key, attempt.way._value_
         state.in_flight += 1
         outcome = "cancelled"
         try:

@@ -72,6 +72,11 @@ class BudgetBook:
         self._known = OrderedDict()
         return True
 
+    def known(self, spender: Spender, now_us: int) -> Concerned | None:
+        """What `concerning` would say, where that is remembered: no date is needed for it."""
+        known = self._known.get(spender)
+        return known[1] if known is not None and now_us < known[0] else None
+
     def concerning(self, spender: Spender, now: datetime, now_us: int) -> Concerned:
         """The accounts an attempt of this spender concerns at `now`."""
         known = self._known.get(spender)

@@ -1,9 +1,11 @@
 """What a request demands: the caller's own wishes, what the body shows, and what the key allows."""
 
+from application.job import Job
 from application.places import Places
 from domain.llm.capabilities import NO_CAPABILITY
 from domain.llm.request import LlmRequest, Operation
 from domain.routing.requirements import Requirements
+from domain.routing.target import Route
 from domain.tenancy.principal import Principal
 
 OUTPUT_TOKENS_TYPICAL = 512
@@ -32,3 +34,14 @@ def complete_requirements(
     requirements.allowed_models = principal.allowed_models
     requirements.native_for = request.native_only
     return requirements
+
+
+def keep_in_place(job: Job, route: Route, places: Places) -> None:
+    """What is asked to be kept here is refused where it may not be; what need not be is not kept.
+
+    Raises ResidencyViolation.
+    """
+    database = places.sinks.database
+    job.may_store = database.allowed(job.residency)
+    if job.request.store and route.answers_kept_s is not None:
+        database.require(job.residency, "store")

@@ -2,7 +2,7 @@
 route that asked for them, as these are when they are fetched.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from application.answer_stream import AnswerStream
@@ -82,10 +82,12 @@ class FetchedAnswers:
             answer=True,
             residency=self._places.of_tenant(entry.tenant_id),
         )
-        return GuardedAnswer(self._guardrails, OPENAI_RESPONSES, body, answered, _counted_alone)
+        return GuardedAnswer(
+            self._guardrails, OPENAI_RESPONSES, body, answered, _counted_alone, _counted_alone
+        )
 
 
-def _counted_alone(_names: tuple[str, ...]) -> None:
+def _counted_alone(_names: Iterable[str]) -> None:
     """Warnings about what is fetched are in the counts; the answer's own headers are its provider's."""
 
 

@@ -67,9 +67,13 @@ class BudgetHolds:
         """The accounts of an attempt at this target; None: nobody counts it."""
         if self.book.empty or credential == CALLER or job.request.operation is Operation.COUNT_TOKENS:
             return None
-        now = self._clock.utc_now()
-        found = self.book.concerning(spender_of(job, target), now, int(now.timestamp() * 1e6))
+        found = self._accounts(spender_of(job, target))
         return found if found.hard or found.soft else None
+
+    def _accounts(self, spender: Spender) -> Concerned:
+        now_us = self._clock.utc_us()
+        known = self.book.known(spender, now_us)
+        return self.book.concerning(spender, self._clock.utc_now(), now_us) if known is None else known
 
     async def begin(
         self, job: Job, target: Target, credential: str, request: LlmRequest, more_bytes: int = 0
@@ -245,7 +249,8 @@ class BudgetHolds:
 
         A hold that nobody settled stays where it is: what it was for may have been billed, and has no row.
         """
-        self.tell_left(job)
+        if job.budget_left_nano_usd is None:
+            self.tell_left(job)
         last = job.holds[-1] if job.holds else None
         left = job.budget_left_nano_usd
         for hold in job.holds:
@@ -302,8 +307,7 @@ class BudgetHolds:
         """The budget near its end that wants this request on another route; None: as asked."""
         if not self.book.switches:
             return None
-        now = self._clock.utc_now()
-        found = self.book.concerning(spender_of(job, None), now, int(now.timestamp() * 1e6))
+        found = self._accounts(spender_of(job, None))
         for account in found.accounts:
             if account.switch is None:
                 continue
@@ -323,8 +327,10 @@ class BudgetHolds:
         # What several tenants have left together is told to none of them.
         least: int | None = None
         for account, lease in zip(hold.concerned.hard, hold.leases, strict=False):
-            if account.tenant_id == tenant and (rest := lease.rest) is not None:
-                least = rest if least is None or rest < least else least
+            if account.tenant_id == tenant:
+                rest = lease.rest
+                if least is None or (rest is not None and rest < least):
+                    least = rest
         job.budget_left_nano_usd = least
 
 

@@ -1,6 +1,6 @@
 """One request on its way: what was asked, what was decided, what has happened so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from application.cache_course import CacheCourse
@@ -18,9 +18,10 @@ from domain.routing.requirements import Requirements
 from domain.routing.target import Route, Target
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
+from domain.tracing.active import ActiveTrace, TraceContext
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Attribution:
     """Who and what the caller says this call is for. Bounded texts; they may only narrow a key's rights."""
 
@@ -30,9 +31,13 @@ class Attribution:
     workflow_id: str = ""
     client_request_id: str = ""
     metadata: str = ""
+    trace: TraceContext | None = None
+    """The trace the caller says this belongs to."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(
+    slots=True
+)  # not `kw_only`: looking up so many defaults by name would take longer than all the rest
 class Job:
     """Mutable state of one request; owned by one task, thrown away after it was recorded.
 
@@ -48,7 +53,17 @@ class Job:
     started: float
     started_at_us: int
     deadline: Deadline
+    entry_s: float = 0.0
+    """From its head to `started`."""
+    admit_s: float = 0.0
+    """Limits and inspectors, `queue_s` included."""
+    queue_s: float = 0.0
+    """Waiting for units of a rate limit."""
+    cache_s: float = 0.0
+    """Looking for its answer in caches."""
     plan_s: float = 0.0
+    hold_s: float = 0.0
+    """Holding money, for all attempts."""
     upstream_s: float = 0.0
     attempts: list[AttemptEvent] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
@@ -66,6 +81,10 @@ class Job:
     """The budget that put it on another route than was asked for."""
     skipped: int = 0
     """Targets passed over without a call, because a breaker closed them meanwhile."""
+    breaker_skips: int = 0
+    """Those of them whose own breaker was open."""
+    left_out: str = ""
+    """Why no target was planned, `reason=count` comma separated, where its refusal says so."""
     dropped: tuple[str, ...] = ()
     answered_by: Target | None = None
     via: str = ""
@@ -78,6 +97,10 @@ class Job:
     first_token_s: float | None = None
     continued: bool = False
     response_bytes: int = 0
+    chunks: int = 0
+    """Blocks of its stream that were delivered."""
+    gap_max_s: float = -1.0
+    """The longest pause between two blocks as they came; below 0: there were not two."""
     texts: list[str] = field(default_factory=list)
     """Delivered text, kept only by faces whose closing event repeats the whole answer."""
     finish_reason: str = ""
@@ -98,6 +121,10 @@ class Job:
     """What is still to be done with its answer by those who looked at the request, in their order."""
     guardrail_warnings: tuple[str, ...] = ()
     """Names of guardrails that object to it without stopping it."""
+    objections: tuple[str, ...] = ()
+    """Names of all guardrails that object to it or to its answer, each once."""
+    privacy: dict[str, int] | None = None
+    """What privacy policies did to it: `action:KIND`, how often. None: none of them reads it."""
     course: CacheCourse | None = None
     """What the cache knows of it; None: it takes no part."""
     cache: str = "off"
@@ -119,6 +146,19 @@ class Job:
     """Why it is not to begin after all: told while it could not be ended from outside."""
     trace: bool = False
     """Whether the caller asked to see the decision in a header."""
+    tracing: ActiveTrace | None = None
+    """The trace it belongs to; None: nobody traces."""
+    cache_further: tuple[float, float] | None = None
+    """From when to when its answer was looked for beyond this process's memory; None: it was not."""
+    experiment: str = ""
+    """Id of the experiment it takes part in; empty: none."""
+    arm: str = ""
+    """The experiment's arm it is answered in."""
+    arm_memory: str = ""
+    """Whose memory of conversations it has: that of an arm, also where it does not count; empty: the
+    route's."""
+    cache_write: tuple[float, float] | None = None
+    """From when to when its answer was put into the cache; None: it was not."""
 
     @property
     def cost_nano_usd(self) -> int | None:
@@ -132,6 +172,10 @@ class Job:
                 return None
             total += attempt.cost_nano_usd
         return total
+
+    def objected(self, guardrails: Iterable[str]) -> None:
+        """Takes the names of guardrails that object, whatever follows from that."""
+        self.objections = tuple(dict.fromkeys((*self.objections, *guardrails)))
 
     @property
     def cost_estimated(self) -> bool:

@@ -47,6 +47,7 @@ class _Holder(NamedTuple):
     expires_at: datetime | None
     old: OldSecret | None
     scopes: frozenset[str] | None
+    rotated_at: datetime | None
 
 
 class _Known(NamedTuple):
@@ -116,8 +117,23 @@ class KeyRing:
         self._used.add(principal.key_id)
         return principal
 
-    def holder_of(self, tenant_id: str, key_id: str) -> Principal:
+    def lets_in_until(self, token: str) -> datetime | None:
+        """When what `authenticate` accepts ends by itself: the key's expiry, or the end of a rotation's
+        overlap where `token` is the old secret. None: never. Raises as `authenticate`."""
+        self.authenticate(token)
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        return self._warm[digest].ends_at
+
+    def secret_version(self, principal: Principal) -> str:
+        """Which secret a principal's key has now: another one after each rotation, and no secret itself."""
+        holder = self._holders.get(principal.key_id)
+        rotated_at = None if holder is None else holder.rotated_at
+        return "first" if rotated_at is None else rotated_at.isoformat()
+
+    def holder_of(self, tenant_id: str, key_id: str, *, secret_version: str | None = None) -> Principal:
         """Who holds this key now, for work that goes on after its request: the permissions of this moment.
+
+        With the version of the secret that was shown: one that was replaced since counts for the overlap.
 
         Raises:
             Unauthenticated: unknown in this tenant, expired or revoked.
@@ -131,6 +147,9 @@ class KeyRing:
         if holder is None or holder.principal.tenant_id != tenant_id:
             raise Unauthenticated(_REFUSED)
         if holder.expires_at is not None and self._clock.utc_now() >= holder.expires_at:
+            raise Unauthenticated(_REFUSED)
+        replaced = secret_version not in (None, self.secret_version(holder.principal))
+        if replaced and (holder.old is None or self._clock.utc_now() >= holder.old.until):
             raise Unauthenticated(_REFUSED)
         return holder.principal
 
@@ -148,6 +167,10 @@ class KeyRing:
         """When the key of a principal expires; None: never, or it is known no more."""
         holder = self._holders.get(principal.key_id)
         return None if holder is None else holder.expires_at
+
+    def endings(self) -> list[datetime]:
+        """When keys expire that are known and do."""
+        return [holder.expires_at for holder in self._holders.values() if holder.expires_at is not None]
 
     def take_used(self) -> set[str]:
         """Ids of the keys that let somebody in since the last time this was asked."""
@@ -302,4 +325,12 @@ def _holder(record: KeyRecord, permissions: frozenset[str]) -> _Holder:
         managed_budgets=record.managed_budgets,
     )
     kept = KeyHash(record.hash, record.pepper_version)
-    return _Holder(principal, kept, record.scheme, record.expires_at, record.old_secret, record.permissions)
+    return _Holder(
+        principal,
+        kept,
+        record.scheme,
+        record.expires_at,
+        record.old_secret,
+        record.permissions,
+        record.rotated_at,
+    )

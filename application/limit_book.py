@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple
 
 from application.job import Job
-from application.limit_charge import LimitCharge, Taken
+from application.limit_charge import LimitCharge
 from application.limit_exchange import LimitExchange
 from application.limit_slice import Slice
 from application.ports.system import Clock
@@ -37,8 +37,8 @@ REMEMBERED_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.25
 TIDY_EVERY_S: Final = 60.0
 SHOWN_MAX: Final = 100
-ROUNDS_MAX: Final = 4
-"""How often one request asks, when others are faster."""
+ROUNDS_MAX: Final = 6
+"""How often one request asks, when others are faster; each time for twice as much."""
 _MADE_UP: Final = {Dimension.USER, Dimension.AGENT, Dimension.SESSION, Dimension.WORKFLOW}
 
 
@@ -111,19 +111,19 @@ class LimitBook(RateLimits):
 
     @staticmethod
     def _take(job: Job, slices: tuple[Slice, ...], tokens: int, now: float) -> None:
-        taken = []
+        granted: list[int] = []
         for each in slices:
             units = tokens if each.of_tokens else 1
             each.left -= units
             each.used += units
             each.used_at = now
-            taken.append(Taken(each, each.granted_at_us, units))
-        job.limited = LimitCharge(tuple(taken))
+            granted.append(each.granted_at_us)
+        job.limited = LimitCharge(slices, granted, tokens)
 
     async def _ask_and_take(self, job: Job, slices: tuple[Slice, ...], tokens: int) -> None:
         """Asks for what is missing and takes all, or nothing. Raises RateLimited, StoreUnavailable."""
         tokens = self._tokens(job, slices)
-        for _ in range(ROUNDS_MAX):
+        for again in range(ROUNDS_MAX):
             now = self._clock.monotonic()
             missing: list[Slice] = []
             for each in slices:
@@ -137,7 +137,8 @@ class LimitBook(RateLimits):
                 self._take(job, slices, tokens, now)
                 return
             for each in missing:
-                each.wait_for(tokens if each.of_tokens else 1)
+                units = tokens if each.of_tokens else 1
+                each.wait_for(units, units * ((1 << again) - 1))
             await self._ask(missing)
         now = self._clock.monotonic()
         lacks = next((s for s in slices if not s.has(tokens if s.of_tokens else 1, now)), slices[0])
@@ -159,13 +160,13 @@ class LimitBook(RateLimits):
         sent, answered = estimated_tokens(job.request)
         most = sent + answered
         for each in slices:
-            account = each.account
             if not each.of_tokens:
                 continue
-            room_max = account.amount if account.rule is None else account.rule.room_max
+            room_max = each.room_max
             if sent > room_max:
-                raise too_large(account, sent, room_max)
-            most = min(most, room_max)
+                raise too_large(each.account, sent, room_max)
+            if most > room_max:
+                most = room_max
         return most
 
     def _refusal(self, full: Slice, units: int, slices: tuple[Slice, ...], now: float) -> RateLimited:
@@ -179,18 +180,21 @@ class LimitBook(RateLimits):
         if charge is None or charge.corrected:
             return
         charge.corrected = True
-        used, now = -1, 0.0
-        for each, granted_at_us, units in charge.taken:
+        taken = charge.tokens
+        if taken < 0:
+            return
+        # What is answered again costs its provider nothing, so it counts as a request alone.
+        used = 0 if event.cache.startswith("hit") else event.input_tokens + event.output_tokens
+        if used == taken:
+            return
+        now = self._clock.monotonic()
+        for each, granted_at_us in zip(charge.slices, charge.granted_at_us, strict=True):
             if not each.of_tokens:
                 continue
-            if used < 0:
-                # What is answered again costs its provider nothing, so it counts as a request alone.
-                used = 0 if event.cache.startswith("hit") else event.input_tokens + event.output_tokens
-                now = self._clock.monotonic()
-            if used < units:
-                each.give_back(units - used, granted_at_us, now)
-            elif used > units:
-                each.owe(used - units)
+            if used < taken:
+                each.give_back(taken - used, granted_at_us, now)
+            else:
+                each.owe(used - taken)
 
     def left(self, job: Job) -> None:
         charge = job.limited
@@ -198,15 +202,15 @@ class LimitBook(RateLimits):
             return
         charge.corrected = True
         now = self._clock.monotonic()
-        for each, granted_at_us, units in charge.taken:
-            each.give_back(units, granted_at_us, now)
+        for each, granted_at_us in zip(charge.slices, charge.granted_at_us, strict=True):
+            each.give_back(charge.tokens if each.of_tokens else 1, granted_at_us, now)
 
     def standings(self, job: Job) -> tuple[LimitStanding, ...]:
         """How the caller of an admitted request stands; empty: no limit concerns it."""
         charge = job.limited
         if charge is None:
             return ()
-        return self._standings(taken.slice for taken in charge.taken)
+        return self._standings(charge.slices)
 
     def of_key(self, by: Principal) -> tuple[LimitStanding, ...]:
         """How a key stands with the limits on whatever it asks for; asks nobody."""

@@ -14,6 +14,9 @@ DOWN_FOR_S: Final = 0.2
 """How long a store that failed is left alone."""
 RETRY_AFTER_S: Final = 1.0
 
+TURNS_TO_TAKE: Final = 3
+"""Turns of the event loop until whoever waits for a shielded future goes on."""
+
 
 class LimitExchange:
     """Belongs to one event loop. Who asks while a question is on its way is in the next one.
@@ -74,6 +77,9 @@ class LimitExchange:
                     self._down_until = float("-inf")
                     if not answered.done():
                         answered.set_result(None)
+                    # The next question gives back what is at hand: not before those who waited took theirs.
+                    for _ in range(TURNS_TO_TAKE):
+                        await asyncio.sleep(0)
         finally:
             self._flying = None
             if self._answered is not None:  # cancelled between two questions

@@ -40,6 +40,7 @@ class Slice:
         "rate",
         "refused",
         "refused_until",
+        "room_max",
         "since",
         "told",
         "told_at",
@@ -53,6 +54,8 @@ class Slice:
         self.account = account
         self.of_tokens = account.meter is Meter.TOKENS
         self.lease_s = 0.0
+        self.room_max = account.amount if account.rule is None else account.rule.room_max
+        """The most units that could ever be granted at once."""
         self.forgets_soon = account.rule is not None and account.rule.capacity_ns <= SOON_NS
         if account.rule is not None:
             self.lease_s = (account.rule.lease_us or ASKED_EACH_US) / 1e6
@@ -120,10 +123,10 @@ class Slice:
 
     # Asking
 
-    def wait_for(self, units: int) -> None:
-        """Somebody waits for so much to be granted."""
+    def wait_for(self, units: int, beside: int = 0) -> None:
+        """Somebody waits for so much to be granted; `beside` is for those who may take it first."""
         self.least = min(self.least, units) if self.waited_for else units
-        self.waited_for += units
+        self.waited_for += units + beside
 
     def is_due(self, now: float) -> bool:
         """Whether something idle should go back without waiting for the next question."""
@@ -181,18 +184,36 @@ class Slice:
 
     # Showing
 
+    def room(self, now: float, now_us: int) -> tuple[int, float]:
+        """Units that remain of the amount, and in how many seconds all of it is there again; as far as this
+        instance knows."""
+        # For each limit of each answer: comparisons, where `max` would be a call.
+        account, told, left = self.account, self.told, self.left
+        amount, rule, period_end_us = account.amount, account.rule, account.period_end_us
+        remaining, reset_s = amount, 0.0
+        if told is not None:
+            remaining = told.room + left if left > 0 else told.room
+            if rule is not None:
+                passed_s = now - self.told_at
+                reset_s = told.drained_in_us / 1e6
+                if passed_s > 0.0:
+                    remaining += int(passed_s * 1e9) // rule.unit_ns
+                    reset_s -= passed_s
+        if period_end_us is not None:
+            reset_s = (period_end_us - now_us) / 1e6
+        remaining -= self.debt
+        if remaining > amount:
+            remaining = amount
+        if remaining < 0:
+            remaining = 0
+        if reset_s < 0.0:
+            reset_s = 0.0
+        return remaining, reset_s
+
     def standing(self, now: float, now_us: int) -> LimitStanding:
         """As far as this instance knows."""
-        account, told, rule = self.account, self.told, self.account.rule
-        remaining, reset_s = account.amount, 0.0
-        if told is not None:
-            passed_s = max(0.0, now - self.told_at)
-            remaining = max(0, self.left) + told.room
-            if rule is not None:
-                remaining += int(passed_s * 1e9) // rule.unit_ns
-                reset_s = max(0.0, told.drained_in_us / 1e6 - passed_s)
-        if account.period_end_us is not None:
-            reset_s = max(0.0, (account.period_end_us - now_us) / 1e6)
+        account = self.account
+        remaining, reset_s = self.room(now, now_us)
         return LimitStanding(
             account.limit_id,
             account.name,
@@ -201,7 +222,7 @@ class Slice:
             account.meter,
             account.amount,
             account.per,
-            rule is None,
-            min(account.amount, max(0, remaining - self.debt)),
+            account.rule is None,
+            remaining,
             reset_s,
         )

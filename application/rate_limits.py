@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from application.job import Job
+from application.ports.system import Clock
 from domain.analytics.event import RequestEvent
 from domain.routing.target import Route
 
@@ -27,3 +28,12 @@ class RateLimits(Protocol):
     def left(self, job: Job) -> None:
         """The request is over without a record of it."""
         ...
+
+
+async def waited_for(job: Job, room: Awaitable[None], clock: Clock) -> None:
+    """Waits for what `admit` gave, and notes for how long, whatever comes of it. Raises as `admit`."""
+    since = clock.monotonic()
+    try:
+        await room
+    finally:
+        job.queue_s += clock.monotonic() - since

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from domain.routing.effective_price import discounts_due
+from domain.routing.learned import Qualities, learned_table
 from domain.routing.live import LiveState
 from domain.routing.repricing import contracts_of, repriced
 from domain.routing.table import RoutingTable
@@ -16,10 +17,11 @@ class Runtime:
     table's indexes with a new live state.
     """
 
-    __slots__ = ("_listed", "_month_nano_usd", "_pair")
+    __slots__ = ("_listed", "_month_nano_usd", "_pair", "_qualities")
 
     def __init__(self, table: RoutingTable, live: LiveState) -> None:
         self._month_nano_usd: dict[str, int] = {}
+        self._qualities: Qualities = {}
         self._listed = table
         self._pair = (repriced(table, {}), live)
 
@@ -35,7 +37,7 @@ class Runtime:
         """Puts both in place. `live` belongs to the table, and was made from the old one's states."""
         self._listed = table
         # Repricing keeps every target's place, so the live state belongs to the repriced table as well.
-        self._pair = (repriced(table, self._month_nano_usd), live)
+        self._pair = (self._learning(repriced(table, self._month_nano_usd)), live)
 
     def reprice(self, month_nano_usd: Mapping[str, int]) -> bool:
         """Takes providers' bills of this month; whether that changed what is paid from now on."""
@@ -44,8 +46,20 @@ class Runtime:
         self._month_nano_usd = dict(month_nano_usd)
         if before == after:
             return False
-        self._pair = (repriced(self._listed, self._month_nano_usd), self._pair[1])
+        self._pair = (self._learning(repriced(self._listed, self._month_nano_usd)), self._pair[1])
         return True
+
+    def learn(self, qualities: Qualities) -> bool:
+        """Takes what was learned of targets, for routes that are ranked by it; whether that is news."""
+        if qualities == self._qualities:
+            return False
+        self._qualities = dict(qualities)
+        self._learning(self._pair[0])
+        return True
+
+    def _learning(self, table: RoutingTable) -> RoutingTable:
+        table.learned = learned_table(table, self._qualities)
+        return table
 
     @property
     def volume_providers(self) -> tuple[str, ...]:

@@ -5,20 +5,21 @@ fail over. From then on a break is either finished exactly by another attempt (`
 `StreamCut`, never a quiet end.
 """
 
-import asyncio
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from application.accounting import charged, note_attempt, shows_cost_in_usage
-from application.attempt import Attempt, not_sent, upstream_call, vote
+from application.attempt import not_sent, vote
 from application.job import Job
 from application.patience import Patience
-from application.ports.llm import Block, UpstreamFailed, UpstreamStream
+from application.ports.llm import Block, UpstreamFailed
 from application.ports.system import Clock
 from application.ports.wire import FrameWriter
+from application.stream_opening import Opened, cut_off
 from domain.errors import StreamCut
 from domain.llm.continuation import Aligner, ContinuationMode, Misaligned
 from domain.llm.failures import Failure, FailureKind
-from domain.llm.stream import ContentKind, Delta, StreamMachine, UsageReported
+from domain.llm.stream import ContentKind, Delta, UsageReported
 from domain.llm.usage import Usage
 from domain.money import usd_float
 from domain.resilience.breaker import Permit
@@ -32,16 +33,6 @@ CONTINUABLE_CHARS_MAX = 1_000_000
 _NEVER_CONTINUED = (ContentKind.TOOL_CALL, ContentKind.REFUSAL, ContentKind.MEDIA)
 _SPENT_PERMIT = Permit(-1, False)
 """Of a probe that has been answered: whatever follows says nothing to the breaker any more."""
-
-
-class Opened(NamedTuple):
-    """An attempt's stream that has shown its first content."""
-
-    attempt: Attempt
-    stream: UpstreamStream
-    machine: StreamMachine
-    held: list[Block]
-    first_token_s: float
 
 
 class Recovery(NamedTuple):
@@ -58,65 +49,6 @@ class Resumer(Protocol):
     async def resume(
         self, job: Job, live: LiveState, broken: Target, sent: str, *, skip: int
     ) -> Recovery | None: ...
-
-
-async def open_attempt(
-    clock: Clock, job: Job, attempt: Attempt, *, continue_from: str | None = None
-) -> Opened:
-    """Waits for the first content of one attempt, bounded by the route's first-token timeout.
-
-    Raises:
-        UpstreamFailed: whatever ended it before; the upstream call is closed then.
-    """
-    timeouts = job.plan.route.timeouts
-    keep_text = job.request.plain_text and job.plan.route.stream_recovery is StreamRecovery.CONTINUE
-    machine = StreamMachine(keep_text=keep_text)
-    held: list[Block] = []
-    stream: UpstreamStream | None = None
-    attempt.state.in_flight += 1
-    outcome = "cancelled"
-    call = upstream_call(job, attempt, continue_from)
-    limit_s = min(timeouts.first_token_s, call.total_timeout_s)
-    try:
-        async with asyncio.timeout(limit_s):
-            stream = await attempt.provider.open_stream(call)
-            while not (machine.committed or machine.complete):
-                block = await stream.next_block()
-                if block is None:
-                    raise UpstreamFailed(_cut("the stream ended before it said anything"))
-                for event in block.events:
-                    machine.feed(event)
-                if machine.failure is not None and machine.may_fail_over:
-                    raise UpstreamFailed(machine.failure)
-                held.append(block)
-        outcome = "ok"
-    except UpstreamFailed:
-        outcome = "failed"
-        raise
-    except TimeoutError:
-        outcome = "failed"
-        message = f"no first token within {limit_s:g} s"
-        raise UpstreamFailed(Failure(kind=FailureKind.TIMEOUT, message=message)) from None
-    finally:
-        ended = clock.monotonic()
-        first_token_s = ended - attempt.started
-        if outcome != "ok":
-            job.upstream_s += first_token_s
-            attempt.state.in_flight -= 1
-            attempt.key.settle()
-            if stream is not None:
-                stream.close()
-        if outcome == "cancelled":
-            note_attempt(
-                job, attempt.target, via=attempt.way.value, outcome=outcome, started=attempt.started,
-                ended=ended, usage=None, credential=attempt.credential, hold=attempt.hold,
-            )  # fmt: skip
-    job.upstream_s += first_token_s
-    return Opened(attempt, stream, machine, held, first_token_s)
-
-
-def _cut(message: str, kind: FailureKind = FailureKind.NETWORK) -> Failure:
-    return Failure(kind=kind, message=message)
 
 
 class OpenedStream:
@@ -148,6 +80,7 @@ class OpenedStream:
             job.plan.route.stream_recovery is StreamRecovery.CONTINUE and job.request.plain_text
         )
         self._idle_s = job.plan.route.timeouts.idle_s
+        self._came_at = clock.monotonic()
         self._patience = Patience()
         self._broken: Target = first.attempt.target
         self.headers = first.stream.headers
@@ -155,7 +88,7 @@ class OpenedStream:
         job.via = first.attempt.way.value
         job.credential = first.attempt.credential
         job.dropped = first.stream.dropped + not_sent(job, first.attempt)
-        job.first_token_s = clock.monotonic() - job.started
+        job.first_token_s = self._came_at - job.started
         self._note_probe()
 
     async def next_block(self) -> Block | None:
@@ -211,11 +144,15 @@ class OpenedStream:
             message = f"the stream was silent for {self._idle_s:g} s"
             raise UpstreamFailed(Failure(kind=FailureKind.TIMEOUT, message=message)) from None
         finally:
-            self._job.upstream_s += self._clock.monotonic() - waiting_since
+            now = self._clock.monotonic()
+            self._job.upstream_s += now - waiting_since
         if block is None:
             if machine.complete:
                 return None
-            raise UpstreamFailed(_cut("the stream ended without a finish reason"))
+            raise UpstreamFailed(cut_off("the stream ended without a finish reason"))
+        if now - self._came_at > self._job.gap_max_s:
+            self._job.gap_max_s = now - self._came_at
+        self._came_at = now
         for event in block.events:
             machine.feed(event)
         return block
@@ -261,7 +198,7 @@ class OpenedStream:
             if type(event) is Delta and event.kind is ContentKind.TEXT:
                 outcome = aligner.feed(event.text)
                 if isinstance(outcome, Misaligned):
-                    await self._recover(_cut(outcome.reason, FailureKind.BAD_RESPONSE), blameless=True)
+                    await self._recover(cut_off(outcome.reason, FailureKind.BAD_RESPONSE), blameless=True)
                     return None
                 texts.append(outcome.text)
         return self._text_block("".join(texts), opened)
@@ -291,7 +228,7 @@ class OpenedStream:
             return Block(raw, last.events) if raw else None
         outcome = aligner.end()
         if isinstance(outcome, Misaligned):
-            await self._recover(_cut(outcome.reason, FailureKind.BAD_RESPONSE), blameless=True)
+            await self._recover(cut_off(outcome.reason, FailureKind.BAD_RESPONSE), blameless=True)
             return None
         rest = self._text_block(outcome.text, opened)
         machine, job = opened.machine, self._job
@@ -335,7 +272,7 @@ class OpenedStream:
         if opened is not None and opened.attempt.permit.probe:
             attempt = opened.attempt
             attempt.state.breaker.record(attempt.permit, ok=True, now=self._clock.monotonic())
-            self._current = opened._replace(attempt=attempt._replace(permit=_SPENT_PERMIT))
+            self._current = opened._replace(attempt=replace(attempt, permit=_SPENT_PERMIT))
 
     def _settle(self, outcome: str, failure: Failure | None, *, blameless: bool = False) -> None:
         """Ends the current upstream call and writes its row; the one place where a stream is billed.

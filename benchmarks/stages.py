@@ -1,12 +1,13 @@
 """Where the time of a request goes inside the process, stage by stage.
 
-    python -m benchmarks.stages [--requests 6000] [--mock http://127.0.0.1:9001] [--json]
+    python -m benchmarks.stages [--requests 6000] [--mock http://127.0.0.1:9001] [--limits] [--json]
 
 Drives the real endpoint, opened as a worker opens it (keys, plan, breaker, three hard budgets, journal,
 SQLite, metrics), one
 request after the other, with an upstream that answers at once. Each stage's own time is taken, without that
 of the stages inside it; the timers' cost is measured and taken off; medians are shown. With `--mock`, the
-real transport is measured against that address too, 64 requests at a time, as CPU time per request.
+real transport is measured against that address too, 64 requests at a time, as CPU time per request. With
+`--limits`, two rate limits concern each request, one of them of tokens too.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 
@@ -33,11 +34,12 @@ from benchmarks.shots import chat_body
 from entrypoints.http.app import Faces
 from entrypoints.lifespan import open_faces
 from entrypoints.settings import load_settings
+from entrypoints.starting import leave_out_of_collections
 
 # (module, owner within it or "", name, stage)
 TIMED = (
     ("entrypoints.http.llm", "", "read_headers", "authenticate"),
-    ("entrypoints.http.entrance", "Entrance", "admit", "authenticate"),
+    ("entrypoints.http.entrance", "Entrance", "let_in", "authenticate"),
     ("application.key_ring", "KeyRing", "authenticate", "authenticate"),
     ("entrypoints.http.llm", "", "read_body", "read"),
     ("entrypoints.http.llm", "LlmEndpoint", "read", "read"),
@@ -191,12 +193,12 @@ async def ask(faces: Faces, scope: dict[str, Any], body: bytes) -> None:
     await faces.hot["POST", "/v1/chat/completions"](scope, receive, send)
 
 
-async def measure(mock: str | None, requests: int, folder: Path) -> dict[str, Any]:
+async def measure(mock: str | None, requests: int, folder: Path, *, limits: bool) -> dict[str, Any]:
     """The stages of both kinds, then CPU time per request without any timer."""
     real_send = StreamlinedTransport.send
-    loaded = load_settings(_environment(mock or "http://127.0.0.1:9", folder))
+    loaded = load_settings(_environment(mock or "http://127.0.0.1:9", folder, limits=limits))
     found: dict[str, Any] = {"stages": {}, "cpu_us": {}}
-    async with open_faces(loaded) as faces:
+    async with open_faces(loaded, built=leave_out_of_collections) as faces:
         scope = _scope((folder / "admin.key").read_text().strip())
         bodies = {
             "unary": chat_body(f"bench/{MODEL}", 1024),
@@ -215,7 +217,7 @@ async def measure(mock: str | None, requests: int, folder: Path) -> dict[str, An
     for module, owner, name, stage in TIMED:
         target = importlib.import_module(module)
         timer.wrap(getattr(target, owner) if owner else target, name, stage)
-    async with open_faces(loaded) as faces:
+    async with open_faces(loaded, built=leave_out_of_collections) as faces:
         for kind, body in bodies.items():
             for number in range(requests // (10 if kind == "stream" else 1)):
                 if number == 200:
@@ -236,10 +238,9 @@ async def _cpu_us(faces: Faces, scope: dict[str, Any], body: bytes, requests: in
         requests //= 10
 
     async def caller(count: int) -> None:
-        for number in range(count):
+        for _ in range(count):
             await ask(faces, scope, body)
-            if number % 10 == 9:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # others come in between, as they do in a server
 
     await asyncio.gather(*(caller(10) for _ in range(64)))
     began = time.process_time()
@@ -262,13 +263,22 @@ def _set_send(send: _Send) -> None:
     StreamlinedTransport.send = send  # type: ignore[method-assign, assignment]
 
 
-def _environment(mock: str, folder: Path) -> dict[str, str]:
+LIMITS: Final = """rate_limits:
+  - {name: everything, scope: {tenant: default}, requests: 6000000, per: minute}
+  - {name: each key, scope: {tenant: default, key: "*"}, requests: 6000000, tokens: 1000000000, per: minute}
+"""
+
+
+def _environment(mock: str, folder: Path, *, limits: bool) -> dict[str, str]:
     config = folder / "interchange.yaml"
     config.write_text(
         f"providers:\n  bench:\n    kind: openai\n    base_url: {mock}/v1\n    api_key: {PROVIDER_KEY}\n"
         f"    via: direct\n    models:\n      {MODEL}: {{input_usd_per_mtok: {INPUT_USD_PER_MTOK}, "
         f"output_usd_per_mtok: {OUTPUT_USD_PER_MTOK}, capabilities: [text, streaming]}}\n"
-        f"routes:\n  kept: {{targets: [bench/{MODEL}], cache: {{mode: exact}}}}\n" + "\n".join(BUDGETS) + "\n"
+        f"routes:\n  kept: {{targets: [bench/{MODEL}], cache: {{mode: exact}}}}\n"
+        + "\n".join(BUDGETS)
+        + "\n"
+        + (LIMITS if limits else "")
     )
     return {
         "INTERCHANGE_CONFIG": str(config),
@@ -292,10 +302,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
     parser.add_argument("--requests", type=int, default=6000)
     parser.add_argument("--mock")
+    parser.add_argument("--limits", action="store_true")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-stages-") as folder:
-        found = uvloop.run(measure(chosen.mock, chosen.requests, Path(folder)))
+        found = uvloop.run(measure(chosen.mock, chosen.requests, Path(folder), limits=chosen.limits))
     if chosen.json:
         print(json.dumps(found))
         return 0

@@ -21,6 +21,7 @@ from domain.tenancy.principal import Principal
 from entrypoints.http.tools import EXECUTE
 from entrypoints.lifespan import open_faces
 from entrypoints.settings import load_settings
+from entrypoints.starting import leave_out_of_collections
 from tests.contract.postgres_network import PASSWORD
 
 ROOT: Final = Path(__file__).parents[1]
@@ -106,7 +107,8 @@ class Inside(NamedTuple):
 async def inside(folder: Path, text: str) -> AsyncIterator[Inside]:
     """As a worker opens it, with its connectors open."""
     write_configuration(folder, text)
-    async with open_faces(load_settings(environment(folder, 0))) as faces:
+    loaded = load_settings(environment(folder, 0))
+    async with open_faces(loaded, built=leave_out_of_collections) as faces:
         execute: ExecuteTool = vars(faces.hot[EXECUTE])["_execute"]
         connectors: dict[str, Connector] = {}
         calls: dict[str, ToolCall] = {}

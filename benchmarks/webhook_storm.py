@@ -37,6 +37,7 @@ from domain.events import BUDGET_ALERT
 from domain.webhooks.envelope import event_id
 from entrypoints.lifespan import open_faces
 from entrypoints.settings import load_settings
+from entrypoints.starting import leave_out_of_collections
 from tests.contract.postgres_server import PostgresServer
 
 WORKERS: Final = 2
@@ -178,7 +179,7 @@ async def dispatch(config: Path) -> None:
     loaded = load_settings(os.environ, config_path=config)
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
-    async with open_faces(loaded):
+    async with open_faces(loaded, built=leave_out_of_collections):
         await over.wait()
 
 

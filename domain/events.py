@@ -11,6 +11,7 @@ from domain.errors import InvalidRequest
 
 REQUEST_COMPLETED: Final = "integration.request_completed"
 BUDGET_ALERT: Final = "cost.budget_alert"
+COST_ANOMALY: Final = "cost.anomaly"
 PROVIDER_FAILOVER: Final = "provider.failover"
 PROVIDER_BREAKER_OPENED: Final = "provider.breaker_opened"
 PROVIDER_BREAKER_CLOSED: Final = "provider.breaker_closed"
@@ -28,10 +29,16 @@ KEY_EXPIRING: Final = "key.expiring"
 AGENT_STOPPED: Final = "agent.stopped"
 AGENT_RELEASED: Final = "agent.released"
 AUDIT_CHECKPOINT: Final = "audit.checkpoint"
+REPORT_READY: Final = "report.ready"
+ALERT_FIRED: Final = "alert.fired"
+ALERT_RESOLVED: Final = "alert.resolved"
+EXPERIMENT_STOPPED: Final = "experiment.stopped"
+EXPERIMENT_PROMOTED: Final = "experiment.promoted"
 
 TOPICS: Final[tuple[str, ...]] = (
     REQUEST_COMPLETED,
     BUDGET_ALERT,
+    COST_ANOMALY,
     PROVIDER_FAILOVER,
     PROVIDER_BREAKER_OPENED,
     PROVIDER_BREAKER_CLOSED,
@@ -49,6 +56,11 @@ TOPICS: Final[tuple[str, ...]] = (
     AGENT_STOPPED,
     AGENT_RELEASED,
     AUDIT_CHECKPOINT,
+    REPORT_READY,
+    ALERT_FIRED,
+    ALERT_RESOLVED,
+    EXPERIMENT_STOPPED,
+    EXPERIMENT_PROMOTED,
 )
 
 WRITTEN_FOR_SUBSCRIBERS: Final = frozenset({REQUEST_COMPLETED, PROVIDER_FAILOVER})

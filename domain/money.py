@@ -44,11 +44,10 @@ def parse_usd(text: str | int | float | Decimal) -> NanoUsd:
 
 def format_usd(amount: int) -> str:
     """Nano-dollars as plain decimal text without trailing zeros: 1500 -> '0.0000015'."""
-    sign = "-" if amount < 0 else ""
-    whole, nanos = divmod(abs(amount), NANO_PER_USD)
-    if not nanos:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{nanos:09d}".rstrip("0")
+    # Cut out of the digits: every answer tells two amounts, and dividing them takes twice as long.
+    digits = str(amount).zfill(10) if amount >= 0 else "-" + str(-amount).zfill(10)
+    nanos = digits[-9:].rstrip("0")
+    return f"{digits[:-9]}.{nanos}" if nanos else digits[:-9]
 
 
 def usd_float(amount: int) -> float:

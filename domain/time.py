@@ -1,6 +1,7 @@
 """Points in time that rules need; none of them reads a clock."""
 
-from typing import NamedTuple
+import math
+from typing import Final, NamedTuple
 
 
 class Deadline(NamedTuple):
@@ -27,6 +28,10 @@ class Deadline(NamedTuple):
     def earlier(self, seconds: float, now: float) -> "Deadline":
         """This deadline, or `seconds` from now when that comes first."""
         return Deadline(min(self.at_s, now + seconds))
+
+
+NO_DEADLINE: Final = Deadline(math.inf)
+"""Of a request that is not planned yet."""
 
 
 class Timeouts(NamedTuple):

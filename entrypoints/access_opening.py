@@ -1,9 +1,9 @@
 """What keys are kept in, opened for this process. Part of the composition root."""
 
+from typing import TYPE_CHECKING
+
 from adapters.crypto.key_hash import PepperedKeyHasher, Peppers
 from adapters.crypto.pepper_file import PepperFile
-from adapters.redis.connection import RedisConnection
-from adapters.redis.key_news import RedisKeyNews
 from adapters.sql.database import Database
 from adapters.sql.key_pages import SqlKeyPages
 from adapters.sql.keys import SqlKeyStore
@@ -14,6 +14,9 @@ from application.role_book import RoleBook
 from application.tenant_registry import KeyRegistry
 from entrypoints.access import Access, KeyBackends, make_access
 from entrypoints.settings import Settings
+
+if TYPE_CHECKING:  # commands open keys too, and have no use for a client of Redis
+    from adapters.redis.connection import RedisConnection
 
 
 def open_access(
@@ -41,6 +44,10 @@ def open_access(
     return make_access(backends, ring, clock, settings, news, roles, registry)
 
 
-def key_news(redis: RedisConnection | None, ids: IdFactory) -> KeyNews | None:
+def key_news(redis: "RedisConnection | None", ids: IdFactory) -> KeyNews | None:
     """How instances hear of changed keys sooner; None: there is nothing they share but the database."""
-    return None if redis is None else RedisKeyNews(redis, lambda: ids.next("news"))
+    if redis is None:
+        return None
+    from adapters.redis.key_news import RedisKeyNews
+
+    return RedisKeyNews(redis, lambda: ids.next("news"))

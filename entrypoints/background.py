@@ -13,6 +13,8 @@ class BackgroundTasks:
     """The one owner of what runs beside requests. A task that ends by itself is logged and started again."""
 
     RESTART_AFTER_S = 1.0
+    CANCEL_AGAIN_AFTER_S = 1.0
+    CANCELLATIONS_MAX = 10
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
@@ -30,10 +32,20 @@ class BackgroundTasks:
             await asyncio.sleep(self.RESTART_AFTER_S)
 
     async def aclose(self) -> None:
-        """Cancels all and waits for their end."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancels all and waits for their end. Again where a cancellation was lost on its way, as happens in
+        libraries that catch their own timeouts: nothing that runs on may keep a process from ending."""
+        left: set[asyncio.Task[None]] = set(self._tasks)
+        for _ in range(self.CANCELLATIONS_MAX):
+            if not left:
+                return
+            for task in left:
+                task.cancel()
+            ended, left = await asyncio.wait(left, timeout=self.CANCEL_AGAIN_AFTER_S)
+            for task in ended:
+                if not task.cancelled():
+                    task.exception()  # seen
+        names = ", ".join(sorted(task.get_name() for task in left))
+        log.error("background tasks did not end: %s", names)
 
 
 async def in_any_case(work: Callable[[], Awaitable[None]]) -> None:

@@ -81,6 +81,14 @@ def _similar_gauges(caching: Caching) -> Iterable[Gauge]:
     if caching.similar is None:
         return
     counts = caching.similar.nearest.counts
+    # Hits come from the events of requests.
+    misses = sum(counts[name] for name in ("nothing_near", "guarded", "unsure"))
+    yield Gauge(
+        "interchange_cache_lookups_total",
+        "Looks into a tier by what came of them.",
+        (((("tier", "semantic"), ("outcome", "miss")), misses),),
+        "counter",
+    )
     yield Gauge(
         "interchange_cache_similar_total",
         "Looks for similar questions, by what became of them.",

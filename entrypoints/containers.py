@@ -21,10 +21,13 @@ from adapters.redis.connection import RedisConnection
 from adapters.sql.affinity import SqlAffinityStore
 from adapters.sql.batch_journal import DiskBatchJournals
 from adapters.sql.batches import SqlBatchStore, SqlFileRecords
+from adapters.sql.optimizations import SqlOptimizations
+from adapters.sql.period_marks import SqlPeriodMarks
+from adapters.sql.quality import SqlQualityStore
 from adapters.sql.stops import SqlStopStore
 from adapters.sql.stored_answers import SqlStoredAnswers
 from adapters.sql.thread import BlockingThread
-from adapters.telemetry.metrics import PrometheusMetrics
+from adapters.wire.asked_schemas import DialectAskedSchemas
 from adapters.wire.batch_lines import JsonLines
 from adapters.wire.cache_reader import DialectCacheReader
 from adapters.wire.conversation_tails import WireTails
@@ -32,6 +35,7 @@ from adapters.wire.frames import DialectFrames
 from adapters.wire.heads import DialectReader
 from adapters.wire.kept_responses import ResponsesReading
 from adapters.wire.text_fields import DialectTexts
+from adapters.wire.turns import WireTurns
 from adapters.wire.warm_lines import JsonWarmLines
 from application.affinity import AffinityBook
 from application.answer_memory import AnswerMemory
@@ -50,6 +54,7 @@ from application.use_cases.list_models import ListModels
 from application.use_cases.stored_responses import StoredResponses
 from application.use_cases.watch_providers import ProvidersStatus, SteerProvider
 from domain.resilience.retry_budget import RetryBudget
+from entrypoints.analysing import make_analysing
 from entrypoints.batching import BatchParts, make_batching
 from entrypoints.cache_operations import make_cache_operations
 from entrypoints.caching import Caching
@@ -58,10 +63,13 @@ from entrypoints.connectors_opening import connector_kinds, connector_opening, s
 from entrypoints.directories import batches_directory, files_directory
 from entrypoints.erasing_opening import EveryonesStores, open_erasing
 from entrypoints.eventing import Eventing
+from entrypoints.experiments_opening import open_experimenting
 from entrypoints.guarding import make_guarding
 from entrypoints.guardrails import make_guardrails
+from entrypoints.http.errors import refused_status
 from entrypoints.integrations_opening import open_integrating, tool_pins
 from entrypoints.limits_opening import open_limiting
+from entrypoints.metrics_opening import open_instance_metrics, open_metrics
 from entrypoints.money import Money
 from entrypoints.privacy import make_privacy
 from entrypoints.provider_endpoints import (
@@ -73,10 +81,13 @@ from entrypoints.provider_endpoints import (
     ways_out,
 )
 from entrypoints.provisioning import Provision
+from entrypoints.quality import QualityStores, Reading, make_quality
 from entrypoints.recording_opening import open_recording
 from entrypoints.redis_status import RedisStatus
 from entrypoints.store_container import StoreContainer
 from entrypoints.tooling import make_tooling
+from entrypoints.tracing import observers
+from entrypoints.tracing_opening import open_traces
 from entrypoints.webhooking import Webhooking
 
 
@@ -97,7 +108,8 @@ class Container(StoreContainer):
     chance = providers.Singleton(random.Random)
     frames = providers.Singleton(DialectFrames)
     reader = providers.Singleton(DialectReader)
-    metrics = providers.Singleton(PrometheusMetrics)
+    metrics = providers.Singleton(open_metrics, StoreContainer.settings)
+    instance_metrics = providers.Singleton(open_instance_metrics, StoreContainer.settings, metrics)
     runtime = providers.Singleton(compiled_runtime, StoreContainer.settings, provision)
     retry_budget = providers.Singleton(RetryBudget)
 
@@ -158,6 +170,11 @@ class Container(StoreContainer):
     affinity = providers.Singleton(
         AffinityBook, affinity_store, reader.provided.fingerprint, StoreContainer.clock
     )
+    experimenting = providers.Singleton(
+        open_experimenting,
+        *(StoreContainer.database, StoreContainer.reports, affinity),
+        *(StoreContainer.clock, StoreContainer.ids),
+    )
     apply_discounts = providers.Singleton(
         ApplyDiscounts, runtime, StoreContainer.usage_query, StoreContainer.clock
     )
@@ -207,6 +224,29 @@ class Container(StoreContainer):
         asked_guardrails,
         asked_guardrails.provided.use,
     )
+    traces = providers.Singleton(
+        open_traces, StoreContainer.settings, StoreContainer.outgoing, StoreContainer.clock
+    )
+    quality = providers.Singleton(
+        make_quality,
+        StoreContainer.settings,
+        providers.Singleton(
+            QualityStores,
+            everyones=providers.Singleton(SqlQualityStore, StoreContainer.database),
+            changed=providers.Singleton(SqlQualityStore, StoreContainer.scoped),
+            shown=providers.Singleton(SqlQualityStore, StoreContainer.scoped_reports),
+            requests=StoreContainer.request_rows,
+        ),
+        providers.Singleton(
+            Reading,
+            requests=reader,
+            answers=providers.Singleton(DialectCacheReader),
+            turns=providers.Singleton(WireTurns),
+            asked=providers.Singleton(DialectAskedSchemas),
+            schemas=providers.Singleton(CompiledSchemas),
+        ),
+        *(privacy, usage_log.provided.flush, runtime, StoreContainer.clock, chance),
+    )
     answer_llm_request = providers.Singleton(
         AnswerLlmRequest,
         runtime=runtime,
@@ -216,7 +256,7 @@ class Container(StoreContainer):
         ids=StoreContainer.ids,
         chance=chance,
         slots_max=StoreContainer.settings.provided.limits.max_concurrent_requests,
-        observe=metrics.provided.observe,
+        observe=providers.Singleton(observers, traces, metrics.provided.observe),
         affinity=affinity,
         offers=offers,
         holds=holds,
@@ -224,7 +264,13 @@ class Container(StoreContainer):
         cache=caching.provided.cache,
         limits=limiting.provided.book,
         places=StoreContainer.places,
-        inspectors=providers.List(privacy, guardrails.provided.inspector, recording.provided.inspector),
+        inspectors=providers.List(
+            *(privacy, guardrails.provided.inspector, recording.provided.inspector),
+            quality.provided.inspector,
+        ),
+        tracing=traces.provided.tracing,
+        experiments=experimenting.provided.book,
+        status_of=refused_status,
     )
     connector_kinds = providers.Singleton(connector_kinds, StoreContainer.settings)
     file_secrets = providers.Singleton(FileSecrets)
@@ -254,6 +300,16 @@ class Container(StoreContainer):
         open_integrating,
         *(StoreContainer.scoped, StoreContainer.database, tooling),
         *(StoreContainer.vaulting.provided.vault, file_secrets, StoreContainer.clock, chance),
+    )
+    analysing = providers.Singleton(
+        make_analysing,
+        *(StoreContainer.settings, StoreContainer.usage_query, StoreContainer.usage_rows),
+        *(runtime, StoreContainer.clock),
+        providers.Singleton(SqlOptimizations, StoreContainer.scoped),
+        providers.Singleton(SqlPeriodMarks, StoreContainer.database),
+        tooling.provided.book,
+        providers.Singleton(SqlQualityStore, StoreContainer.scoped_reports),
+        money.provided.books,
     )
     late_bills = providers.Singleton(
         LateBills,

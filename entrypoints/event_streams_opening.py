@@ -11,8 +11,11 @@ from adapters.sql.event_log import SqlEventLog
 from adapters.sql.event_pages import SqlEventPages
 from adapters.sql.expiring_keys import SqlExpiringKeys
 from adapters.sql.outbox import SqlOutbox
+from adapters.sql.period_marks import SqlPeriodMarks
 from adapters.sql.seen_messages import SqlSeenMessages
+from adapters.sql.usage_query import SqlUsageQuery
 from adapters.sql.webhook_endpoints import SqlEndpointStore
+from application.events.anomalies import TellAnomalies
 from application.events.breakers import BreakerWatch
 from application.events.expiring import TellExpiring
 from application.events.interest import EVERYBODY, Interest, Subscription, Subscriptions
@@ -53,6 +56,7 @@ def open_eventing(stores: StoreContainer, settings: Settings, redis: RedisConnec
         breakers=BreakerWatch(outbox, clock, ids),
         expiring=TellExpiring(SqlExpiringKeys(database), outbox, clock),
         tools=TellToolsChanged(outbox, clock),
+        anomalies=TellAnomalies(SqlUsageQuery(stores.reports()), SqlPeriodMarks(database), clock),
         pass_on=None if stream is None else _pass_on(stream, redis, events, database, clock, ids),
     )
 

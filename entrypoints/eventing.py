@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from application.events.anomalies import LOOK_EVERY_S as ANOMALIES_LOOK_EVERY_S
+from application.events.anomalies import TellAnomalies
 from application.events.breakers import BreakerWatch, Watched
 from application.events.expiring import LOOK_EVERY_S as EXPIRING_LOOK_EVERY_S
 from application.events.expiring import TellExpiring
@@ -37,6 +39,7 @@ class Eventing:
     breakers: BreakerWatch
     expiring: TellExpiring
     tools: TellToolsChanged
+    anomalies: TellAnomalies
     pass_on: PassOn | None
 
     async def start(
@@ -53,6 +56,7 @@ class Eventing:
         tasks.start("breaker events", self.breakers.run)
         tasks.start("tool events", partial(every, TOOLS_LOOK_EVERY_S, self.tools.tell))
         tasks.start("expiring keys", partial(every, EXPIRING_LOOK_EVERY_S, self.expiring.look))
+        tasks.start("cost anomalies", partial(every, ANOMALIES_LOOK_EVERY_S, self.anomalies.look))
         if self.pass_on is not None:
             tasks.start("events to redis", self.pass_on.run)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from application.key_ring import KeyRing
 from application.ports.sessions import SessionStore
 from application.ports.system import Clock
 from application.ports.token_verifier import IdentityProvider, TokenVerifier
@@ -37,14 +38,16 @@ class IssuerTold(NamedTuple):
 class Identities:
     """What the entrance, routes and the lifespan use; `use` puts another configuration in force."""
 
-    def __init__(self, backends: IdentityBackends, clock: Clock, roles: RoleBook, settings: Settings) -> None:
+    def __init__(
+        self, backends: IdentityBackends, clock: Clock, roles: RoleBook, settings: Settings, keys: KeyRing
+    ) -> None:
         self.provider = backends.provider
         self.tokens = TokenRing(backends.verifier, clock, roles)
-        self.sessions = SessionRing(backends.sessions, clock, roles)
+        self.sessions = SessionRing(backends.sessions, clock, roles, keys)
         self.log_in = LogIn(backends.provider, backends.verifier, self.sessions, clock)
         self.command: CommandLoginSettings | None = None
         self.origin = settings.server.public_url or ""
-        """Where browsers find this server; empty: nowhere."""
+        """Where browsers find this server; empty: only on this machine."""
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -52,6 +55,8 @@ class Identities:
         again."""
         self.tokens.use(settings.identity.policies(), settings.identity.token_cache_s)
         policy, login = login_policy(settings), settings.identity.login
+        by_key = settings.identity.key_login
+        self.sessions.use_keys(by_key.lasts, by_key.idle)
         self.log_in.use(policy)
         self.command = None if login is None else login.cli
         if policy is None or login is None:

@@ -8,6 +8,7 @@ from adapters.identity.jwt import SignedTokens
 from adapters.sql.database import Database
 from adapters.sql.sessions import SqlSessionStore
 from adapters.system.clock import SystemClock
+from application.key_ring import KeyRing
 from application.ports.system import Clock
 from application.role_book import RoleBook
 from domain.errors import StoreUnavailable
@@ -41,7 +42,12 @@ async def issuers_told(settings: Settings) -> list[IssuerTold]:
 
 
 def open_identities(
-    settings: Settings, outgoing: Outgoing, database: Database, clock: Clock, roles: RoleBook
+    settings: Settings,
+    outgoing: Outgoing,
+    database: Database,
+    clock: Clock,
+    roles: RoleBook,
+    keys: KeyRing,
 ) -> Identities:
     """Opens nothing. `database` reaches every tenant: whose session it is shows when it is found."""
     provider = Discovery(outgoing.issuers, clock)
@@ -50,4 +56,4 @@ def open_identities(
         provider=provider,
         sessions=SqlSessionStore(database),
     )
-    return Identities(backends, clock, roles, settings)
+    return Identities(backends, clock, roles, settings, keys)

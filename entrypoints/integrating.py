@@ -30,7 +30,7 @@ from domain.connectors.health import HealthCheck
 from domain.connectors.integration import Integration, IntegrationKind, IntegrationState
 from domain.connectors.monitoring import monitoring_of
 from domain.connectors.terms import IntegrationTerms
-from domain.errors import Conflict, InterchangeError, InvalidConfiguration
+from domain.errors import Conflict, InterchangeError, InvalidConfiguration, NotFound
 from domain.vault.secret import SecretBytes
 from entrypoints.background import BackgroundTasks, every
 from entrypoints.config.integration_section import IntegrationSettings
@@ -72,6 +72,16 @@ class Integrating:
     clock: Clock
     providers: ProviderIntegrations
     """Those that are providers of models."""
+
+    def breaker_of(self, integration: Integration) -> str | None:
+        """The state of its breaker in this process; None: it takes no calls of tools here."""
+        if integration.kind is IntegrationKind.LLM_PROVIDER:
+            return None
+        try:
+            entry = self.tooling.book.at(integration)
+        except NotFound:
+            return None
+        return entry.breaker.state(self.clock.monotonic()).value
 
     def managing(
         self, loaded: Callable[[], LoadedSettings], providing: Providing | None = None

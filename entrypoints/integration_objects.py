@@ -15,8 +15,8 @@ UNKNOWN: Final = "unknown"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def integration_object(record: IntegrationRecord) -> dict[str, Any]:
-    """Everything about one; times are ISO, UTC."""
+def integration_object(record: IntegrationRecord, breaker: str | None) -> dict[str, Any]:
+    """Everything about one; times are ISO, UTC. `breaker` is the state of its breaker in this process."""
     of = record.integration
     return {
         "integration_id": of.integration_id,
@@ -24,6 +24,8 @@ def integration_object(record: IntegrationRecord) -> dict[str, Any]:
         "type": of.kind.value,
         "status": of.state.value,
         "health": health_state(record),
+        "last_check": None if record.health is None else check_object(record.health),
+        "breaker": breaker,
         "configuration": shown_configuration(of) if record.inner else {},
         "monitoring": monitoring_object(of),
         "health_check_url": health_url(of),

@@ -5,31 +5,23 @@ Order of closing matters: no new requests, then the transport, then usage is flu
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from adapters.crypto.key_hash import load_peppers
 from adapters.redis.connection import RedisConnection
 from adapters.redis.opening import RedisFacts, open_redis, redis_facts
-from adapters.sql.administration import DatabaseAdministration
-from adapters.sql.database import Database, sqlite_path
-from adapters.sql.everywhere import ForEveryTenant
-from adapters.sql.opening import REPORT_TIMEOUT_S, open_database
-from adapters.sql.postgres_url import is_postgres
+from adapters.sql.health import DatabaseHealth
+from adapters.sql.opening import open_database
 from adapters.sql.thread import BlockingThread
-from adapters.sql.upgrade import current, upgrade
 from adapters.sql.usage_log import JournaledUsageLog
 from adapters.sql.usage_retention import UsageRetention
 from adapters.system.clock import SystemClock
-from application.reach import reach_everything
 from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
-from domain.errors import StoreUnavailable
 from entrypoints.access import start_keys
 from entrypoints.access_opening import key_news
-from entrypoints.audit_opening import open_auditing
+from entrypoints.alerting import InForce
+from entrypoints.alerts_opening import open_alerting
 from entrypoints.auditing import start_auditing
 from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.cache_opening import open_caching
@@ -37,25 +29,29 @@ from entrypoints.cache_operations import LOOK_EVERY_S as CACHE_LOOK_EVERY_S
 from entrypoints.containers import Container
 from entrypoints.event_streams_opening import open_eventing
 from entrypoints.events_opening import open_webhooking
+from entrypoints.experimenting import start_experimenting
 from entrypoints.faces import make_faces
 from entrypoints.gateway_watch import watch_gateway
 from entrypoints.http.app import Faces
 from entrypoints.limiting import start_limiting
 from entrypoints.live import LiveConfiguration, compiled
 from entrypoints.money import Money, start_budgets
-from entrypoints.outgoing import open_outgoing
 from entrypoints.own_acts import start_entering
+from entrypoints.own_gauges import database_gauges, usage_gauges
 from entrypoints.provider_endpoints import gateway_urls
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import LoadedSettings, Settings
-from entrypoints.starting import first_sources, leave_out_of_collections
+from entrypoints.starting import first_sources
 from entrypoints.store_container import StoreContainer
+from entrypoints.stores_opening import connection_shares, database_url, open_store_parts
 from entrypoints.swapping import preparing
 from entrypoints.tenancy import start_tenancy
 from entrypoints.usage_opening import open_usage_and_money
-from entrypoints.vault_opening import open_vault
 
 log = logging.getLogger("interchange")
+
+Built = Callable[[], None]
+"""Told when all of a server stands: for what concerns the whole process, and so is its owner's to decide."""
 
 KEY_REFRESH_EVERY_S = 0.5
 PROVIDERS_LOOK_EVERY_S = 0.2
@@ -64,20 +60,8 @@ AFFINITY_REFRESH_EVERY_S = 1.0
 AFFINITY_FORGET_EVERY_S = 600.0
 DISCOUNTS_LOOK_EVERY_S = 60.0
 REDIS_LOOK_EVERY_S = 5.0
-DATABASE_FILE = "interchange.db"
+DATABASE_LOOK_EVERY_S = 5.0
 RETENTION_EVERY_S = 6 * 3600.0
-
-
-def database_url(settings: Settings) -> str:
-    """The configured database, or the embedded one in the data directory."""
-    if settings.storage.database_url is not None:
-        return settings.storage.database_url.get_secret_value()
-    return f"sqlite:///{settings.data_dir / DATABASE_FILE}"
-
-
-def administered(settings: Settings) -> DatabaseAdministration:
-    """The configured database, as commands look at it."""
-    return DatabaseAdministration(database_url(settings))
 
 
 def _open_redis(settings: Settings) -> RedisConnection | None:
@@ -104,85 +88,12 @@ async def redis_told(settings: Settings) -> RedisFacts | None:
         await connection.aclose()
 
 
-def has_data(settings: Settings) -> bool:
-    """Whether a server kept anything there already.
-
-    False where PostgreSQL cannot be asked: configurations are checked on machines that do not reach it, too.
-    """
-    if not is_postgres(url := database_url(settings)):
-        return Path(sqlite_path(url)).exists()
-    try:
-        return current(url) is not None
-    except StoreUnavailable:
-        return False
-
-
 @asynccontextmanager
-async def open_stores(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[StoreContainer]:
-    """The stores of the data directory, brought to the shipped schema."""
-    async with AsyncExitStack() as stack:
-        parts = await _open_store_parts(stack, settings, environ)
-        yield StoreContainer(**parts)
-
-
-async def _open_store_parts(
-    stack: AsyncExitStack, settings: Settings, environ: Mapping[str, str]
-) -> dict[str, Any]:
-    reach_everything()  # what is opened here serves everybody; the entrance narrows what a caller reaches
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    url = database_url(settings)
-    _, reports_max, rest_max = connection_shares(settings.storage.database_connections_max)
-    scoped = await _open_database(stack, "interchange-sql", url, rest_max, upgrade_first=True)
-    # Reports read many rows; keys and usage must never wait behind them.
-    scoped_reports = await _open_database(stack, "interchange-reports", url, reports_max, REPORT_TIMEOUT_S)
-    database, reports = ForEveryTenant(scoped), ForEveryTenant(scoped_reports)
-    peppers = load_peppers(settings.data_dir, environ.get("INTERCHANGE_KEY_PEPPER"))
-    outgoing = open_outgoing(stack, settings)
-    return {
-        "settings": settings,
-        "database": database,
-        "reports": reports,
-        "scoped": scoped,
-        "scoped_reports": scoped_reports,
-        "peppers": peppers,
-        "outgoing": outgoing,
-        "auditing": open_auditing(settings, environ, peppers, database, reports, outgoing.others),
-        "vaulting": open_vault(stack, settings, environ, database, outgoing.identities),
-    }
-
-
-def connection_shares(connections_max: int) -> tuple[int, int, int]:
-    """How many of a process's connections are for writing usage, for reports, and for everything else."""
-    usage = 2 if connections_max >= 6 else 1
-    reports = max(1, connections_max * 3 // 10)
-    return usage, reports, connections_max - usage - reports
-
-
-async def _open_database(
-    stack: AsyncExitStack,
-    name: str,
-    url: str,
-    connections_max: int,
-    timeout_s: float | None = None,
-    *,
-    upgrade_first: bool = False,
-) -> Database:
-    """A database with a thread of its own; both are closed by the stack."""
-    thread = BlockingThread(name)
-    stack.push_async_callback(thread.aclose)
-    if upgrade_first:
-        await thread.call(lambda: upgrade(url))
-    database = open_database(url, thread, connections_max=connections_max, timeout_s=timeout_s)
-    stack.push_async_callback(database.aclose)
-    return database
-
-
-@asynccontextmanager
-async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
-    """A serving process, from settings to endpoints."""
+async def open_faces(loaded: LoadedSettings, built: Built = lambda: None) -> AsyncIterator[Faces]:
+    """A serving process, from settings to endpoints. Its owner is told when all is built."""
     settings = loaded.settings
     async with AsyncExitStack() as stack:
-        parts = await _open_store_parts(stack, settings, loaded.environ)
+        parts = await open_store_parts(stack, settings, loaded.environ)
         stores = StoreContainer(**parts)
         sources = await first_sources(loaded, stores)
         provided = compiled(sources)
@@ -196,8 +107,10 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
             stack.push_async_callback(redis.aclose)
         redis_status = RedisStatus(None if redis is None else redis.health)
         eventing = open_eventing(stores, settings, redis)
+        in_force = InForce()
         usage_log, money = open_usage_and_money(
-            *(stores, settings, writer_database, thread, redis, redis_status, eventing.interest.wants)
+            *(stores, settings, writer_database, thread, redis, redis_status, eventing.interest.wants),
+            in_force,
         )
         caching = open_caching(
             stack, stores, settings, database_url=database_url(settings), peppers=parts["peppers"]
@@ -222,32 +135,37 @@ async def open_faces(loaded: LoadedSettings) -> AsyncIterator[Faces]:
         parts["outgoing"].use_gateways(gateway_urls(settings))
         prepare, store = preparing(container, provided), container.route_store()
         live = LiveConfiguration(sources, provided, store=store, prepare=prepare, vaulting=parts["vaulting"])
-        await start_entering(container.auditing().trail, live, await container.bootstrap_first_key()())
-        await start_tenancy(container.tenancy().follow, settings)
-        await container.access().following.look()
+        await _learn_first(container, live, settings)
         await usage_log.start()
         await start_budgets(money.follow, settings)
         tasks = BackgroundTasks()
         await start_auditing(stack, tasks, container.auditing())
         await start_limiting(container.limiting(), stack, tasks, settings)
-        stack.push_async_callback(usage_log.aclose)
-        stack.push_async_callback(money.leases.aclose)
-        stack.push_async_callback(parts["outgoing"].aclose)
-        stack.push_async_callback(tasks.aclose)
-        stack.push_async_callback(caching.aclose)
+        closing = (usage_log, money.leases, parts["outgoing"], tasks, caching)
+        for part in closing:  # the last first
+            stack.push_async_callback(part.aclose)
         stack.callback(container.privacy().close)
         await container.guarding().start(stack, tasks)
         await _start_tasks(stack, tasks, container, live, usage_log, money)
         await container.vaulting().start(
             stack, tasks, settings, live.refresh_credentials, container.auditing().trail
         )
-        faces = make_faces(container, live)
+        alerting = open_alerting(container, in_force, lambda: live.settings)
+        faces = make_faces(container, live, alerting)
+        alerting.start(tasks)
         for name, work in faces.beside.items():
             tasks.start(name, work)
         await caching.start(tasks, lambda: container.runtime().snapshot[0])
         tasks.start("catalogue", lambda: _follow_catalog(live, container))
-        leave_out_of_collections()
+        built()
         yield faces
+
+
+async def _learn_first(container: Container, live: LiveConfiguration, settings: Settings) -> None:
+    """What has to be known before anybody is let in: tenants and keys."""
+    await start_entering(container.auditing().trail, live, await container.bootstrap_first_key()())
+    await start_tenancy(container.tenancy().follow, settings)
+    await container.access().following.look()
 
 
 async def _start_tasks(
@@ -290,6 +208,7 @@ async def _start_tasks(
     stack.push_async_callback(in_any_case, affinity.refresh)
     tasks.start("affinity", lambda: every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
     tasks.start("affinity clean-up", lambda: every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
+    await start_experimenting(container.experimenting(), tasks, live.settings)
     tasks.start("discounts", lambda: every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
     tasks.start("batches", container.batching().watch.run)
     tasks.start("cache figures", partial(every, CACHE_LOOK_EVERY_S, container.cache_operations().look))
@@ -298,9 +217,31 @@ async def _start_tasks(
     tasks.start("kept answers", memory.run)
     tasks.start("late bills", container.late_bills().run)
     container.recording().start(stack, tasks)
+    container.analysing().start(tasks, lambda: live.settings)
+    container.quality().start(stack, tasks, container.answer_llm_request())
     container.tooling().start(stack)
+    container.traces().start(stack, tasks)
     tasks.start("erasures", container.erasing().carry_out.run)
+    await _start_metrics(stack, tasks, container, usage_log)
     tasks.start("gateway", lambda: watch_gateway(live, container))
+
+
+async def _start_metrics(
+    stack: AsyncExitStack, tasks: BackgroundTasks, container: Container, usage_log: JournaledUsageLog
+) -> None:
+    """Shares what this worker counts with the others, where metrics are wanted."""
+    if not container.settings().telemetry.metrics_enabled:
+        return
+    metrics, clock = container.instance_metrics(), container.clock()
+    health = DatabaseHealth(container.database(), clock)
+    metrics.sources += (
+        lambda: database_gauges(health),
+        lambda: usage_gauges(usage_log, clock.utc_now()),
+    )
+    tasks.start("database health", partial(every, DATABASE_LOOK_EVERY_S, health.look))
+    await metrics.start()
+    stack.push_async_callback(metrics.aclose)
+    tasks.start("metrics", metrics.run)
 
 
 async def keep_usage_tidy(retention: UsageRetention, clock: SystemClock) -> None:

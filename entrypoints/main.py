@@ -3,31 +3,24 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
-from datetime import datetime
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from application.budget_book import BudgetBook
-from application.ports.model_shelf import ModelShelf
-from application.use_cases.catalog_queries import CatalogUseCases
-from application.use_cases.change_keys import KeyUseCases
 from application.use_cases.follow_budgets import read_budgets
 from application.use_cases.follow_limits import read_limits
-from application.use_cases.import_keys import ImportKeys
 from application.use_cases.manage_credentials import UsedBy, nothing_uses
-from application.use_cases.manage_limits import ManageLimits
 from application.use_cases.read_usage import UsageUseCases
+from application.use_cases.report_savings import ReportSavings
 from domain.budgets.budget import Budget
 from domain.catalog.offering import Catalog
 from domain.errors import NotFound
-from entrypoints.administration import Opened
+from entrypoints.analysing import make_savings
 from entrypoints.api_routes import ApiRoutes, read_routes
-from entrypoints.auditing import Auditing
-from entrypoints.budgeting import AUTO_ROUTE, Budgeting, BudgetStores, keeping_of, make_budgeting
-from entrypoints.command_loop import command_loop, run
+from entrypoints.backup_opening import Backups
+from entrypoints.command_loop import run
+from entrypoints.compiling import compiled_runtime
 from entrypoints.config.credential_references import credential_names
-from entrypoints.config.environment import read_environment
 from entrypoints.connectors_opening import connector_kinds
 from entrypoints.guardrails_opening import check_guardrails
 from entrypoints.http.app import Application
@@ -35,18 +28,20 @@ from entrypoints.identity import IssuerTold
 from entrypoints.identity_opening import issuers_told
 from entrypoints.integrating import declared_integrations
 from entrypoints.integrations_offline import IntegrationTold, followed, integrations_told
-from entrypoints.lifespan import administered, has_data, open_faces, open_stores, redis_told
-from entrypoints.limiting import check_names, declared_limits, stored_limits
+from entrypoints.lifespan import open_faces, redis_told
+from entrypoints.limiting import check_names, declared_limits
 from entrypoints.limits_opening import limit_store
 from entrypoints.live import provisioned
-from entrypoints.local_acts import enter_done, entered
+from entrypoints.local_stores import bundled_catalog, local_stores, now
+from entrypoints.logs_opening import open_logs
 from entrypoints.money import check_budget_names, declared_budgets
 from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision, ProvisioningError
 from entrypoints.redis_status import RedisTold
-from entrypoints.settings import LoadedSettings, Settings, load_settings
-from entrypoints.store_container import StoreContainer, bundled_only, command_clock, model_shelf
-from entrypoints.tenancy import Managing, start_tenancy
+from entrypoints.settings import LoadedSettings, load_settings
+from entrypoints.starting import leave_out_of_collections
+from entrypoints.store_container import StoreContainer
+from entrypoints.stores_opening import database_url, has_data, open_stores
 from entrypoints.vault_opening import missing_keyring
 from entrypoints.vaulting import OpenedVault, VaultFacts
 
@@ -60,7 +55,9 @@ def build_application() -> Application:
     Raises:
         ConfigError: with every problem of the configuration.
     """
-    return Application(partial(open_faces, load_settings(os.environ)))
+    loaded = load_settings(os.environ)
+    open_logs(loaded.settings)
+    return Application(partial(open_faces, loaded, built=leave_out_of_collections))
 
 
 def planned_provision(loaded: LoadedSettings) -> Provision:
@@ -71,7 +68,7 @@ def planned_provision(loaded: LoadedSettings) -> Provision:
     """
     settings = loaded.settings
     if has_data(settings):
-        with _stores(loaded, looks=True) as container:
+        with local_stores(loaded, looks=True) as container:
             catalog, routes, budgets = run(_of_stores(container))
             credentials = run(container.vaulting().exist(credential_names(settings)))
             limits, _ = read_limits(run(limit_store(container.database()).all()))
@@ -109,96 +106,13 @@ def integration_facts(loaded: LoadedSettings) -> list[IntegrationTold] | None:
     settings = loaded.settings
     if not has_data(settings):
         return None if declared_integrations(settings, connector_kinds(settings)).integrations else []
-    with _stores(loaded, looks=True) as container:
+    with local_stores(loaded, looks=True) as container:
         return run(integrations_told(container, settings))
 
 
 def issuer_facts(loaded: LoadedSettings) -> list[IssuerTold]:
     """What the configured issuers of tokens say of themselves."""
     return asyncio.run(issuers_told(loaded.settings))
-
-
-@contextmanager
-def _stores(loaded: LoadedSettings | None = None, *, looks: bool = False) -> Iterator[StoreContainer]:
-    """The data directory's stores for one command, without a server; what it changes is entered in the audit
-    trail, unless it only `looks`."""
-    loaded = loaded or load_settings(os.environ)
-    with command_loop():
-        opened = open_stores(loaded.settings, loaded.environ)
-        container = run(_entered(opened))
-        try:
-            with nullcontext() if looks else entered(container.auditing().trail):
-                yield container
-        finally:
-            run(_left(opened))
-
-
-async def _entered(opened: AbstractAsyncContextManager[StoreContainer]) -> StoreContainer:
-    return await opened.__aenter__()
-
-
-async def _left(opened: AbstractAsyncContextManager[StoreContainer]) -> None:
-    await opened.__aexit__(None, None, None)
-
-
-@contextmanager
-def open_key_use_cases() -> Iterator[KeyUseCases]:
-    """What `interchange keys` works with."""
-    loaded = load_settings(os.environ)
-    with _stores(loaded) as container:
-        run(start_tenancy(container.tenancy().follow, loaded.settings))
-        yield container.access().keys
-
-
-@contextmanager
-def open_tenant_use_cases() -> Iterator[Managing]:
-    """What `interchange tenants` and `interchange roles` work with."""
-    loaded = load_settings(os.environ)
-    with _stores(loaded) as container:
-        tenancy = container.tenancy()
-        run(start_tenancy(tenancy.follow, loaded.settings))
-        yield tenancy.managing(lambda: loaded, container.key_store(), container.clock())
-
-
-@contextmanager
-def open_key_import(data_dir: Path | None) -> Iterator[ImportKeys]:
-    """What `interchange import` works with: the data directory alone, whatever a configuration file says."""
-    given = read_environment(os.environ).data
-    settings = Settings.model_validate({**given, **({"data_dir": data_dir} if data_dir else {})})
-    with _stores(LoadedSettings(settings=settings, environ=dict(os.environ))) as container:
-        yield container.import_keys()
-
-
-@contextmanager
-def open_budgeting(loaded: LoadedSettings) -> Iterator[Budgeting]:
-    """What `interchange budget` works with: the stores, and what the file declares."""
-    with _stores(loaded) as container:
-        made = run(container.route_store().all())
-        routes = {AUTO_ROUTE, *loaded.settings.routes, *(route.name for route in made)}
-        declared = declared_budgets(loaded.settings)
-        stores = BudgetStores(
-            budgets=container.budget_store(),
-            keys=container.key_store(),
-            ledger=container.ledger(),
-            books=container.ledger_books(),
-            usage=container.usage_query(),
-            clock=container.clock(),
-            ids=container.ids(),
-        )
-        keeping = keeping_of(lambda: loaded, lambda: declared, routes.__contains__, _nobody_to_tell)
-        yield make_budgeting(stores, keeping, BudgetBook(declared), container.access().keys.create)
-
-
-@contextmanager
-def open_limits(loaded: LoadedSettings) -> Iterator[ManageLimits]:
-    """What `interchange limits` works with: the stores, and what the file declares."""
-    with _stores(loaded) as container:
-        store = limit_store(container.database())
-        yield stored_limits(store, container.clock(), container.ids(), loaded)
-
-
-async def _nobody_to_tell() -> None:
-    """Running servers look for themselves."""
 
 
 @asynccontextmanager
@@ -213,47 +127,37 @@ async def open_usage(loaded: LoadedSettings) -> AsyncIterator[UsageUseCases]:
             "with `interchange serve`, or name a server with --url"
         )
     async with open_stores(loaded.settings, loaded.environ) as container:
-        yield container.usage_use_cases()
+        yield replace(container.usage_use_cases(), savings=await _savings(loaded, container))
 
 
-def administration(loaded: LoadedSettings | None = None) -> Opened:
-    """What `interchange db` works with; opens nothing."""
-    found = loaded or load_settings(os.environ)
-
-    def enter(action: str, subject: str) -> None:
-        with _stores(found, looks=True) as container:
-            run(enter_done(container.auditing().trail, action, subject))
-
-    retention_days = found.settings.storage.usage_retention_days
-    return Opened(administered(found.settings), retention_days, now(), enter)
-
-
-def open_model_shelf(loaded: LoadedSettings) -> tuple[ModelShelf, str]:
-    """What `interchange models` works with, and the precision that is configured; opens nothing."""
-    return model_shelf(loaded.settings), loaded.settings.cache.precision
-
-
-def now() -> datetime:
-    """The time, for commands."""
-    return command_clock().utc_now()
+async def _savings(loaded: LoadedSettings, container: StoreContainer) -> ReportSavings | None:
+    """Against the declared baseline, at the prices a server would have; None: none is declared."""
+    settings = loaded.settings
+    if settings.analytics.baseline is None and not settings.analytics.baselines:
+        return None
+    catalog, routes, _ = await _of_stores(container)
+    credentials = await container.vaulting().exist(credential_names(settings))
+    try:
+        planned = provisioned(
+            loaded, catalog, routes, simulator_url=SIMULATOR_EXPECTED, credentials=credentials
+        )
+    except ProvisioningError:
+        return None  # what a configuration lacks is the business of `config check`
+    runtime = compiled_runtime(settings, planned)
+    return make_savings(
+        container.usage_query(), container.usage_rows(), runtime, container.clock(), lambda: settings
+    )
 
 
-def bundled_catalog() -> Catalog:
-    """What is known of models without a data directory."""
-    return asyncio.run(bundled_only().load())
-
-
-@contextmanager
-def open_audit() -> Iterator[Auditing]:
-    """What `interchange audit` works with."""
-    with _stores() as container:
-        yield container.auditing()
+def backups(loaded: LoadedSettings) -> Backups:
+    """What `interchange backup` works with; opens nothing."""
+    return Backups(loaded, database_url(loaded.settings), now(), partial(local_stores, loaded))
 
 
 @contextmanager
 def open_vault_use_cases(loaded: LoadedSettings) -> Iterator[OpenedVault]:
     """What `interchange credentials` works with."""
-    with _stores(loaded) as container:
+    with local_stores(loaded) as container:
         vaulting, settings = container.vaulting(), loaded.settings
         used_by: UsedBy = nothing_uses
         with suppress(ProvisioningError):  # told by whoever starts a server; credentials may be the remedy
@@ -274,7 +178,7 @@ def vault_facts(loaded: LoadedSettings) -> VaultFacts | None:
     settings = loaded.settings
     if not has_data(settings):
         return None
-    with _stores(loaded, looks=True) as container:
+    with local_stores(loaded, looks=True) as container:
         vaulting = container.vaulting()
         try:
             if not run(vaulting.vault.store.figures()).tenants:
@@ -285,10 +189,3 @@ def vault_facts(loaded: LoadedSettings) -> VaultFacts | None:
             return VaultFacts(used=True, locked=vaulting.seen.locked, problems=vaulting.found)
         finally:
             run(vaulting.aclose())
-
-
-@contextmanager
-def open_catalog_use_cases() -> Iterator[CatalogUseCases]:
-    """What `interchange catalog` works with."""
-    with _stores() as container:
-        yield container.catalog_use_cases()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from domain.caching.policy import OFF, CachePolicy
 from domain.catalog.names import ModelNames
 from domain.catalog.offering import Catalog, CatalogProvider
+from domain.quality.policy import NO_QUALITY
 from domain.resilience.breaker import BreakerPolicy
 from domain.routing.target import Route, RouteTarget, Target, Via
 from entrypoints.config.cache_findings import unknown_embedder
@@ -351,6 +352,7 @@ def _routes(
                 privacy=route_privacy(settings.privacy, section.privacy, name, problems),
                 guardrails=route_guardrails(settings.guardrails, section.guardrails, name, problems),
                 recording=section.record.policy(),
+                quality=NO_QUALITY if section.quality is None else section.quality.policy(),
             )
     return routes
 

@@ -18,9 +18,9 @@ from entrypoints.config.sections import (
     PortkeySettings,
     SimulatorSettings,
     StorageSettings,
-    TelemetrySettings,
 )
 from entrypoints.config.server_section import ServerSettings
+from entrypoints.config.telemetry_section import TelemetrySettings
 
 __all__ = [
     "BreakerSettings",

@@ -25,7 +25,11 @@ async def first_sources(loaded: LoadedSettings, stores: StoreContainer) -> Sourc
 
 
 def leave_out_of_collections() -> None:
-    """What was built so far lives as long as the process: no later collection looks at it."""
+    """What was built so far lives as long as the process: no later collection looks at it.
+
+    For processes that serve until they end. In one that opens and closes several servers, such as that of
+    tests, nothing of the former ones would ever be freed.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

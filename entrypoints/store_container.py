@@ -38,6 +38,8 @@ from application.use_cases.catalog_queries import (
     ShowOffering,
 )
 from application.use_cases.export_usage import ExportUsage
+from application.use_cases.find_anomalies import FindAnomalies
+from application.use_cases.forecast_usage import ForecastUsage
 from application.use_cases.import_keys import ImportKeys
 from application.use_cases.load_catalog import LoadCatalog
 from application.use_cases.manage_keys import BootstrapFirstKey
@@ -133,13 +135,17 @@ class StoreContainer(containers.DeclarativeContainer):
             ExportUsage, usage_query, usage_rows, providers.Singleton(KnownTableFormats)
         ),
         reconcile=providers.Singleton(ReconcileInvoice, usage_rows),
+        forecast=providers.Singleton(ForecastUsage, usage_query, clock),
+        anomalies=providers.Singleton(FindAnomalies, usage_query, clock),
         clock=clock,
     )
     read_requests = providers.Singleton(ReadRequests, request_rows)
 
     outgoing = providers.Dependency(instance_of=Outgoing)
     auditing = providers.Dependency(instance_of=Auditing)
-    identities = providers.Singleton(open_identities, settings, outgoing, database, clock, role_book)
+    identities = providers.Singleton(
+        open_identities, settings, outgoing, database, clock, role_book, key_ring
+    )
     entrance = providers.Singleton(Entrance, key_ring, tenant_book, access.provided.turned_away, identities)
     transport = outgoing.provided.providers
     outside = providers.Singleton(make_outside, outgoing, tenant_book)

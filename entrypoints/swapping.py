@@ -12,6 +12,8 @@ from application.ports.system import Clock
 from domain.routing.live import LiveState
 from entrypoints.compiling import breaker_policy, compiled_table, health_policy, key_pools
 from entrypoints.containers import Container
+from entrypoints.experimenting import check_names as check_experiment_names
+from entrypoints.experimenting import declared_experiments
 from entrypoints.limiting import check_names, declared_limits
 from entrypoints.live import Prepare
 from entrypoints.money import check_budget_names, declared_budgets
@@ -65,6 +67,8 @@ def preparing(container: Container, provided: Provision) -> Prepare:
         check_budget_names(declared, follow.stored)
         limits, limited = container.limiting().follow, declared_limits(settings)
         check_names(limited, limits.stored)
+        experiments, tried = container.experimenting().follow, declared_experiments(settings)
+        check_experiment_names(tried, experiments.stored)
         tenancy, tenants = container.tenancy().follow, declared_tenancy(settings)
         check_tenant_names(tenants, tenancy.stored)
         integrations = container.integrating().prepare(settings)
@@ -93,6 +97,7 @@ def preparing(container: Container, provided: Provision) -> Prepare:
             runtime.replace(table, live)
             follow.declare(declared)
             limits.declare(limited)
+            experiments.declare(tried)
             tenancy.declare(tenants)
             container.integrating().follow.declare(integrations)
             container.identities().use(settings)

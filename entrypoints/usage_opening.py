@@ -8,7 +8,9 @@ from adapters.sql.audit_leaves import AuditLeaves
 from adapters.sql.database import Database
 from adapters.sql.everywhere import ForEveryTenant
 from adapters.sql.ledger_postings import LedgerPostings
+from adapters.sql.quality_days import QualityDays
 from adapters.sql.request_events import RequestEvents
+from adapters.sql.sla_measures import SlaFollower
 from adapters.sql.thread import BlockingThread
 from adapters.sql.usage_inserts import group_rows_max
 from adapters.sql.usage_log import JournaledUsageLog
@@ -20,6 +22,7 @@ from application.ports.ledger import LedgerStore
 from application.prefix_counts import PrefixCounts
 from application.use_cases.recover_holds import RecoverHolds
 from application.use_cases.watch_budgets import WatchBudgets
+from entrypoints.alerting import InForce
 from entrypoints.money import Money, make_money
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import Settings
@@ -34,9 +37,10 @@ def open_usage_and_money(
     redis: RedisConnection | None,
     redis_status: RedisStatus,
     wants: Wants,
+    in_force: InForce,
 ) -> tuple[JournaledUsageLog, Money]:
     """They need each other: rows settle what was held, and what a dead process held is found beside its
-    rows. `wants` says which events of requests are to be written."""
+    rows. `wants` says which events of requests are to be written, `in_force` what is measured apart."""
     board, book, clock = DiskHoldBoard(), BudgetBook(), stores.clock()
     watch = WatchBudgets(book, stores.ledger_books(), clock)
     ledger = stores.ledger(on_alerts=watch.told)
@@ -54,7 +58,9 @@ def open_usage_and_money(
             (
                 AuditLeaves(database.dialect, clock),
                 RequestEvents(database.dialect, wants),
+                QualityDays(database.dialect),
                 LedgerPostings(database.dialect, watch.told),
+                SlaFollower(database.dialect, lambda: in_force.scopes),
             ),
         ),
         thread,

@@ -13,6 +13,7 @@ from domain.vault.secret import SecretText
 from domain.webhooks.delivery import Delivery
 from domain.webhooks.endpoint import CONCURRENCY, Endpoint, EndpointTerms
 from domain.webhooks.filter import EventFilter, Scalar
+from domain.webhooks.format import WebhookFormat
 
 US = 1_000_000
 
@@ -27,6 +28,8 @@ class WebhookBody(msgspec.Struct, forbid_unknown_fields=True):
     rate_per_s: float | None = None
     concurrency: int = CONCURRENCY
     description: str = ""
+    format: str = WebhookFormat.STANDARD.value
+    routing_key: str = ""
 
     def terms(self) -> EndpointTerms:
         """Raises InvalidConfiguration, naming the field."""
@@ -37,7 +40,16 @@ class WebhookBody(msgspec.Struct, forbid_unknown_fields=True):
             rate_per_s=self.rate_per_s,
             concurrency=self.concurrency,
             description=self.description,
+            format=_format(self.format),
         )
+
+
+def _format(name: str) -> WebhookFormat:
+    try:
+        return WebhookFormat(name)
+    except ValueError:
+        allowed = ", ".join(each.value for each in WebhookFormat)
+        raise InvalidRequest(f"no format {name[:40]!r}; allowed: {allowed}", param="format") from None
 
 
 class RotationBody(msgspec.Struct, forbid_unknown_fields=True):

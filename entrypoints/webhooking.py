@@ -16,6 +16,7 @@ from application.webhooks.book import REFRESH_EVERY_S, WebhookBook
 from application.webhooks.dispatcher import Dispatcher, DispatchPolicy
 from application.webhooks.secrets import EndpointSecrets
 from domain.errors import Conflict
+from domain.tracing.active import Receiver
 from domain.webhooks.endpoint import FILE_ID, Endpoint
 from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.settings import LoadedSettings, Settings
@@ -80,7 +81,7 @@ class Webhooking:
         declared = section.declared()
         if declared == self.seen.declared:
             return
-        self.secrets.declare(section.secrets())
+        self.secrets.declare(section.secrets(), section.sending())
         try:
             await self.book.declare(declared, self._now_us())
         except Conflict as error:
@@ -135,6 +136,7 @@ def dispatch_policy(settings: Settings) -> DispatchPolicy:
         lease_s=section.lease_s,
         disabled_after_s=section.disabled_after_days * 86_400.0,
         user_agent=f"Interchange/{version()}",
+        traces=settings.telemetry.tracing_enabled and Receiver.WEBHOOKS in settings.tracing.told(),
     )
 
 

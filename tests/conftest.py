@@ -1,11 +1,15 @@
-"""Shared by every test: assertion details from the port suites, and what `INTERCHANGE_REQUIRE=all` means."""
+"""Shared by every test: assertion details from the port suites, what `INTERCHANGE_REQUIRE=all` means, and how
+tests that draw at random do so."""
 
+import gc
 import os
+import unittest
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 if TYPE_CHECKING:
     from tests.redis_world import RedisClusterWorld, RedisServer
@@ -14,9 +18,57 @@ pytest.register_assert_rewrite("contracts.ports")
 
 REQUIRE_ALL = os.environ.get("INTERCHANGE_REQUIRE") == "all"
 
+# Every client of HTTP reads a whole store of certificates, for plain HTTP as well: 20 to 90 ms and megabytes,
+# and tests make thousands of them. Nobody here talks to the world over TLS, so nobody is in this store.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
+
+DRAWN_TIMES = int(os.environ.get("INTERCHANGE_FUZZ") or "1")
+"""`make fuzz` asks every test that draws at random for so many times its examples."""
+
 # A busy machine is no reason to fail: neither a slow example nor slow drawing says anything about the code.
-settings.register_profile("patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
-settings.load_profile("patient")
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("patient", _PATIENT)
+# What was never touched must not fail by the luck of a draw: the same examples each time. New ones are sought
+# on machines of people, and by `make fuzz`.
+settings.register_profile("ci", _PATIENT, derandomize=True, database=None, print_blob=True)
+settings.register_profile("fuzz", _PATIENT, derandomize=False, print_blob=True)
+settings.load_profile("fuzz" if DRAWN_TIMES > 1 else "ci" if os.environ.get("CI") else "patient")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where many draws are wanted: tests that draw and no others, whatever number of examples they name."""
+    if DRAWN_TIMES == 1:
+        return
+    drawing: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    asked = set()
+    for item in items:
+        holder, name = _where_settings_are(item)
+        (others if holder is None else drawing).append(item)
+        if holder is not None and id(holder) not in asked:
+            asked.add(id(holder))
+            told = getattr(holder, name, None) or settings()
+            setattr(holder, name, settings(told, max_examples=told.max_examples * DRAWN_TIMES))
+    items[:] = drawing
+    config.hook.pytest_deselected(items=others)
+
+
+def _where_settings_are(item: pytest.Item) -> tuple[Any, str]:
+    """The object that holds a test's settings and the name there; None: it draws nothing."""
+    work = getattr(item, "obj", None)
+    work = getattr(work, "__func__", work)
+    if not is_hypothesis_test(work):
+        return None, ""
+    machine = getattr(item, "cls", None)
+    if machine is not None and issubclass(machine, unittest.TestCase):
+        return machine, "settings"
+    return work, "_hypothesis_internal_use_settings"
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: hundreds of megabytes that no collection needs to look at."""
+    gc.collect()
+    gc.freeze()
 
 
 def missing(part: str) -> None:

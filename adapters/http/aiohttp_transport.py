@@ -15,7 +15,7 @@ from adapters.http.egress import EgressRule
 from adapters.http.limits import TransportLimits
 from adapters.http.proxy import OutboundProxy
 from adapters.http.request_head import check_endpoint, not_allowed, refused, request_head
-from adapters.http.tls import TlsContexts, TlsPolicy
+from adapters.http.tls import TlsContexts, plain_policy
 from application.ports.http import (
     Endpoint,
     HttpRequest,
@@ -113,7 +113,7 @@ class AiohttpTransport(HttpTransport):
         proxy: OutboundProxy | None = None,
     ) -> None:
         self._limits = limits if limits is not None else TransportLimits()
-        self._tls = tls if tls is not None else TlsPolicy()
+        self._tls = tls if tls is not None else plain_policy()
         self._allow = allow
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None

@@ -5,6 +5,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from weakref import WeakKeyDictionary
 
 from application.ports.http import Endpoint, OwnTls
@@ -48,6 +49,13 @@ class TlsPolicy:
             context = self._own[own] = tls_context(minimum, self._ca_files)
             use_own_tls(context, own)
         return context
+
+
+@cache
+def plain_policy() -> TlsPolicy:
+    """The machine's trust store and nothing else, for transports that name no policy: one for all of them in
+    a process, read when the first one is made. Reading a store takes 60 ms, keeping it megabytes."""
+    return TlsPolicy()
 
 
 def use_own_tls(context: ssl.SSLContext, own: OwnTls) -> None:

@@ -16,7 +16,7 @@ from adapters.http.pool import EndpointPool
 from adapters.http.proxy import OutboundProxy
 from adapters.http.request_head import check_endpoint, request_head
 from adapters.http.response import WAKE_ON_HEADERS, StreamlinedResponse
-from adapters.http.tls import TlsContexts, TlsPolicy
+from adapters.http.tls import TlsContexts, plain_policy
 from adapters.http.upload import send_source
 from application.ports.http import Endpoint, HttpRequest, HttpTransport, TransportFailed, TransportStage
 
@@ -43,7 +43,7 @@ class _Route(NamedTuple):
 class StreamlinedTransport(HttpTransport):
     """Made for one event loop, the one running at the first `send`.
 
-    `tls` gives the context per endpoint (default: `TlsPolicy()`, TLS 1.3). `allow` is asked for every
+    `tls` gives the context per endpoint (default: `plain_policy()`, TLS 1.3). `allow` is asked for every
     address before it is connected to. `proxy` is used for every endpoint it serves. `on_certificate` is told
     of the certificate of each new TLS connection.
 
@@ -61,7 +61,7 @@ class StreamlinedTransport(HttpTransport):
         on_certificate: CertificateSeen | None = None,
     ) -> None:
         self._limits = limits if limits is not None else TransportLimits()
-        self._tls = tls if tls is not None else TlsPolicy()
+        self._tls = tls if tls is not None else plain_policy()
         self._allow = allow
         self._proxy = proxy
         self._on_certificate = on_certificate

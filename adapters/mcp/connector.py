@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -87,7 +87,11 @@ class McpConnector(Connector):
     async def execute(self, call: ToolCall) -> ToolOutcome:
         async def called(client: Any) -> Any:
             return await client.call_tool(
-                call.tool.name, dict(call.parameters), read_timeout_seconds=call.timeout_s + _LATER_S
+                call.tool.name,
+                dict(call.parameters),
+                read_timeout_seconds=call.timeout_s + _LATER_S,
+                # Also a header of the request (`TenantHttp`), for servers that only know those.
+                meta=dict(call.trace) or None,
             )
 
         self._running += 1
@@ -107,7 +111,8 @@ class McpConnector(Connector):
 
     async def check(self) -> Mapping[str, Any]:
         await self.discover()
-        client = await self._session.client()
+        with _outside_of_traces():
+            client = await self._session.client()
         info = client.server_info
         said = {"protocol": client.protocol_version, "tools": len(self._tools), "left_out": self.left_out}
         if info is not None:
@@ -132,6 +137,10 @@ class McpConnector(Connector):
     async def _connected(self, work: Callable[[Any], Awaitable[T]], *, repeatable: bool) -> T:
         """Done on the connection there is, and once more on another one where that was of no use any more:
         always what its server did not do, and what is unknown only where it may be done twice."""
+        with _outside_of_traces():
+            return await self._done(work, repeatable=repeatable)
+
+    async def _done(self, work: Callable[[Any], Awaitable[T]], *, repeatable: bool) -> T:
         client = await self._session.client()
         try:
             return await work(client)
@@ -274,6 +283,20 @@ def outcome_of(result: Any) -> ToolOutcome:
     if others:
         value["content"] = others
     return ToolOutcome(value)
+
+
+@contextmanager
+def _outside_of_traces() -> Iterator[None]:
+    """The library tells servers the trace it finds around a call: where an agent called us by the same
+    library, that is the agent's. What they are told is for us to decide. A connection that is made meanwhile
+    keeps the trace it began with, so it begins with none."""
+    from opentelemetry.context import Context, attach, detach
+
+    token = attach(Context())
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 async def _taken_as_it_is(_name: str, _result: Any) -> None:

@@ -1,6 +1,7 @@
 """HTTP for the library of the protocol, through the tenant's way out: no socket of its own."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -19,6 +20,8 @@ _OURS: Final = frozenset({"host", "content-length", "connection", "accept-encodi
 _UNAUTHORISED: Final = 401
 _NOT_FOUND: Final = 404
 _SESSION: Final = "mcp-session-id"
+_TRACED: Final = b'"traceparent"'
+_TRACE_HEADERS: Final = ("traceparent", "tracestate")
 
 
 class TenantHttp(httpx2.AsyncBaseTransport):
@@ -41,6 +44,7 @@ class TenantHttp(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError("requests to another origin are not sent", request=request)
         body = await request.aread()
         headers = [(name, value) for name, value in request.headers.multi_items() if name not in _OURS]
+        headers += _trace_of(body)
         draft = Draft(method=request.method, target=url.raw_path.decode("ascii"), headers=headers, body=body)
         answer = await self._sent(request, draft)
         if answer.status == _UNAUTHORISED:
@@ -87,6 +91,20 @@ class TenantHttp(httpx2.AsyncBaseTransport):
     def _told(self, error: InterchangeError, request: httpx2.Request) -> httpx2.TransportError:
         self.refused = error
         return httpx2.ConnectError(error.message, request=request)
+
+
+def _trace_of(body: bytes) -> list[tuple[str, str]]:
+    """What a call's `_meta` says of its trace, as headers: the library sends many calls on one connection,
+    each from a task of its own, so nothing else tells which request belongs to which call."""
+    if _TRACED not in body:
+        return []
+    try:
+        meta = json.loads(body)["params"]["_meta"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    if not isinstance(meta, dict):
+        return []
+    return [(name, meta[name]) for name in _TRACE_HEADERS if isinstance(meta.get(name), str)]
 
 
 class _Pieces(httpx2.AsyncByteStream):

@@ -28,7 +28,13 @@ class InMemoryEventLog(EventLog):
         if event is None:
             return None
         return LoggedEvent(
-            seq, event_id(event.key), event.topic, event.tenant_id, event.payload, event.created_at_us
+            seq,
+            event_id(event.key),
+            event.topic,
+            event.tenant_id,
+            event.payload,
+            event.created_at_us,
+            event.trace,
         )
 
     async def newest_seq(self) -> int:

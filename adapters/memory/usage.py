@@ -1,7 +1,7 @@
 """Usage rows in memory: for tests and simulations; gone with the process."""
 
 from adapters.memory.usage_counting import counts, key_of, place_in, summed
-from application.ports.request_rows import RequestRows, RowFilter, place_of
+from application.ports.request_rows import ANY_HIT, RequestRows, RowFilter, place_of
 from application.ports.usage import UsageLog
 from application.ports.usage_query import UsageDimension, UsageFilter, UsageOrder, UsageQuery, UsageTotals
 from domain.analytics.event import AttemptEvent, RequestEvent
@@ -81,10 +81,24 @@ def _shown(where: RowFilter, event: RequestEvent) -> bool:
         and where.key_id in (None, event.key_id)
         and where.agent_id in (None, event.agent_id)
         and where.session_id in (None, event.session_id)
+        and where.user_id in (None, event.user_id)
         and where.provider in (None, event.provider)
         and where.model in (None, event.model)
+        and where.route in (None, event.route)
+        and where.outcome in (None, event.outcome)
+        and where.status in (None, event.status)
+        and (where.cache in (None, event.cache) or (where.cache == ANY_HIT and event.cache.startswith("hit")))
+        and where.task in (None, event.task)
+        and where.trace_id in (None, event.trace_id)
+        and (where.min_cost_nano_usd is None or _cost_known_or_less(event) >= where.min_cost_nano_usd)
+        and (where.min_duration_us is None or event.duration_us >= where.min_duration_us)
+        and where.has_fallback in (None, event.fallbacks > 0)
         and not (where.failed and event.outcome == "ok")
         and (where.from_us is None or place.finished_us >= where.from_us)
         and (where.to_us is None or place.finished_us < where.to_us)
         and (where.after is None or place < where.after)
     )
+
+
+def _cost_known_or_less(event: RequestEvent) -> int:
+    return -1 if event.cost_nano_usd is None else event.cost_nano_usd

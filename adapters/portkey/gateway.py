@@ -332,6 +332,7 @@ class PortkeyGateway(LlmProvider):
                 request_id=call.request_id,
                 vendor_headers=_callers_headers(call.request, same_family=road.same_family),
                 gateway_key=gateway.address.api_key,
+                trace=call.trace,
             ),
             encoded.body,
             connect_timeout_s=min(call.timeouts.connect_s, call.total_timeout_s),

@@ -44,6 +44,7 @@ class TargetHeaders:
         request_id: str,
         vendor_headers: Sequence[tuple[str, str]] = (),
         gateway_key: str | None = None,
+        trace: Sequence[tuple[str, str]] = (),
     ) -> list[tuple[str, str]]:
         """All headers of one call. `timeout_s` bounds the provider's response headers.
 
@@ -51,6 +52,7 @@ class TargetHeaders:
         gateway, and none replaces what the operator configured.
         """
         headers = [*self._fixed, (f"{PREFIX}request-timeout", str(timeout_ms(timeout_s)))]
+        headers += trace  # for the gateway itself: it forwards only what it is told to
         if request_id:
             headers.append((f"{PREFIX}trace-id", request_id))
         if gateway_key:

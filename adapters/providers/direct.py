@@ -130,7 +130,7 @@ class DirectProviders(LlmProvider):
             "POST",
             way.endpoint,
             way.path,
-            _headers(way, call.request, encoded),
+            _headers(way, call, encoded),
             encoded.body,
             call.timeouts.connect_s,
             None,
@@ -154,7 +154,7 @@ class DirectProviders(LlmProvider):
             "POST",
             way.endpoint,
             way.path,
-            _headers(way, call.request, encoded),
+            _headers(way, call, encoded),
             encoded.body,
             timeouts.connect_s,
             timeouts.headers_s,
@@ -300,13 +300,16 @@ _LISTS: Final = frozenset({"anthropic-beta", "openai-beta"})
 """Headers in which the caller's and the operator's values stand side by side."""
 
 
-def _headers(way: _Way, request: LlmRequest, encoded: EncodedRequest) -> Headers:
+def _headers(way: _Way, call: UpstreamCall, encoded: EncodedRequest) -> Headers:
     """The fixed ones; on the same family also the caller's, in place of ours but not of the operator's."""
     headers: Headers = way.headers
+    request = call.request
     if encoded.content_type != JSON:
         headers = [(n, encoded.content_type if n == "content-type" else v) for n, v in headers]
     if request.idempotency_key:
         headers = [*headers, ("idempotency-key", request.idempotency_key)]
+    if call.trace:
+        headers = [*headers, *call.trace]
     if not request.headers or not way.same_family:
         return headers
     operators = way.operators_headers

@@ -118,6 +118,7 @@ class RestConnector(Connector):
 
     async def _whole(self, plan: ToolPlan, call: ToolCall, deadline: float, key: str) -> ToolOutcome:
         draft = plan.draft(call.parameters, Step(), None, key)
+        _tell(draft, call)
         answer = await self._exchange.ask(draft, Bounds(deadline, RESULT_BYTES_MAX, plan.repeatable))
         select = plan.section.response.select
         value = await self._read(plan, answer)
@@ -141,6 +142,7 @@ class RestConnector(Connector):
             # A key of idempotency belongs to one request: each page is another.
             page_key = f"{key}-{pager.pages}" if key and pager.pages > 1 else key
             draft = plan.draft(call.parameters, step, target, page_key)
+            _tell(draft, call)
             bounds = Bounds(deadline, RESULT_BYTES_MAX - size, plan.repeatable)
             answer = await self._exchange.ask(draft, bounds)
             size += len(answer.body)
@@ -195,6 +197,12 @@ async def _beside(size: int, work: Any, *arguments: Any) -> Any:
     if size < THREAD_FROM_BYTES:
         return work(*arguments)
     return await asyncio.to_thread(work, *arguments)
+
+
+def _tell(draft: Draft, call: ToolCall) -> None:
+    """Which trace it belongs to."""
+    for name, value in call.trace:
+        draft.set_header(name, value)
 
 
 def _selected(select: str, value: Any, size: int) -> Any:

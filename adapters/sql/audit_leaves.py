@@ -16,6 +16,9 @@ from domain.tenancy.identity import ID_BEGINS
 
 ATTEMPTS_MAX: Final = 20
 """Attempts that are named one by one; the digest covers all of them."""
+COLUMNS_AT_FIRST: Final = RequestEvent._fields.index("entry_us")
+"""Columns of a usage row that the digest of an entry covers which does not say how many."""
+_COLUMNS: Final = RequestEvent._fields.index("attempts")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _encode: Final = msgspec.json.Encoder().encode
 _OF_PEOPLE: Final = tuple(
@@ -73,6 +76,7 @@ def _details(event: RequestEvent) -> str:
         "error": event.error_code,
         "route": event.route,
         "status": event.status,
+        "usage_columns": _COLUMNS,
         "usage_sha256": usage_digest(event),
     }
     text = _encode(said).decode()
@@ -82,13 +86,17 @@ def _details(event: RequestEvent) -> str:
     return text
 
 
-def usage_digest(event: RequestEvent) -> str:
+def usage_digest(event: RequestEvent, columns: int = _COLUMNS) -> str:
     """SHA-256, hexadecimal, of the usage row as a JSON array in the order of its columns, without spaces, the
     rows of its attempts as arrays in its last place. What callers say about people is taken for empty: it
-    may have to be forgotten, and then the rest can still be checked."""
-    said: tuple[Any, ...] = event
+    may have to be forgotten, and then the rest can still be checked.
+
+    `columns` is how many columns the row had when it was entered (`usage_columns` of the entry, or
+    `COLUMNS_AT_FIRST` where it does not say): later ones came behind them, and are no part of its digest.
+    """
+    said: tuple[Any, ...] = event if columns == _COLUMNS else (*event[:columns], event.attempts)
     if event.user_id or event.session_id or event.client_request_id or event.metadata:
-        nameless = list(event)
+        nameless = list(said)
         for place in _OF_PEOPLE:
             nameless[place] = ""
         said = tuple(nameless)

@@ -18,6 +18,7 @@ _COLUMNS: Final = (
     outbox.c.tenant_id,
     outbox.c.payload,
     outbox.c.created_at_us,
+    outbox.c.trace,
 )
 _WAITING: Final = [outbox.c[name] for name in OutboxEvent._fields]
 _LOCKED: Final = (
@@ -64,7 +65,13 @@ def give_places(connection: Connection, now_us: int, limit: int) -> list[LoggedE
 
 def _logged(seq: int, event: OutboxEvent) -> LoggedEvent:
     return LoggedEvent(
-        seq, event_id(event.key), event.topic, event.tenant_id, event.payload, event.created_at_us
+        seq,
+        event_id(event.key),
+        event.topic,
+        event.tenant_id,
+        event.payload,
+        event.created_at_us,
+        event.trace,
     )
 
 

@@ -45,4 +45,6 @@ def _meant(pattern: str) -> ColumnElement[bool]:
 
 
 def _event(row: Row[Any]) -> LoggedEvent:
-    return LoggedEvent(row.seq, event_id(row.key), row.topic, row.tenant_id, row.payload, row.created_at_us)
+    return LoggedEvent(
+        row.seq, event_id(row.key), row.topic, row.tenant_id, row.payload, row.created_at_us, row.trace
+    )

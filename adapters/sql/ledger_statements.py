@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, Dialect, Table, bindparam, delete, func, or_, select, update
 
+from adapters.sql.among import among
 from adapters.sql.ledger_tables import (
     budget_accounts,
     budget_entries,
@@ -32,7 +33,7 @@ ACTIVE_LEASES: Final = select(budget_leases).where(
     _leases.account_id.in_(_ids), or_(outstanding > 0, _leases.holder.in_(_holders))
 )
 SLOTS: Final = select(budget_slots).where(budget_slots.c.account_id.in_(_ids))
-MARKS_OF_ATTEMPTS: Final = select(budget_marks).where(_marks.attempt_id.in_(_ids))
+MARKS_OF_ATTEMPTS: Final = select(budget_marks).where(among(_marks.attempt_id))
 ENTRIES_OF_ATTEMPTS: Final = select(budget_entries.c.attempt_id, budget_entries.c.account_id).where(
     budget_entries.c.attempt_id.in_(_ids)
 )

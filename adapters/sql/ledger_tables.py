@@ -146,6 +146,7 @@ outbox: Final = Table(
     Column("created_at_us", BigInteger, nullable=False),
     Column("done_at_us", BigInteger),
     Column("seq", BigInteger),
+    Column("trace", Text, nullable=False, server_default=""),
     Index("ix_outbox_seq", "seq", unique=True),
     Index("ix_outbox_tenant_seq", "tenant_id", "seq"),
 )

@@ -1,6 +1,7 @@
 """Events of requests, in the transaction that writes their usage rows."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from sqlalchemy import Connection, Dialect
 
@@ -20,10 +21,11 @@ class RequestEvents:
         self._wants = wants
 
     def __call__(self, connection: Connection, events: Sequence[RequestEvent]) -> None:
+        wants = cache(self._wants)  # nobody begins to want anything in the middle of a group
         rows = [
             {**told._asdict(), "done_at_us": None}
             for event in events
-            for told in events_of_request(event, self._wants)
+            for told in events_of_request(event, wants)
         ]
         if rows:
             connection.execute(self._insert, rows)

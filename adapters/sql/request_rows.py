@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 
 from adapters.sql.database import Database
 from adapters.sql.schema import finished_us, usage_attempts, usage_requests
-from application.ports.request_rows import RequestRows, RowFilter
+from application.ports.request_rows import ANY_HIT, RequestRows, RowFilter
 from domain.analytics.event import AttemptEvent, RequestEvent
 
 _ROWS = usage_requests.c
@@ -52,19 +52,34 @@ class SqlRequestRows(RequestRows):
 
 
 def _conditions(where: RowFilter) -> list[ColumnElement[bool]]:
-    wanted: dict[Any, str | None] = {
+    wanted: dict[Any, str | int | None] = {
         _ROWS.tenant_id: where.tenant_id,
         _ROWS.key_id: where.key_id,
         _ROWS.agent_id: where.agent_id,
         _ROWS.session_id: where.session_id,
+        _ROWS.user_id: where.user_id,
         _ROWS.provider: where.provider,
         _ROWS.model: where.model,
+        _ROWS.route: where.route,
+        _ROWS.outcome: where.outcome,
+        _ROWS.status: where.status,
+        _ROWS.cache: None if where.cache == ANY_HIT else where.cache,
+        _ROWS.task: where.task,
+        _ROWS.trace_id: where.trace_id,
     }
     conditions: list[ColumnElement[bool]] = [
         column == value for column, value in wanted.items() if value is not None
     ]
     if where.failed:
         conditions.append(_ROWS.outcome != "ok")
+    if where.cache == ANY_HIT:
+        conditions.append(_ROWS.cache.startswith(ANY_HIT))
+    if where.min_cost_nano_usd is not None:
+        conditions.append(_ROWS.cost_nano_usd >= where.min_cost_nano_usd)
+    if where.min_duration_us is not None:
+        conditions.append(_ROWS.duration_us >= where.min_duration_us)
+    if where.has_fallback is not None:
+        conditions.append(_ROWS.fallbacks > 0 if where.has_fallback else _ROWS.fallbacks == 0)
     if where.from_us is not None:
         conditions.append(finished_us >= where.from_us)
     if where.to_us is not None:

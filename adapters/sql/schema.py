@@ -18,12 +18,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.ext.compiler import compiles
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0028"
+SCHEMA_HEAD: Final = "0036"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()
@@ -108,6 +109,13 @@ usage_requests: Final = Table(
     metadata,
     *_columns(RequestEvent, "request_id"),
     Index("ix_usage_requests_tenant_time", "tenant_id", "started_at_us"),
+    Index(
+        "ix_usage_requests_experiment",
+        "experiment",
+        "started_at_us",
+        sqlite_where=text("experiment <> ''"),
+        postgresql_where=text("experiment <> ''"),
+    ),
     sqlite_with_rowid=False,
 )
 

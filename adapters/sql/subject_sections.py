@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, delete, select, tuple_, update
 
 from adapters.sql.answer_tables import stored_answers
+from adapters.sql.quality_tables import feedback
 from adapters.sql.recording_tables import recordings
 from adapters.sql.schema import usage_requests
 from adapters.sql.stop_tables import stop_generation, stops
@@ -128,6 +129,31 @@ def _change_answers(connection: Connection, subject: Subject, rows: Rows) -> int
     return len(rows)
 
 
+# What was said of answers that were for the user
+
+
+def _find_feedback(connection: Connection, subject: Subject, after: str) -> Found:
+    mine = feedback.c
+    statement = select(feedback).where(mine.tenant_id == subject.tenant_id, mine.user_id == subject.user_id)
+    key = (mine.request_id, mine.key_id, mine.source)
+    if after:
+        statement = statement.where(tuple_(*key) > tuple_(*after.split("|", 2)))
+    rows = list(connection.execute(statement.order_by(*key).limit(PAGE)))
+    last = rows[-1] if len(rows) == PAGE else None
+    return Found(rows, None if last is None else f"{last.request_id}|{last.key_id}|{last.source}")
+
+
+def _change_feedback(connection: Connection, subject: Subject, rows: Rows) -> int:
+    """It goes whole: a comment may say anything."""
+    ids = {row.request_id for row in rows}
+    statement = delete(feedback).where(
+        feedback.c.tenant_id == subject.tenant_id,
+        feedback.c.user_id == subject.user_id,
+        feedback.c.request_id.in_(ids),
+    )
+    return connection.execute(statement).rowcount
+
+
 # Stops
 
 
@@ -170,6 +196,7 @@ def _change_requests(connection: Connection, subject: Subject, rows: Rows) -> in
 
 
 REQUESTS: Final = Section("request", _find_requests, shown("tenant_id"), _change_requests)
+FEEDBACK: Final = Section("feedback", _find_feedback, shown("tenant_id"), _change_feedback)
 STOPS: Final = Section(
     "stop",
     named(stops, stops.c.stop_id, lambda subject: stops.c.user_id == subject.user_id),

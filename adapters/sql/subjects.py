@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 from adapters.sql.database import BUSY_TIMEOUT_S, Database
 from adapters.sql.recordings import SqlRecordings
 from adapters.sql.subject_names import BY_NAME
-from adapters.sql.subject_sections import ANSWERS, REQUESTS, STOPS, Section, recorded
+from adapters.sql.subject_sections import ANSWERS, FEEDBACK, REQUESTS, STOPS, Section, recorded
 from adapters.sql.thread import BlockingThread
 from application.ports.subjects import Erased, SubjectPage, SubjectRows
 from domain.errors import StoreUnavailable
@@ -32,7 +32,7 @@ class SqlSubjectRows(SubjectRows):
         self._reports = reports
         self._recordings = recordings
         # What is found by keys of the user comes before the keys; the rows that accounts rest on come last.
-        made = (recorded(self._show_recording), ANSWERS, *BY_NAME, STOPS, REQUESTS)
+        made = (recorded(self._show_recording), ANSWERS, *BY_NAME, FEEDBACK, STOPS, REQUESTS)
         self._sections: dict[str, Section] = {section.name: section for section in made}
         self.sections = tuple(self._sections)
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from adapters.sql.database import Database
 from adapters.sql.integration_tables import integration_health_checks, integration_health_claims
 from adapters.sql.ledger_tables import outbox
+from adapters.sql.optimization_tables import cost_optimizations, period_marks
 from adapters.sql.schema import api_keys, metadata
 from adapters.sql.session_tables import login_sessions
 from adapters.sql.tenant_tables import projects, roles, tenancy_generations, tenants
@@ -25,6 +26,7 @@ GO_WITH_IT: Final = frozenset(
     {"tenants", "projects", "roles", "api_keys", "login_sessions"}
     | {"integration_health_checks", "integration_health_claims"}
     | {"integration_tool_pins", "integration_pin_turns"}
+    | {"cost_optimizations", "period_marks"}
     | {"outbox"}
 )
 """Tables whose rows go with a tenant; of keys those that let nobody in any more."""
@@ -78,7 +80,9 @@ class SqlTenantStore(TenantStore):
             if not left:
                 health = (integration_health_checks, integration_health_claims)
                 pins = (integration_tool_pins, integration_pin_turns)
-                for table in (api_keys, login_sessions, projects, roles, *health, *pins, outbox, tenants):
+                advice = (cost_optimizations, period_marks)
+                keys = (api_keys, login_sessions, projects, roles)
+                for table in (*keys, *health, *pins, *advice, outbox, tenants):
                     connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
                 count_up(connection, "tenants")
                 count_up(connection, "roles")

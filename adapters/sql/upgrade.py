@@ -128,7 +128,8 @@ def migration(target: str, *, backwards: bool) -> Callable[[Connection], None]:
             (command.downgrade if backwards else command.upgrade)(config, target)
         except CommandError as error:
             raise StoreUnavailable(
-                f"the database was made by another version of Interchange, or a migration is missing: {error}"
+                "the database was made by a newer version of Interchange, or a migration is missing: "
+                f"{error}; start that version, or go back with its `interchange db downgrade`"
             ) from error
         except SQLAlchemyError as error:
             raise StoreUnavailable(f"the database cannot be upgraded: {error}") from error

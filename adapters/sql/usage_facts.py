@@ -31,6 +31,7 @@ _STORED: Final = {
     UsageDimension.MODEL: "model",
     UsageDimension.OUTCOME: "outcome",
     UsageDimension.CACHE: "cache",
+    UsageDimension.TASK: "task",
 }
 
 
@@ -54,6 +55,8 @@ _ROW_DIMENSIONS: Final[dict[UsageDimension, ColumnElement[Any]]] = {
     UsageDimension.SESSION: _ROWS.session_id,
     UsageDimension.WORKFLOW: _ROWS.workflow_id,
     UsageDimension.CREDENTIAL: func.coalesce(_LAST.c.credential, ""),
+    UsageDimension.EXPERIMENT: _ROWS.experiment,
+    UsageDimension.ARM: _ROWS.arm,
 }
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from adapters.sql.upserts import insert_into
 
 ROWS_PER_STATEMENT: Final = (128, 16, 1)
-"""Rows that go in with one statement, while there are so many: 128 x 56 values stay below SQLite's 32,766."""
+"""Rows that go in with one statement, while there are so many: 128 x 68 values stay below SQLite's 32,766."""
 ROWS_PER_TURN: Final = 64
 """Rows that are encoded before others in the event loop have their turn: less than a millisecond."""
 FEW_ROWS: Final = 32

@@ -163,6 +163,14 @@ class JournaledUsageLog(UsageLog):
         """Events in memory that are not yet in the database."""
         return len(self._queue)
 
+    @property
+    def oldest_waiting_us(self) -> int | None:
+        """When the oldest of them ended (UTC epoch microseconds); None: none waits."""
+        if not self._queue:
+            return None
+        oldest = self._queue[0]
+        return oldest.started_at_us + oldest.duration_us
+
     async def start(self) -> None:
         """Opens the journal and brings rows of dead processes into the database.
 

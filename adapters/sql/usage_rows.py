@@ -1,9 +1,11 @@
 """Writing usage rows in groups."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
+from adapters.sql.among import among
 from adapters.sql.database import REFUSED_VALUES, Database, unavailable
 from adapters.sql.event_format import fitting
 from adapters.sql.schema import usage_attempts, usage_requests
@@ -12,6 +14,11 @@ from adapters.sql.usage_rollups import add_to_rollups
 from domain.analytics.event import RequestEvent
 
 IDS_PER_STATEMENT = 2000
+
+_KNOWN: Final = select(usage_requests.c.request_id).where(
+    among(usage_requests.c.request_id),
+    usage_requests.c.started_at_us.between(bindparam("first_us"), bindparam("last_us")),
+)
 
 Follower = Callable[[Connection, Sequence[RequestEvent]], None]
 """What happens in the transaction that writes new rows. Synchronous; its failure undoes the group.
@@ -74,15 +81,9 @@ def _known(connection: Connection, events: Sequence[RequestEvent]) -> set[str]:
     partitions there are to look into.
     """
     known: set[str] = set()
-    columns = usage_requests.c
     for start in range(0, len(events), IDS_PER_STATEMENT):
         some = events[start : start + IDS_PER_STATEMENT]
         times = [event.started_at_us for event in some]
-        found = connection.execute(
-            select(columns.request_id).where(
-                columns.request_id.in_([event.request_id for event in some]),
-                columns.started_at_us.between(min(times), max(times)),
-            )
-        )
-        known.update(found.scalars())
+        asked = {"ids": [event.request_id for event in some], "first_us": min(times), "last_us": max(times)}
+        known.update(connection.execute(_KNOWN, asked).scalars())
     return known

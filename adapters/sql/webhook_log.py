@@ -215,7 +215,9 @@ class SqlDeliveryUpkeep(DeliveryUpkeep):
 
 
 def _event(row: Row[Any]) -> LoggedEvent:
-    return LoggedEvent(row.seq, event_id(row.key), row.topic, row.tenant_id, row.payload, row.created_at_us)
+    return LoggedEvent(
+        row.seq, event_id(row.key), row.topic, row.tenant_id, row.payload, row.created_at_us, row.trace
+    )
 
 
 def _attempt(row: Row[Any]) -> LoggedAttempt:

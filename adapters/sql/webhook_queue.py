@@ -146,7 +146,7 @@ class SqlDeliveryQueue(DeliveryQueue):
 
 def _with_events(connection: Connection, pairs: Sequence[Pair]) -> list[Claimed]:
     statement = (
-        select(*DELIVERY, outbox.c.key, outbox.c.payload)
+        select(*DELIVERY, outbox.c.key, outbox.c.payload, outbox.c.trace)
         .outerjoin_from(webhook_deliveries, outbox, outbox.c.seq == _D.seq)
         .where(among(connection, webhook_deliveries, pairs))
     )
@@ -157,7 +157,7 @@ def _with_events(connection: Connection, pairs: Sequence[Pair]) -> list[Claimed]
             lost.append((row.endpoint_id, row.seq))
             continue
         event = LoggedEvent(
-            row.seq, event_id(row.key), row.topic, row.tenant_id, row.payload, row.created_at_us
+            row.seq, event_id(row.key), row.topic, row.tenant_id, row.payload, row.created_at_us, row.trace
         )
         found[row.endpoint_id, row.seq] = Claimed(delivery, event)
     if lost:

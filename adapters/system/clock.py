@@ -12,3 +12,6 @@ class SystemClock(Clock):
 
     def utc_now(self) -> datetime:
         return datetime.now(UTC)
+
+    def utc_us(self) -> int:
+        return time.time_ns() // 1000

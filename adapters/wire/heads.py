@@ -16,6 +16,7 @@ from adapters.wire.head_parts import BRACKET_ARRAY, capabilities, invalid, part_
 from adapters.wire.inline_media import LOOKED_INTO_FROM_BYTES, inline_media
 from adapters.wire.openings import opening_of, rest_after
 from adapters.wire.responses_head import read_responses
+from application.json_limits import openings_of
 from application.ports.wire import (
     ANTHROPIC_COUNT_TOKENS,
     ANTHROPIC_MESSAGES,
@@ -164,7 +165,7 @@ class DialectReader(RequestReader):
             raise InvalidRequest(f"the body is not valid JSON: {error}", param="body") from None
         except RecursionError:
             raise _too_deep() from None
-        if _opens_more_than(body, NESTING_MAX) and nesting_exceeds(body, NESTING_MAX):
+        if openings_of(body) > NESTING_MAX and nesting_exceeds(body, NESTING_MAX):
             raise _too_deep()
         return request
 
@@ -180,7 +181,8 @@ class DialectReader(RequestReader):
 
 def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
     head = _CHAT.decode(body)
-    needs = _TEXT | _content_needs(head.messages)
+    inside = _content_needs(head.messages)
+    needs = _TEXT if inside is None else _TEXT | inside
     tools = bool(head.tools or head.functions)
     schema = head.response_format is not None and head.response_format.type not in (None, "text")
     thinking = head.reasoning_effort not in _NO_THINKING or _thinks(head.thinking)
@@ -196,26 +198,30 @@ def _read_chat(body: bytes, fields: frozenset[str]) -> LlmRequest:
     if head.stream:
         needs |= _STREAMING
     choices = head.n or 1
-    texts = not head.tools and head.service_tier is None and fields.isdisjoint(SPECIAL_FIELDS)
-    texts = texts and all(map(_is_text, head.messages))
-    extra = tools or schema or thinking or speaks or head.logprobs or head.web_search_options != _JSON_NULL
-    return LlmRequest(
-        operation=Operation.CHAT,
-        dialect=OPENAI_CHAT,
-        model=head.model,
-        body=body,
-        stream=bool(head.stream),
-        include_usage=head.stream_options is not None and bool(head.stream_options.include_usage),
+    texts = inside is None and not head.tools and head.service_tier is None
+    texts = texts and fields.isdisjoint(SPECIAL_FIELDS)
+    searches = head.web_search_options is not _JSON_NULL and head.web_search_options != _JSON_NULL
+    extra = tools or schema or thinking or speaks or head.logprobs or searches
+    request = LlmRequest(  # by place: most requests are chats, and so many names would take twice as long
+        Operation.CHAT,
+        OPENAI_CHAT,
+        head.model,
+        body,
+        bool(head.stream),
+        head.stream_options is not None and bool(head.stream_options.include_usage),
         # Servers know one of the names; which one a server heeds, only its own documentation says.
-        max_output_tokens=max(head.max_completion_tokens or 0, head.max_tokens or 0) or None,
-        choices=choices,
-        needs=capabilities(needs),
-        fields=fields,
-        service_tier=_tier(head.service_tier),
-        # Only where there may be more than texts is the body looked through, which large ones take long for.
-        contents=PLAIN if texts else contents_of(OPENAI_CHAT, body, fields),
-        plain_text=choices == 1 and not extra,
+        max(head.max_completion_tokens or 0, head.max_tokens or 0) or None,
+        choices,
+        capabilities(needs),
+        fields,
+        choices == 1 and not extra,
     )
+    if head.service_tier is not None:
+        request.service_tier = _tier(head.service_tier)
+    if not texts:
+        # Only where there may be more than texts is the body looked through, which large ones take long for.
+        request.contents = contents_of(OPENAI_CHAT, body, fields)
+    return request
 
 
 def _tier(asked: str | None) -> str:
@@ -261,7 +267,7 @@ def _read_embeddings(body: bytes, fields: frozenset[str]) -> LlmRequest:
 
 def _read_messages(body: bytes, fields: frozenset[str]) -> LlmRequest:
     head = _MESSAGES.decode(body)
-    needs = _TEXT | _content_needs(head.messages)
+    needs = _TEXT | (_content_needs(head.messages) or 0)
     form = head.output_format or (head.output_config.format if head.output_config else None)
     schema = form is not None and form.type is not None
     thinking = _thinks(head.thinking)
@@ -295,7 +301,7 @@ def _read_count_tokens(body: bytes, fields: frozenset[str]) -> LlmRequest:
         dialect=ANTHROPIC_COUNT_TOKENS,
         model=head.model,
         body=body,
-        needs=capabilities(_TEXT | _content_needs(head.messages)),
+        needs=capabilities(_TEXT | (_content_needs(head.messages) or 0)),
         fields=fields,
         plain_text=False,
     )
@@ -321,21 +327,19 @@ _READERS = {
 }
 
 
-def _content_needs(messages: list[_Message]) -> int:
-    needs = 0
+def _content_needs(messages: list[_Message]) -> int | None:
+    """What the contents of messages show; None: they hold nothing but texts, or nothing at all."""
+    needs: int | None = None
     for place, message in enumerate(messages):
         content = message.content
         if memoryview(content)[0] == BRACKET_ARRAY:
             try:
-                needs |= part_needs(content)
+                needs = (needs or 0) | part_needs(content)
             except msgspec.ValidationError as error:
                 raise invalid(error, f"messages[{place}].content") from None
+        elif message.audio is not _JSON_NULL:
+            needs = needs or 0
     return needs
-
-
-def _is_text(message: _Message) -> bool:
-    """Whether a chat's message holds nothing but a text, or nothing at all."""
-    return message.audio is _JSON_NULL and memoryview(message.content)[0] != BRACKET_ARRAY
 
 
 def _thinks(thinking: _Typed | None) -> bool:
@@ -360,22 +364,6 @@ def _input(raw: Raw, name: str) -> Any:
 
 def _too_deep() -> InvalidRequest:
     return InvalidRequest(f"the body is nested deeper than {NESTING_MAX} levels", param="body")
-
-
-def _opens_more_than(body: bytes, levels: int) -> bool:
-    """Whether more than `levels` brackets open anywhere: without that, no value can be nested as deep.
-
-    Searching leaps from bracket to bracket, and stops early; counting would look at every byte.
-    """
-    left = levels
-    for bracket in (b"{", b"["):
-        at = body.find(bracket)
-        while at >= 0:
-            left -= 1
-            if left < 0:
-                return True
-            at = body.find(bracket, at + 1)
-    return False
 
 
 def nesting_exceeds(body: bytes, levels: int) -> bool:

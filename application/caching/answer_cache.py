@@ -270,6 +270,7 @@ class AnswerCache:
         """Whether the second tier or a similar question answers it."""
         if not course.reads:
             return False
+        since = self._clock.monotonic()
         try:
             return await self._look_further(job, course)
         except Exception:
@@ -277,6 +278,10 @@ class AnswerCache:
             log.exception("the cache could not look further for an answer")
             self.outcomes["failed"] += 1
             return False
+        finally:
+            now = self._clock.monotonic()
+            job.cache_s += now - since
+            job.cache_further = (since, now)
 
     async def _look_further(self, job: Job, course: CacheCourse) -> bool:
         kept_there = await self.tiers.fetch(course.key)
@@ -306,11 +311,15 @@ class AnswerCache:
 
     def _keep(self, job: Job, course: CacheCourse, give: Callable[[], Given]) -> None:
         """Never raises: an answer that was paid for is given, whatever becomes of keeping it."""
+        since = self._clock.monotonic()
         try:
             self._try_to_keep(job, course, give())
         except Exception:
             log.exception("an answer could not be kept")
             self._not_kept(course, "failed")
+        finally:
+            if not course.unkept:
+                job.cache_write = (since, self._clock.monotonic())
 
     def _try_to_keep(self, job: Job, course: CacheCourse, given: Given) -> None:
         if job.cache in (MISS, BYPASS):

@@ -9,6 +9,8 @@ from domain.analytics.event import AttemptEvent, RequestEvent
 from domain.events import PROVIDER_FAILOVER, REQUEST_COMPLETED
 from domain.llm.request import Operation
 from domain.money import NANO_PER_USD, NanoUsd, format_usd
+from domain.tracing.context import SAMPLED, traceparent
+from domain.tracing.ids import span_id_of
 
 LLM_TOOL: Final = "llm.complete"
 """What calls of models are called among tools."""
@@ -30,6 +32,17 @@ def events_of_request(event: RequestEvent, wants: Wants) -> Iterator[OutboxEvent
         for before, after in zip(event.attempts, event.attempts[1:], strict=False):
             if _took_over(before, after):
                 yield _failover(event, before, after)
+
+
+def traceparent_of(event: RequestEvent) -> str:
+    """What others are told of a request's trace after it is over, as `ActiveTrace.headers` while it runs:
+    our span where it is recorded, else the caller's, as not recorded. Empty: it belongs to no trace, or to
+    one of ours that nobody records."""
+    if not event.trace_id:
+        return ""
+    if event.traced:
+        return traceparent(event.trace_id, span_id_of(event.request_id), SAMPLED)
+    return traceparent(event.trace_id, event.parent_span_id, 0) if event.parent_span_id else ""
 
 
 def _reached(event: RequestEvent) -> str:
@@ -56,7 +69,7 @@ def _completed(event: RequestEvent, integration_id: str) -> OutboxEvent:
     }
     ended_us = event.started_at_us + event.duration_us
     key = f"{REQUEST_COMPLETED}:{event.request_id}"
-    return event_of(REQUEST_COMPLETED, event.tenant_id, key, data, ended_us)
+    return event_of(REQUEST_COMPLETED, event.tenant_id, key, data, ended_us, traceparent_of(event))
 
 
 def _cost(nano_usd: int | None) -> dict[str, Any]:
@@ -80,4 +93,4 @@ def _failover(event: RequestEvent, before: AttemptEvent, after: AttemptEvent) ->
         "fallback_model": after.model,
     }
     key = f"{PROVIDER_FAILOVER}:{event.request_id}:{after.ordinal}"
-    return event_of(PROVIDER_FAILOVER, event.tenant_id, key, data, after.started_at_us)
+    return event_of(PROVIDER_FAILOVER, event.tenant_id, key, data, after.started_at_us, traceparent_of(event))

@@ -24,13 +24,15 @@ def epoch_us(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def event_of(topic: str, tenant_id: str, key: str, data: Mapping[str, Any], at_us: int) -> OutboxEvent:
+def event_of(
+    topic: str, tenant_id: str, key: str, data: Mapping[str, Any], at_us: int, trace: str = ""
+) -> OutboxEvent:
     """As it goes into the outbox; `data` is what the event's schema asks for but `timestamp`, which is added.
 
     `key` makes it unique: of several with the same key, the first is the event.
     """
     payload = {**data, "timestamp": moment_text(at_us)}
-    return OutboxEvent(key, topic, tenant_id, json.dumps(payload, ensure_ascii=False), at_us)
+    return OutboxEvent(key, topic, tenant_id, json.dumps(payload, ensure_ascii=False), at_us, trace)
 
 
 class EventWriter:

@@ -66,6 +66,11 @@ class Outcome:
         return any(verdict.action is Action.BLOCK for verdict in self.verdicts)
 
     @property
+    def objecting(self) -> tuple[str, ...]:
+        """Names of all that object, whatever follows from it."""
+        return tuple(dict.fromkeys(each.guardrail for each in self.verdicts))
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Names of those that only warn."""
         warned = (each.guardrail for each in self.verdicts if each.action is Action.WARN)

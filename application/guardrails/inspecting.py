@@ -129,6 +129,8 @@ class GuardrailInspector(Inspector):
         if guardrails.asked:
             outcome = await self._here(job, guardrails.asked)
             await self.checks.outside(guardrails.asked, outcome, self.body_of(job, route.name, answer=False))
+            if outcome.verdicts:
+                job.objected(outcome.objecting)
             outcome.refuse(answer=False)
             await self._rewrite(job, outcome)
             job.guardrail_warnings = outcome.warnings
@@ -136,7 +138,7 @@ class GuardrailInspector(Inspector):
             body = self.body_of(job, route.name, answer=True)
             warned = partial(_warn_caller, job)
             job.protections.append(
-                GuardedAnswer(self, job.request.dialect, body, guardrails.answered, warned)
+                GuardedAnswer(self, job.request.dialect, body, guardrails.answered, warned, job.objected)
             )
 
     async def _here(self, job: Job, asked: tuple[Guardrail, ...]) -> Outcome:
@@ -179,7 +181,7 @@ class GuardrailInspector(Inspector):
 class GuardedAnswer(Protection):
     """What the guardrails of one request do to its answer, before it is kept anywhere.
 
-    `warned` is told the names of those that object to it without stopping it.
+    `warned` is told the names of those that object to it without stopping it, `objected` those of all.
     """
 
     def __init__(
@@ -189,6 +191,7 @@ class GuardedAnswer(Protection):
         body: Body,
         guardrails: tuple[Guardrail, ...],
         warned: Callable[[tuple[str, ...]], None],
+        objected: Callable[[Iterable[str]], None],
     ) -> None:
         self._inspector = inspector
         self._tenant_id = body.tenant_id
@@ -196,6 +199,7 @@ class GuardedAnswer(Protection):
         self._body = body
         self._guardrails = guardrails
         self._warned = warned
+        self._objected = objected
 
     async def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
         """Raises GuardrailBlocked, GuardrailUnavailable."""
@@ -227,7 +231,7 @@ class GuardedAnswer(Protection):
             return HeldStream(stream, self._dialect, texts, self._judge_stream, self._inspector.held)
         checks = self._inspector.checks
         if ways.windowed:
-            work = WindowWork(ways.windowed, checks.detector, checks.counts.note)
+            work = WindowWork(ways.windowed, checks.detector, self._note_block)
             stream = WindowStream(stream, texts.stream(self._dialect, work))
         if ways.watched:
             stream = WatchedStream(stream, self._dialect, texts, self._warn)
@@ -248,11 +252,17 @@ class GuardedAnswer(Protection):
         raw = "".join(seen.text for seen in texts).encode(errors="replace")
         outcome = await self._here(warning, texts, unread, raw)
         await self._inspector.checks.outside(warning, outcome, self._body)
+        self._objected(outcome.objecting)
         return outcome
+
+    def _note_block(self, guardrail: str, action: str) -> None:
+        self._inspector.checks.counts.note(guardrail, action)
+        self._objected((guardrail,))
 
     async def _judge(self, texts: list[TextSeen], unread: Unread, raw: bytes) -> Outcome:
         outcome = await self._here(self._guardrails, texts, unread, raw)
         await self._inspector.checks.outside(self._guardrails, outcome, self._body)
+        self._objected(outcome.objecting)
         outcome.refuse(answer=True)
         self._warned(outcome.warnings)
         return outcome

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 
 class LoggedEvent(NamedTuple):
-    """`event_id` is the published id, `payload` the JSON object of the event."""
+    """`event_id` is the published id, `payload` the JSON object of the event, `trace` as in the outbox."""
 
     seq: int
     event_id: str
@@ -20,6 +20,7 @@ class LoggedEvent(NamedTuple):
     tenant_id: str
     payload: str
     created_at_us: int
+    trace: str = ""
 
 
 class EventLog(Protocol):

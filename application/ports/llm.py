@@ -15,6 +15,7 @@ from domain.llm.usage import Usage
 from domain.resilience.key_pool import Headroom
 from domain.routing.target import Target
 from domain.time import Timeouts
+from domain.tracing.active import NO_HEADERS, TraceHeaders
 
 CALLER: Final = "caller"
 """The credential of a call that proves itself with the caller's own, `LlmRequest.own_credential`."""
@@ -46,6 +47,8 @@ class UpstreamCall(NamedTuple):
     moved_from: str = ""
     """Id of a target at another account that answered this conversation before: what it signed or encrypted
     may mean nothing here. Empty: none is known."""
+    trace: TraceHeaders = NO_HEADERS
+    """Headers that tell whoever answers which trace this belongs to."""
 
 
 class UpstreamAnswer(NamedTuple):

@@ -11,13 +11,16 @@ from typing import NamedTuple, Protocol
 
 
 class OutboxEvent(NamedTuple):
-    """`topic` is the event's published name, `payload` its JSON object."""
+    """`topic` is the event's published name, `payload` its JSON object. `trace`: the `traceparent` of the
+    request that caused it; empty: none did, or none is known. It is no part of what is published and signed.
+    """
 
     key: str
     topic: str
     tenant_id: str
     payload: str
     created_at_us: int
+    trace: str = ""
 
 
 class Outbox(Protocol):

@@ -7,7 +7,7 @@ whoever follows along asks again for the last few seconds and leaves out what it
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from domain.analytics.event import RequestEvent
 
@@ -23,20 +23,36 @@ class RowPlace(NamedTuple):
 class RowFilter:
     """Which requests. None: any. Times are of the request's end, from inclusive, to exclusive.
 
-    `model` and `provider` are those that answered. `failed` keeps only what did not end `ok`.
-    `after` starts the page behind that row, which is older.
+    `model` and `provider` are those that answered. `failed` keeps only what did not end `ok`. `cache` is what
+    the answer cache did; `hit` stands for all its hits. An unknown cost reaches no `min_cost_nano_usd`.
+    `has_fallback`: whether other targets were tried or passed over first. `after` starts the page behind that
+    row, which is older.
     """
 
     tenant_id: str | None = None
     key_id: str | None = None
     agent_id: str | None = None
     session_id: str | None = None
+    user_id: str | None = None
     provider: str | None = None
     model: str | None = None
+    route: str | None = None
+    outcome: str | None = None
+    status: int | None = None
+    cache: str | None = None
+    task: str | None = None
+    trace_id: str | None = None
+    min_cost_nano_usd: int | None = None
+    min_duration_us: int | None = None
+    has_fallback: bool | None = None
     failed: bool = False
     from_us: int | None = None
     to_us: int | None = None
     after: RowPlace | None = None
+
+
+ANY_HIT: Final = "hit"
+"""As `RowFilter.cache`: answered by the cache, however."""
 
 
 def place_of(event: RequestEvent) -> RowPlace:

@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Aware UTC time of day."""
         ...
 
+    def utc_us(self) -> int:
+        """The same as UTC epoch microseconds: what requests ask for, which need no date."""
+        return int(self.utc_now().timestamp() * 1e6)
+
 
 class IdFactory(Protocol):
     """Never fails, never waits."""

@@ -20,7 +20,27 @@ class Gauge(NamedTuple):
     """Or `counter`, of what is counted elsewhere."""
 
 
+class Metric(NamedTuple):
+    """What one metric of the page is: a row of the published list (`contracts/metrics.py`)."""
+
+    name: str
+    kind: str
+    """`counter`, `gauge` or `histogram`."""
+    unit: str
+    """`seconds`, `usd`, `nano_usd`, `bytes`, `tokens`, `ratio`, …; empty: a plain count or a state."""
+    labels: tuple[str, ...]
+    meaning: str
+    across: str = "sum"
+    """How workers' values become one: `sum`, `max`, `min`, or `mean` (for shares and averages)."""
+    kept: bool = False
+    """Whether the share of a worker that ended still counts. Counters and histograms always do."""
+    when: str = ""
+    """Where it is on the page; empty: always."""
+
+
 class Metrics(Protocol):
+    """Of one process."""
+
     @abstractmethod
     def observe(self, event: RequestEvent) -> None:
         """Folds one finished request into the counters."""
@@ -33,5 +53,14 @@ class Metrics(Protocol):
 
     @abstractmethod
     def render(self, gauges: Iterable[Gauge]) -> bytes:
-        """The Prometheus text page of everything counted, and these gauges."""
+        """The Prometheus text page of everything counted here, and these gauges."""
+        ...
+
+
+class MetricsPage(Protocol):
+    """Of all workers of an instance."""
+
+    @abstractmethod
+    async def page(self) -> bytes:
+        """The Prometheus text page. A counter on it is never less than it was on an earlier one."""
         ...

@@ -19,7 +19,8 @@ class UsageDimension(Enum):
 
     The credential is the id of the provider's key that the last attempt used; it means something beside its
     provider only, and is empty where a provider has one key. Team, project and cost centre are those of the
-    key as it was when it asked. What caches did is told in the words of `domain.caching.effect`.
+    key as it was when it asked. What caches did is told in the words of `domain.caching.effect`, the kind of
+    task in those of `domain.quality.tasks`; it is empty in sums of before it was told.
     """
 
     TENANT = "tenant"
@@ -36,6 +37,9 @@ class UsageDimension(Enum):
     PROVIDER = "provider"
     MODEL = "model"
     CREDENTIAL = "credential"
+    EXPERIMENT = "experiment"
+    ARM = "arm"
+    TASK = "task"
     OUTCOME = "outcome"
     CACHE = "cache"
     MONTH = "month"
@@ -52,6 +56,8 @@ UNROLLED: Final = frozenset(
         UsageDimension.SESSION,
         UsageDimension.WORKFLOW,
         UsageDimension.CREDENTIAL,
+        UsageDimension.EXPERIMENT,
+        UsageDimension.ARM,
     }
 )
 """What roll-ups do not know; sums by these are made from single rows, and take longer."""

@@ -15,10 +15,14 @@ class PrivacyCounts:
         self.findings: Counter[tuple[str, str, str]] = Counter()
         self.unseen: Counter[str] = Counter()
 
-    def note(self, noted: Iterable[Noted]) -> None:
-        """Takes the findings of one body."""
+    def note(self, noted: Iterable[Noted], of_request: dict[str, int] | None = None) -> None:
+        """Takes the findings of one body; `of_request` gets them too, as `action:KIND`."""
         for each in noted:
-            self.findings[each.kind.value, each.where.value, each.act.name.lower()] += 1
+            kind, act = each.kind.value, each.act.name.lower()
+            self.findings[kind, each.where.value, act] += 1
+            if of_request is not None:
+                name = f"{act}:{kind}"
+                of_request[name] = of_request.get(name, 0) + 1
 
     def gauges(self) -> Iterable[Gauge]:
         """For the metrics page."""

@@ -157,7 +157,9 @@ class PrivacyInspector(Inspector):
     def _settle(self, job: Job, route: Route, policy: EffectivePolicy, made: Rewritten) -> None:
         """Puts the rewritten request in the place of the caller's, or refuses it."""
         work, request = made.work, job.request
-        self.counts.note(work.noted)
+        found: dict[str, int] = {}
+        job.privacy = found
+        self.counts.note(work.noted, found)
         work.refuse()
         if work.routed:
             _demand(job.requirements, route, tuple(work.demands), policy, self._places)
@@ -181,7 +183,7 @@ class PrivacyInspector(Inspector):
         answers = policy.enforces_results if of_tool else policy.enforces_answers
         if answers or work.placeholders.values:
             job.protections.append(
-                self.answering(job.principal.tenant_id, request.dialect, policy, work.placeholders)
+                self.answering(job.principal.tenant_id, request.dialect, policy, work.placeholders, found)
             )
 
     def placeholders(self, tenant_id: str) -> Placeholders:
@@ -189,9 +191,14 @@ class PrivacyInspector(Inspector):
         return Placeholders(self._key(tenant_id))
 
     def answering(
-        self, tenant_id: str, dialect: str, policy: EffectivePolicy, placeholders: Placeholders
+        self,
+        tenant_id: str,
+        dialect: str,
+        policy: EffectivePolicy,
+        placeholders: Placeholders,
+        found: dict[str, int] | None = None,
     ) -> EnforcedAnswer:
-        """What a policy does to one answer, and who gets which values back."""
+        """What a policy does to one answer, and who gets which values back. `found` is told what it did."""
         return EnforcedAnswer(
             dialect,
             policy,
@@ -201,6 +208,7 @@ class PrivacyInspector(Inspector):
             counts=self.counts,
             offloading=self.offloading,
             tenant_id=tenant_id,
+            found=found,
         )
 
     def _replace(self, request: LlmRequest, body: bytes) -> None:

@@ -33,6 +33,7 @@ class EnforcedAnswer(Protection):
         counts: PrivacyCounts,
         offloading: Offloading,
         tenant_id: str,
+        found: dict[str, int] | None = None,
     ) -> None:
         self._dialect = dialect
         self._enforces = policy.enforces_results if dialect == TOOLS else policy.enforces_answers
@@ -42,6 +43,7 @@ class EnforcedAnswer(Protection):
         self._counts = counts
         self._offloading = offloading
         self._tenant_id = tenant_id
+        self._found = found
 
     async def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
         if not self._enforces:
@@ -54,7 +56,7 @@ class EnforcedAnswer(Protection):
         try:
             body = await self._offloading(self._tenant_id, answer.body, rewritten)
         finally:
-            self._counts.note(self._work.noted)
+            self._counts.note(self._work.noted, self._found)
             self._work.noted.clear()
         return answer if body is answer.body else answer._replace(body=body)
 
@@ -62,7 +64,7 @@ class EnforcedAnswer(Protection):
         if not self._enforces:
             return stream
         frames = self._texts.stream(self._dialect, self._work)
-        return RewrittenStream(stream, frames, self._work.noted, self._counts)
+        return RewrittenStream(stream, frames, self._work.noted, self._counts, self._found)
 
     def kept(self, body: bytes) -> bytes:
         """A delivered answer as it may be stored: with placeholders."""
@@ -130,12 +132,14 @@ class RewrittenStream:
         frames: FrameTexts,
         noted: list[Noted] | None = None,
         counts: PrivacyCounts | None = None,
+        found: dict[str, int] | None = None,
     ) -> None:
         self.headers = stream.headers
         self._stream = stream
         self._frames = frames
         self._noted = noted
         self._counts = counts
+        self._found = found
         self._ended = False
 
     async def next_block(self) -> Block | None:
@@ -166,7 +170,7 @@ class RewrittenStream:
 
     def _count(self) -> None:
         if self._counts is not None and self._noted:
-            self._counts.note(self._noted)
+            self._counts.note(self._noted, self._found)
             self._noted.clear()
 
 

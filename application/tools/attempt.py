@@ -83,6 +83,7 @@ class ToolAttempt:
             now = self._clock.monotonic()
             permit = entry.breaker.try_acquire(now=now)
             if isinstance(permit, Refused):
+                job.breaker_skips += 1
                 raise IntegrationUnavailable(
                     f"integration {entry.name!r} failed too often lately and is left alone for a while",
                     retry_after_s=permit.retry_after_s,
@@ -91,6 +92,7 @@ class ToolAttempt:
             try:
                 if holds is not None:
                     self._hold, _ = await holds.begin(job, self._way.target, "", job.request)
+                    job.hold_s += self._clock.monotonic() - now
             except BaseException:
                 entry.breaker.forget(permit)
                 raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from application.accounting import attempt_id
 from application.caching.answer_cache import AnswerCache
 from application.holds import BudgetHolds
 from application.inspection import Inspector
@@ -18,13 +19,14 @@ from application.ports.parameter_schemas import ParameterSchemas
 from application.ports.system import Clock
 from application.ports.wire import TOOLS
 from application.protection import delivered
-from application.rate_limits import RateLimits
+from application.rate_limits import RateLimits, waited_for
 from application.tools.attempt import NOTHING_SENT, ToolAttempt
 from application.tools.book import IntegrationBook, Open
 from application.tools.halting import Halting
 from application.tools.pipeline import Pipeline
 from application.tools.streams import EndingStream
 from application.tools.ways import ToolWay
+from domain.connectors.terms import TraceTold
 from domain.connectors.tool import PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX, TIMEOUT_S, Tool, ToolCall
 from domain.errors import (
     InterchangeError,
@@ -36,11 +38,13 @@ from domain.errors import (
 from domain.llm.cache_wish import NO_WISH, CacheWish
 from domain.llm.request import LlmRequest, Operation
 from domain.residency.sinks import Sink
+from domain.routing.demanded import demanded
 from domain.routing.plan import NO_PLAN
 from domain.routing.requirements import Requirements
 from domain.routing.target import Route
 from domain.tenancy.principal import Principal
 from domain.time import Deadline
+from domain.tracing.active import NO_HEADERS, ActiveTrace, Receiver, TraceHeaders
 
 PERMISSION: Final = "tools.execute"
 CALLER_LEFT_STATUS: Final = 499
@@ -59,6 +63,8 @@ class ToolAsked:
     idempotency_key: str = ""
     cache_wish: CacheWish = NO_WISH
     residency: str | None = None
+    entered: float | None = None
+    """When it came in, in monotonic seconds; None: just now."""
 
 
 class ToolAnswer(NamedTuple):
@@ -161,7 +167,7 @@ class ExecuteTool:
         self._unread(job, way.route)
         attempt = await self._attempt(job, entry, way)
         try:
-            call = self._call(job, way, asked)
+            call = self._call(job, entry, way, asked)
             return await attempt.run(lambda: attempt.connector.stream(call, content_type)), attempt
         except BaseException as error:
             attempt.over(error)
@@ -197,7 +203,7 @@ class ExecuteTool:
             raise InvalidParameters(f"{way.tool.name} takes no body", param="body")
         self._unread(job, way.route)
         attempt = await self._attempt(job, entry, way)
-        call = self._call(job, way, asked)
+        call = self._call(job, entry, way, asked)
         return self._protected_body(
             await attempt.whole(lambda: attempt.connector.upload(call, body, size_bytes))
         )
@@ -218,16 +224,19 @@ class ExecuteTool:
             raise InvalidParameters(
                 f"parameters are over {PARAMETERS_BYTES_MAX} bytes of JSON", param="parameters"
             )
+        requirements = Requirements(residency=asked.residency)
+        requirements.said = demanded(requirements)
         return Job(
             request_id=request_id,
             principal=by,
             request=request,
-            requirements=Requirements(residency=asked.residency),
+            requirements=requirements,
             plan=NO_PLAN,
             attribution=asked.attribution,
             started=started,
             started_at_us=int(self._clock.utc_now().timestamp() * 1e6),
             deadline=Deadline(started + asked.timeout_s),
+            entry_s=0.0 if asked.entered is None else started - asked.entered,
         )
 
     async def _begin(self, job: Job, asked: ToolAsked) -> tuple[Open, ToolWay]:
@@ -236,6 +245,8 @@ class ExecuteTool:
                 return await self._let_in(job, asked)
         except TimeoutError:
             raise ToolTimeout("the call could not begin in time", details=NOTHING_SENT) from None
+        finally:
+            job.admit_s = self._clock.monotonic() - job.started
 
     async def _let_in(self, job: Job, asked: ToolAsked) -> tuple[Open, ToolWay]:
         self._pipeline.take_slot(job, PERMISSION)
@@ -252,7 +263,7 @@ class ExecuteTool:
         job.residency = places.residency(job.requirements)
         Sink(f"integration {entry.name}", entry.terms.region).require(job.residency)
         if self._limits is not None and (room := self._limits.admit(job, way.route)) is not None:
-            await room
+            await waited_for(job, room, self._clock)
         came_in = job.request.body
         for inspector in self._inspectors:
             if (seen := inspector.request(job, way.route)) is not None:
@@ -262,7 +273,6 @@ class ExecuteTool:
             self._check_parameters(way.tool, asked.parameters)
         if job.ended is not None:
             raise job.ended
-        job.plan_s = self._clock.monotonic() - job.started
         return entry, way
 
     def _check_parameters(self, tool: Tool, parameters: Mapping[str, Any]) -> None:
@@ -279,14 +289,16 @@ class ExecuteTool:
     async def _answered(self, job: Job, entry: Open, way: ToolWay, asked: ToolAsked) -> UpstreamAnswer:
         ask: Callable[[], Awaitable[UpstreamAnswer]] = partial(self._asked_outside, job, entry, way, asked)
         if self._cache is not None and way.members.route.cache.mode.serves and not asked.idempotency_key:
+            since = self._clock.monotonic()
             self._cache.look(job, way.members, way.table)
+            job.cache_s = self._clock.monotonic() - since
             if job.course is not None:
                 return await self._cache.complete(job, ask)
         return await ask()
 
     async def _asked_outside(self, job: Job, entry: Open, way: ToolWay, asked: ToolAsked) -> UpstreamAnswer:
         attempt = await self._attempt(job, entry, way)
-        outcome = await attempt.whole(lambda: attempt.connector.execute(self._call(job, way, asked)))
+        outcome = await attempt.whole(lambda: attempt.connector.execute(self._call(job, entry, way, asked)))
         answer = self._protected_body(outcome)
         for protection in job.protections:
             answer = await protection.answer(answer)
@@ -298,7 +310,7 @@ class ExecuteTool:
         await attempt.begin(self._holds)
         return attempt
 
-    def _call(self, job: Job, way: ToolWay, asked: ToolAsked) -> ToolCall:
+    def _call(self, job: Job, entry: Open, way: ToolWay, asked: ToolAsked) -> ToolCall:
         left_s = max(0.001, job.deadline.remaining_s(self._clock.monotonic()))
         return ToolCall(
             tenant_id=job.principal.tenant_id,
@@ -309,6 +321,7 @@ class ExecuteTool:
             request_id=job.request_id,
             idempotency_key=asked.idempotency_key,
             cache_wish=asked.cache_wish,
+            trace=NO_HEADERS if job.tracing is None else _trace_headers(job, job.tracing, entry),
         )
 
     @staticmethod
@@ -329,8 +342,7 @@ class ExecuteTool:
     def _ended_with(self, job: Job, error: BaseException) -> None:
         if isinstance(error, InterchangeError):
             outcome = "error" if job.attempts else "refused"
-            status = self._status_of(error) if job.attempts else 0
-            self._pipeline.end(job, status=status, outcome=outcome, error_code=error.code)
+            self._pipeline.end(job, status=self._status_of(error), outcome=outcome, error_code=error.code)
         elif isinstance(error, asyncio.CancelledError):
             self._pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
         else:
@@ -342,11 +354,12 @@ class ExecuteTool:
         attempt: ToolAttempt,
         halting: Halting,
         sent_bytes: int,
+        pieces: int,
         error: BaseException | None,
     ) -> None:
         halted = error is not None and error is halting.error
         attempt.over(asyncio.CancelledError() if halted else error)  # no fault of the other side
-        job.response_bytes = sent_bytes
+        job.response_bytes, job.chunks = sent_bytes, pieces
         if error is None:
             self._pipeline.end(job, status=200, outcome="ok")
         elif isinstance(error, asyncio.CancelledError):
@@ -354,6 +367,13 @@ class ExecuteTool:
         else:
             code = error.code if isinstance(error, InterchangeError) else InterchangeError.code
             self._pipeline.end(job, status=200, outcome="cut", error_code=code)
+
+
+def _trace_headers(job: Job, trace: ActiveTrace, entry: Open) -> TraceHeaders:
+    told = entry.terms.trace_told
+    if told is TraceTold.OFF:
+        return NO_HEADERS
+    return trace.headers(Receiver.TOOLS, attempt_id(job), state=told is TraceTold.FULL)
 
 
 def encoded(value: Mapping[str, Any], error: type[InvalidParameters] | type[ToolFailed]) -> bytes:

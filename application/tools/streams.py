@@ -8,8 +8,8 @@ from application.ports.system import Clock
 from application.tools.halting import Halting
 from domain.errors import InterchangeError, ToolTimeout
 
-Over = Callable[[int, BaseException | None], None]
-"""(bytes sent, what ended it early)."""
+Over = Callable[[int, int, BaseException | None], None]
+"""(bytes sent, in how many pieces, what ended it early)."""
 
 
 class EndingStream:
@@ -26,7 +26,7 @@ class EndingStream:
         self._clock = clock
         self._ends_at_s = ends_at_s
         self._halting = halting
-        self._sent = 0
+        self._sent = self._pieces = 0
 
     async def next_chunk(self) -> bytes:
         """At least one byte; `b""` at the natural end. Raises as `Connector.stream`, ToolTimeout, and what
@@ -47,6 +47,7 @@ class EndingStream:
             raise
         if chunk:
             self._sent += len(chunk)
+            self._pieces += 1
         else:
             await self._end(None)
         return chunk
@@ -62,4 +63,4 @@ class EndingStream:
         try:
             await self._inner.aclose()
         finally:
-            over(self._sent, error)
+            over(self._sent, self._pieces, error)

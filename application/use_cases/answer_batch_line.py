@@ -303,7 +303,7 @@ class AnswerBatchLine:
         ended = self._ended(run, course, final=False, ok=False, error=error)
         ended = ended._replace(key_goes_on=bool(course.key))
         if job.attempts:
-            await self._record(run, job, ended, status=0, outcome="error", error_code=error.code)
+            await self._record(run, job, ended, status=ended.status, outcome="error", error_code=error.code)
         else:
             await run.write_in_the_end(ended)
 

@@ -6,17 +6,20 @@ entrance.) Each request that was authenticated leaves exactly one event, whateve
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 
-from application.affinity import AffinityBook, explain_outcome
+from application.affinity import AffinityBook, explain_outcome, recalling
 from application.answer_stream import AnswerStream
+from application.asked_route import asked_route
 from application.attempts import AttemptLoop
 from application.cache_course import CacheCourse
 from application.caching.answer_cache import AnswerCache
 from application.caching.replay import replayed_answer
 from application.credentials import admit_own
-from application.demands import complete_requirements
+from application.demands import complete_requirements, keep_in_place
+from application.experiments.book import ExperimentBook
 from application.guardrails.streams import HeldStream
 from application.guards import AgentGuards
 from application.holds import BudgetHolds
@@ -29,24 +32,23 @@ from application.ports.llm import UpstreamAnswer
 from application.ports.system import Clock, IdFactory
 from application.ports.usage import UsageLog
 from application.protection import delivered
-from application.rate_limits import RateLimits
-from application.request_event import event_of
+from application.rate_limits import RateLimits, waited_for
+from application.request_event import event_of, note_refusal
 from application.runtime import Runtime
+from application.tracing.tracer import NO_TRACING, Tracing
 from domain.analytics.event import RequestEvent
 from domain.caching.policy import CacheMode
 from domain.errors import Forbidden, InterchangeError, NoProviderAvailable, Overloaded, StoreUnavailable
 from domain.llm.request import LlmRequest
 from domain.residency.place import ANYWHERE
-from domain.routing.conversation import Conversation
 from domain.routing.keeping import demand_keeper, plan_with_home
 from domain.routing.live import LiveState
 from domain.routing.plan import NO_PLAN, Plan, make_plan
-from domain.routing.ranking import Recall
 from domain.routing.requirements import Requirements
 from domain.routing.table import RoutingTable
 from domain.routing.target import Passthrough, Route, Target
 from domain.tenancy.principal import Principal
-from domain.time import Deadline
+from domain.time import NO_DEADLINE, Deadline
 
 RETRY_WHEN_FULL_S = 1.0
 CALLER_LEFT_STATUS = 499
@@ -55,7 +57,8 @@ CALLER_LEFT_STATUS = 499
 class AnswerLlmRequest:
     """Call `begin`, then `complete` or `open`, then `end` in a `finally`.
 
-    `slots_max` bounds the requests in flight; the next one is refused at once rather than queued.
+    `slots_max` bounds the requests in flight; the next one is refused at once rather than queued. `status_of`
+    is what callers of a dialect are answered with an error, for the records of refusals.
     """
 
     def __init__(
@@ -77,7 +80,11 @@ class AnswerLlmRequest:
         limits: RateLimits | None = None,
         inspectors: Sequence[Inspector] = (),
         places: Places = NO_PLACES,
+        tracing: Tracing = NO_TRACING,
+        experiments: ExperimentBook | None = None,
+        status_of: Callable[[InterchangeError, str], int] = lambda _error, _dialect: 0,
     ) -> None:
+        self._status_of = status_of
         self._runtime = runtime
         self._attempts = attempts
         self.usage_log = usage_log
@@ -93,6 +100,8 @@ class AnswerLlmRequest:
         self._limits = limits
         self._inspectors = tuple(inspectors)
         self._places = places
+        self._tracing = tracing
+        self._experiments = experiments
         self.slots_max = slots_max
         self.in_flight = 0
 
@@ -105,11 +114,13 @@ class AnswerLlmRequest:
         *,
         request_id: str | None = None,
         beside: str = "",
+        entered: float | None = None,
     ) -> tuple[Job, LiveState]:
         """Admits and plans, or finds it answered already; takes a slot that `end` gives back.
 
         Waits only for rate limits that are used up here and for whoever has to look at the request first.
         `beside` says why it runs beside callers' requests (`CacheCourse.beside`); empty: a caller asks.
+        `entered` is when it came in, in monotonic seconds; None: just now.
 
         Raises:
             Forbidden, Overloaded, StoreUnavailable, UnknownModel, AgentStopped, InvalidRequirements,
@@ -119,37 +130,41 @@ class AnswerLlmRequest:
         clock = self._clock
         started = clock.monotonic()
         table, live = self._runtime.snapshot
-        job = Job(
-            request_id=request_id or self._ids.next("req"),
-            principal=principal,
-            request=request,
-            requirements=requirements,
-            plan=NO_PLAN,
-            attribution=attribution,
-            started=started,
-            started_at_us=int(clock.utc_now().timestamp() * 1e6),
-            deadline=Deadline(started),
+        job = Job(  # by place: so many names would take twice as long
+            request_id or self._ids.next("req"),
+            principal,
+            request,
+            requirements,
+            NO_PLAN,
+            attribution,
+            started,
+            clock.utc_us(),
+            NO_DEADLINE,
+            0.0 if entered is None else started - entered,
         )
+        since, planning = started, False
         self.in_flight += 1
+        self._tracing.begin(job)
         try:
             speak_for(principal, attribution)
-            route = job.route = self._admitted(job, table)
+            route = job.route = self._admitted(job, table, beside)
             job.live = live
-            await self._inspected(job, route)
+            route = await self._inspected(job, route, table)
             if job.ended is not None:
                 raise job.ended
+            since, planning = clock.monotonic(), True
+            job.admit_s = since - started
             if self._cache is not None and route.cache.mode is not CacheMode.OFF:
                 self._cache.look(job, table.members(route), table, beside=beside)
+                looked = clock.monotonic()
+                job.cache_s, since = looked - since, looked
             if job.course is not None:
                 self._plan_unless_kept(job, job.course, table, route)
             else:
                 job.plan = self._plan(job, table, route)
         except InterchangeError as refused:
-            error = refused
-            if self._offers is not None:
-                error = self._offers.explained(refused, request, self._targets(job, table))
-            self.end(job, status=0, outcome="refused", error_code=error.code)
-            raise error from None
+            note_refusal(job, refused, clock.monotonic() - since, planning=planning)
+            raise self._refused(job, refused, table) from None
         except asyncio.CancelledError:
             self.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
             raise
@@ -158,30 +173,26 @@ class AnswerLlmRequest:
             raise
         timeouts = route.timeouts
         job.deadline = Deadline(started + (timeouts.stream_total_s if request.stream else timeouts.total_s))
-        job.plan_s = clock.monotonic() - started
+        job.plan_s = clock.monotonic() - since
         return job, live
 
-    async def _inspected(self, job: Job, route: Route) -> None:
-        """Completes what is demanded, and lets limits and inspectors have their say."""
+    async def _inspected(self, job: Job, route: Route, table: RoutingTable) -> Route:
+        """Completes what is demanded, and lets limits and inspectors have their say. Where it goes then."""
         if job.request.own_credential is not None or route.passthrough is not Passthrough.OFF:
             job.callers_provider = admit_own(job.request, route)
             job.own_only = route.passthrough is Passthrough.ONLY
         complete_requirements(job.requirements, job.request, job.principal, self._places)
         job.residency = self._places.residency(job.requirements)
         if job.residency is not ANYWHERE:
-            self._keep_in_place(job, route)
+            keep_in_place(job, route, self._places)
         if self._limits is not None and (room := self._limits.admit(job, route)) is not None:
-            await room
+            await waited_for(job, room, self._clock)
         for inspector in self._inspectors:
             if (seen := inspector.request(job, route)) is not None:
                 await seen
-
-    def _keep_in_place(self, job: Job, route: Route) -> None:
-        """What is asked to be kept here is refused where it may not be; what need not be is not kept."""
-        database = self._places.sinks.database
-        job.may_store = database.allowed(job.residency)
-        if job.request.store and route.answers_kept_s is not None:
-            database.require(job.residency, "store")
+        if job.arm_memory and self._experiments is not None:
+            job.route = route = self._experiments.fair_route(job, route, table)
+        return route
 
     def _plan_unless_kept(self, job: Job, course: CacheCourse, table: RoutingTable, route: Route) -> None:
         """A request that is answered already needs no plan, and one that may be can wait to be refused."""
@@ -192,9 +203,7 @@ class AnswerLlmRequest:
             except NoProviderAvailable as error:
                 if not course.reads:
                     raise
-                course.unplanned = error.with_traceback(None)
-                if self._offers is not None:
-                    course.unplanned = self._offers.explained(error, job.request, self._targets(job, table))
+                course.unplanned = self._explained(job, error.with_traceback(None), table)
         job.plan = Plan(route, (), (), "", 0)
 
     def _plan(self, job: Job, table: RoutingTable, route: Route) -> Plan:
@@ -213,32 +222,31 @@ class AnswerLlmRequest:
                 now=job.started,
                 draw=draw,
                 reachable=lambda target: self._attempts.reachable(target, request.dialect, job),
-                recall=self.recall_for(job, route),
+                recall=recalling(self._affinity, job, route),
             )
 
         if request.home is None:
             return plan(requirements)
         return plan_with_home(plan, requirements, request, table, route)
 
-    def _admitted(self, job: Job, table: RoutingTable) -> Route:
+    def _admitted(self, job: Job, table: RoutingTable, beside: str) -> Route:
         """Where it goes. Raises what keeps its caller from being answered at all."""
         self._admit(job.principal, "llm.call")
-        route = self._route(job, table)
+        route = asked_route(job, table, self._holds, self._experiments, beside=bool(beside))
         if self._guards is not None:
             self._guards.admit(job, route)
         return route
 
-    def _route(self, job: Job, table: RoutingTable) -> Route:
-        """The route that was asked for, or the one that a budget near its end switches to."""
-        asked = table.resolve(job.request.model, job.principal.tenant_id)
-        account = None if self._holds is None else self._holds.switch(job)
-        if account is None or account.switch is None:
-            return asked
-        instead = table.routes.get(account.switch.route)
-        if instead is None or instead is asked:
-            return asked
-        job.switched_by = account.name
-        return instead
+    def _refused(self, job: Job, refused: InterchangeError, table: RoutingTable) -> InterchangeError:
+        error = self._explained(job, refused, table)
+        status = self._status_of(error, job.request.dialect)
+        self.end(job, status=status, outcome="refused", error_code=error.code)
+        return error
+
+    def _explained(self, job: Job, refused: InterchangeError, table: RoutingTable) -> InterchangeError:
+        if self._offers is None:
+            return refused
+        return self._offers.explained(refused, job.request, self._targets(job, table))
 
     @staticmethod
     def _targets(job: Job, table: RoutingTable) -> tuple[Target, ...]:
@@ -248,27 +256,10 @@ class AnswerLlmRequest:
         members = table.members(table.resolve(job.request.model, job.principal.tenant_id))
         return tuple(table.targets[index] for index in members.indices)
 
-    def recall_for(self, job: Job, route: Route) -> Recall | None:
-        """How to find the conversation that a job continues; None where affinity has no say."""
-        book = self._affinity
-        if book is None or not route.affinity.enabled or not job.requirements.affinity:
-            return None
-
-        def recall() -> Conversation | None:
-            job.conversation = book.recall(
-                job.principal.tenant_id,
-                route.name,
-                job.attribution.session_id,
-                job.request,
-                marked=route.prompt_caching.marks,
-            )
-            return job.conversation
-
-        return recall
-
     def take_slot(self, job: Job, permission: str) -> None:
         """For calls of tools, ended as those of models: `end` has to follow, also when this raises."""
         self.in_flight += 1
+        self._tracing.begin(job)
         speak_for(job.principal, job.attribution)
         self._admit(job.principal, permission)
 
@@ -292,26 +283,27 @@ class AnswerLlmRequest:
             )
 
     @staticmethod
-    def kept(job: Job) -> UpstreamAnswer | None:
-        """The whole answer of a request that was answered already when it began."""
-        hit = None if job.course is None else job.course.hit
-        return None if hit is None else delivered(job.protections, replayed_answer(hit))
+    def kept(job: Job) -> UpstreamAnswer:
+        """The whole answer of a request that was answered already when it began (`course.hit`)."""
+        assert job.course is not None and job.course.hit is not None, "it was answered before"
+        return delivered(job.protections, replayed_answer(job.course.hit))
 
-    async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer:
+    def complete(self, job: Job, live: LiveState) -> Coroutine[Any, Any, UpstreamAnswer]:
         """A whole answer. Raises UpstreamError, NoProviderAvailable, DeadlineExceeded, or what those who
         looked at the request make of the answer."""
-        if job.course is None or self._cache is None:
-            answer = await self._complete(job, live)
-        else:
-            answer = await self._cache.complete(job, partial(self._complete, job, live))
+        if job.course is None and not job.protections:
+            return self._attempts.complete(job, live)  # nobody stands between
+        return self._protected(job, live)
+
+    async def _protected(self, job: Job, live: LiveState) -> UpstreamAnswer:
+        call, cache = partial(self._complete, job, live), self._cache
+        answer = await (call() if cache is None or job.course is None else cache.complete(job, call))
         return delivered(job.protections, answer)
 
     async def open(self, job: Job, live: LiveState) -> AnswerStream:
         """A committed stream; close it before `end`. Raises as `complete`."""
-        if job.course is None or self._cache is None:
-            stream = await self._open(job, live)
-        else:
-            stream = await self._cache.open(job, partial(self._open, job, live))
+        call, cache = partial(self._open, job, live), self._cache
+        stream = await (call() if cache is None or job.course is None else cache.open(job, call))
         for protection in reversed(job.protections):
             stream = protection.deliver_stream(stream)
         return stream
@@ -358,6 +350,8 @@ class AnswerLlmRequest:
         explain_outcome(job)
         if self._affinity is not None and job.live is not None:
             self._affinity.answered(job, job.live)
+        if self._holds is not None and job.holds:
+            self._holds.tell_left(job)
         event = event_of(job, self._clock.monotonic(), status=status, outcome=outcome, error_code=error_code)
         try:
             if first is not None:
@@ -371,6 +365,7 @@ class AnswerLlmRequest:
             if self._limits is not None:
                 self._limits.ended(job, event)
             self._observe(event)
+            self._tracing.ended(job, event)
 
     def abandon(self, job: Job) -> None:
         """Gives the slot back without a record: for whoever keeps a durable note of what was begun, from

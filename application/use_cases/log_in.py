@@ -74,6 +74,11 @@ class LogIn:
         """From the next login on."""
         self._policy = policy
 
+    @property
+    def possible(self) -> bool:
+        """Whether there is a provider to log in by."""
+        return self._policy is not None
+
     def policy(self) -> LoginPolicy:
         """Raises NotFound: nobody can log in here."""
         if self._policy is None:

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from application.vault import Vault
-from domain.errors import Conflict, InvalidRequest
-from domain.tenancy.key_rules import TENANT_SHAPE, check_tenant
+from domain.errors import Conflict
+from domain.tenancy.key_rules import named_tenant
 from domain.tenancy.principal import Principal
 from domain.vault.credential import NewCredential, StoredCredential
 from domain.vault.secret import SecretBytes
@@ -44,20 +44,20 @@ class ManageCredentials:
 
     async def create(self, by: Principal, new: NewCredential, value: SecretBytes) -> StoredCredential:
         """Raises InvalidRequest, Forbidden, Conflict, CredentialDamaged, VaultLocked, StoreUnavailable."""
-        _tenant(by, new.tenant_id, WRITE)
+        named_tenant(by, new.tenant_id, WRITE)
         made = await self._vault.put(new, value, by.key_id)
         await self._changed()
         return made
 
     async def all(self, by: Principal, tenant_id: str | None = None) -> list[StoredCredential]:
         """Of one tenant, by name. Raises Forbidden, StoreUnavailable."""
-        wanted = _tenant(by, tenant_id, READ)
+        wanted = named_tenant(by, tenant_id, READ)
         kept = await self._vault.store.tenant(wanted)
         return sorted(kept.rows, key=lambda row: row.name)
 
     async def one(self, by: Principal, credential_id: str, tenant_id: str | None = None) -> StoredCredential:
         """Raises NotFound, Forbidden, StoreUnavailable."""
-        wanted = _tenant(by, tenant_id, READ)
+        wanted = named_tenant(by, tenant_id, READ)
         _, row = await self._vault.row(wanted, credential_id)
         return row
 
@@ -66,7 +66,7 @@ class ManageCredentials:
     ) -> StoredCredential:
         """The next version: in use within a second wherever the one before was. Raises as `create`, and
         NotFound."""
-        wanted = _tenant(by, tenant_id, WRITE)
+        wanted = named_tenant(by, tenant_id, WRITE)
         made = await self._vault.replace(wanted, credential_id, value, by.key_id)
         await self._changed()
         return made
@@ -76,7 +76,7 @@ class ManageCredentials:
     ) -> StoredCredential:
         """What is gone. Raises NotFound, Forbidden, Conflict for one that the configuration uses,
         CredentialDamaged, StoreUnavailable."""
-        wanted = _tenant(by, tenant_id, WRITE)
+        wanted = named_tenant(by, tenant_id, WRITE)
         _, row = await self._vault.row(wanted, credential_id)
         if (user := self._used_by(wanted, row.name)) is not None:
             raise Conflict(f"credential {row.name!r} is used by {user}; take it out there first")
@@ -87,15 +87,3 @@ class ManageCredentials:
     async def named(self, by: Principal, name: str, tenant_id: str | None = None) -> StoredCredential | None:
         """By its name, for commands. Raises Forbidden, StoreUnavailable."""
         return next((row for row in await self.all(by, tenant_id) if row.name == name), None)
-
-
-def _tenant(by: Principal, tenant_id: str | None, permission: str) -> str:
-    """Whose credentials are meant. What the vault keeps for itself belongs to no tenant, and to nobody here.
-
-    Raises InvalidRequest, Forbidden.
-    """
-    wanted = by.tenant_id if tenant_id is None else tenant_id
-    if not TENANT_SHAPE.fullmatch(wanted):
-        raise InvalidRequest(f"tenant_id {wanted[:80]!r} cannot be a tenant's", param="tenant_id")
-    check_tenant(by, wanted, permission)
-    return wanted

@@ -37,7 +37,7 @@ from domain.errors import (
     OwnedByFile,
     StoreUnavailable,
 )
-from domain.tenancy.key_rules import check_tenant
+from domain.tenancy.key_rules import named_tenant
 from domain.tenancy.patterns import matches_any
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import OPERATOR_TENANT
@@ -125,7 +125,7 @@ class ManageIntegrations:
 
         Raises Forbidden, StoreUnavailable.
         """
-        wanted = _tenant(by, tenant_id, READ)
+        wanted = named_tenant(by, tenant_id, READ)
         found = {
             each.integration_id: each
             for each in self._declared(wanted)
@@ -154,7 +154,7 @@ class ManageIntegrations:
         InvalidConfiguration, IntegrationUnavailable where it cannot be reached, VaultLocked,
         CredentialDamaged, StoreUnavailable.
         """
-        wanted = _tenant(by, tenant_id, WRITE)
+        wanted = named_tenant(by, tenant_id, WRITE)
         check_integration_id(asked.integration_id)
         if not _reaches(by, asked.integration_id):
             raise Forbidden("this key is bound to other integrations", param="integration_id")
@@ -344,7 +344,7 @@ class ManageIntegrations:
     async def _found(
         self, by: Principal, integration_id: str, tenant_id: str | None, permission: str
     ) -> IntegrationRecord:
-        wanted = _tenant(by, tenant_id, permission)
+        wanted = named_tenant(by, tenant_id, permission)
         if not _reaches(by, integration_id):
             raise _unknown(integration_id)
         declared = [each for each in self._declared(wanted) if each.integration_id == integration_id]
@@ -383,12 +383,6 @@ class ManageIntegrations:
         # The change is in the store already; a slow start of using it is no reason to report a failure.
         with suppress(StoreUnavailable):
             await self._keeping.changed()
-
-
-def _tenant(by: Principal, tenant_id: str | None, permission: str) -> str:
-    wanted = by.tenant_id if tenant_id is None else tenant_id
-    check_tenant(by, wanted, permission)
-    return wanted
 
 
 def _reaches(by: Principal, integration_id: str) -> bool:

@@ -12,17 +12,26 @@ from application.ports.event_log import LoggedEvent
 from application.ports.outbox import Outbox
 from application.ports.system import Clock, IdFactory
 from application.ports.webhooks import DeliveryLog, EndpointStore, LoggedAttempt
-from application.webhooks.address import check_url
-from application.webhooks.secrets import OVERLAP_S, OVERLAP_S_MAX, EndpointSecrets
+from application.webhooks.address import check_url, origin_of
+from application.webhooks.secrets import OVERLAP_S, OVERLAP_S_MAX, EndpointSecrets, Sending
 from application.webhooks.telling import sample_event
-from domain.errors import Conflict, CredentialDamaged, InvalidRequest, NotFound, OwnedByFile, StoreUnavailable
+from domain.errors import (
+    Conflict,
+    CredentialDamaged,
+    InvalidConfiguration,
+    InvalidRequest,
+    NotFound,
+    OwnedByFile,
+    StoreUnavailable,
+)
 from domain.events import WEBHOOK_TEST
-from domain.tenancy.key_rules import check_tenant
+from domain.tenancy.key_rules import named_tenant
 from domain.tenancy.principal import Principal
 from domain.vault.secret import SecretText
 from domain.webhooks.delivery import Delivery, DeliveryState, parse_delivery_id
 from domain.webhooks.endpoint import ENDPOINTS_PER_TENANT_MAX, Endpoint, EndpointState, EndpointTerms
 from domain.webhooks.envelope import event_id
+from domain.webhooks.format import ROUTING_KEY_LENGTH_MAX, WebhookFormat, shown_url
 from domain.webhooks.health import WELL
 
 READ: Final = "webhooks.read"
@@ -60,7 +69,8 @@ class Replayed(NamedTuple):
 
 
 class ManageWebhooks:
-    """Within the caller's tenant. Another tenant's endpoints do not exist for it."""
+    """Within the caller's tenant; those who manage tenants may name another. For everybody else another
+    tenant's endpoints do not exist."""
 
     def __init__(
         self,
@@ -80,86 +90,107 @@ class ManageWebhooks:
         self._ids = ids
         self._keeping = keeping
 
-    async def all(self, by: Principal) -> list[Endpoint]:
+    async def all(self, by: Principal, tenant_id: str | None = None) -> list[Endpoint]:
         """Those of the file first, then by age. Raises Forbidden, StoreUnavailable."""
-        check_tenant(by, by.tenant_id, READ)
-        found = await self._endpoints.all(by.tenant_id)
+        found = await self._endpoints.all(named_tenant(by, tenant_id, READ))
         return sorted(found, key=lambda each: (not each.declared, each.created_at_us, each.endpoint_id))
 
-    async def one(self, by: Principal, endpoint_id: str) -> Endpoint:
+    async def one(self, by: Principal, endpoint_id: str, tenant_id: str | None = None) -> Endpoint:
         """Raises NotFound, Forbidden, StoreUnavailable."""
-        check_tenant(by, by.tenant_id, READ)
-        return await self._mine(by, endpoint_id)
+        return await self._found(named_tenant(by, tenant_id, READ), endpoint_id)
 
     def declared_in(self, endpoint: Endpoint) -> str | None:
         """Where the file declares it."""
         return self._keeping.declared_in(endpoint.endpoint_id) if endpoint.declared else None
 
-    async def create(self, by: Principal, terms: EndpointTerms) -> tuple[Endpoint, SecretText]:
+    async def create(
+        self, by: Principal, terms: EndpointTerms, routing_key: str = "", tenant_id: str | None = None
+    ) -> tuple[Endpoint, SecretText]:
         """With the secret that signs, which is shown this once.
 
         Raises InvalidConfiguration, Forbidden, Conflict (too many), CredentialDamaged, VaultLocked,
         StoreUnavailable.
         """
-        check_tenant(by, by.tenant_id, WRITE)
+        wanted = named_tenant(by, tenant_id, WRITE)
         check_url(terms.url, http_allowed=self._keeping.http_allowed)
+        terms, sending = private_of(terms, routing_key)
+        check_routing_key(terms, sending.routing_key)
         now_us = self._now_us()
         endpoint = Endpoint(
             endpoint_id=self._ids.next("wh"),
-            tenant_id=by.tenant_id,
+            tenant_id=wanted,
             terms=terms,
             created_at_us=now_us,
             updated_at_us=now_us,
         )
-        if len(await self._made(by)) >= ENDPOINTS_PER_TENANT_MAX:
+        if len(await self._made(wanted)) >= ENDPOINTS_PER_TENANT_MAX:
             raise _too_many()
-        secret = await self._secrets.make(by.tenant_id, endpoint.endpoint_id, by.key_id)
+        secret = await self._secrets.make(wanted, endpoint.endpoint_id, by.key_id, sending)
         try:
             await self._endpoints.add(endpoint, endpoints_max=ENDPOINTS_PER_TENANT_MAX)
         except BaseException:
             # Nobody learns the secret, so nothing of it may stay; the endpoint can be there after all, where
             # only the answer to the commit was lost or not waited for.
             with suppress(StoreUnavailable, CredentialDamaged):
-                await self._endpoints.remove(by.tenant_id, endpoint.endpoint_id)
+                await self._endpoints.remove(wanted, endpoint.endpoint_id)
                 await self._secrets.remove(endpoint)
             raise
         await self._tell()
         return endpoint, secret
 
-    async def change(self, by: Principal, endpoint_id: str, terms: EndpointTerms) -> Endpoint:
-        """From the next delivery on. Raises as `create`, and NotFound, OwnedByFile."""
-        old = await self._writable(by, endpoint_id, WRITE)
+    async def change(
+        self,
+        by: Principal,
+        endpoint_id: str,
+        terms: EndpointTerms,
+        routing_key: str = "",
+        tenant_id: str | None = None,
+    ) -> Endpoint:
+        """From the next delivery on. What is secret and not given stays as long as its format and its host
+        do: a routing key goes nowhere that it was not given for.
+
+        Raises as `create`, and NotFound, OwnedByFile.
+        """
+        old = await self._writable(named_tenant(by, tenant_id, WRITE), endpoint_id)
         check_url(terms.url, http_allowed=self._keeping.http_allowed)
+        if {terms.format, old.terms.format} != {WebhookFormat.STANDARD} or routing_key:
+            given = terms.url
+            terms, sending = private_of(terms, routing_key)
+            if terms.format is old.terms.format:
+                known = await self._secrets.sending(old)
+                kept = known.address if given == old.terms.url else sending.address
+                same_place = origin_of(given) == origin_of(old.terms.url)
+                sending = Sending(routing_key or (known.routing_key if same_place else ""), kept)
+            check_routing_key(terms, sending.routing_key)
+            await self._secrets.change_sending(old, sending, by.key_id)
         return await self._put(old, old.with_terms(terms))
 
-    async def remove(self, by: Principal, endpoint_id: str) -> Endpoint:
+    async def remove(self, by: Principal, endpoint_id: str, tenant_id: str | None = None) -> Endpoint:
         """With its secret and its deliveries. Raises NotFound, OwnedByFile, Forbidden, StoreUnavailable."""
-        old = await self._writable(by, endpoint_id, WRITE)
-        if not await self._endpoints.remove(by.tenant_id, endpoint_id):
+        old = await self._writable(named_tenant(by, tenant_id, WRITE), endpoint_id)
+        if not await self._endpoints.remove(old.tenant_id, endpoint_id):
             raise _unknown(endpoint_id)
         with suppress(CredentialDamaged):
             await self._secrets.remove(old)
         await self._tell()
         return old
 
-    async def pause(self, by: Principal, endpoint_id: str) -> Endpoint:
+    async def pause(self, by: Principal, endpoint_id: str, tenant_id: str | None = None) -> Endpoint:
         """Events are kept for it meanwhile. Raises NotFound, Forbidden, Conflict, StoreUnavailable."""
-        check_tenant(by, by.tenant_id, OPERATE)
-        old = await self._mine(by, endpoint_id)
+        old = await self._found(named_tenant(by, tenant_id, OPERATE), endpoint_id)
         if old.state is EndpointState.PAUSED:
             return old
         return await self._put(old, replace(old, state=EndpointState.PAUSED, reason=""))
 
-    async def resume(self, by: Principal, endpoint_id: str) -> Endpoint:
+    async def resume(self, by: Principal, endpoint_id: str, tenant_id: str | None = None) -> Endpoint:
         """Also one that was disabled; what it missed can be replayed. Raises as `pause`."""
-        check_tenant(by, by.tenant_id, OPERATE)
-        old = await self._mine(by, endpoint_id)
+        old = await self._found(named_tenant(by, tenant_id, OPERATE), endpoint_id)
         if old.state is EndpointState.ACTIVE:
             return old
         return await self._put(old, replace(old, state=EndpointState.ACTIVE, reason="", failing=WELL))
 
     async def rotate(
-        self, by: Principal, endpoint_id: str, overlap_s: float | None = None
+        self, by: Principal, endpoint_id: str, overlap_s: float | None = None, tenant_id: str | None = None
     ) -> tuple[Endpoint, SecretText, float]:
         """The next secret, shown this once; the one before signs beside it for the overlap, in seconds.
 
@@ -169,15 +200,14 @@ class ManageWebhooks:
         lasting_s = OVERLAP_S if overlap_s is None else overlap_s
         if not 0 <= lasting_s <= OVERLAP_S_MAX:
             raise InvalidRequest(f"overlap_s is 0 to {OVERLAP_S_MAX:g}", param="overlap_s")
-        old = await self._writable(by, endpoint_id, WRITE)
+        old = await self._writable(named_tenant(by, tenant_id, WRITE), endpoint_id)
         secret = await self._secrets.rotate(old, by.key_id, lasting_s)
-        return await self._reopened(by, endpoint_id), secret, lasting_s
+        return await self._reopened(old.tenant_id, endpoint_id), secret, lasting_s
 
-    async def test(self, by: Principal, endpoint_id: str) -> str:
+    async def test(self, by: Principal, endpoint_id: str, tenant_id: str | None = None) -> str:
         """The id of an event that goes to this endpoint alone. Raises NotFound, Forbidden, Conflict for one
         that is not active, StoreUnavailable."""
-        check_tenant(by, by.tenant_id, OPERATE)
-        endpoint = await self._mine(by, endpoint_id)
+        endpoint = await self._found(named_tenant(by, tenant_id, OPERATE), endpoint_id)
         if endpoint.state is not EndpointState.ACTIVE:
             raise Conflict(f"the endpoint is {endpoint.state.value}: nothing is sent to it; resume it first")
         key = f"{WEBHOOK_TEST}:{self._ids.next('event')}"
@@ -192,24 +222,28 @@ class ManageWebhooks:
         *,
         before_seq: int | None,
         limit: int,
+        tenant_id: str | None = None,
     ) -> list[Delivery]:
         """Newest first; without an endpoint, of all of them. Raises NotFound, Forbidden, StoreUnavailable."""
-        check_tenant(by, by.tenant_id, READ)
+        wanted = named_tenant(by, tenant_id, READ)
         if endpoint_id is not None:
-            await self._mine(by, endpoint_id)
-        return await self._log.page(by.tenant_id, endpoint_id, state, before_seq=before_seq, limit=limit)
+            await self._found(wanted, endpoint_id)
+        return await self._log.page(wanted, endpoint_id, state, before_seq=before_seq, limit=limit)
 
-    async def delivery(self, by: Principal, endpoint_id: str, delivery_id: str) -> Opened:
+    async def delivery(
+        self, by: Principal, endpoint_id: str, delivery_id: str, tenant_id: str | None = None
+    ) -> Opened:
         """Raises NotFound, Forbidden, StoreUnavailable."""
-        check_tenant(by, by.tenant_id, READ)
-        return await self._delivery(by, endpoint_id, delivery_id)
+        return await self._delivery(named_tenant(by, tenant_id, READ), endpoint_id, delivery_id)
 
-    async def retry(self, by: Principal, endpoint_id: str, delivery_id: str) -> Delivery:
+    async def retry(
+        self, by: Principal, endpoint_id: str, delivery_id: str, tenant_id: str | None = None
+    ) -> Delivery:
         """Sends one again, with a whole schedule before it. Raises NotFound, Forbidden, Conflict where its
         event is no more kept or wanted or the endpoint is disabled, StoreUnavailable."""
-        check_tenant(by, by.tenant_id, OPERATE)
-        endpoint = await self._takes_in(by, endpoint_id)
-        found = await self._delivery(by, endpoint_id, delivery_id)
+        wanted = named_tenant(by, tenant_id, OPERATE)
+        endpoint = await self._takes_in(wanted, endpoint_id)
+        found = await self._delivery(wanted, endpoint_id, delivery_id)
         if found.event is None:
             raise Conflict("the event is not kept any more")
         seq = found.delivery.seq
@@ -217,23 +251,30 @@ class ManageWebhooks:
         if not again:
             raise Conflict("the endpoint wants no such event any more; change what it wants first")
         await self._tell()
-        return (await self._delivery(by, endpoint_id, delivery_id)).delivery
+        return (await self._delivery(wanted, endpoint_id, delivery_id)).delivery
 
     async def replay(
-        self, by: Principal, endpoint_id: str, since: datetime, until: datetime | None, *, dead_only: bool
+        self,
+        by: Principal,
+        endpoint_id: str,
+        since: datetime,
+        until: datetime | None,
+        *,
+        dead_only: bool,
+        tenant_id: str | None = None,
     ) -> Replayed:
         """Sends events of this time again that the endpoint wants now: all, also those that it was never
         meant to get, or only dead letters.
 
         Raises InvalidRequest, NotFound, Forbidden, Conflict for a disabled endpoint, StoreUnavailable.
         """
-        check_tenant(by, by.tenant_id, OPERATE)
-        endpoint = await self._takes_in(by, endpoint_id)
+        wanted = named_tenant(by, tenant_id, OPERATE)
+        endpoint = await self._takes_in(wanted, endpoint_id)
         now_us = self._now_us()
         until_us = now_us if until is None else epoch_us(until)
         if epoch_us(since) >= until_us:
             raise InvalidRequest("since must be before until", param="since")
-        span = await self._log.places(by.tenant_id, epoch_us(since), until_us)
+        span = await self._log.places(wanted, epoch_us(since), until_us)
         if span is None:
             return Replayed(0, None)
         done, looked, (first, behind) = 0, 0, span
@@ -247,34 +288,33 @@ class ManageWebhooks:
                 return Replayed(done, None)
             first = further
         await self._tell()
-        return Replayed(done, await self._log.oldest(by.tenant_id, first, epoch_us(since), until_us))
+        return Replayed(done, await self._log.oldest(wanted, first, epoch_us(since), until_us))
 
-    async def _delivery(self, by: Principal, endpoint_id: str, delivery_id: str) -> Opened:
-        await self._mine(by, endpoint_id)
+    async def _delivery(self, tenant_id: str, endpoint_id: str, delivery_id: str) -> Opened:
+        await self._found(tenant_id, endpoint_id)
         seq = parse_delivery_id(endpoint_id, delivery_id)
-        found = None if seq is None else await self._log.one(by.tenant_id, endpoint_id, seq)
+        found = None if seq is None else await self._log.one(tenant_id, endpoint_id, seq)
         if found is None:
             raise NotFound(f"no delivery {delivery_id[:100]!r} of this endpoint", param="delivery_id")
         return Opened(*found)
 
-    async def _made(self, by: Principal) -> list[Endpoint]:
-        return [each for each in await self._endpoints.all(by.tenant_id) if not each.declared]
+    async def _made(self, tenant_id: str) -> list[Endpoint]:
+        return [each for each in await self._endpoints.all(tenant_id) if not each.declared]
 
-    async def _mine(self, by: Principal, endpoint_id: str) -> Endpoint:
-        for endpoint in await self._endpoints.all(by.tenant_id):
+    async def _found(self, tenant_id: str, endpoint_id: str) -> Endpoint:
+        for endpoint in await self._endpoints.all(tenant_id):
             if endpoint.endpoint_id == endpoint_id:
                 return endpoint
         raise _unknown(endpoint_id)
 
-    async def _takes_in(self, by: Principal, endpoint_id: str) -> Endpoint:
-        endpoint = await self._mine(by, endpoint_id)
+    async def _takes_in(self, tenant_id: str, endpoint_id: str) -> Endpoint:
+        endpoint = await self._found(tenant_id, endpoint_id)
         if not endpoint.takes_in():
             raise Conflict("the endpoint is disabled: nothing is sent to it; resume it first")
         return endpoint
 
-    async def _writable(self, by: Principal, endpoint_id: str, permission: str) -> Endpoint:
-        check_tenant(by, by.tenant_id, permission)
-        endpoint = await self._mine(by, endpoint_id)
+    async def _writable(self, tenant_id: str, endpoint_id: str) -> Endpoint:
+        endpoint = await self._found(tenant_id, endpoint_id)
         if endpoint.declared:
             place = self._keeping.declared_in(endpoint_id)
             raise OwnedByFile(
@@ -291,12 +331,12 @@ class ManageWebhooks:
         await self._tell()
         return made
 
-    async def _reopened(self, by: Principal, endpoint_id: str) -> Endpoint:
+    async def _reopened(self, tenant_id: str, endpoint_id: str) -> Endpoint:
         """Every instance opens the endpoint's secret anew. The secret is another one already, so whoever
         changes the endpoint meanwhile must not keep its owner from learning it."""
         for _ in range(REOPENED_TRIES_MAX):
             with suppress(Conflict):
-                now = await self._mine(by, endpoint_id)
+                now = await self._found(tenant_id, endpoint_id)
                 return await self._put(now, now)
         raise Conflict("the endpoint was changed by somebody else again and again; rotate once more")
 
@@ -307,6 +347,25 @@ class ManageWebhooks:
 
     def _now_us(self) -> int:
         return epoch_us(self._clock.utc_now())
+
+
+def private_of(terms: EndpointTerms, routing_key: str) -> tuple[EndpointTerms, Sending]:
+    """What may be shown of it, and what is secret."""
+    shown = shown_url(terms.format, terms.url)
+    return replace(terms, url=shown), Sending(routing_key, "" if shown == terms.url else terms.url)
+
+
+def check_routing_key(terms: EndpointTerms, routing_key: str) -> None:
+    """Raises InvalidConfiguration: PagerDuty needs one, nobody else takes one."""
+    if terms.format is WebhookFormat.PAGERDUTY:
+        if not 1 <= len(routing_key) <= ROUTING_KEY_LENGTH_MAX or not routing_key.isalnum():
+            raise InvalidConfiguration(
+                f"format pagerduty needs a routing key of 1 to {ROUTING_KEY_LENGTH_MAX} letters and digits; "
+                "with another host it has to be given again",
+                param="routing_key",
+            )
+    elif routing_key:
+        raise InvalidConfiguration("a routing key belongs to format pagerduty", param="routing_key")
 
 
 def _unknown(endpoint_id: str) -> NotFound:

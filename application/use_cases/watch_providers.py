@@ -18,6 +18,8 @@ class TargetStatus:
     """One target: its breaker, how long until it may be tried, and calls in flight."""
 
     id: str
+    region: str | None
+    """Where it is; None: nobody knows."""
     breaker: str
     back_after_s: float | None
     first_token_ms: float | None
@@ -62,6 +64,7 @@ class ProvidersStatus:
             targets[target.provider].append(
                 TargetStatus(
                     id=target.id,
+                    region=target.region,
                     breaker=state.breaker.state(now).value,
                     back_after_s=state.back_after_s(now),
                     first_token_ms=first_token_ms,

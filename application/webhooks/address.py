@@ -30,3 +30,9 @@ def check_url(url: str, *, http_allowed: bool, param: str = "url") -> None:
         )
     if parts.fragment:
         raise InvalidConfiguration("a fragment (#…) is never sent; leave it out", param=param)
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address that was checked."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port

@@ -27,6 +27,11 @@ class WebhookBook:
         """Those that are sent to."""
         return self._active
 
+    @property
+    def known(self) -> tuple[Endpoint, ...]:
+        """All, whatever their state."""
+        return tuple(self._known.values())
+
     def find(self, endpoint_id: str) -> Endpoint | None:
         return self._known.get(endpoint_id)
 

@@ -23,7 +23,8 @@ from application.ports.webhook_sender import Message, WebhookSender
 from application.ports.webhooks import Claimed, DeliveryQueue, Settlement
 from application.webhooks.book import WebhookBook
 from application.webhooks.secrets import EndpointSecrets
-from application.webhooks.telling import body_of, dead_events
+from application.webhooks.shapes import shaped
+from application.webhooks.telling import dead_events
 from domain.errors import CredentialDamaged, InterchangeError, StoreUnavailable, VaultLocked
 from domain.webhooks.delivery import LEASE_S, Attempt, Delivery, Outcome
 from domain.webhooks.endpoint import Endpoint
@@ -61,6 +62,8 @@ class DispatchPolicy:
     disabled_after_s: float = DISABLED_AFTER_S
     grace_s: float = 3.0
     user_agent: str = "Interchange"
+    traces: bool = True
+    """Whether receivers are told, in `traceparent`, of the trace of the request that caused an event."""
 
 
 class _Manner:
@@ -245,27 +248,30 @@ class Dispatcher:
         if endpoint is None:
             await self._give_back(delivery, self._now_us())
             return
-        body = body_of(event)
-        if len(body) > BODY_BYTES_MAX:
-            said = f"the event has {len(body)} bytes, at most {BODY_BYTES_MAX} are sent"
-            self._end(claimed, Attempt(Outcome.TOO_LARGE, self._now_us(), 0, detail=said))
-            return
         try:
             keys = await self._secrets.keys(endpoint)
+            sending = await self._secrets.sending(endpoint)
         except (CredentialDamaged, VaultLocked, StoreUnavailable) as error:
             log.warning("webhooks to %s wait: %s", endpoint.endpoint_id, error.message)
             self._manner(endpoint).locked_until_s = self._clock.monotonic() + LOCKED_WAIT_S
             await self._give_back(delivery, self._now_us() + round(LOCKED_WAIT_S * _US))
             return
+        body = shaped(endpoint.terms.format, event, sending.routing_key)
+        if len(body) > BODY_BYTES_MAX:
+            said = f"the event has {len(body)} bytes, at most {BODY_BYTES_MAX} are sent"
+            self._end(claimed, Attempt(Outcome.TOO_LARGE, self._now_us(), 0, detail=said))
+            return
         timestamp_s = int(self._clock.utc_now().timestamp())
-        headers = (
+        headers: tuple[tuple[str, str], ...] = (
             ("content-type", "application/json"),
             ("user-agent", self._policy.user_agent),
             ("webhook-id", event.event_id),
             ("webhook-timestamp", str(timestamp_s)),
             ("webhook-signature", sign(keys, event.event_id, timestamp_s, body)),
         )
-        message = Message(delivery.tenant_id, endpoint.terms.url, headers, body)
+        if event.trace and self._policy.traces:
+            headers += (("traceparent", event.trace),)
+        message = Message(delivery.tenant_id, sending.address or endpoint.terms.url, headers, body)
         attempt = await self._sender.send(message)
         manner = self._manner(endpoint)
         manner.known = True

@@ -3,7 +3,7 @@ the newest too while both are valid. What the configuration file declares brings
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from application.events.writing import epoch_us
 from application.ports.system import Clock
@@ -26,6 +26,26 @@ _US: Final = 1_000_000
 _Dated = tuple[SecretBytes, int | None]
 
 
+class Sending(NamedTuple):
+    """What is secret about an endpoint beside what it signs with; empty: nothing is."""
+
+    routing_key: str = ""
+    """PagerDuty's."""
+    address: str = ""
+    """The whole URL, where it is a secret."""
+
+    def __repr__(self) -> str:
+        return "Sending(…)"
+
+
+NOTHING_MORE: Final = Sending()
+
+
+class _Opened(NamedTuple):
+    dated: tuple[_Dated, ...]
+    sending: Sending
+
+
 class EndpointSecrets:
     """What was opened is remembered by the endpoint's revision, which a rotation counts up."""
 
@@ -34,35 +54,63 @@ class EndpointSecrets:
         self._vault = vault
         self._clock = clock
         self._draw = draw
-        self._opened: dict[tuple[str, int], tuple[_Dated, ...]] = {}
+        self._opened: dict[tuple[str, int], _Opened] = {}
         self._declared: Mapping[str, SecretText] = {}
+        self._sending: Mapping[str, Sending] = {}
 
-    def declare(self, secrets: Mapping[str, SecretText]) -> None:
+    def declare(
+        self, secrets: Mapping[str, SecretText], sending: Mapping[str, Sending] | None = None
+    ) -> None:
         """Those of the configuration file, by endpoint, in the place of all before."""
-        self._declared = dict(secrets)
+        self._declared, self._sending = dict(secrets), dict(sending or {})
 
     async def keys(self, endpoint: Endpoint) -> tuple[SecretBytes, ...]:
         """Those that sign now, the newest first. Raises CredentialDamaged, VaultLocked, StoreUnavailable."""
         if endpoint.declared:
             return (self._of_file(endpoint),)
-        known = (endpoint.endpoint_id, endpoint.revision)
-        dated = self._opened.get(known)
-        if dated is None:
-            dated = await self._open(endpoint)
-            if len(self._opened) >= REMEMBERED_MAX:
-                self._opened.clear()
-            self._opened[known] = dated
+        dated = (await self._known(endpoint)).dated
         now_us = epoch_us(self._clock.utc_now())
         return tuple(key for key, until_us in dated if until_us is None or now_us < until_us)
 
-    async def make(self, tenant_id: str, endpoint_id: str, by: str) -> SecretText:
+    async def sending(self, endpoint: Endpoint) -> Sending:
+        """Raises as `keys`."""
+        if endpoint.declared:
+            return self._sending.get(endpoint.endpoint_id, Sending())
+        return (await self._known(endpoint)).sending
+
+    async def _known(self, endpoint: Endpoint) -> _Opened:
+        known = (endpoint.endpoint_id, endpoint.revision)
+        opened = self._opened.get(known)
+        if opened is None:
+            opened = await self._open(endpoint)
+            if len(self._opened) >= REMEMBERED_MAX:
+                self._opened.clear()
+            self._opened[known] = opened
+        return opened
+
+    async def change_sending(self, endpoint: Endpoint, sending: Sending, by: str) -> None:
+        """Seen once the endpoint's revision rose. Raises as `rotate`."""
+        row, opened = await self._row(endpoint), await self._open(endpoint)
+        if opened.sending != sending:
+            dated = [(secret_text(key.reveal()), until_us) for key, until_us in opened.dated]
+            await self._vault.replace(
+                endpoint.tenant_id,
+                row.credential_id,
+                _content(dated, sending),
+                by,
+                expected_version=row.version,
+            )
+
+    async def make(
+        self, tenant_id: str, endpoint_id: str, by: str, sending: Sending = NOTHING_MORE
+    ) -> SecretText:
         """A new endpoint's first. Raises Conflict where there is no room, CredentialDamaged, VaultLocked,
         StoreUnavailable."""
         secret = self._new()
         new = NewCredential(
             tenant_id=tenant_id, name=name_of(endpoint_id), integration="webhooks", field=FIELD
         )
-        await self._vault.put(new, _content([(secret.reveal(), None)]), by)
+        await self._vault.put(new, _content([(secret.reveal(), None)], sending), by)
         return secret
 
     async def rotate(self, endpoint: Endpoint, by: str, overlap_s: float = OVERLAP_S) -> SecretText:
@@ -71,13 +119,14 @@ class EndpointSecrets:
         row = await self._row(endpoint)
         now_us = epoch_us(self._clock.utc_now())
         ends_us = now_us + round(min(max(overlap_s, 0.0), OVERLAP_S_MAX) * _US)
+        opened = await self._open(endpoint)
         kept = [
             (secret_text(key.reveal()), ends_us if until_us is None else min(until_us, ends_us))
-            for key, until_us in await self._open(endpoint)
+            for key, until_us in opened.dated
             if until_us is None or until_us > now_us
         ]
         secret = self._new()
-        content = _content([(secret.reveal(), None), *kept[: SECRETS_MAX - 1]])
+        content = _content([(secret.reveal(), None), *kept[: SECRETS_MAX - 1]], opened.sending)
         # What somebody else made in between was told to somebody: it must not be written over.
         await self._vault.replace(
             endpoint.tenant_id, row.credential_id, content, by, expected_version=row.version
@@ -99,14 +148,15 @@ class EndpointSecrets:
     def _new(self) -> SecretText:
         return SecretText(secret_text(self._draw(KEY_BYTES)))
 
-    async def _open(self, endpoint: Endpoint) -> tuple[_Dated, ...]:
+    async def _open(self, endpoint: Endpoint) -> _Opened:
         name = name_of(endpoint.endpoint_id)
         opened = (await self._vault.open(endpoint.tenant_id, [name])).get(name)
         if opened is None:
             raise CredentialDamaged(f"the signing secret of {endpoint.endpoint_id} is not in the vault")
         try:
             said = json.loads(opened.reveal())
-            return tuple((secret_key(text), until_us) for text, until_us in said["secrets"])
+            dated = tuple((secret_key(text), until_us) for text, until_us in said["secrets"])
+            return _Opened(dated, Sending(**said.get("sending", {})))
         except (ValueError, KeyError, TypeError, InvalidRequest):
             raise CredentialDamaged(f"the signing secret of {endpoint.endpoint_id} cannot be read") from None
 
@@ -124,5 +174,7 @@ def name_of(endpoint_id: str) -> str:
     return f"{endpoint_id}.{FIELD}"
 
 
-def _content(secrets: list[tuple[str, int | None]]) -> SecretBytes:
-    return SecretBytes(json.dumps({"secrets": secrets}).encode())
+def _content(secrets: list[tuple[str, int | None]], sending: Sending) -> SecretBytes:
+    private = {name: value for name, value in sending._asdict().items() if value}
+    content = {"secrets": secrets, **({"sending": private} if private else {})}
+    return SecretBytes(json.dumps(content).encode())

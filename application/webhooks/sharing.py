@@ -9,6 +9,7 @@ from application.ports.event_log import LoggedEvent
 from domain.events import WEBHOOK_TEST
 from domain.webhooks.delivery import Delivery
 from domain.webhooks.endpoint import Endpoint
+from domain.webhooks.format import speaks_of
 
 Pair = tuple[str, int]
 """An endpoint's id, and an event's place."""
@@ -26,6 +27,7 @@ def deliveries_of(event: LoggedEvent, endpoints: Iterable[Endpoint], now_us: int
             wanted = data.get("endpoint_id") == endpoint.endpoint_id
         else:
             wanted = endpoint.terms.filter.wants(event.topic, data)
+            wanted = wanted and speaks_of(endpoint.terms.format, event.topic)
         if wanted:
             yield Delivery(
                 endpoint_id=endpoint.endpoint_id,

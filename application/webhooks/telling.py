@@ -11,6 +11,7 @@ from domain.events import WEBHOOK_DELIVERY_DEAD, WEBHOOK_ENDPOINT_DISABLED, WEBH
 from domain.webhooks.delivery import Delivery, DeliveryState
 from domain.webhooks.endpoint import OWN_TOPICS, Endpoint, EndpointTerms
 from domain.webhooks.filter import EventFilter
+from domain.webhooks.format import WebhookFormat
 
 _US: Final = 1_000_000
 
@@ -78,6 +79,7 @@ def terms_object(terms: EndpointTerms) -> dict[str, Any]:
         "rate_per_s": terms.rate_per_s,
         "concurrency": terms.concurrency,
         "description": terms.description,
+        "format": terms.format.value,
     }
 
 
@@ -85,7 +87,8 @@ def read_terms(text: str) -> EndpointTerms:
     """The opposite of `terms_text`. Raises InvalidConfiguration, ValueError."""
     said = json.loads(text)
     wanted = EventFilter(types=tuple(said.pop("events")), equals=said.pop("filter"))
-    return EndpointTerms(filter=wanted, **said)
+    form = WebhookFormat(said.pop("format", WebhookFormat.STANDARD))
+    return EndpointTerms(filter=wanted, format=form, **said)
 
 
 def shown_time(at_us: int | None) -> str | None:

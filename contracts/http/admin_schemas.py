@@ -151,6 +151,7 @@ ADMIN_SCHEMAS: dict[str, Schema] = {
     "TargetStatus": obj(
         {
             "id": text(),
+            "region": maybe(text("Where it is, as residency counts it; null: nobody knows.")),
             "breaker": _BREAKER,
             "back_after_s": maybe(number("Null: when an operator says so.", minimum=0)),
             "first_token_ms": maybe(number(minimum=0)),

@@ -88,6 +88,21 @@ CALL_PATHS: dict[str, Any] = {
             503: "Candidates exist, but none could answer.",
         },
     ),
+    "/api/v1/playground": call_operation(
+        "tryModel",
+        "Try a model as the person who is logged in",
+        "As `/api/v1/llm/complete`, whole answers only, for the pages: logins count here. Recorded as the "
+        "agent `playground`.",
+        "CompleteRequest",
+        "CompleteResponse",
+        events="",
+        family=OWN_ERRORS,
+        meanings={
+            402: "A hard budget has no room for what this may cost (`budget_exceeded`), or nothing bounds "
+            "that (`cost_unbounded`); `details` say which budget, how it stands and when it starts anew.",
+            503: "Candidates exist, but none could answer.",
+        },
+    ),
     "/v1/chat/completions": call_operation(
         "createChatCompletion",
         "Chat, in OpenAI's shape",

@@ -1,54 +1,75 @@
 """Single requests, the configuration in force, and routes that are made through the API."""
 
+from collections.abc import Mapping
 from typing import Any, get_args, get_type_hints
 
 from contracts.http.error_answers import admin_errors, errors
 from contracts.http.operations import json_answer, operation, path_parameter, query_parameter
 from contracts.http.words import Schema, array, boolean, integer, maybe, number, obj, one_of, ref, text
+from contracts.wide_event import ATTEMPT_FIELDS, REQUEST_FIELDS, WideField
 from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.quality.tasks import TASKS
 
 _TIME = text("RFC 3339, UTC.", format="date-time")
 _USD = maybe(text("USD as decimal text, exact; null: unknown.", pattern=r"^-?\d+(\.\d+)?$"))
-_TOLD = {
-    "tenant_id": "Whose request it was.",
-    "outcome": "`ok`, `error`, `cut`, `cancelled` or `refused`.",
-    "provider": "Who answered; empty when nobody did.",
-    "upstream_us": "Time spent waiting for providers.",
-    "cost_nano_usd": "Null: unknown.",
-    "metadata": "The caller's `x-interchange-metadata`.",
-    "affinity": "What the warm prompt cache did to the choice: `kept`, `moved`, `new`, or empty.",
-    "reason": "One line for people: why this target answered.",
-    "credential": "Id of the provider key that was used.",
-    "billed_as": "Which prices applied; empty: the usual ones.",
-    "cache": "What the answer cache did: `off`, `bypass`, `miss`, `observe` or `hit-…`.",
-    "saved_nano_usd": "What an earlier or shared answer had cost, so what this one did not; null: unknown.",
-    "cache_similarity": "Cosine of the question to the one answered before; null: not compared.",
-    "prompt_cache_saved_nano_usd": "What the provider's prompt cache saved, less the surcharge for writing "
-    "it; null: unknown.",
-    "units": "What was counted beside tokens, such as `images:1024x1024=2`; empty: nothing.",
-}
 
 
-def _fields(event: type[Any], *left_out: str) -> dict[str, Schema]:
-    """One property per field of a wide event."""
+def _fields(event: type[Any], told: Mapping[str, WideField], *left_out: str) -> dict[str, Schema]:
+    """One property per field of a wide event, with its unit."""
     kinds = {str: text, int: integer, bool: boolean, float: number}
     fields: dict[str, Schema] = {}
     for name, hint in get_type_hints(event).items():
         if name in left_out:
             continue
         choices = get_args(hint) or (hint,)
-        schema = kinds[choices[0]](_TOLD.get(name, ""))
+        field = told[name]
+        schema = kinds[choices[0]](f"{field.meaning} Unit: {field.unit}." if field.unit else field.meaning)
         fields[name] = maybe(schema) if type(None) in choices else schema
     return fields
 
 
 _REQUEST = {
-    **_fields(RequestEvent, "attempts", "started_at_us"),
+    **_fields(RequestEvent, REQUEST_FIELDS, "attempts", "started_at_us"),
     "started_at": _TIME,
     "finished_at": _TIME,
     "cost_usd": _USD,
     "saved_usd": _USD,
+    "budget_left_usd": _USD,
 }
+_US = "Unit: microseconds."
+_PART = obj(
+    {
+        "kind": one_of(["stage", "attempt", "mark"], "A mark has no duration."),
+        "name": text(
+            "`entry`, `admit`, `queue`, `cache`, `plan`, `hold`, `finish`, `first token`, or a target."
+        ),
+        "start_us": integer(f"From the request's head. {_US}"),
+        "duration_us": integer(_US, minimum=0),
+        "outcome": text("Of an attempt; empty for others."),
+    }
+)
+_DECISION = obj(
+    {
+        "route": text("The route it took."),
+        "strategy": text("How the route chooses."),
+        "candidates": integer("Targets that satisfied every hard demand.", minimum=0),
+        "planned": array(text("`provider/model`."), "In the order of the plan, at most 8."),
+        "left_out": {
+            "type": "object",
+            "description": "Why other targets were left out, and how many.",
+            "additionalProperties": integer(minimum=0),
+        },
+        "demands": {
+            "type": "object",
+            "description": "What the caller demanded.",
+            "additionalProperties": text(),
+        },
+        "affinity": text("What the warm prompt cache did to the choice."),
+        "reason": text("One line for people: why this target answered."),
+        "fallbacks": integer("Other targets tried or passed over before.", minimum=0),
+        "breaker_skips": integer("Targets passed over because a breaker was open.", minimum=0),
+    }
+)
 _ROUTE_BODY = {
     "type": "object",
     "description": "As in the file's `routes` section; `interchange config schema` prints its keys.",
@@ -71,10 +92,17 @@ CONFIGURATION_SCHEMAS: dict[str, Schema] = {
             "next": maybe(text("For `after`: the page behind this one. Null: there is none.")),
         }
     ),
-    "RequestWithAttempts": obj({**_REQUEST, "attempts": array(ref("Attempt"))}),
+    "RequestWithAttempts": obj(
+        {
+            **_REQUEST,
+            "attempts": array(ref("Attempt")),
+            "timeline": array(_PART, "By their start; `queue` lies within `admit`."),
+            "decision": _DECISION,
+        }
+    ),
     "Attempt": obj(
         {
-            **_fields(AttemptEvent, "request_id", "started_at_us"),
+            **_fields(AttemptEvent, ATTEMPT_FIELDS, "request_id", "started_at_us"),
             "started_at": _TIME,
             "cost_usd": _USD,
             "prompt_cache_saved_usd": _USD,
@@ -100,7 +128,13 @@ CONFIGURATION_SCHEMAS: dict[str, Schema] = {
                     "needs_restart": array(text(), "What changed in the file and waits for a restart."),
                 }
             ),
-        }
+            "defaults": {
+                "type": "object",
+                "description": "The same with what nobody configured; only where it is asked for.",
+                "additionalProperties": True,
+            },
+        },
+        optional=["defaults"],
     ),
     "RouteBody": {**_ROUTE_BODY, "examples": [{"strategy": "cost", "targets": ["openai/gpt-5-mini"]}]},
     "RouteObject": obj(
@@ -135,8 +169,32 @@ CONFIGURATION_PATHS: dict[str, Any] = {
                 query_parameter("key_id", "Only this key's.", text()),
                 query_parameter("agent_id", "Only this agent's.", text()),
                 query_parameter("session_id", "Only this session's.", text()),
+                query_parameter("user_id", "Only this user's.", text()),
+                query_parameter("trace_id", "Only of this trace.", text()),
+                query_parameter("route", "Only what took this route.", text()),
                 query_parameter("provider", "Only what this provider answered.", text()),
                 query_parameter("model", "Only what this model answered.", text()),
+                query_parameter(
+                    "outcome", "Only what ended so.", one_of(["ok", "error", "cut", "cancelled", "refused"])
+                ),
+                query_parameter(
+                    "status",
+                    "Only what was answered so, as an HTTP status; 499: the caller had left, 0: nobody was.",
+                    integer(minimum=0, maximum=599),
+                ),
+                query_parameter("cache", "Only where the cache did this; `hit`: any hit.", text()),
+                query_parameter("task", "Only tasks of this kind.", one_of(list(TASKS))),
+                query_parameter(
+                    "min_cost_usd", "Only what cost so much, in USD, or more; unknown costs do not.", text()
+                ),
+                query_parameter(
+                    "min_duration_ms", "Only what took so many milliseconds, or more.", integer(minimum=0)
+                ),
+                query_parameter(
+                    "has_fallback",
+                    "Whether other targets were tried or passed over before.",
+                    one_of(["true", "false"]),
+                ),
                 query_parameter("failed", "Only what did not end `ok`.", one_of(["true", "false"])),
                 query_parameter("from", "Requests that ended then or later.", text(format="date-time")),
                 query_parameter("to", "Requests that ended before.", text(format="date-time")),
@@ -159,7 +217,10 @@ CONFIGURATION_PATHS: dict[str, Any] = {
             "readConfiguration",
             "Configuration",
             "The configuration in force",
-            {"200": json_answer(ref("Configuration"), "Without secrets."), **admin_errors()},
+            {"200": json_answer(ref("Configuration"), "Without secrets."), **admin_errors(400)},
+            parameters=[
+                query_parameter("defaults", "`true` adds what nobody configured.", one_of(["true", "false"]))
+            ],
         )
     },
     "/api/v1/routes": {

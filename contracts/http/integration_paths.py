@@ -98,6 +98,13 @@ INTEGRATION_SCHEMAS: dict[str, Schema] = {
             "type": one_of(TYPES),
             "status": one_of(STATES, "What its owner wants."),
             "health": one_of(HEALTH, "What the last look found."),
+            "last_check": maybe(_CHECK),
+            "breaker": maybe(
+                one_of(
+                    ["closed", "open", "half_open"],
+                    "Of calls of its tools in this process; null: none are made here.",
+                )
+            ),
             "configuration": {
                 "type": "object",
                 "description": "As it was given; secrets stand by the names of their credentials.",

@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.http.admin_paths import ADMIN_PATHS
 from contracts.http.admin_schemas import ADMIN_SCHEMAS
+from contracts.http.alert_paths import ALERT_PATHS, ALERT_SCHEMAS
 from contracts.http.audit_paths import AUDIT_PATHS, AUDIT_SCHEMAS
 from contracts.http.auth_paths import AUTH_PATHS, AUTH_SCHEMAS
 from contracts.http.batch_paths import BATCH_PATHS, BATCH_SCHEMAS
@@ -17,6 +18,7 @@ from contracts.http.configuration_paths import CONFIGURATION_PATHS, CONFIGURATIO
 from contracts.http.credential_paths import CREDENTIAL_PATHS, CREDENTIAL_SCHEMAS
 from contracts.http.error_answers import ERROR_SCHEMAS
 from contracts.http.event_paths import EVENT_PATHS, EVENT_SCHEMAS
+from contracts.http.experiment_paths import EXPERIMENT_PATHS, EXPERIMENT_SCHEMAS
 from contracts.http.gemini_paths import GEMINI_PATHS, GEMINI_SCHEMAS
 from contracts.http.guardrail_paths import GUARDRAIL_PATHS, GUARDRAIL_SCHEMAS
 from contracts.http.headers import REQUEST_HEADERS, RESPONSE_HEADERS, SECURITY_SCHEMES
@@ -26,15 +28,20 @@ from contracts.http.key_paths import KEY_PATHS, KEY_SCHEMAS
 from contracts.http.limit_paths import LIMIT_HEADERS, LIMIT_PATHS, LIMIT_SCHEMAS
 from contracts.http.media_paths import MEDIA_PATHS, MEDIA_SCHEMAS
 from contracts.http.object_paths import OBJECT_PATHS, OBJECT_SCHEMAS
+from contracts.http.outlook_paths import OUTLOOK_PATHS, OUTLOOK_SCHEMAS
 from contracts.http.own_key_paths import OWN_KEY_PATHS, OWN_KEY_SCHEMAS
 from contracts.http.privacy_paths import PRIVACY_PATHS, PRIVACY_SCHEMAS
+from contracts.http.quality_paths import QUALITY_PATHS, QUALITY_SCHEMAS
+from contracts.http.recommendation_paths import RECOMMENDATION_PATHS, RECOMMENDATION_SCHEMAS
 from contracts.http.recording_paths import RECORDING_PATHS, RECORDING_SCHEMAS
 from contracts.http.responses_paths import RESPONSES_PATHS, RESPONSES_SCHEMAS
+from contracts.http.spending_paths import SPENDING_PATHS, SPENDING_SCHEMAS
 from contracts.http.stop_paths import STOP_PATHS, STOP_SCHEMAS
 from contracts.http.stored_response_paths import STORED_RESPONSE_PATHS, STORED_RESPONSE_SCHEMAS
 from contracts.http.subject_paths import SUBJECT_PATHS, SUBJECT_SCHEMAS
 from contracts.http.tenant_paths import TENANT_PATHS, TENANT_SCHEMAS
 from contracts.http.tool_paths import TOOL_PATHS, TOOL_SCHEMAS
+from contracts.http.ui_paths import UI_PATHS, UI_SCHEMAS
 from contracts.http.usage_paths import USAGE_PATHS, USAGE_SCHEMAS
 from contracts.http.webhook_paths import WEBHOOK_PATHS, WEBHOOK_SCHEMAS
 
@@ -55,6 +62,8 @@ _TAGS = {
     "Tenants": "Whose keys there are, what they are counted for, and what roles may do.",
     "Credentials": "Secrets of others that are kept sealed, and the keys around them.",
     "Agents": "Stopping agents that run away.",
+    "Experiments": "A/B tests of routes.",
+    "Alerts": "Objectives of the service, and what is wrong with it.",
     "Events": "What happened, as it happens.",
     "Webhooks": "Events sent to whoever subscribed, and the log of what was sent.",
     "Catalogue": "What could be called, and for how much.",
@@ -68,6 +77,7 @@ _TAGS = {
     "Usage": "What was called, and for how much.",
     "Audit": "Who did what, and the proof of it.",
     "Configuration": "What runs, and what of it may be changed here.",
+    "Pages": "What people look at, at `/ui`.",
     "Health": "How this instance is doing.",
     "About": "Descriptions of this interface.",
 }
@@ -98,14 +108,21 @@ def openapi_document() -> dict[str, Any]:
                     **OWN_KEY_SCHEMAS,
                     **TENANT_SCHEMAS,
                     **USAGE_SCHEMAS,
+                    **OUTLOOK_SCHEMAS,
+                    **SPENDING_SCHEMAS,
+                    **RECOMMENDATION_SCHEMAS,
+                    **UI_SCHEMAS,
                     **RECORDING_SCHEMAS,
+                    **QUALITY_SCHEMAS,
                     **STOP_SCHEMAS,
+                    **ALERT_SCHEMAS,
                     **EVENT_SCHEMAS,
                     **WEBHOOK_SCHEMAS,
                     **AUDIT_SCHEMAS,
                     **CREDENTIAL_SCHEMAS,
                     **BUDGET_SCHEMAS,
                     **LIMIT_SCHEMAS,
+                    **EXPERIMENT_SCHEMAS,
                     **PRIVACY_SCHEMAS,
                     **GUARDRAIL_SCHEMAS,
                     **INTEGRATION_SCHEMAS,
@@ -139,7 +156,12 @@ def _paths() -> dict[str, Any]:
         **OWN_KEY_PATHS,
         **TENANT_PATHS,
         **USAGE_PATHS,
+        **OUTLOOK_PATHS,
+        **SPENDING_PATHS,
+        **RECOMMENDATION_PATHS,
         **RECORDING_PATHS,
+        **QUALITY_PATHS,
+        **ALERT_PATHS,
         **STOP_PATHS,
         **EVENT_PATHS,
         **WEBHOOK_PATHS,
@@ -147,6 +169,7 @@ def _paths() -> dict[str, Any]:
         **CREDENTIAL_PATHS,
         **BUDGET_PATHS,
         **LIMIT_PATHS,
+        **EXPERIMENT_PATHS,
         **PRIVACY_PATHS,
         **GUARDRAIL_PATHS,
         **INTEGRATION_PATHS,
@@ -155,4 +178,5 @@ def _paths() -> dict[str, Any]:
         **SUBJECT_PATHS,
         **CACHE_PATHS,
         **CONFIGURATION_PATHS,
+        **UI_PATHS,
     }

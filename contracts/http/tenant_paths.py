@@ -151,7 +151,7 @@ TENANT_PATHS: dict[str, Any] = {
             {
                 "200": json_answer(ref("Tenant"), "In force here at once, everywhere within a second."),
                 "201": json_answer(ref("Tenant"), "It was not known."),
-                **admin_errors(400, 413, 503),
+                **admin_errors(400, 404, 413, 503),
                 **_conflict(_OWNED),
             },
             parameters=[_TENANT],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from application.ports.usage_query import TIME_DIMENSIONS, UsageDimension, UsageOrder
+from application.ports.usage_query import TIME_DIMENSIONS, UNROLLED, UsageDimension, UsageOrder
 from application.use_cases.export_usage import UsageLevel
 from application.use_cases.report_costs import BUCKETS
 from contracts.http.error_answers import admin_errors
@@ -19,8 +19,12 @@ _IDS = ("tenant", "key", "agent", "user", "session", "workflow")
 _BUCKET = query_parameter("bucket", "Length of the periods, UTC.", one_of(["day", "hour", "month"]))
 
 
-def _filters() -> list[dict[str, Any]]:
-    names = [(f"{one.value}_id" if one.value in _IDS else one.value, one) for one in _LIMITED]
+def usage_filters(*, rolled: bool = False) -> list[dict[str, Any]]:
+    """Parameters that keep only some requests; `rolled`: those that sums of savings know."""
+    hidden = {*UNROLLED, UsageDimension.CACHE} if rolled else frozenset()
+    names = [
+        (f"{one.value}_id" if one.value in _IDS else one.value, one) for one in _LIMITED if one not in hidden
+    ]
     return [
         *(
             query_parameter(
@@ -75,7 +79,7 @@ USAGE_PATHS: dict[str, Any] = {
                     "level", "What one line of a file is.", one_of(level.value for level in UsageLevel)
                 ),
                 _BUCKET,
-                *_filters(),
+                *usage_filters(),
             ],
             description="Of the own tenant; a key that manages tenants sees all of them, or those it names.",
         )
@@ -93,7 +97,7 @@ USAGE_PATHS: dict[str, Any] = {
                     "Groups beside the analytics: a comma list of the dimensions of usage, without times.",
                     text(examples=["team,model"]),
                 ),
-                *_filters(),
+                *usage_filters(),
             ],
             description="Of the last 30 days where no time is given.",
         )

@@ -38,6 +38,7 @@ _TERMS: dict[str, Schema] = {
     "rate_per_s": maybe(number("At most so many attempts per second and process.", maximum=1000)),
     "concurrency": integer("Attempts under way at once, per process.", minimum=1, maximum=32),
     "description": text(maxLength=200),
+    "format": one_of(["standard", "slack", "pagerduty"], "How events look there."),
 }
 _BODY_EXAMPLE = {"url": "https://example.com/hooks/interchange", "events": ["cost.*", "key.*"]}
 _ENDPOINT: dict[str, Schema] = {
@@ -73,7 +74,11 @@ _DELIVERY: dict[str, Schema] = {
 
 WEBHOOK_SCHEMAS: dict[str, Schema] = {
     "WebhookBody": closed(
-        obj(_TERMS, optional=[name for name in _TERMS if name != "url"], example=_BODY_EXAMPLE)
+        obj(
+            {**_TERMS, "routing_key": text("PagerDuty's; kept in the vault, never shown.", maxLength=100)},
+            optional=[*(name for name in _TERMS if name != "url"), "routing_key"],
+            example=_BODY_EXAMPLE,
+        )
     ),
     "Webhook": obj(_ENDPOINT),
     "WebhookWithSecret": obj({**_ENDPOINT, "secret": _SECRET}),
@@ -136,6 +141,7 @@ WEBHOOK_SCHEMAS: dict[str, Schema] = {
 }
 
 _ID = path_parameter("endpoint_id", "As the list shows it.")
+_TENANT = query_parameter("tenant_id", "Another tenant's, for keys that manage tenants.", text())
 _DELIVERY_ID = path_parameter("delivery_id", "As the list shows it.")
 _LIMIT = query_parameter("limit", "At most so many.", integer(minimum=1, maximum=500))
 _BEFORE = query_parameter("before", "Only below this `seq`.", integer(minimum=1))
@@ -155,7 +161,7 @@ def _act(name: str, summary: str, answer: str, told: str, **more: Any) -> dict[s
             "Webhooks",
             summary,
             {"200": json_answer(ref(answer), told), **admin_errors(400, 404, 413, 503), **_conflict(_SENDS)},
-            parameters=more.pop("parameters", [_ID]),
+            parameters=more.pop("parameters", [_ID, _TENANT]),
             **more,
         )
     }
@@ -168,6 +174,7 @@ WEBHOOK_PATHS: dict[str, Any] = {
             "Webhooks",
             "Webhook endpoints of the file and of the API",
             {"200": json_answer(ref("Webhooks"), "The tenant's."), **admin_errors(400, 503)},
+            parameters=[_TENANT],
         ),
         "post": operation(
             "createWebhook",
@@ -178,6 +185,7 @@ WEBHOOK_PATHS: dict[str, Any] = {
                 **admin_errors(400, 413, 422, 503),
                 **_conflict(_CHANGES),
             },
+            parameters=[_TENANT],
             body="WebhookBody",
             description="Events are POSTed as `{id, type, timestamp, tenant_id, data}`, at least once, and "
             "signed as Standard Webhooks asks (`webhook-id`, `webhook-timestamp`, `webhook-signature`). An "
@@ -190,7 +198,7 @@ WEBHOOK_PATHS: dict[str, Any] = {
             "Webhooks",
             "Deliveries that were given up, of all endpoints",
             {"200": json_answer(ref("WebhookDeliveries"), "The tenant's."), **admin_errors(400, 503)},
-            parameters=[_LIMIT, _BEFORE],
+            parameters=[_TENANT, _LIMIT, _BEFORE],
         ),
     },
     "/api/v1/webhooks/{endpoint_id}": {
@@ -198,8 +206,8 @@ WEBHOOK_PATHS: dict[str, Any] = {
             "readWebhook",
             "Webhooks",
             "One webhook endpoint",
-            {"200": json_answer(ref("Webhook"), "Now."), **admin_errors(404, 503)},
-            parameters=[_ID],
+            {"200": json_answer(ref("Webhook"), "Now."), **admin_errors(400, 404, 503)},
+            parameters=[_ID, _TENANT],
         ),
         "put": operation(
             "putWebhook",
@@ -210,7 +218,7 @@ WEBHOOK_PATHS: dict[str, Any] = {
                 **admin_errors(400, 404, 413, 422, 503),
                 **_conflict(_CHANGES),
             },
-            parameters=[_ID],
+            parameters=[_ID, _TENANT],
             body="WebhookBody",
         ),
         "delete": operation(
@@ -219,10 +227,10 @@ WEBHOOK_PATHS: dict[str, Any] = {
             "Remove a webhook endpoint, its secret and its deliveries",
             {
                 "200": json_answer(ref("WebhookRemoved"), "Nothing is sent to it any more."),
-                **admin_errors(404, 503),
+                **admin_errors(400, 404, 503),
                 **_conflict(_CHANGES),
             },
-            parameters=[_ID],
+            parameters=[_ID, _TENANT],
         ),
     },
     "/api/v1/webhooks/{endpoint_id}/pause": _act(
@@ -254,7 +262,7 @@ WEBHOOK_PATHS: dict[str, Any] = {
             "Webhooks",
             "The log of deliveries to one endpoint",
             {"200": json_answer(ref("WebhookDeliveries"), "Newest first."), **admin_errors(400, 404, 503)},
-            parameters=[_ID, _STATE, _LIMIT, _BEFORE],
+            parameters=[_ID, _TENANT, _STATE, _LIMIT, _BEFORE],
         ),
     },
     "/api/v1/webhooks/{endpoint_id}/deliveries/{delivery_id}": {
@@ -262,8 +270,8 @@ WEBHOOK_PATHS: dict[str, Any] = {
             "readWebhookDelivery",
             "Webhooks",
             "One delivery, with its event and its attempts",
-            {"200": json_answer(ref("WebhookDeliveryInFull"), "Now."), **admin_errors(404, 503)},
-            parameters=[_ID, _DELIVERY_ID],
+            {"200": json_answer(ref("WebhookDeliveryInFull"), "Now."), **admin_errors(400, 404, 503)},
+            parameters=[_ID, _DELIVERY_ID, _TENANT],
         ),
     },
     "/api/v1/webhooks/{endpoint_id}/deliveries/{delivery_id}/retry": _act(
@@ -271,6 +279,6 @@ WEBHOOK_PATHS: dict[str, Any] = {
         "Send one event again",
         "WebhookDelivery",
         "It is due now.",
-        parameters=[_ID, _DELIVERY_ID],
+        parameters=[_ID, _DELIVERY_ID, _TENANT],
     ),
 }

@@ -11,10 +11,11 @@ from domain.errors import StoreUnavailable
 from domain.webhooks.envelope import event_id
 
 NOW_US = 1_772_368_215_123_456
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 def event(key: str, at_us: int = NOW_US, *, tenant: str = "acme") -> OutboxEvent:
-    return OutboxEvent(key, "cost.budget_alert", tenant, '{"said": "ö 🧾"}', at_us)
+    return OutboxEvent(key, "cost.budget_alert", tenant, '{"said": "ö 🧾"}', at_us, TRACE)
 
 
 class EventLogContract(PortContract):
@@ -37,6 +38,14 @@ class EventLogContract(PortContract):
         assert await log.after(0) == []
         assert await log.number(NOW_US) == 0
 
+    async def test_an_event_keeps_the_trace_of_its_cause(self, log: EventLog, outbox: Outbox) -> None:
+        traced, other = event("a"), event("b", NOW_US + 1)._replace(trace="")
+        await outbox.add(traced)
+        await outbox.add(other)
+        await log.number(NOW_US)
+
+        assert [each.trace for each in await log.after(0)] == [traced.trace, ""]
+
     async def test_events_get_places_in_their_order(self, log: EventLog, outbox: Outbox) -> None:
         for each in (event("later", NOW_US + 5), event("b"), event("a")):
             await outbox.add(each)
@@ -48,7 +57,7 @@ class EventLogContract(PortContract):
         assert [each.event_id for each in found] == [event_id(key) for key in ("a", "b", "later")]
         assert [each.seq for each in found] == sorted({each.seq for each in found})
         assert await log.newest_seq() == found[-1].seq
-        assert found[0][2:] == ("cost.budget_alert", "acme", '{"said": "ö 🧾"}', NOW_US)
+        assert found[0][2:-1] == ("cost.budget_alert", "acme", '{"said": "ö 🧾"}', NOW_US)
         assert await outbox.waiting() == []
 
     async def test_a_reader_goes_on_behind_a_place(self, log: EventLog, outbox: Outbox) -> None:

@@ -9,12 +9,13 @@ from contracts.ports._base import PortContract
 from domain.errors import StoreUnavailable
 
 NOW_US = 1_772_368_215_123_456
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 def event(
     key: str = "one", at_us: int = NOW_US, *, tenant: str = "acme", topic: str = "cost.budget_alert"
 ) -> OutboxEvent:
-    return OutboxEvent(key, topic, tenant, '{"said": "ö 🧾"}', at_us)
+    return OutboxEvent(key, topic, tenant, '{"said": "ö 🧾"}', at_us, TRACE)
 
 
 class OutboxContract(PortContract):

@@ -64,8 +64,15 @@ class RequestRowsContract(PortContract):
             {"key_id": "b"},
             {"agent_id": "b"},
             {"session_id": "b"},
+            {"user_id": "b"},
             {"provider": "b"},
             {"model": "b"},
+            {"route": "b"},
+            {"outcome": "cut"},
+            {"status": 429},
+            {"cache": "miss"},
+            {"task": "code"},
+            {"trace_id": "0af7651916cd43dd8448eb211c80319c"},
         ],
     )
     async def test_a_filter_keeps_what_is_equal(self, world: RowsWorld, wanted: dict[str, Any]) -> None:
@@ -77,6 +84,25 @@ class RequestRowsContract(PortContract):
         await written(world, {}, {"outcome": "cut"}, {"outcome": "error"})
 
         assert await ids(world, RowFilter(failed=True)) == ["req_000000000002", "req_000000000001"]
+
+    async def test_hits_of_all_kinds_are_found_as_hit(self, world: RowsWorld) -> None:
+        await written(world, {"cache": "hit-l1"}, {"cache": "miss"}, {"cache": "hit-semantic"})
+
+        assert await ids(world, RowFilter(cache="hit")) == ["req_000000000002", "req_000000000000"]
+        assert await ids(world, RowFilter(cache="hit-l1")) == ["req_000000000000"]
+
+    async def test_an_unknown_cost_is_not_above_any(self, world: RowsWorld) -> None:
+        await written(world, {"cost_nano_usd": 10}, {"cost_nano_usd": None}, {"cost_nano_usd": 9})
+
+        assert await ids(world, RowFilter(min_cost_nano_usd=10)) == ["req_000000000000"]
+        assert await ids(world, RowFilter(min_cost_nano_usd=0)) == ["req_000000000002", "req_000000000000"]
+
+    async def test_what_took_long_or_fell_back_is_found(self, world: RowsWorld) -> None:
+        await written(world, {"duration_us": 10}, {"duration_us": 20, "fallbacks": 2}, {"duration_us": 19})
+
+        assert await ids(world, RowFilter(min_duration_us=20)) == ["req_000000000001"]
+        assert await ids(world, RowFilter(has_fallback=True)) == ["req_000000000001"]
+        assert await ids(world, RowFilter(has_fallback=False)) == ["req_000000000002", "req_000000000000"]
 
     async def test_times_are_of_the_end_from_inclusive_to_exclusive(self, world: RowsWorld) -> None:
         await written(world, *({"duration_us": number} for number in range(5)))

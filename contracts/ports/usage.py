@@ -41,8 +41,10 @@ def attempt(request_id: str, ordinal: int, **changes: Any) -> AttemptEvent:
 
 def usage_event(number: int, *, tries: int = 1, **changes: Any) -> RequestEvent:
     request_id = f"req_{number:012d}"
-    text = {name for name, kind in RequestEvent.__annotations__.items() if kind is str}
-    values: dict[str, Any] = {name: "" if name in text else 0 for name in RequestEvent._fields}
+    nothing: dict[Any, Any] = {str: "", bool: False}
+    values: dict[str, Any] = {
+        name: nothing.get(kind, 0) for name, kind in RequestEvent.__annotations__.items()
+    }
     values |= {
         "request_id": request_id,
         "tenant_id": "acme",
@@ -64,6 +66,8 @@ def usage_event(number: int, *, tries: int = 1, **changes: Any) -> RequestEvent:
         "continued": False,
         "cache": "off",
         "cache_similarity": None,
+        "gap_max_us": None,
+        "budget_left_nano_usd": None,
         "attempts_made": tries,
         "attempts": tuple(attempt(request_id, ordinal) for ordinal in range(tries)),
     }

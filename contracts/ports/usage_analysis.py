@@ -27,6 +27,7 @@ FIELDS = {
     UsageDimension.PROVIDER: "provider",
     UsageDimension.MODEL: "model",
     UsageDimension.CACHE: "cache",
+    UsageDimension.TASK: "task",
     UsageDimension.OUTCOME: "outcome",
 }
 

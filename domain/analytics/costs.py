@@ -61,9 +61,8 @@ def analytics_of(groups: Iterable[tuple[CostKey, RollupSums]]) -> list[UsageAnal
 def _analytics(members: list[tuple[CostKey, RollupSums]]) -> UsageAnalytics:
     first = members[0][0]
     requests = sum(sums.requests for _, sums in members)
-    place = f"{first.tenant_id}/{first.integration_id}/{first.start_us}/{first.end_us}"
     return UsageAnalytics(
-        analytics_id=_uuid(place),
+        analytics_id=analytics_id(first.tenant_id, first.integration_id, first.start_us, first.end_us),
         tenant_id=first.tenant_id,
         integration_id=first.integration_id,
         start_us=first.start_us,
@@ -86,7 +85,12 @@ def _analytics(members: list[tuple[CostKey, RollupSums]]) -> UsageAnalytics:
     )
 
 
-def _uuid(name: str) -> str:
+def analytics_id(tenant_id: str, integration_id: str, start_us: int, end_us: int) -> str:
+    """The id of one tenant's analytics of one integration and period, wherever it is asked for."""
+    return uuid_of(f"{tenant_id}/{integration_id}/{start_us}/{end_us}")
+
+
+def uuid_of(name: str) -> str:
     """A version 8 UUID (RFC 9562) made of SHA-256."""
     digits = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"

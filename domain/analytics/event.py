@@ -5,7 +5,14 @@ because one is made per request on the hot path. Times are UTC epoch microsecond
 microseconds, money nano-dollars; None is unknown. No prompt, no answer, no secret ever stands here.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+PLANNED_MAX: Final = 8
+"""Targets of a plan that its event names."""
+
+
+new_tuple: Final = tuple.__new__
+"""Makes an event of its values in their order: several times as quick as calling its class with so many."""
 
 
 class AttemptEvent(NamedTuple):
@@ -84,7 +91,9 @@ class RequestEvent(NamedTuple):
     upstream_us: int
     """Time spent waiting for providers; duration less this is our own overhead."""
     plan_us: int
+    """Making the plan. Until fields of stages were recorded (`entry_us` and on): everything before it too."""
     queue_us: int
+    """Waiting for units of a rate limit; a part of `admit_us`."""
     first_token_us: int | None
     request_bytes: int
     response_bytes: int
@@ -117,4 +126,47 @@ class RequestEvent(NamedTuple):
     """What an earlier or shared answer had cost, so what this one did not; None: nobody knows."""
     cache_similarity: float | None
     """Cosine of this question to the one answered before, where it was not the same; None: not compared."""
+    entry_us: int
+    """From the request's head to `started_at_us`: recognising the caller, reading and parsing the body. Not
+    part of `duration_us`."""
+    admit_us: int
+    """Limits and inspectors before the plan, waiting for them included; without `cache_us`."""
+    cache_us: int
+    """Looking for the answer in caches, all tiers."""
+    hold_us: int
+    """Holding money before attempts, all of them together."""
+    trace_id: str
+    """Of the W3C trace it belongs to, 32 hexadecimal digits; empty: none."""
+    parent_span_id: str
+    """The caller's span in it, 16 hexadecimal digits; empty: none."""
+    planned: str
+    """Targets in the order of the plan, `provider/model`, comma separated, the first `PLANNED_MAX`."""
+    left_out: str
+    """Why other targets of the route were left out, `reason=count` comma separated
+    (`domain.routing.filters.DropReason`); empty: none was, or nobody looked."""
+    demands: str
+    """What the caller demanded, `name=value` comma separated; empty: nothing."""
+    privacy: str
+    """What privacy policies did, `action:KIND=count` comma separated; empty: nothing was found."""
+    guardrails: str
+    """Guardrails that objected, comma separated."""
+    breaker_skips: int
+    """Targets passed over because a breaker was open."""
+    chunks: int
+    """Blocks of a stream that were delivered; 0 for whole answers."""
+    gap_max_us: int | None
+    """The longest pause between two of them; None: there were not two."""
+    checks: str
+    """What automatic checks of the answer found, comma separated: `truncated`, `empty`, `cut`, `refusal`,
+    `invalid_json`; empty: nothing."""
+    task: str
+    """Kind of task, such as `chat`, `code`, `extraction`, `tools`, `vision`, `embedding`; empty: not told."""
+    budget_left_nano_usd: int | None
+    """What was left of the tightest hard budget, as far as this instance knew; None: none concerns it."""
+    experiment: str
+    """Id of the experiment it took part in; empty: none."""
+    arm: str
+    """The experiment's arm that answered it."""
+    traced: bool
+    """Whether its trace is recorded here, as was decided when it began; who is told of it is told this."""
     attempts: tuple[AttemptEvent, ...]

@@ -1,8 +1,9 @@
 """Usage summed up by the hour.
 
 A roll-up row holds the sums of all requests that share an hour and everything an operator configured: who
-asked, on which route, who answered, how it ended. What callers make up (agents, users, sessions, workflows)
-is no part of it, so the number of rows is bounded by keys and configuration, whatever callers do.
+asked, on which route, who answered, how it ended, and the kind of task, which is one of a closed list. What
+callers make up (agents, users, sessions, workflows) is no part of it, so the number of rows is bounded by
+keys and configuration, whatever callers do.
 """
 
 import hashlib
@@ -40,15 +41,19 @@ class RollupKey(NamedTuple):
     operation: str
     outcome: str
     cache: str
+    task: str
+    """Empty: summed up by a version that did not tell tasks apart."""
 
 
 def group_id(key: RollupKey) -> str:
     """Stands for everything of a key but tenant and hour, in 32 hexadecimal digits (128 bits of SHA-256).
 
-    Names of any length would not fit into an index. Where nothing is cached it is what it was before there
-    were caches, so that old and new instances count into one row.
+    Names of any length would not fit into an index. Where nothing is cached, or no task is told, it is what
+    it was before there were caches and tasks, so that old and new instances count into one row.
     """
-    parts = key[2:-1] if key.cache == NO_CACHE else key[2:]
+    parts: tuple[str, ...] = key[2:]
+    if not key.task:
+        parts = key[2:-2] if key.cache == NO_CACHE else key[2:-1]
     text = "\x1f".join(parts).encode(errors="surrogatepass")
     return hashlib.sha256(text).hexdigest()[:32]
 

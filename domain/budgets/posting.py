@@ -75,8 +75,9 @@ def posting_text(
     soft: Sequence[str],
 ) -> str:
     """A posting as one line; the attempt's id stands beside it in the row. Ids hold no space or comma."""
+    # `_value_`: a line is made for every attempt, and `value` is looked up by a function of Python's.
     return (
-        f"{outcome.value} {charged_nano_usd} {held_nano_usd} {cost_nano_usd} {holder} {payer or holder}"
+        f"{outcome._value_} {charged_nano_usd} {held_nano_usd} {cost_nano_usd} {holder} {payer or holder}"
         f" {','.join(leased) or '-'} {','.join(soft) or '-'}"
     )
 

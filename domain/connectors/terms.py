@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from domain.connectors.tool import TIMEOUT_S, TIMEOUT_S_MAX
@@ -20,7 +21,7 @@ NAMES_MAX: Final = 50
 
 COMMON_KEYS: Final = frozenset(
     {"region", "cost_usd_per_call", "cache_ttl_s", "max_concurrency", "max_waiting", "timeout_s"}
-    | {"privacy", "guardrails", "circuit_breaker", "disabled_tools"}
+    | {"privacy", "guardrails", "circuit_breaker", "disabled_tools", "trace_context"}
 )
 """Keys of `configuration` that are read here; a connector never sees them."""
 _BREAKER_KEYS: Final = {
@@ -37,6 +38,16 @@ _BREAKER_KEYS: Final = {
 _COUNTS: Final = frozenset({"failure_threshold", "minimum_calls", "half_open_max_calls"})
 
 
+class TraceTold(Enum):
+    """What an integration is told of the trace a call belongs to, where it speaks HTTP."""
+
+    OFF = "off"
+    IDS = "ids"
+    """`traceparent`: the ids of the trace and of this call, and whether it is recorded."""
+    FULL = "full"
+    """The caller's `tracestate`, too."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrationTerms:
     """`cost_nano_usd` is of one call. `cache_ttl_s` holds for read-only tools that say nothing of their own;
@@ -51,6 +62,7 @@ class IntegrationTerms:
     privacy: str = ""
     guardrails: tuple[str, ...] = ()
     disabled_tools: frozenset[str] = frozenset()
+    trace_told: TraceTold = TraceTold.IDS
     breaker: BreakerPolicy = BreakerPolicy()  # noqa: RUF009 - an immutable value
 
 
@@ -77,6 +89,7 @@ def integration_terms(
         privacy=_text(configuration, "privacy"),
         guardrails=tuple(_names(configuration, "guardrails")),
         disabled_tools=frozenset(_names(configuration, "disabled_tools")),
+        trace_told=_trace_told(configuration.get("trace_context", TraceTold.IDS.value)),
         breaker=breaker_policy({**_mapping(inside, "circuit_breaker"), **(circuit_breaker or {})}),
     )
 
@@ -136,6 +149,15 @@ def _text(said: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or len(value) > 200:
         raise InvalidConfiguration(f"{key} must be a name", param=key)
     return value
+
+
+def _trace_told(value: Any) -> TraceTold:
+    """YAML reads `off` as false."""
+    try:
+        return TraceTold("off" if value is False else value)
+    except ValueError:
+        allowed = ", ".join(each.value for each in TraceTold)
+        raise InvalidConfiguration(f"trace_context must be one of {allowed}", param="trace_context") from None
 
 
 def _names(said: Mapping[str, Any], key: str) -> list[str]:

@@ -69,3 +69,5 @@ class ToolCall:
     request_id: str
     idempotency_key: str = ""
     cache_wish: CacheWish = NO_WISH
+    trace: tuple[tuple[str, str], ...] = ()
+    """Headers that tell the other side which trace this belongs to, where it speaks HTTP."""

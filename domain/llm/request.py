@@ -48,7 +48,7 @@ class Home:
     """Of `elsewhere`."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)  # not `kw_only`: one is made for each request, and defaults by name take long
 class LlmRequest:
     """Read once at the entrypoint; `body` is forwarded with surgical edits and never modelled here.
 

@@ -121,6 +121,8 @@ def explain(
     Raises:
         InvalidRequirements: unknown region or strategy. Any other refusal is part of the explanation.
     """
+    if route.quality.learned and table.learned is not None:
+        table = table.learned
     ranking = rank(table, route, requirements, live, now=now, draw=draw, recall=recall)
     members = table.members(route)
     reasons = drop_reasons(table, members, requirements, quick_enough(members, requirements, live, now))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from domain.routing.conversation import Affinity
-from domain.routing.filters import Eligible
+from domain.routing.filters import DropReason, Eligible
 from domain.routing.live import LiveState
 from domain.routing.requirements import Requirements
 from domain.routing.table import Members, RoutingTable
@@ -13,10 +13,22 @@ class Field:
     """Everything a strategy may look at.
 
     `free` are candidates with room left in capacity that is paid for already. `affinity` is there when the
-    request continues a conversation that is known.
+    request continues a conversation that is known. `left_out` counts targets of the route that are not
+    eligible, or turned out not to be usable now, as far as anybody looked.
     """
 
-    __slots__ = ("affinity", "draw", "eligible", "free", "live", "members", "now", "requirements", "table")
+    __slots__ = (
+        "affinity",
+        "draw",
+        "eligible",
+        "free",
+        "left_out",
+        "live",
+        "members",
+        "now",
+        "requirements",
+        "table",
+    )
 
     def __init__(
         self,
@@ -25,6 +37,7 @@ class Field:
         requirements: Requirements,
         live: LiveState,
         eligible: Eligible,
+        left_out: dict[DropReason, int],
         *,
         now: float,
         draw: float,
@@ -38,6 +51,7 @@ class Field:
         self.draw = draw
         self.free: Sequence[int] = live.with_room(eligible.mask, now) if table.reserved else ()
         self.affinity: Affinity | None = None
+        self.left_out: dict[DropReason, int] = left_out
 
     @property
     def indices(self) -> Sequence[int]:

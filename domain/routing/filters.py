@@ -227,19 +227,28 @@ def eligible(
     quick: int | None = None,
     *,
     without: frozenset[DropReason] = frozenset(),
+    left_out: dict[DropReason, int] | None = None,
 ) -> Eligible:
     """Those of a route's targets that satisfy every hard demand, the present aside.
 
-    `without` leaves demands out, to find which one stands in the way.
+    `without` leaves demands out, to find which one stands in the way. `left_out` is told how many each of
+    them drops, what has no known price among those that are too dear; what another tenant has alone is not
+    told.
     """
     mask = members.mask
     for reason, satisfying in demands(table, members, requirements, quick):
         if reason not in without:
-            mask &= satisfying
+            kept = mask & satisfying
+            if kept != mask and left_out is not None and reason is not DropReason.ANOTHERS:
+                left_out[reason] = left_out.get(reason, 0) + (mask ^ kept).bit_count()
+            mask = kept
     candidates = Eligible(table, members, sizes_of(requirements), mask)
     limit = cost_limit_nano_usd(requirements, candidates.sizes)
     if limit is not None and mask:
+        before = candidates.count
         candidates.keep_within(limit)
+        if left_out is not None and candidates.count < before:
+            left_out[DropReason.COST_CEILING] = before - candidates.count
     return candidates
 
 

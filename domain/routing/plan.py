@@ -39,6 +39,9 @@ class Plan(NamedTuple):
     candidates: int
     verdict: Verdict | None = None
     """What became of the conversation this request continues; None: affinity had no say."""
+    left_out: tuple[tuple[DropReason, int], ...] = ()
+    """Why other targets of the route were left out, and how many; of those that cannot be used now, as far
+    down the ranking as anybody looked."""
 
 
 NO_PLAN: Final = Plan(Route(name="", targets=()), (), (), "", 0)
@@ -73,6 +76,8 @@ def make_plan(
         sole = _sole_target(table, members, requirements, live, now, reachable)
         if sole is not None:
             return Plan(route, (route.stand_ins.get(sole.index, sole),), (), route.strategy, 1)
+    if route.quality.learned and table.learned is not None:
+        table = table.learned
     ranking = rank(table, route, requirements, live, now=now, draw=draw, recall=recall)
     if isinstance(ranking, InterchangeError):
         raise ranking
@@ -92,6 +97,7 @@ def make_plan(
         strategy=ranking.strategy_name,
         candidates=ranking.field.eligible.count,
         verdict=said,
+        left_out=tuple(ranking.field.left_out.items()),
     )
 
 

@@ -33,10 +33,14 @@ class Ranking(NamedTuple):
 
     def usable(self, reachable: Reachable | None) -> Iterator[Target]:
         """Those that may be tried now, best first; the ranking is paid for as far as it is read."""
-        targets = self.field.table.targets
+        field = self.field
+        targets, left_out = field.table.targets, field.left_out
         for index in self.order(reachable):
-            if why_not_now(self.field, index, reachable) is None:
+            reason = why_not_now(field, index, reachable)
+            if reason is None:
                 yield targets[index]
+            else:
+                left_out[reason] = left_out.get(reason, 0) + 1
 
     def order(self, reachable: Reachable | None) -> Iterator[int]:
         """All candidates, best first, usable or not."""
@@ -75,10 +79,11 @@ def rank(
     check_region(table, requirements)
     members = table.members(route)
     quick = quick_enough(members, requirements, live, now)
-    candidates = eligible(table, members, requirements, quick)
+    left_out: dict[DropReason, int] = {}
+    candidates = eligible(table, members, requirements, quick, left_out=left_out)
     if not candidates.count:
         return refusal_by_demands(table, members, requirements, quick)
-    field = Field(table, members, requirements, live, candidates, now=now, draw=draw)
+    field = Field(table, members, requirements, live, candidates, left_out, now=now, draw=draw)
     if recall is not None and candidates.count > 1:
         conversation = recall()
         if conversation is not None:

@@ -1,11 +1,11 @@
 """What a caller demands of whoever answers; every field narrows, none widens."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from domain.llm.capabilities import NO_CAPABILITY, Capability
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Requirements:
     """Hard demands (SPEC L5) and the sizes they are judged at.
 
@@ -27,8 +27,8 @@ class Requirements:
     """A second residency, which the caller's tenant is held to whatever its callers ask for."""
     without_gateway: bool = False
     """Whether no gateway may carry it, because it stands where the content may not be."""
-    compliance: frozenset[str] = field(default_factory=frozenset)
-    tags: frozenset[str] = field(default_factory=frozenset)
+    compliance: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
     quality_floor: float | None = None
     strategy: str | None = None
     tenant_id: str = ""
@@ -50,6 +50,8 @@ class Requirements:
 
     affinity: bool = True
     """Whether a warm prompt cache may keep the conversation where it was."""
+    said: str = ""
+    """What the caller itself demanded, as `name=value`, comma separated; for records alone."""
 
     @property
     def window_needed_tokens(self) -> int:

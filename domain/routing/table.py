@@ -97,6 +97,7 @@ class RoutingTable:
         "in_region",
         "input_rate",
         "keeps_answers",
+        "learned",
         "located",
         "of_provider",
         "output_rate",
@@ -132,6 +133,9 @@ class RoutingTable:
         self._names = ModelNames(shared, self.routes, cache=cache)
         self.belonging = Belonging(self.targets, cache)
         self.cache_by_default = cache
+        self.learned: RoutingTable | None = None
+        """The same targets with what was learned of their quality (`domain.routing.learned`), for routes that
+        want to be ranked by it. The one thing that changes here: it is swapped whole."""
         policies = (cache, *(route.cache for route in self.routes.values()))
         self.keeps_answers = any(each.mode is not CacheMode.OFF for each in policies)
         """Whether any route does."""

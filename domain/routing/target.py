@@ -6,6 +6,7 @@ from enum import Enum
 
 from domain.catalog.offering import Offering
 from domain.guards.policy import GuardPolicy
+from domain.quality.policy import NO_QUALITY, QualityPolicy
 from domain.recording.policy import NOTHING_RECORDED, RecordingPolicy
 from domain.routing.cache_policy import OFF, CachePolicy
 from domain.routing.effective_price import PriceContract
@@ -151,5 +152,7 @@ class Route:
     """Guardrails of its requests, besides those for all."""
     recording: RecordingPolicy = NOTHING_RECORDED
     """What is kept of its prompts and answers."""
+    quality: QualityPolicy = NO_QUALITY
+    """What is done to find out how good its answers are, and whether that ranks its targets."""
     implicit: bool = False
     """Made for a catalogue model or `provider/model`, not named by the operator."""

@@ -162,6 +162,19 @@ def check_tenant(by: Principal, tenant_id: str, permission: str) -> None:
         raise Forbidden(f"this key belongs to tenant {by.tenant_id} and may not act in another tenant")
 
 
+def named_tenant(by: Principal, tenant_id: str | None, permission: str) -> str:
+    """The tenant that is meant, the caller's own where none is named. What the installation keeps for itself,
+    as the vault does, belongs to none.
+
+    Raises InvalidRequest for what cannot be a tenant's name; Forbidden as `check_tenant`.
+    """
+    wanted = by.tenant_id if tenant_id is None else tenant_id
+    if not TENANT_SHAPE.fullmatch(wanted):
+        raise InvalidRequest(f"tenant_id {wanted[:80]!r} cannot be a tenant's", param="tenant_id")
+    check_tenant(by, wanted, permission)
+    return wanted
+
+
 def grant(by: Principal, new: NewKey, roles: RoleTable = ROLES) -> NewKey:
     """The key as `by` may make it; every limit of `by` is passed on where the key has none of its own.
 

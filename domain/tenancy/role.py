@@ -17,15 +17,18 @@ OWNER: Final = "owner"
 _CALL: Final = frozenset({"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"}) | {
     "tools.read",
     "tools.execute",
+    "feedback.write",
 }
 _SEE: Final = frozenset(
     {"models.read", "routing.explain", "catalog.read", "providers.read", "usage.read", "budgets.read"}
-    | {"cache.read", "tenants.read", "limits.read", "privacy.read", "guardrails.read"}
-    | {"integrations.read", "tools.read", "webhooks.read", "events.read"}
+    | {"cache.read", "tenants.read", "limits.read", "privacy.read", "guardrails.read", "feedback.read"}
+    | {"integrations.read", "tools.read", "webhooks.read", "events.read", "alerts.read"}
+    | {"experiments.read"}
 )
 _OPERATE: Final = frozenset(
     {"metrics.read", "config.read", "providers.write", "agents.stop", "budgets.write"}
-    | {"cache.write", "limits.write", "integrations.operate", "webhooks.operate"}
+    | {"recommendations.write", "experiments.write"}
+    | {"cache.write", "limits.write", "integrations.operate", "webhooks.operate", "alerts.operate"}
 )
 _ADMINISTER: Final = (
     frozenset({"keys.read", "keys.write", "catalog.write", "config.write"} | {"roles.read", "roles.write"})

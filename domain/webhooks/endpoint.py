@@ -7,6 +7,7 @@ from typing import Final
 from domain.errors import InvalidConfiguration
 from domain.webhooks.delivery import Outcome
 from domain.webhooks.filter import EventFilter
+from domain.webhooks.format import WebhookFormat
 from domain.webhooks.health import DISABLED_AFTER_S, WELL, FailureRun
 
 ENDPOINTS_PER_TENANT_MAX: Final = 100
@@ -44,6 +45,7 @@ class EndpointTerms:
     rate_per_s: float | None = None
     concurrency: int = CONCURRENCY
     description: str = ""
+    format: WebhookFormat = WebhookFormat.STANDARD
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.url) <= URL_LENGTH_MAX:

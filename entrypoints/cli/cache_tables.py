@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from entrypoints.cli.tail import plain
+from entrypoints.words.plain import plain
 
 Shown = dict[str, Any]
 

@@ -32,6 +32,8 @@ _BUDGETS: Final = Access(Works.EITHER, "budgets.write")
 _SEES_BUDGETS: Final = Access(Works.EITHER, "budgets.read")
 _LIMITS: Final = Access(Works.SERVER, "limits.write")
 _SEES_LIMITS: Final = Access(Works.SERVER, "limits.read")
+_EXPERIMENTS: Final = Access(Works.SERVER, "experiments.write")
+_SEES_EXPERIMENTS: Final = Access(Works.SERVER, "experiments.read")
 _INTEGRATIONS: Final = Access(Works.SERVER, "integrations.write")
 _OPERATES_INTEGRATIONS: Final = Access(Works.SERVER, "integrations.operate")
 _SEES_INTEGRATIONS: Final = Access(Works.SERVER, "integrations.read")
@@ -128,6 +130,13 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "webhooks replay": Access(Works.SERVER, "webhooks.operate"),
     "usage": Access(Works.EITHER, "usage.read"),
     "report": Access(Works.EITHER, "usage.read"),
+    "recommendations list": Access(Works.SERVER, "usage.read"),
+    "recommendations refresh": Access(Works.SERVER, "recommendations.write"),
+    "recommendations accept": Access(Works.SERVER, "recommendations.write"),
+    "recommendations dismiss": Access(Works.SERVER, "recommendations.write"),
+    "recommendations reopen": Access(Works.SERVER, "recommendations.write"),
+    "forecast": Access(Works.EITHER, "usage.read"),
+    "anomalies": Access(Works.EITHER, "usage.read"),
     "reconcile": Access(Works.DATA, "usage.read"),
     "cache status": _SEES_CACHE,
     "cache show": _SEES_CACHE,
@@ -136,6 +145,19 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "cache prompt": Access(Works.SERVER, "usage.read"),
     "cache invalidate": _CACHE,
     "cache warm": _CACHE,
+    "quality": Access(Works.SERVER, "usage.read"),
+    "models compare": Access(Works.SERVER, "usage.read"),
+    "feedback add": Access(Works.SERVER, "feedback.write"),
+    "feedback list": Access(Works.SERVER, "feedback.read"),
+    "experiment list": _SEES_EXPERIMENTS,
+    "experiment show": _SEES_EXPERIMENTS,
+    "experiment create": _EXPERIMENTS,
+    "experiment start": _EXPERIMENTS,
+    "experiment stop": _EXPERIMENTS,
+    "experiment promote": _EXPERIMENTS,
+    "experiment delete": _EXPERIMENTS,
+    "sla": Access(Works.SERVER, "alerts.read"),
+    "alerts": Access(Works.SERVER, "alerts.read"),
     "stop": Access(Works.SERVER, "agents.stop"),
     "events list": Access(Works.SERVER, "events.read"),
     "events follow": Access(Works.SERVER, "events.read"),
@@ -160,6 +182,8 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "privacy export-user": Access(Works.SERVER, "privacy.export"),
     "privacy erase-user": Access(Works.SERVER, "privacy.erase"),
     "privacy policies": Access(Works.SERVER, "privacy.read"),
+    "backup": _MACHINE,
+    "restore": _MACHINE,
     "db status": _MACHINE,
     "db current": _MACHINE,
     "db upgrade": _MACHINE,

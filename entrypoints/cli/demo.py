@@ -99,7 +99,13 @@ def _rule_line(rule: dict[str, Any]) -> str:
         limits.append(f"{max(rule['left_s'], 0):.0f} s left")
     if rule["times_left"] is not None:
         limits.append(f"{rule['times_left']} times left")
-    return f"fault on {what}: {kind}, struck {rule['used']} times" + "".join(f", {limit}" for limit in limits)
+    return f"fault on {what}: {kind}, struck {_times(rule['used'])}" + "".join(
+        f", {limit}" for limit in limits
+    )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _configured_data_dir() -> Path:

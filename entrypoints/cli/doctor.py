@@ -111,7 +111,7 @@ def _key_file(path: Path) -> Iterator[Finding]:
 
 def _database(loaded: LoadedSettings) -> Iterator[Finding]:
     """Asks PostgreSQL, where it is configured, what a start would need to know."""
-    from entrypoints.main import administration
+    from entrypoints.local_stores import administration
 
     database = administration(loaded).database
     if not database.is_postgres:

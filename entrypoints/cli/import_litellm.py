@@ -75,7 +75,7 @@ class _Import:
         from entrypoints.litellm.dump import read_dump
         from entrypoints.litellm.importing import make_usable, read_config, variables_of
         from entrypoints.litellm.keys import read_keys
-        from entrypoints.main import bundled_catalog, now
+        from entrypoints.local_stores import bundled_catalog, now
 
         draft, report = read_config(_read(config_file, CONFIG_BYTES_MAX), str(config_file))
         self._keys: tuple[ImportedKey, ...] = ()
@@ -100,7 +100,7 @@ class _Import:
         if not self._keys:
             return
         from domain.tenancy.role import local_operator
-        from entrypoints.main import open_key_import
+        from entrypoints.local_stores import open_key_import
 
         with open_key_import(data_dir) as import_keys:
             taken = run(import_keys(local_operator(), self._keys))

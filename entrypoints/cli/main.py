@@ -41,13 +41,23 @@ COMMANDS = {
         "entrypoints.cli.events", "events", "What happened and what happens; webhooks of others."
     ),
     "usage": LazyCommand("entrypoints.cli.offline", "usage", "What was used and what it cost, by anything."),
+    "recommendations": LazyCommand(
+        "entrypoints.cli.recommendations", "recommendations", "What would cost less or go better, and why."
+    ),
     "report": LazyCommand("entrypoints.cli.offline", "report", "A month at a glance: who paid, for what."),
+    "forecast": LazyCommand("entrypoints.cli.offline", "forecast", "What usage comes to, with intervals."),
+    "anomalies": LazyCommand("entrypoints.cli.offline", "anomalies", "Hours that were out of the ordinary."),
     "reconcile": LazyCommand(
         "entrypoints.cli.offline", "reconcile", "Compare a provider's invoice with what was recorded."
     ),
     "cache": LazyCommand(
         "entrypoints.cli.cache", "cache", "Answers that are given again: why, and until when."
     ),
+    "experiment": LazyCommand(
+        "entrypoints.cli.experiment", "experiment", "Try ways of answering a route on a share of users."
+    ),
+    "sla": LazyCommand("entrypoints.cli.alerts", "sla", "How objectives stand: error budgets, burn rates."),
+    "alerts": LazyCommand("entrypoints.cli.alerts", "alerts", "What is wrong now, and what was."),
     "stop": LazyCommand("entrypoints.cli.stop", "stop", "Stop an agent, see who is stopped, let it go on."),
     "connect": LazyCommand(
         "entrypoints.cli.connect", "connect", "Point Claude Code, Codex or Cursor at this server."
@@ -64,8 +74,14 @@ COMMANDS = {
         "entrypoints.cli.guardrails", "guardrails", "What is checked in requests and answers."
     ),
     "db": LazyCommand("entrypoints.cli.offline", "db", "Migrate the database and look at it."),
+    "backup": LazyCommand("entrypoints.cli.offline", "backup", "Everything kept, as one file, at any time."),
+    "restore": LazyCommand("entrypoints.cli.offline", "restore", "Put a backup into a new data directory."),
     "catalog": LazyCommand("entrypoints.cli.offline", "catalog", "Models, prices and capabilities."),
-    "models": LazyCommand("entrypoints.cli.offline", "models", "Install the model that compares questions."),
+    "models": LazyCommand(
+        "entrypoints.cli.offline", "models", "Compare models; install the one that compares questions."
+    ),
+    "quality": LazyCommand("entrypoints.cli.quality", "quality", "How good answers are, by model and task."),
+    "feedback": LazyCommand("entrypoints.cli.feedback", "feedback", "Say how good an answer was."),
     "demo": LazyCommand("entrypoints.cli.offline", "demo", "Break and heal the simulated providers."),
 }
 

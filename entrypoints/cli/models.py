@@ -8,6 +8,7 @@ import click
 
 from application.ports.model_shelf import ModelOnShelf, ModelShelf
 from entrypoints.cli.configured import config_option
+from entrypoints.cli.quality import compare
 
 MIB = 1024 * 1024
 
@@ -28,14 +29,15 @@ def make_group(open_shelf: OpenShelf) -> click.Group:
 
     @click.group(name="models")
     def models() -> None:
-        """Install, list and remove the model that compares questions on this machine.
+        """Install, list and remove the model that compares questions on this machine; compare what answers.
 
-        It is all-MiniLM-L6-v2, 22 million weights; nothing leaves the machine when it is used.
+        The first is all-MiniLM-L6-v2, 22 million weights; nothing leaves the machine when it is used.
         """
 
     models.add_command(_install(open_shelf))
     models.add_command(_list(open_shelf))
     models.add_command(_remove(open_shelf))
+    models.add_command(compare)
     return models
 
 

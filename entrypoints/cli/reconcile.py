@@ -13,9 +13,9 @@ from domain.errors import InvalidRequest
 from domain.money import InvalidAmount, format_usd, parse_usd
 from domain.tenancy.role import local_operator
 from entrypoints.cli.configured import config_option
-from entrypoints.cli.tail import plain
 from entrypoints.cli.usage_source import OpenUsage, run
 from entrypoints.invoices.reading import INVOICE_BYTES_MAX, Columns, Invoice, read_invoice
+from entrypoints.words.plain import plain
 
 BEYOND: Final = 1
 """Exit status when a difference is greater than what is tolerated."""

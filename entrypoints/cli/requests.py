@@ -1,7 +1,7 @@
 """`interchange requests`: one request, with its attempts and, where it was recorded, its content."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -13,8 +13,10 @@ from entrypoints.cli.configured import config_option
 PATH: Final = "/api/v1/requests"
 _SHOWN: Final = (
     "started_at", "tenant_id", "key_id", "agent_id", "user_id", "session_id", "route", "provider", "model",
-    "outcome", "status", "error_code", "cost_usd", "cache", "reason",
+    "outcome", "status", "error_code", "cost_usd", "cache", "strategy", "reason", "affinity", "task",
+    "checks", "privacy", "guardrails", "breaker_skips", "budget_left_usd", "chunks", "trace_id",
 )  # fmt: skip
+_BAR_CHARS: Final = 40
 
 
 @click.group()
@@ -52,12 +54,40 @@ def show(
 
 def _print_request(found: Mapping[str, Any]) -> None:
     for name in _SHOWN:
-        if found.get(name) not in (None, ""):
-            click.echo(f"{name + ':':<13}{found[name]}")
+        if found.get(name) not in (None, "", 0):
+            click.echo(f"{name + ':':<15}{found[name]}")
     for attempt in found["attempts"]:
         cost = "unknown" if attempt["cost_usd"] is None else f"${attempt['cost_usd']}"
         said = f"  {attempt['message']}" if attempt["message"] else ""
-        click.echo(f"attempt:     {attempt['provider']}/{attempt['model']} {attempt['outcome']} {cost}{said}")
+        click.echo(
+            f"{'attempt:':<15}{attempt['provider']}/{attempt['model']} {attempt['outcome']} {cost}{said}"
+        )
+    _print_decision(found.get("decision") or {})
+    _print_timeline(found.get("timeline") or [])
+
+
+def _print_decision(decision: Mapping[str, Any]) -> None:
+    """Lists and what they count; lines that the request has anyway are not repeated."""
+    for name in ("planned", "left_out", "demands"):
+        said = decision.get(name)
+        if said:
+            pairs = said if isinstance(said, list) else [f"{key}={value}" for key, value in said.items()]
+            click.echo(f"{name + ':':<15}{', '.join(pairs)}")
+
+
+def _print_timeline(parts: Sequence[Mapping[str, Any]]) -> None:
+    """A waterfall: start and length in milliseconds, and a bar."""
+    whole = max((part["start_us"] + part["duration_us"] for part in parts), default=0)
+    if not whole:
+        return
+    click.echo("\n     start ms      took ms")
+    for part in parts:
+        before = min(_BAR_CHARS - 1, part["start_us"] * _BAR_CHARS // whole)
+        length = max(1, min(_BAR_CHARS - before, part["duration_us"] * _BAR_CHARS // whole))
+        bar = (" " * before + ("|" if part["kind"] == "mark" else "=" * length)).ljust(_BAR_CHARS)
+        outcome = f" {part['outcome']}" if part["outcome"] not in ("", "ok") else ""
+        start, took = part["start_us"] / 1e3, part["duration_us"] / 1e3
+        click.echo(f"{start:13.3f}{took:13.3f}  {bar}  {part['name']}{outcome}")
 
 
 def _print_part(part: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ import click
 
 from entrypoints.cli.api_client import ApiClient, connect, server_options
 from entrypoints.cli.configured import config_option
+from entrypoints.words.plain import plain
 
 EVERY_S: Final = 0.5
 OVERLAP: Final = timedelta(seconds=5)
@@ -150,7 +151,10 @@ def line(row: Mapping[str, Any]) -> str:
     if row["cached_read_tokens"] and row["input_tokens"]:
         tokens += f" ({100 * row['cached_read_tokens'] // row['input_tokens']}% cached)"
     cost = "cost unknown" if row["cost_usd"] is None else f"${row['cost_usd']}"
-    outcome = row["outcome"] if row["outcome"] == "ok" else f"{row['outcome']} {row['status']}"
+    outcome = row["outcome"]
+    # 0: nobody was answered.
+    if outcome != "ok" and row["status"]:
+        outcome += f" {row['status']}"
     if row["error_code"]:
         outcome += f" {row['error_code']}"
     parts = [
@@ -175,8 +179,3 @@ def why(row: Mapping[str, Any]) -> str:
     if row["fallbacks"]:
         parts.append(f"after {row['fallbacks']} fallback{'s' if row['fallbacks'] > 1 else ''}")
     return "; ".join(part for part in parts if part)
-
-
-def plain(text: str) -> str:
-    """Without anything a terminal would act on."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)

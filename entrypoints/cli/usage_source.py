@@ -17,11 +17,14 @@ from application.use_cases.read_usage import UsageUseCases
 from domain.errors import InterchangeError, InvalidRequest
 from domain.tenancy.role import local_operator
 from entrypoints.cli.api_client import ApiClient, NotAnswering, connect
+from entrypoints.http.report_objects import savings_report_object
 from entrypoints.http.usage import read_wish, totals_object
+from entrypoints.http.usage_questions import read_filter
 
 PIECE_BYTES: Final = 256 * 1024
 TRANSFER_TIMEOUT_S: Final = 120.0
 PATH: Final = "/api/v1/usage"
+SAVINGS_PATH: Final = "/api/v1/analytics/savings"
 
 Result = TypeVar("Result")
 OpenUsage = Callable[[str | None], AbstractAsyncContextManager[UsageUseCases]]
@@ -36,6 +39,9 @@ class UsageSource(Protocol):
 
     def write(self, query: Query, file: BinaryIO) -> None: ...
 
+    def savings(self, query: Query) -> dict[str, Any] | None:
+        """Against the declared baseline; None: none is declared here."""
+
 
 class ServerSource:
     """Asks a running server with a key."""
@@ -45,6 +51,10 @@ class ServerSource:
 
     def rows(self, query: Query) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._api.call("GET", f"{PATH}?{urlencode(query)}")["rows"]
+        return found
+
+    def savings(self, query: Query) -> dict[str, Any] | None:
+        found: dict[str, Any] = self._api.call("GET", f"{SAVINGS_PATH}?{urlencode(query)}")
         return found
 
     def write(self, query: Query, file: BinaryIO) -> None:
@@ -76,6 +86,15 @@ class StoreSource:
             wish = read_wish(QueryParams(query))
             rows = await usage.report(local_operator(), wish.where, wish.group_by, wish.limit, wish.order)
             return [totals_object(row, wish.group_by) for row in rows]
+
+        return run(self._open_usage, self._config_path, work)
+
+    def savings(self, query: Query) -> dict[str, Any] | None:
+        async def work(usage: UsageUseCases) -> dict[str, Any] | None:
+            if usage.savings is None:
+                return None
+            found = await usage.savings(local_operator(), read_filter(QueryParams(query)))
+            return savings_report_object(found)
 
         return run(self._open_usage, self._config_path, work)
 

@@ -32,6 +32,13 @@ def _server(command: Any) -> Any:
 
 def _terms(command: Any) -> Any:
     for option in (
+        click.option(
+            "--format",
+            "format",
+            type=click.Choice(["standard", "slack", "pagerduty"]),
+            help="How events look there. Default: standard.",
+        ),
+        click.option("--routing-key", envvar="PAGERDUTY_ROUTING_KEY", help="Of format pagerduty."),
         click.option("--description", help="One line for people."),
         click.option("--concurrency", type=int, help="Attempts under way at once. Default: 4."),
         click.option("--rate", "rate_per_s", type=float, help="Attempts per second; 0: no limit."),
@@ -102,7 +109,7 @@ def set_webhook(
     """Change what is given of ENDPOINT."""
     client = connect(config_path, url, key)
     old = client.call("GET", _path(endpoint_id))
-    names = ("url", "events", "filter", "ordered", "rate_per_s", "concurrency", "description")
+    names = ("url", "events", "filter", "ordered", "rate_per_s", "concurrency", "description", "format")
     body = {**{name: old[name] for name in names}, **_changes(given)}
     body |= {} if address is None else {"url": address}
     changed = client.call("PUT", _path(endpoint_id), body)
@@ -238,7 +245,7 @@ def _path(*parts: str) -> str:
 
 
 def _changes(given: dict[str, Any]) -> dict[str, Any]:
-    names = ("ordered", "concurrency", "description")
+    names = ("ordered", "concurrency", "description", "format", "routing_key")
     changes = {name: given[name] for name in names if given[name] is not None}
     if given["rate_per_s"] is not None:
         changes["rate_per_s"] = given["rate_per_s"] or None

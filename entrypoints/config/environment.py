@@ -40,8 +40,20 @@ VARIABLES: Final = (
     EnvironmentVariable("PROVIDER_TIMEOUT_SECONDS", ("limits", "provider_timeout_s")),
     EnvironmentVariable("BUDGET_ALERT_THRESHOLD", ("budget_alert_threshold",)),
     EnvironmentVariable("ENABLE_TRACING", ("telemetry", "tracing_enabled")),
+    EnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT", ("tracing", "endpoint")),
+    EnvironmentVariable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ("tracing", "traces_endpoint")),
+    EnvironmentVariable("OTEL_EXPORTER_OTLP_HEADERS", ("tracing", "headers")),
+    EnvironmentVariable("OTEL_SERVICE_NAME", ("tracing", "service_name")),
+    EnvironmentVariable("OTEL_RESOURCE_ATTRIBUTES", ("tracing", "resource")),
+    EnvironmentVariable("OTEL_TRACES_SAMPLER", ("tracing", "sampler")),
+    EnvironmentVariable("OTEL_TRACES_SAMPLER_ARG", ("tracing", "ratio")),
+    EnvironmentVariable("OTEL_SEMCONV_STABILITY_OPT_IN", ("tracing", "semantic_conventions")),
+    EnvironmentVariable("LOG_FORMAT", ("logs", "format")),
+    EnvironmentVariable("LOG_LEVEL", ("logs", "level")),
     EnvironmentVariable("ENABLE_METRICS", ("telemetry", "metrics_enabled")),
     EnvironmentVariable("METRICS_PORT", ("telemetry", "metrics_port")),
+    EnvironmentVariable("INTERCHANGE_METRICS_HOST", ("telemetry", "metrics_host")),
+    EnvironmentVariable("INTERCHANGE_METRICS_NETWORKS", ("telemetry", "metrics_networks"), listed=True),
 )
 
 CONFIG_VARIABLE: Final = "INTERCHANGE_CONFIG"

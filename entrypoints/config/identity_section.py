@@ -192,6 +192,24 @@ class LoginSettings(Section):
         return timedelta(minutes=self.idle_minutes)
 
 
+class KeyLoginSettings(Section):
+    """Logging in to `/ui` by showing a key once. The key is kept nowhere; what it may do counts as it is."""
+
+    enabled: bool = Field(default=True, description="Whether people may log in with a key at all.")
+    session_hours: float = Field(
+        default=12.0, gt=0, le=24 * 30, description="How long a login lasts at most."
+    )
+    idle_minutes: float = Field(default=60.0, gt=0, le=24 * 60, description="How long it lasts unused.")
+
+    @property
+    def lasts(self) -> timedelta | None:
+        return timedelta(hours=self.session_hours) if self.enabled else None
+
+    @property
+    def idle(self) -> timedelta:
+        return timedelta(minutes=self.idle_minutes)
+
+
 class IdentitySettings(Section):
     """Callers without a key: signed tokens of issuers that are named here, and people who log in."""
 
@@ -200,6 +218,7 @@ class IdentitySettings(Section):
         default=60.0, ge=0, le=60, description="How long a checked token is not checked again."
     )
     login: LoginSettings | None = None
+    key_login: KeyLoginSettings = Field(default_factory=KeyLoginSettings)
 
     @model_validator(mode="after")
     def _names_each_issuer_once(self) -> Self:

@@ -24,6 +24,7 @@ RELOADED: Final = frozenset(
         "cache.error_rate",
         "budgets",
         "rate_limits",
+        "experiments",
         "guards",
         "tenants",
         "roles",

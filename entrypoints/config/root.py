@@ -8,6 +8,13 @@ from pydantic import Field, field_validator
 
 from domain.time import Timeouts
 from entrypoints.config.access_section import AuthSettings
+from entrypoints.config.alert_section import (
+    OBJECTIVES_MAX,
+    AlertName,
+    AlertSettings,
+    ObjectiveSettings,
+)
+from entrypoints.config.analytics_section import REPORTS_MAX, AnalyticsSettings, ReportSettings
 from entrypoints.config.audit_section import AuditSettings
 from entrypoints.config.batch_sections import BatchSettings
 from entrypoints.config.budget_sections import BUDGETS_MAX, BudgetSettings
@@ -15,6 +22,7 @@ from entrypoints.config.cache_sections import CacheDefaults
 from entrypoints.config.connectors_section import ConnectorSettings
 from entrypoints.config.egress_section import EgressSettings
 from entrypoints.config.event_sections import EventSettings
+from entrypoints.config.experiment_section import EXPERIMENTS_MAX, ExperimentSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.guardrail_section import Guardrails
 from entrypoints.config.identity_section import IdentitySettings
@@ -24,8 +32,10 @@ from entrypoints.config.integration_section import (
     IntegrationSettings,
 )
 from entrypoints.config.ledger_section import LedgerSettings
+from entrypoints.config.logs_section import LogSettings
 from entrypoints.config.privacy_section import PrivacySettings
 from entrypoints.config.provider_sections import ProviderSettings
+from entrypoints.config.quality_section import QualitySettings
 from entrypoints.config.rate_limit_sections import RATE_LIMITS_MAX, RateLimitSettings
 from entrypoints.config.recording_section import RecordingSettings
 from entrypoints.config.residency_section import ResidencySettings
@@ -43,9 +53,9 @@ from entrypoints.config.sections import (
     Share,
     SimulatorSettings,
     StorageSettings,
-    TelemetrySettings,
 )
 from entrypoints.config.server_section import ServerSettings
+from entrypoints.config.telemetry_section import TelemetrySettings
 from entrypoints.config.tenant_sections import (
     ROLES_IN_FILE_MAX,
     TENANTS_IN_FILE_MAX,
@@ -54,6 +64,7 @@ from entrypoints.config.tenant_sections import (
     TenantName,
     TenantSettings,
 )
+from entrypoints.config.tracing_section import TracingSettings
 from entrypoints.config.vault_section import VaultSettings
 from entrypoints.config.webhook_section import WebhookSettings
 
@@ -102,8 +113,26 @@ class Settings(Section):
         description="How many requests and tokens are let through in some time, of whom. Every limit that "
         "concerns a request holds.",
     )
+    experiments: tuple[ExperimentSettings, ...] = Field(
+        default=(),
+        max_length=EXPERIMENTS_MAX,
+        description="A/B tests of routes: arms that answer one route's requests, and what decides.",
+    )
+    analytics: AnalyticsSettings = AnalyticsSettings()
+    reports: tuple[ReportSettings, ...] = Field(
+        default=(),
+        max_length=REPORTS_MAX,
+        description="Reports of whole weeks or months, sent as the event `report.ready` when they are over.",
+    )
     events: EventSettings = EventSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    objectives: dict[AlertName, ObjectiveSettings] = Field(
+        default_factory=dict,
+        max_length=OBJECTIVES_MAX,
+        description="What a good service is, by name, beside the built-in objectives `availability`, "
+        "`error-rate`, `cache-hit-ratio`, `latency-p95` and `overhead-p50`.",
+    )
+    alerts: AlertSettings = AlertSettings()
     guards: GuardSettings = GuardSettings()
     privacy: PrivacySettings = PrivacySettings()
     guardrails: Guardrails = Field(
@@ -112,12 +141,15 @@ class Settings(Section):
         "everything (`everywhere: true`). They are asked in this order.",
     )
     recording: RecordingSettings = RecordingSettings()
+    quality: QualitySettings = QualitySettings()
     routing: RoutingSettings = RoutingSettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()
     cache: CacheDefaults = CacheDefaults()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    tracing: TracingSettings = TracingSettings()
+    logs: LogSettings = LogSettings()
     batch: BatchSettings = BatchSettings()
     responses: ResponsesSettings = ResponsesSettings()
     ledger: LedgerSettings = LedgerSettings()

@@ -16,6 +16,7 @@ from entrypoints.config.affinity_section import AffinitySettings
 from entrypoints.config.cache_sections import CacheSettings
 from entrypoints.config.guard_sections import GuardSettings
 from entrypoints.config.prompt_caching_section import PromptCachingSettings
+from entrypoints.config.quality_section import RouteQualitySettings
 from entrypoints.config.recording_section import RecordSettings
 from entrypoints.config.response_sections import RouteResponsesSettings
 from entrypoints.config.sections import Seconds, Section, Word
@@ -138,6 +139,10 @@ class RouteSettings(Section):
         "tenant can only make it stricter.",
     )
     record: RecordSettings = RecordSettings()
+    quality: RouteQualitySettings | None = Field(
+        default=None,
+        description="How its answers are looked at, and whether that ranks its targets; null: not at all.",
+    )
     guardrails: tuple[str, ...] = Field(
         default=(),
         max_length=100,

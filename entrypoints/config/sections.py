@@ -161,16 +161,6 @@ class StorageSettings(Section):
         return tuple(url.get_secret_value() for url in self.redis_cluster_urls)
 
 
-class TelemetrySettings(Section):
-    """What the server tells about itself."""
-
-    metrics_enabled: bool = True
-    metrics_port: int | None = Field(
-        default=None, ge=1, le=65_535, description="Unset: on the main port only."
-    )
-    tracing_enabled: bool = True
-
-
 class RoutingSettings(Section):
     """Rules that hold for every route.
 

@@ -4,8 +4,10 @@ import difflib
 from collections.abc import Iterator
 from typing import Final
 
+from entrypoints.config.alert_section import alert_findings
 from entrypoints.config.budget_findings import budget_findings
 from entrypoints.config.cache_findings import cache_findings
+from entrypoints.config.experiment_section import experiment_findings
 from entrypoints.config.identity_findings import identity_findings
 from entrypoints.config.problems import Finding
 from entrypoints.config.rate_limit_sections import rate_limit_findings
@@ -22,13 +24,15 @@ def findings(settings: Settings) -> Iterator[Finding]:
     if settings.server.workers > 1:
         yield Finding(
             ("server", "workers"),
-            "breakers, health, metrics and idempotency keys are kept per worker, not shared, in this version",
+            "breakers, health and idempotency keys are kept per worker, not shared, in this version",
         )
     yield from _stores(settings)
     yield from _targets(settings)
     yield from budget_findings(settings)
     yield from rate_limit_findings(settings.rate_limits)
+    yield from experiment_findings(settings.experiments, frozenset(settings.routes))
     yield from webhook_findings(settings.webhooks)
+    yield from alert_findings(settings.objectives, settings.alerts)
     yield from cache_findings(settings)
     yield from tenant_findings(settings)
     yield from identity_findings(settings)

@@ -1,11 +1,13 @@
 """`webhooks`: endpoints that the file declares, and how all of them are sent to."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from application.use_cases.manage_webhooks import check_routing_key, private_of
 from application.webhooks.address import check_url
+from application.webhooks.secrets import Sending
 from domain.errors import InterchangeError
 from domain.tenancy.role import OPERATOR_TENANT
 from domain.vault.secret import SecretText
@@ -20,6 +22,7 @@ from domain.webhooks.endpoint import (
     EndpointTerms,
 )
 from domain.webhooks.filter import EQUALS_MAX, EventFilter, Scalar
+from domain.webhooks.format import WebhookFormat
 from domain.webhooks.schedule import (
     ATTEMPTS_MAX,
     JITTER_SHARE,
@@ -62,6 +65,12 @@ class WebhookEndpointSettings(Section):
         default=CONCURRENCY, ge=1, le=CONCURRENCY_MAX, description="Attempts under way at once, per process."
     )
     description: str = Field(default="", max_length=DESCRIPTION_LENGTH_MAX)
+    format: Literal["standard", "slack", "pagerduty"] = Field(
+        default="standard", description="How events look there; see docs/alerts.md."
+    )
+    routing_key: SecretStr | None = Field(
+        default=None, description="Of the PagerDuty integration, such as ${PAGERDUTY_ROUTING_KEY}."
+    )
 
     def endpoint(self, name: str) -> Endpoint:
         """As it is kept. Raises InvalidConfiguration, naming the key."""
@@ -72,8 +81,21 @@ class WebhookEndpointSettings(Section):
             rate_per_s=self.rate_per_s,
             concurrency=self.concurrency,
             description=self.description,
+            format=WebhookFormat(self.format),
         )
+        terms, sending = private_of(terms, self._routing_key())
+        check_routing_key(terms, sending.routing_key)
         return Endpoint(endpoint_id=f"{FILE_ID}{name}", tenant_id=self.tenant, terms=terms, declared=True)
+
+    def _routing_key(self) -> str:
+        return "" if self.routing_key is None else self.routing_key.get_secret_value()
+
+    def sending(self) -> Sending:
+        """What is secret about it beside what it signs with."""
+        return Sending(
+            self._routing_key(),
+            self.url if self.format == "slack" else "",
+        )
 
 
 class WebhookSettings(Section):
@@ -131,6 +153,10 @@ class WebhookSettings(Section):
     def declared(self) -> tuple[Endpoint, ...]:
         """Those of the file."""
         return tuple(section.endpoint(name) for name, section in self.endpoints.items())
+
+    def sending(self) -> dict[str, Sending]:
+        """What is secret about them beside that, by endpoint."""
+        return {f"{FILE_ID}{name}": section.sending() for name, section in self.endpoints.items()}
 
     def secrets(self) -> dict[str, SecretText]:
         """What they sign with, by endpoint."""

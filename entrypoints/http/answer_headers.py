@@ -14,6 +14,7 @@ from entrypoints.http.limit_headers import limit_headers
 
 _NOT_VISIBLE: Final = re.compile(r"[^\x20-\x7e]")
 _NAMES_BYTES_MAX: Final = 2000
+TRACE_ID: Final = b"x-interchange-trace-id"
 RECORDED: Final = (b"x-interchange-recorded", b"1")
 
 
@@ -47,6 +48,8 @@ def answer_headers(job: Job, now: float, *, with_cost: bool = True) -> RawHeader
         headers.append((b"x-interchange-max-tokens", b"%d" % job.max_tokens_set))
     if job.recording:
         headers.append(RECORDED)
+    if job.tracing is not None and job.tracing.recorded:
+        headers.append((TRACE_ID, job.tracing.trace_id.encode()))
     if job.trace:
         headers.append(trace_header(job))
     if job.guardrail_warnings:
@@ -94,6 +97,8 @@ def failure_headers(job: Job, now: float) -> RawHeaders:
     ]
     if job.recording:
         headers.append(RECORDED)
+    if job.tracing is not None and job.tracing.recorded:
+        headers.append((TRACE_ID, job.tracing.trace_id.encode()))
     return [*headers, trace_header(job)] if job.trace else headers
 
 

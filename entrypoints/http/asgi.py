@@ -9,6 +9,7 @@ import msgspec
 from application.json_limits import check_json_limits
 from domain.errors import InvalidRequest
 from entrypoints.http.content_encoding import decoded_bytes_of, decoder_for, too_large
+from entrypoints.http.long_waits import NOTICE_AFTER_S, long_waits
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -82,34 +83,41 @@ def looks_like_json(body: bytes) -> bool:
 class _Patience:
     """How long a body may take: cancels its task when it pauses for too long, or takes too long in all.
 
-    What nested `asyncio.timeout`s would do, at a quarter of their price: every request passes here. One timer
-    is armed; whatever arrives meanwhile only moves what it finds when it rings.
+    What nested `asyncio.timeout`s would do, at a small part of their price: every request passes here. Timers
+    are armed only for bodies that are not there at once; whatever arrives meanwhile moves what they find.
     """
 
-    __slots__ = ("_ends_s", "_heard_s", "_loop", "_task", "_timer", "late")
+    __slots__ = ("_ends_s", "_heard_s", "_task", "_timer", "_waits", "late")
 
     def __init__(self) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None, "bodies are read in tasks"
-        self._task = task
-        self._heard_s = now_s = loop.time()
-        self._ends_s = now_s + BODY_TIMEOUT_S
-        self._timer = loop.call_at(min(now_s + BODY_IDLE_TIMEOUT_S, self._ends_s), self._ring)
+        self._waits = waits = long_waits()
+        self._task = asyncio.current_task(waits.loop)
+        self._heard_s = self._ends_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.late = False
+        waits.begin(self)
+
+    def lasts(self) -> None:
+        now_s = self._waits.loop.time()
+        self._ends_s = now_s + BODY_TIMEOUT_S - NOTICE_AFTER_S
+        self._heard_s = max(self._heard_s, now_s - NOTICE_AFTER_S)
+        self._ring()
 
     def heard(self) -> None:
-        self._heard_s = self._loop.time()
+        self._heard_s = self._waits.loop.time()
 
     def end(self) -> None:
-        self._timer.cancel()
+        self._waits.end(self)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _ring(self) -> None:
         until_s = min(self._heard_s + BODY_IDLE_TIMEOUT_S, self._ends_s)
-        if self._loop.time() < until_s:
-            self._timer = self._loop.call_at(until_s, self._ring)
+        if self._waits.loop.time() < until_s:
+            self._timer = self._waits.loop.call_at(until_s, self._ring)
             return
         self.late = True
+        assert self._task is not None, "bodies are read in tasks"
         self._task.cancel()
 
 

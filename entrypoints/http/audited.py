@@ -63,8 +63,18 @@ ACTIONS: Final[Mapping[RouteKey, str]] = {
     ("POST", "/api/v1/limits"): "limits.create",
     ("PUT", "/api/v1/limits/{limit_id:path}"): "limits.update",
     ("DELETE", "/api/v1/limits/{limit_id:path}"): "limits.delete",
+    ("POST", "/api/v1/experiments"): "experiments.create",
+    ("DELETE", "/api/v1/experiments/{experiment_id}"): "experiments.delete",
+    ("POST", "/api/v1/experiments/{experiment_id}/start"): "experiments.start",
+    ("POST", "/api/v1/experiments/{experiment_id}/stop"): "experiments.stop",
+    ("POST", "/api/v1/experiments/{experiment_id}/promote"): "experiments.promote",
     ("DELETE", "/api/v1/privacy/subjects/{user_id:path}"): "privacy.erase",
+    ("POST", "/api/v1/feedback"): "feedback.give",
+    ("POST", "/api/v1/analytics/recommendations/refresh"): "recommendations.refresh",
+    ("PUT", "/api/v1/analytics/recommendations/{optimization_id}"): "recommendations.decide",
     ("POST", "/api/v1/stops"): "stops.create",
+    ("POST", "/api/v1/alerts/{alert_id}/silence"): "alerts.silence",
+    ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): "alerts.acknowledge",
     ("DELETE", "/api/v1/stops/{stop_id}"): "stops.lift",
     ("DELETE", "/api/v1/cache/entries/{key}"): "cache.delete",
     ("POST", "/api/v1/cache/invalidate"): "cache.invalidate",
@@ -92,6 +102,9 @@ READS: Final[Mapping[RouteKey, str]] = {
 
 ASKING: Final[frozenset[RouteKey]] = frozenset(
     {
+        ("POST", "/auth/key"),  # enters `sessions.create` itself, once it is known who it is
+        ("POST", "/ui/{page}/{item:path}"),  # the route of the API that does it is what is entered
+        ("POST", "/api/v1/playground"),  # calls a model
         ("POST", "/api/v1/routing/explain"),
         ("POST", "/api/v1/cache/explain"),
         ("POST", "/api/v1/budgets/check"),

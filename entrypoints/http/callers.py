@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,7 +11,10 @@ from application.ports.wire import FAMILY
 from domain.errors import InvalidRequest, InvalidRequirements, Unauthenticated
 from domain.llm.capabilities import UnknownCapability, parse_capability
 from domain.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
+from domain.routing.demanded import demanded
 from domain.routing.requirements import Requirements
+from domain.tracing.active import TraceContext
+from domain.tracing.context import parse_traceparent, parse_tracestate
 
 CREDENTIAL_HEADERS = (
     b"x-interchange-key",
@@ -69,6 +72,7 @@ _NAME_REMEMBERED_BYTES_MAX = 64
 _names: dict[bytes, tuple[str | None, bool]] = {}
 """Header name -> (as it is forwarded, whether it may be a wish): the same few come with every request."""
 
+_OTHER_CREDENTIALS: Final = frozenset(CREDENTIAL_HEADERS) - {b"authorization"}
 _OWN_HEADERS: dict[str, tuple[bytes, ...]] = {
     "openai": (b"authorization",),
     "anthropic": (b"authorization", b"x-api-key"),
@@ -127,6 +131,11 @@ def credential(headers: dict[bytes, bytes]) -> str:
         InvalidRequest: two different keys of ours, or a token before a key, so that nobody in front of us can
             have checked another.
     """
+    alone = headers.get(b"authorization", b"")
+    if alone[:7] == b"Bearer " and _OTHER_CREDENTIALS.isdisjoint(headers):  # nearly every request
+        found = alone[7:].decode("latin-1").strip()
+        if found:
+            return found
     found = ""
     for name in CREDENTIAL_HEADERS:
         value = headers.get(name)
@@ -202,6 +211,7 @@ def read_requirements(headers: dict[bytes, bytes]) -> Requirements:
         wanted.affinity = text.lower() == "on"
     if (text := _text(headers, b"x-interchange-quality-floor")) is not None:
         wanted.quality_floor = share(text, "x-interchange-quality-floor")
+    wanted.said = demanded(wanted)
     return wanted
 
 
@@ -231,6 +241,20 @@ def read_attribution(headers: dict[bytes, bytes]) -> Attribution:
         client_request_id=_bounded(headers, b"x-client-request-id") or _bounded(headers, b"x-request-id"),
         metadata=metadata.decode("utf-8", "replace"),
     )
+
+
+def read_trace(headers: dict[bytes, bytes]) -> TraceContext | None:
+    """The trace the caller says this belongs to; None: it names none, or writes it wrongly."""
+    found = headers.get(b"traceparent")
+    if found is None:
+        return None
+    return trace_of(found.decode("latin-1"), headers.get(b"tracestate", b"").decode("latin-1"))
+
+
+def trace_of(said: str, state: str) -> TraceContext | None:
+    """The same from the two texts, wherever they stood."""
+    parent = parse_traceparent(said)
+    return None if parent is None else TraceContext(parent, parse_tracestate(state) if state else "")
 
 
 def read_session(headers: dict[bytes, bytes]) -> str:

@@ -13,6 +13,7 @@ from domain.llm.capabilities import UnknownCapability, parse_capability
 from domain.llm.request import LlmRequest
 from domain.llm.stream import ContentKind, Delta
 from domain.money import TOKENS_PER_PRICE_UNIT, usd_float
+from domain.routing.demanded import demanded
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from entrypoints.http.callers import (
@@ -114,6 +115,7 @@ class CompleteEndpoint(LlmEndpoint):
             raise InvalidRequest("context.agent_id must not be empty", param="context.agent_id")
         requirements = read_requirements(call.headers) if call.has_wishes else Requirements()
         _demand(asked.model_requirements, requirements)
+        requirements.said = demanded(requirements)
         chat = _chat_body(asked.request)
         try:
             request = self._gate.reader.read(OPENAI_CHAT, chat)

@@ -4,35 +4,34 @@ import asyncio
 
 from domain.errors import InterchangeError
 from entrypoints.http.asgi import Receive
-
-NOTICE_AFTER_S = 0.05
-"""Requests that are over sooner never pay for a watcher."""
+from entrypoints.http.long_waits import long_waits
 
 
 class DisconnectWatch:
     """Cancels the current task when the caller hangs up, which ASGI servers tell only whoever asks.
 
-    Use it around the wait, then `stop` it.
+    Use it around the wait, then `stop` it. Requests that are over at once never pay for a watcher.
 
     `left` and `halted` tell our own cancellation from a foreign one (shutdown); `halted` is what the caller,
     who still listens, is to be told. `started` is for whoever answers: whether the answer has begun.
     """
 
-    __slots__ = ("_handle", "_over", "_receive", "_target", "_watcher", "halted", "left", "started")
+    __slots__ = ("_over", "_receive", "_target", "_waits", "_watcher", "halted", "left", "started")
 
-    def __init__(self, receive: Receive) -> None:
-        loop = asyncio.get_running_loop()
+    def __init__(self, receive: Receive, task: "asyncio.Task[object] | None" = None) -> None:
+        """`task`: the current one, of whoever knows it already."""
         self.left = False
         self.started = False
         self.halted: InterchangeError | None = None
         self._over = False
         self._receive = receive
-        self._target = asyncio.current_task(loop)
+        self._target = asyncio.current_task() if task is None else task
         self._watcher: asyncio.Task[None] | None = None
-        self._handle = loop.call_later(NOTICE_AFTER_S, self._start)
+        self._waits = long_waits()
+        self._waits.begin(self)
 
-    def _start(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+    def lasts(self) -> None:
+        self._watcher = self._waits.loop.create_task(self._watch())
 
     async def _watch(self) -> None:
         while True:
@@ -52,8 +51,10 @@ class DisconnectWatch:
 
     def stop(self) -> None:
         """No more cancellation from here on. Idempotent."""
+        if self._over:
+            return
         self._over = True
-        self._handle.cancel()
+        self._waits.end(self)
         if self._watcher is not None:
             self._watcher.cancel()
 

@@ -30,7 +30,8 @@ def documentation_routes() -> list[Route]:
     async def first_page(request: Request) -> Response:
         body = (
             "<p>This is the integration layer for your agents. Point an SDK at <code>/v1</code> with a key "
-            "of this installation.</p><ul><li><a href='/docs'>Routes</a></li><li><a href='/health'>Health</a>"
+            "of this installation.</p><ul><li><a href='/ui'>Pages: what happens, and why</a></li>"
+            "<li><a href='/docs'>Routes</a></li><li><a href='/health'>Health</a>"
             "</li><li><a href='/openapi.json'>OpenAPI document</a></li></ul>"
         )
         return HTMLResponse(_PAGE.format(body=body), headers=PAGE_HEADERS)

@@ -1,6 +1,6 @@
 """The one place where callers are recognised: who they are, and whether they may come from there."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from application.key_ring import KeyRing
 from application.reach import reach_as
@@ -12,7 +12,8 @@ from domain.tenancy.principal import Principal
 from entrypoints.http.addresses import client_address
 from entrypoints.http.asgi import Scope
 from entrypoints.http.callers import credential
-from entrypoints.http.login_cookies import login_shown, shows_login
+from entrypoints.http.login_cookies import attended, login_shown, shows_login
+from entrypoints.http.page_origins import page_origins
 from entrypoints.identity import Identities
 
 LET_IN_FOR_S = 0.25
@@ -54,7 +55,20 @@ class Entrance:
             Forbidden: not from this address, the tenant is suspended, or a page of somebody else's sent it.
             StoreUnavailable: nobody can tell.
         """
-        principal = await self._recognised(scope, headers)
+        found = self.let_in(scope, headers)
+        return found if isinstance(found, Principal) else await found
+
+    def let_in(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal | Awaitable[Principal]:
+        """As `admit`, without a wait for whoever is known here, as nearly everybody is."""
+        found = self._recognised(scope, headers)
+        if not isinstance(found, Principal):
+            return self._let_in_later(scope, found)
+        self.check_place(scope, found)
+        reach_as(found)
+        return found
+
+    async def _let_in_later(self, scope: Scope, found: Awaitable[Principal]) -> Principal:
+        principal = await found
         self.check_place(scope, principal)
         reach_as(principal)
         return principal
@@ -91,25 +105,43 @@ class Entrance:
                 refusal = Forbidden(f"this credential may not be used from {where}")
                 raise self._noted(scope, principal, refusal)
 
-    async def _recognised(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
+    def _recognised(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal | Awaitable[Principal]:
+        """At once whoever shows a key of ours, as nearly everybody does."""
         others = self._identities
-        came_logged_in = (
-            others is not None and b"cookie" in headers and shows_login(scope, headers, others.origin)
-        )
+        if others is None or b"cookie" not in headers:
+            shown = credential(headers)
+            try:
+                if others is None or not others.tokens.may_be_one(shown):
+                    return self._key_ring.authenticate(shown)
+            except (Unauthenticated, Forbidden) as error:
+                self._turn_away(scope, error)
+                raise
+        return self._looked_up(scope, headers)
+
+    async def _looked_up(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
+        others = self._identities
+        origins: tuple[str, ...] = ()
+        if others is not None and b"cookie" in headers:
+            origins = page_origins(scope, headers, others.origin)
+        came_logged_in = shows_login(scope, headers, origins)
         shown = "" if came_logged_in else credential(headers)
         try:
             if others is not None:
                 if came_logged_in:
-                    return await others.sessions.authenticate(login_shown(scope, headers, others.origin))
+                    secret = login_shown(scope, headers, origins)
+                    return await others.sessions.authenticate(secret, attended=attended(scope))
                 if others.tokens.may_be_one(shown):
                     return await others.tokens.authenticate(shown)
             return self._key_ring.authenticate(shown)
         except (Unauthenticated, Forbidden) as error:
-            address = client_address(scope)
-            self.on_refused(None, "authenticate", error.code, address)
-            if isinstance(error, Unauthenticated):
-                self._turned_away.count(address)
+            self._turn_away(scope, error)
             raise
+
+    def _turn_away(self, scope: Scope, error: Unauthenticated | Forbidden) -> None:
+        address = client_address(scope)
+        self.on_refused(None, "authenticate", error.code, address)
+        if isinstance(error, Unauthenticated):
+            self._turned_away.count(address)
 
     def _noted(self, scope: Scope, by: Principal, refusal: Forbidden) -> Forbidden:
         self.on_refused(by, "authenticate", refusal.code, client_address(scope))

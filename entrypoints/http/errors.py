@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from application.ports.wire import FAMILY
+from application.ports.wire import ANTHROPIC_COUNT_TOKENS, FAMILY, GEMINI_COUNT_TOKENS
 from domain.errors import (
     AgentStopped,
     BudgetExceeded,
@@ -173,6 +173,9 @@ _ANTHROPIC_TYPE = {
 }
 
 
+_ESTIMATED: Final = frozenset({ANTHROPIC_COUNT_TOKENS, GEMINI_COUNT_TOKENS})
+
+
 def status_of(error: InterchangeError, dialect: str) -> int:
     """The HTTP status for this caller. Our own route knows only 400, 503 and 504 for upstream ends."""
     if isinstance(error, UpstreamError):
@@ -191,6 +194,13 @@ def status_of(error: InterchangeError, dialect: str) -> int:
         if cls in STATUS:
             return STATUS[cls]
     return 500
+
+
+def refused_status(error: InterchangeError, dialect: str) -> int:
+    """The same for a request that got no plan. Where nobody counts tokens, its caller gets an estimate."""
+    if dialect in _ESTIMATED and isinstance(error, NoProviderAvailable):
+        return 200
+    return status_of(error, dialect)
 
 
 def speaks_callers_family(error: UpstreamError, dialect: str) -> bool:

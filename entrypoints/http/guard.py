@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from application.admin_pace import AdminPace
 from application.json_limits import check_json_limits
+from application.log_context import CURRENT
 from application.ports.system import IdFactory
 from application.ports.wire import ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT
 from domain.errors import Forbidden, InterchangeError, InvalidRequest, RequestTooLarge
@@ -120,6 +121,7 @@ def guarded(door: Door, handler: Handler, route: RouteKey) -> Callable[[Request]
                     raise refused
                 request.scope[_STANDING] = Standing(door.entrance, request.scope, headers, principal)
             admitted = True
+            CURRENT.set((request_id, principal.tenant_id, ""))
             value = await entered(door.audit, route, request, principal, request_id, handler)
             if isinstance(value, Response):
                 return value

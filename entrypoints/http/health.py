@@ -1,20 +1,26 @@
 """Health, readiness and metrics: what is true now, without asking any provider anything."""
 
+import asyncio
+import gzip
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from application.ports.telemetry import Gauge, Metrics
+from application.ports.telemetry import Gauge, MetricsPage
 from application.ports.usage import UsageLog
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.watch_providers import ProvidersStatus
+from domain.errors import NotFound
 from domain.tenancy.principal import Principal
 from entrypoints.http.guard import Door, guarded
 from entrypoints.live import ReloadStatus
 
+GZIP_LEVEL = 1
+METRICS_TYPE = "text/plain; version=0.0.4"
+TARGETS_SHOWN_MAX = 500
 KEYS_SHOWN_MAX = 50
 """Keys of one provider in the metrics; a pool may have a thousand."""
 
@@ -27,7 +33,8 @@ class HealthSources(NamedTuple):
     usage_log: UsageLog
     pipeline: AnswerLlmRequest
     providers: ProvidersStatus
-    metrics: Metrics
+    metrics: MetricsPage | None
+    """None: there are none."""
     gateway: Callable[[], dict[str, Any]]
     warnings: Callable[[], list[str]]
     reload_status: Callable[[], ReloadStatus]
@@ -134,10 +141,12 @@ def gauges(sources: HealthSources) -> Iterable[Gauge]:
         "Share of the last 300 s the provider was not down.",
         tuple(((("provider", p.name),), p.health.availability_percent) for p in providers),
     )
+    targets = [target for provider in providers for target in provider.targets]
+    shown = sorted(targets, key=lambda target: -states[target.breaker])  # stable: in order of configuration
     yield Gauge(
         "interchange_breaker_state",
         "0 closed, 1 half open, 2 open.",
-        tuple(((("target", t.id),), states[t.breaker]) for p in providers for t in p.targets),
+        tuple(((("target", t.id),), states[t.breaker]) for t in shown[:TARGETS_SHOWN_MAX]),
     )
     keys = [(p.name, key) for p in providers for key in p.keys[:KEYS_SHOWN_MAX]]
     yield Gauge(
@@ -164,8 +173,22 @@ def metrics_route(door: Door, sources: HealthSources) -> Route:
     """`/metrics`, behind its permission: names of providers and models are nobody else's business."""
 
     async def page(request: Request, by: Principal) -> Response:
-        return PlainTextResponse(
-            sources.metrics.render(gauges(sources)), media_type="text/plain; version=0.0.4"
-        )
+        metrics = sources.metrics
+        if metrics is None:
+            raise NotFound("metrics are switched off (telemetry.metrics_enabled, ENABLE_METRICS)")
+        content, headers = await metrics.page(), {"vary": "accept-encoding"}
+        if takes_gzip(request.headers.get("accept-encoding", "")):
+            content = await asyncio.to_thread(gzip.compress, content, GZIP_LEVEL)
+            headers["content-encoding"] = "gzip"
+        return Response(content, headers=headers, media_type=METRICS_TYPE)
 
     return Route("/metrics", guarded(door, page, ("GET", "/metrics")), methods=["GET"])
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether a caller names gzip among what it reads, and not with a weight of 0."""
+    for each in accept_encoding.lower().split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

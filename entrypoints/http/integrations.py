@@ -1,5 +1,6 @@
 """`/api/v1/integrations`: what a tenant reaches through Interchange, and how that is doing."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -7,8 +8,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from application.tools.forms import Asked
-from application.use_cases.manage_integrations import ManageIntegrations
-from domain.connectors.integration import IntegrationKind, IntegrationState
+from application.use_cases.manage_integrations import IntegrationRecord, ManageIntegrations
+from domain.connectors.integration import Integration, IntegrationKind, IntegrationState
 from domain.errors import InvalidConfiguration, InvalidRequest
 from domain.tenancy.principal import Principal
 from entrypoints.http.audited import forget_body
@@ -63,8 +64,13 @@ class NewIntegrationBody(IntegrationBody):
         return self.asked(self.integration_id)
 
 
-def integration_routes(door: Door, manage: ManageIntegrations) -> list[Route]:
-    """The routes, each behind its permission."""
+def integration_routes(
+    door: Door, manage: ManageIntegrations, breaker_of: Callable[[Integration], str | None]
+) -> list[Route]:
+    """The routes, each behind its permission. `breaker_of` is asked for the state of a breaker."""
+
+    def shown(record: IntegrationRecord) -> dict[str, Any]:
+        return integration_object(record, breaker_of(record.integration))
 
     async def every(request: Request, by: Principal) -> Any:
         only_parameters(request, "tenant_id", "type", "limit", "after")
@@ -74,7 +80,7 @@ def integration_routes(door: Door, manage: ManageIntegrations) -> list[Route]:
             by, _tenant(request), limit=page.limit, after=page.after or "", kind=kind
         )
         return {
-            "integrations": [integration_object(record) for record in records],
+            "integrations": [shown(record) for record in records],
             "next": records[-1].integration.integration_id if more and records else None,
         }
 
@@ -83,11 +89,11 @@ def integration_routes(door: Door, manage: ManageIntegrations) -> list[Route]:
         return Created(made_object(await manage.create(by, asked, _tenant(request))))
 
     async def one(request: Request, by: Principal) -> Any:
-        return integration_object(await manage.one(by, _id(request), _tenant(request)))
+        return shown(await manage.one(by, _id(request), _tenant(request)))
 
     async def replace(request: Request, by: Principal) -> Any:
         asked = decode(await _read_secret(request), IntegrationBody).asked(_id(request))
-        return integration_object(await manage.replace(by, _id(request), asked, _tenant(request)))
+        return shown(await manage.replace(by, _id(request), asked, _tenant(request)))
 
     async def remove(request: Request, by: Principal) -> Any:
         record = await manage.remove(by, _id(request), _tenant(request))
@@ -98,7 +104,7 @@ def integration_routes(door: Door, manage: ManageIntegrations) -> list[Route]:
 
     def puts(state: IntegrationState) -> Handler:
         async def put_state(request: Request, by: Principal) -> Any:
-            return integration_object(await manage.set_state(by, _id(request), state, _tenant(request)))
+            return shown(await manage.set_state(by, _id(request), state, _tenant(request)))
 
         return put_state
 

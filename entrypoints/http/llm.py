@@ -4,7 +4,7 @@ The order is fixed: authenticate, read, begin, answer, end (which records), and 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import ClassVar, NamedTuple
 
 from application.accounting import shows_cost_in_usage
@@ -42,6 +42,7 @@ from entrypoints.http.callers import (
     read_attribution,
     read_headers,
     read_requirements,
+    read_trace,
 )
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.entrance import LET_IN_FOR_S, Entrance
@@ -114,18 +115,21 @@ class LlmEndpoint:
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self._gate
+        entered = gate.clock.monotonic()
         request_id = gate.ids.next("req")
         claimed: Claimed | None = None
         body = b""
         unread = True
         try:
-            principal = await gate.entrance.admit(scope, call.headers)
+            found = gate.entrance.let_in(scope, call.headers)
+            principal = found if isinstance(found, Principal) else await found
             unread = False
             let_in_s = gate.clock.monotonic()
             body = await read_body(receive, call.headers, gate.body_bytes_max)
             if gate.clock.monotonic() - let_in_s >= LET_IN_FOR_S:
                 principal = await gate.entrance.admit(scope, call.headers)
             request, requirements, attribution = self.read(call, body, principal)
+            attribution.trace = read_trace(call.headers)
             if call.has_wishes:
                 request.own_credential = own_credential(call.headers, request.dialect)
                 request.cache_wish = read_cache_wish(call.headers)
@@ -137,9 +141,10 @@ class LlmEndpoint:
                     await respond(send, standing.status, [*standing.headers, REPLAYED], standing.body)
                     return
                 claimed = standing
-            await self.prepare(principal, request)
+            if (waiting := self.prepare(principal, request)) is not None:
+                await waiting
             job, live = await gate.pipeline.begin(
-                principal, request, requirements, attribution, request_id=request_id
+                principal, request, requirements, attribution, request_id=request_id, entered=entered
             )
         except CallerLeft:
             # Or a body whose framing broke: then somebody still listens.
@@ -159,17 +164,25 @@ class LlmEndpoint:
             if claimed is not None:
                 gate.book.release(claimed)
             raise
-        task = asyncio.current_task()
-        assert task is not None, "endpoints run in tasks"
-        gate.running.add(task)
         job.trace = call.has_wishes and call.headers.get(b"x-interchange-trace") == b"1"
+        await self._carry_out(job, live, receive, send, claimed)
+
+    async def _carry_out(
+        self, job: Job, live: LiveState, receive: Receive, send: Send, claimed: Claimed | None
+    ) -> None:
+        """Answers what was begun, as a task that whoever stops the server can wait for."""
+        task, running = asyncio.current_task(), self._gate.running
+        assert task is not None, "endpoints run in tasks"
+        running.add(task)
         try:
-            if request.stream:
-                await self._stream(job, live, receive, send, claimed)
+            if job.request.stream:
+                await self._stream(job, live, DisconnectWatch(receive, task), send, claimed)
+            elif job.course is not None and job.course.hit is not None:
+                await self._again(job, send, claimed)
             else:
-                await self._unary(job, live, receive, send, claimed)
+                await self._unary(job, live, DisconnectWatch(receive, task), send, claimed)
         finally:
-            gate.running.discard(task)
+            running.discard(task)
 
     # What subclasses may change
 
@@ -183,8 +196,9 @@ class LlmEndpoint:
             return request, Requirements(), Attribution()
         return request, read_requirements(call.headers), read_attribution(call.headers)
 
-    async def prepare(self, principal: Principal, request: LlmRequest) -> None:
-        """What has to be found out before a request can be planned. Raises what refuses it."""
+    def prepare(self, principal: Principal, request: LlmRequest) -> Awaitable[None] | None:
+        """What has to be found out before a request can be planned; None: nothing. Raises what refuses it."""
+        return None
 
     def refusal(self, error: InterchangeError, body: bytes, request_id: str) -> tuple[int, RawHeaders, bytes]:
         """What is answered when the request did not get as far as a provider."""
@@ -228,14 +242,9 @@ class LlmEndpoint:
     # Unary
 
     async def _unary(
-        self, job: Job, live: LiveState, receive: Receive, send: Send, claimed: Claimed | None
+        self, job: Job, live: LiveState, watch: DisconnectWatch, send: Send, claimed: Claimed | None
     ) -> None:
         pipeline = self._gate.pipeline
-        kept = pipeline.kept(job)
-        if kept is not None:
-            await self._again(job, kept, send, claimed)
-            return
-        watch = DisconnectWatch(receive)
         job.halt = watch.halt
         try:
             answer = await pipeline.complete(job, live)
@@ -254,16 +263,18 @@ class LlmEndpoint:
             watch.stop()
             if claimed is not None:
                 self._gate.book.release(claimed)
-            pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+            if not job.recorded:
+                pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
 
-    async def _again(self, job: Job, kept: UpstreamAnswer, send: Send, claimed: Claimed | None) -> None:
+    async def _again(self, job: Job, send: Send, claimed: Claimed | None) -> None:
         """Answers what was answered when it began: there is nothing to wait for, and nothing to end."""
         try:
-            await self._give(job, kept, send, claimed)
+            await self._give(job, self._gate.pipeline.kept(job), send, claimed)
         finally:
             if claimed is not None:
                 self._gate.book.release(claimed)
-            self._gate.pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
+            if not job.recorded:
+                self._gate.pipeline.end(job, status=CALLER_LEFT_STATUS, outcome="cancelled")
 
     async def _give(self, job: Job, answer: UpstreamAnswer, send: Send, claimed: Claimed | None) -> None:
         content_type, body = self.unary_body(job, answer)
@@ -285,10 +296,9 @@ class LlmEndpoint:
     # Streamed
 
     async def _stream(
-        self, job: Job, live: LiveState, receive: Receive, send: Send, claimed: Claimed | None
+        self, job: Job, live: LiveState, watch: DisconnectWatch, send: Send, claimed: Claimed | None
     ) -> None:
         pipeline = self._gate.pipeline
-        watch = DisconnectWatch(receive)
         job.halt = watch.halt
         opening = asyncio.get_running_loop().create_task(pipeline.open(job, live))
         stream: AnswerStream | None = None
@@ -343,6 +353,7 @@ class LlmEndpoint:
             data = self.stream_bytes(job, block)
             if data:
                 job.response_bytes += len(data)
+                job.chunks += 1
                 if claimed is not None:
                     kept.append(data)
                 await send(_part(data))

@@ -17,9 +17,15 @@ SESSION: Final = "interchange_session"
 PENDING: Final = "interchange_login"
 """Of a login that is under way."""
 CSRF_HEADER: Final = b"x-interchange-csrf"
-FOR_PEOPLE: Final = ("/api/v1/", "/auth/", "/health", "/cache-status", "/metrics")
+CSRF_FIELD: Final = "csrf"
+"""Where forms of `/ui` send it: a form without a script has no headers of its own."""
+PAGES: Final = "/ui/"
+LOG_OUT: Final = "/auth/logout"
+FOR_PEOPLE: Final = ("/api/v1/", "/auth/", "/health", "/cache-status", "/metrics", PAGES)
 NEVER: Final = ("/api/v1/llm/",)
 """Models are called with keys and tokens."""
+UNATTENDED: Final = "interchange.unattended"
+"""True in the scope of a request that a page made by itself, and of what is asked for it in process."""
 _ASKING: Final = frozenset({"GET", "HEAD"})
 
 
@@ -46,37 +52,74 @@ def cookie(headers: dict[bytes, bytes], name: str, origin: str) -> str:
     return found[0] if len(found) == 1 and len(found[0]) < 4096 else ""
 
 
-def shows_login(scope: Scope, headers: dict[bytes, bytes], origin: str) -> bool:
+def attended(scope: Scope) -> bool:
+    """Whether a person made this request, and not a page that refreshes itself."""
+    return not scope.get(UNATTENDED, False)
+
+
+def login_in(headers: dict[bytes, bytes], origins: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The secret of the login a request comes with, and the origins its pages can have; empty: none."""
+    for origin in origins:
+        if secret := cookie(headers, SESSION, origin):
+            name = cookie_name(SESSION, origin)
+            return secret, tuple(each for each in origins if cookie_name(SESSION, each) == name)
+    return "", ()
+
+
+def shows_login(scope: Scope, headers: dict[bytes, bytes], origins: tuple[str, ...]) -> bool:
     """Whether a request comes with a login, on a route where logins count."""
     path = scope["path"]
-    if not origin or not path.startswith(FOR_PEOPLE) or path.startswith(NEVER):
+    if not (path.startswith(FOR_PEOPLE) or path == "/ui") or path.startswith(NEVER):
         return False
-    return bool(cookie(headers, SESSION, origin))
+    return bool(login_in(headers, origins)[0])
 
 
-def login_shown(scope: Scope, headers: dict[bytes, bytes], origin: str) -> str:
+def login_shown(scope: Scope, headers: dict[bytes, bytes], origins: tuple[str, ...]) -> str:
     """The secret of the login that this request comes with.
+
+    A form of `/ui` may have its proof in a field: whoever reads the form checks it (`People.check_form`).
 
     Raises:
         InvalidRequest: another credential beside it.
         Forbidden: it changes something and comes from somebody else's page.
     """
-    secret = cookie(headers, SESSION, origin)
+    secret, theirs = login_in(headers, origins)
     if any(headers.get(name) for name in CREDENTIAL_HEADERS):
         raise InvalidRequest("a login and another credential in one request; send one", param="cookie")
     if scope["method"] not in _ASKING:
-        check_same_page(headers, secret, origin)
+        check_same_page(headers, theirs)
+        if not proved_later(scope, headers):
+            check_proof(headers.get(CSRF_HEADER, b""), secret)
     return secret
 
 
-def check_same_page(headers: dict[bytes, bytes], secret: str, origin: str) -> None:
-    """Raises Forbidden unless the browser says that a page of this server sent it, and the page proves it."""
+def proved_later(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    """Whether this is a form of a page without the header: its field has to prove what the header would."""
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return (
+        CSRF_HEADER not in headers
+        and scope["method"] == "POST"
+        and (scope["path"].startswith(PAGES) or scope["path"] == LOG_OUT)
+        and kind == b"application/x-www-form-urlencoded"
+    )
+
+
+def check_same_page(headers: dict[bytes, bytes], origins: tuple[str, ...]) -> None:
+    """Raises Forbidden unless the browser says that a page of this server sent it.
+
+    A page that tells nobody where it is sends the origin `null`; then only the browser's own word counts.
+    """
     sender, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
     if sender is None and site is None:
         raise Forbidden("the browser does not say which page sent this (Origin or Sec-Fetch-Site)")
-    if sender is not None and sender != origin.encode():
-        raise Forbidden("this came from a page of another server")
     if site is not None and site != b"same-origin":
         raise Forbidden("this came from a page of another server")
-    if not hmac.compare_digest(headers.get(CSRF_HEADER, b""), csrf_token(secret).encode()):
+    hidden = sender is None or (sender == b"null" and site is not None)
+    if not origins or not (hidden or sender in {each.encode() for each in origins}):
+        raise Forbidden("this came from a page of another server")
+
+
+def check_proof(shown: bytes, secret: str) -> None:
+    """Raises Forbidden unless this is what only a page of this login can read."""
+    if not hmac.compare_digest(shown, csrf_token(secret).encode()):
         raise Forbidden("x-interchange-csrf is missing or not this login's; GET /auth/session tells it")

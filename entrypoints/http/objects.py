@@ -32,7 +32,7 @@ from domain.tenancy.principal import Principal
 from entrypoints.http.answer_headers import answer_headers
 from entrypoints.http.asgi import Receive, Scope, Send, respond
 from entrypoints.http.cache_wishes import read_cache_wish
-from entrypoints.http.callers import read_attribution, read_headers, read_requirements
+from entrypoints.http.callers import read_attribution, read_headers, read_requirements, read_trace
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.errors import render_error
 from entrypoints.http.guard import Door, guarded_routes, only_parameters, refuse_encoded, still_let_in
@@ -176,6 +176,7 @@ def _asked(request: Request, tool_name: str, parameters: Mapping[str, Any]) -> T
         asked.attribution = read_attribution(call.headers)
         asked.cache_wish = read_cache_wish(call.headers)
         asked.residency = read_requirements(call.headers).residency
+    asked.attribution.trace = read_trace(call.headers)
     return asked
 
 

@@ -9,12 +9,15 @@ from starlette.routing import Route
 from application.ports.request_rows import RowFilter, RowPlace, place_of
 from application.use_cases.read_requests import ReadRequests
 from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.analytics.timeline import decision, timeline
 from domain.errors import InvalidRequest
-from domain.money import format_usd
+from domain.money import format_usd, parse_usd
+from domain.quality.tasks import TASKS
 from domain.tenancy.principal import Principal
 from entrypoints.http.guard import Door, guarded_routes
 
 LIMIT_DEFAULT = 100
+OUTCOMES = ("ok", "error", "cut", "cancelled", "refused")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -29,8 +32,18 @@ def request_routes(door: Door, read: ReadRequests) -> list[Route]:
             key_id=query.get("key_id"),
             agent_id=query.get("agent_id"),
             session_id=query.get("session_id"),
+            user_id=query.get("user_id"),
             provider=query.get("provider"),
             model=query.get("model"),
+            route=query.get("route"),
+            outcome=_one_of(query.get("outcome"), "outcome", OUTCOMES),
+            status=_status(query.get("status")),
+            cache=query.get("cache"),
+            task=_one_of(query.get("task"), "task", TASKS),
+            trace_id=query.get("trace_id"),
+            min_cost_nano_usd=_usd_from(query.get("min_cost_usd"), "min_cost_usd"),
+            min_duration_us=_ms_from(query.get("min_duration_ms"), "min_duration_ms"),
+            has_fallback=_choice(query.get("has_fallback"), "has_fallback"),
             failed=_flag(query.get("failed"), "failed"),
             from_us=_instant(query.get("from"), "from"),
             to_us=_instant(query.get("to"), "to"),
@@ -48,6 +61,8 @@ def request_routes(door: Door, read: ReadRequests) -> list[Route]:
         return {
             **request_object(event),
             "attempts": [attempt_object(attempt) for attempt in event.attempts],
+            "timeline": [part._asdict() for part in timeline(event)],
+            "decision": decision(event)._asdict(),
         }
 
     return guarded_routes(
@@ -67,6 +82,7 @@ def request_object(event: RequestEvent) -> dict[str, Any]:
     shown["finished_at"] = _iso(place_of(event).finished_us)
     shown["cost_usd"] = _usd(event.cost_nano_usd)
     shown["saved_usd"] = _usd(event.saved_nano_usd)
+    shown["budget_left_usd"] = _usd(event.budget_left_nano_usd)
     return shown
 
 
@@ -108,10 +124,37 @@ def _whole(text: str, name: str) -> int:
     return int(text)
 
 
+def _status(text: str | None) -> int | None:
+    return None if text is None else _whole(text, "status")
+
+
 def _flag(text: str | None, name: str) -> bool:
+    return _choice(text, name) is True
+
+
+def _choice(text: str | None, name: str) -> bool | None:
     if text not in (None, "true", "false"):
         raise InvalidRequest(f"{name} must be true or false", param=name)
-    return text == "true"
+    return None if text is None else text == "true"
+
+
+def _one_of(text: str | None, name: str, allowed: tuple[str, ...]) -> str | None:
+    if text is not None and text not in allowed:
+        raise InvalidRequest(f"{name} must be one of {', '.join(allowed)}", param=name)
+    return text
+
+
+def _usd_from(text: str | None, name: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_usd(text)
+    except ValueError:
+        raise InvalidRequest(f"{name} must be an amount in USD, such as 0.25", param=name) from None
+
+
+def _ms_from(text: str | None, name: str) -> int | None:
+    return None if text is None else _whole(text, name) * 1000
 
 
 def _instant(text: str | None, name: str) -> int | None:

@@ -1,27 +1,40 @@
-"""`/auth`: logging in by the identity provider, who one is, and logging out."""
+"""`/auth`: logging in by the identity provider or by a key, who one is, and logging out."""
 
 import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from application.audit_trail import Surroundings
 from application.use_cases.log_in import LASTS_S, CameBack
-from domain.errors import Forbidden, InterchangeError, InvalidRequest, NotFound, Unauthenticated
+from domain.errors import (
+    Forbidden,
+    InterchangeError,
+    InvalidRequest,
+    NotFound,
+    TooManyFailures,
+    Unauthenticated,
+)
 from domain.tenancy.principal import Principal
 from domain.tenancy.session import csrf_token
 from entrypoints.http.addresses import client_address
-from entrypoints.http.guard import Door, guarded_routes, only_parameters
-from entrypoints.http.login_cookies import PENDING, SESSION, cookie, set_cookie
+from entrypoints.http.audited import forget_body
+from entrypoints.http.guard import Body, Door, decode, guarded_routes, only_parameters, read_bounded
+from entrypoints.http.login_cookies import PAGES, PENDING, SESSION, cookie, proved_later, set_cookie
+from entrypoints.http.people import KEY, OIDC, People
 from entrypoints.identity import Identities
 
 _LOCAL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?(?:\?[A-Za-z0-9._~=&%-]*)?")
 """Where to go after a login: a path here, and nothing a browser could take for another server."""
 _PATH_CHARS_MAX: Final = 500
+FIELDS_MAX: Final = 20
+FIRST: Final = "/ui"
 _NOT_KEPT: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
@@ -35,15 +48,23 @@ def auth_routes(door: Door, identities: Identities) -> list[Route]:
             ("GET", "/auth/callback"): pages.come_back,
             ("GET", "/auth/session"): pages.show,
             ("GET", "/auth/cli"): pages.command,
+            ("POST", "/auth/key"): pages.log_in_by_key,
             ("POST", "/auth/logout"): pages.log_out,
         },
     )
+
+
+class KeyLogin(Body):
+    """`POST /auth/key`."""
+
+    key: str
 
 
 class _Pages:
     def __init__(self, door: Door, identities: Identities) -> None:
         self._door = door
         self._identities = identities
+        self._people = People(door, identities)
 
     async def log_in(self, request: Request, by: Principal) -> Any:
         """Sends the browser to the provider."""
@@ -101,14 +122,52 @@ class _Pages:
             "tenant_id": by.tenant_id,
             "role": by.role,
             "permissions": sorted(by.permissions),
+            "login": None,
             "expires_at": None,
+            "idle_s": None,
             "csrf_token": None,
         }
         if by.kind == "session":
-            secret = self._secret(request)
-            session = await self._identities.sessions.session(secret)
-            told |= {"expires_at": session.ends_at.isoformat(), "csrf_token": csrf_token(secret)}
+            secret, sessions = self._people.secret(request.scope), self._identities.sessions
+            session = await sessions.session(secret)
+            told |= {
+                "login": KEY if session.by_key else OIDC,
+                "expires_at": session.ends_at.isoformat(),
+                "idle_s": int(sessions.idle_of(session).total_seconds()),
+                "csrf_token": csrf_token(secret),
+            }
         return {"data": told}
+
+    async def log_in_by_key(self, request: Request, by: Principal) -> Any:
+        """A session for whoever shows a key. A form is sent on to a page, JSON is told who it is."""
+        raw = await read_bounded(request)
+        forget_body(request)
+        if not _is_form(request):
+            came = await self._people.log_in(request, decode(raw, KeyLogin).key)
+            person = came.person
+            told = {
+                "name": person.name,
+                "tenant_id": person.principal.tenant_id,
+                "role": person.principal.role,
+                "expires_at": person.ends_at.isoformat(),
+                "csrf_token": person.csrf,
+            }
+            answer = Response(
+                msgspec.json.encode({"data": told}), headers=_NOT_KEPT, media_type="application/json"
+            )
+            answer.headers.append(*came.cookie)
+            return answer
+        form = _form(raw)
+        target = _page_of(form.get("return_to", ""))
+        try:
+            came = await self._people.log_in(request, form.get("key", ""))
+        except TooManyFailures:
+            raise
+        except Unauthenticated:
+            return self._redirect("/ui/login?" + urlencode({"said": "refused", "to": target}), {})
+        response = self._redirect(target, {})
+        response.headers.append(*came.cookie)
+        return response
 
     async def command(self, request: Request, by: Principal) -> Any:
         """What `interchange login` needs: public facts about a public client."""
@@ -127,13 +186,17 @@ class _Pages:
         """Ends the login here; the provider's own goes on."""
         if by.kind != "session":
             raise InvalidRequest("only a login can be logged out; revoke a key instead", param="cookie")
-        await self._identities.sessions.end(self._secret(request))
+        a_form = proved_later(request.scope, dict(request.scope["headers"]))
+        if a_form:
+            raw = await read_bounded(request)
+            forget_body(request)
+            await self._people.check_form(request.scope, _form(raw))
+        removed = await self._people.log_out(request.scope)
         response = Response(status_code=204, headers=_NOT_KEPT)
-        self._set(response, {SESSION: ("", 0)})
+        if a_form:
+            response = self._redirect("/ui/login?said=out", {})
+        response.headers.append(*removed)
         return response
-
-    def _secret(self, request: Request) -> str:
-        return cookie(dict(request.scope["headers"]), SESSION, self._identities.origin)
 
     def _redirect(self, url: str, cookies: Mapping[str, tuple[str, int]]) -> Response:
         response = Response(status_code=303, headers={"location": url, **_NOT_KEPT})
@@ -144,3 +207,23 @@ class _Pages:
         for name, (value, kept_s) in cookies.items():
             header, text = set_cookie(name, value, self._identities.origin, kept_s=kept_s)
             response.headers.append(header, text)
+
+
+def _is_form(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/x-www-form-urlencoded"
+
+
+def _form(raw: bytes) -> dict[str, str]:
+    """Raises InvalidRequest."""
+    try:
+        return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except (ValueError, UnicodeDecodeError):
+        raise InvalidRequest("the form could not be read", param="body") from None
+
+
+def _page_of(target: str) -> str:
+    """Where to go after a login by key: a page of `/ui`, the first one where nothing better is named."""
+    plain = len(target) <= _PATH_CHARS_MAX and target.isascii() and target.isprintable()
+    safe = plain and "//" not in target and "\\" not in target and " " not in target
+    return target if safe and (target == FIRST or target.startswith(PAGES)) else FIRST

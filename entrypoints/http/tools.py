@@ -33,7 +33,7 @@ from entrypoints.http.asgi import (
     respond,
 )
 from entrypoints.http.cache_wishes import read_cache_wish
-from entrypoints.http.callers import Call, read_attribution, read_headers, read_requirements
+from entrypoints.http.callers import Call, read_attribution, read_headers, read_requirements, read_trace
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.entrance import LET_IN_FOR_S
 from entrypoints.http.errors import render_error
@@ -66,7 +66,8 @@ class ToolEndpoint:
         self._execute = execute
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gate, call = self._gate, read_headers(scope["headers"])
+        gate, entered = self._gate, self._gate.clock.monotonic()
+        call = read_headers(scope["headers"])
         request_id = gate.ids.next("req")
         claimed: Claimed | None = None
         unread = True
@@ -78,6 +79,7 @@ class ToolEndpoint:
             if gate.clock.monotonic() - let_in_s >= LET_IN_FOR_S:
                 by = await gate.entrance.admit(scope, call.headers)
             asked, form = read_execution(body, call)
+            asked.entered = entered
             key = call.headers.get(idempotency.HEADER)
             if key is not None:
                 now = gate.clock.monotonic()
@@ -230,6 +232,7 @@ def read_execution(body: bytes, call: Call) -> tuple[ToolAsked, str]:
         asked.attribution = read_attribution(call.headers)
         asked.cache_wish = read_cache_wish(call.headers)
         asked.residency = read_requirements(call.headers).residency
+    asked.attribution.trace = read_trace(call.headers)
     return asked, said.format
 
 

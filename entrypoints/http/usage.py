@@ -1,4 +1,4 @@
-"""`/api/v1/usage` and `/api/v1/analytics/costs`: what was used, what it cost, and both as files."""
+"""`/api/v1/usage` and what is made of it: sums, costs, both as files, and the outlook."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,6 +22,7 @@ from domain.tenancy.principal import Principal
 from entrypoints.http.asgi import AnswerCutOff, Receive, Scope, Send
 from entrypoints.http.disconnect import DisconnectWatch
 from entrypoints.http.guard import Door, guarded_routes
+from entrypoints.http.outlook import Outlook
 from entrypoints.http.savings import savings_object
 from entrypoints.http.usage_questions import (
     iso,
@@ -43,12 +44,14 @@ LEVELS: Final = tuple(level.value for level in UsageLevel)
 
 def usage_routes(door: Door, use_cases: UsageUseCases) -> list[Route]:
     """The routes; everyone sees what is of the own tenant."""
-    usage = _Usage(use_cases)
+    usage, outlook = _Usage(use_cases), Outlook(use_cases)
     return guarded_routes(
         door,
         {
             ("GET", "/api/v1/usage"): usage.usage,
             ("GET", "/api/v1/analytics/costs"): usage.costs,
+            ("GET", "/api/v1/analytics/forecast"): outlook.forecast,
+            ("GET", "/api/v1/analytics/anomalies"): outlook.anomalies,
         },
     )
 

@@ -52,36 +52,39 @@ def _endpoint_routes(door: Door, manage: ManageWebhooks) -> list[Route]:
         return endpoint_object(endpoint, manage.declared_in(endpoint))
 
     async def every(request: Request, by: Principal) -> Any:
-        only_parameters(request)
-        return {"webhooks": [shown(each) for each in await manage.all(by)]}
+        return {"webhooks": [shown(each) for each in await manage.all(by, _tenant(request))]}
 
     async def make(request: Request, by: Principal) -> Any:
         body = decode(await read_bounded(request), WebhookBody)
-        return Created(made_object(*await manage.create(by, body.terms())))
+        return Created(
+            made_object(*await manage.create(by, body.terms(), body.routing_key, _tenant(request)))
+        )
 
     async def one(request: Request, by: Principal) -> Any:
-        return shown(await manage.one(by, _id(request)))
+        return shown(await manage.one(by, _id(request), _tenant(request)))
 
     async def replace(request: Request, by: Principal) -> Any:
         body = decode(await read_bounded(request), WebhookBody)
-        return shown(await manage.change(by, _id(request), body.terms()))
+        return shown(await manage.change(by, _id(request), body.terms(), body.routing_key, _tenant(request)))
 
     async def remove(request: Request, by: Principal) -> Any:
-        return {"endpoint_id": (await manage.remove(by, _id(request))).endpoint_id, "removed": True}
+        gone = await manage.remove(by, _id(request), _tenant(request))
+        return {"endpoint_id": gone.endpoint_id, "removed": True}
 
     async def pause(request: Request, by: Principal) -> Any:
-        return shown(await manage.pause(by, _id(request)))
+        return shown(await manage.pause(by, _id(request), _tenant(request)))
 
     async def resume(request: Request, by: Principal) -> Any:
-        return shown(await manage.resume(by, _id(request)))
+        return shown(await manage.resume(by, _id(request), _tenant(request)))
 
     async def rotate(request: Request, by: Principal) -> Any:
         raw = await read_bounded(request)
         body = decode(raw, RotationBody) if raw else RotationBody()
-        return rotated_object(*await manage.rotate(by, _id(request), body.overlap_s))
+        return rotated_object(*await manage.rotate(by, _id(request), body.overlap_s, _tenant(request)))
 
     async def test(request: Request, by: Principal) -> Any:
-        return {"endpoint_id": _id(request), "event_id": await manage.test(by, _id(request))}
+        event_id = await manage.test(by, _id(request), _tenant(request))
+        return {"endpoint_id": _id(request), "event_id": event_id}
 
     handlers: dict[tuple[str, str], Handler] = {
         ("GET", ROOT): every,
@@ -102,21 +105,27 @@ def _delivery_routes(door: Door, manage: ManageWebhooks) -> list[Route]:
         body = decode(await read_bounded(request), ReplayBody)
         until = None if body.until is None else moment(body.until, "until")
         since = moment(body.since, "since")
-        return replayed_object(await manage.replay(by, _id(request), since, until, dead_only=body.dead_only))
+        tenant_id = _tenant(request)
+        found = await manage.replay(
+            by, _id(request), since, until, dead_only=body.dead_only, tenant_id=tenant_id
+        )
+        return replayed_object(found)
 
     async def sent(request: Request, by: Principal) -> Any:
-        only_parameters(request, "state", "limit", "before")
+        only_parameters(request, "tenant_id", "state", "limit", "before")
         return await _page(manage, request, by, _id(request), _state(request))
 
     async def dead(request: Request, by: Principal) -> Any:
-        only_parameters(request, "limit", "before")
+        only_parameters(request, "tenant_id", "limit", "before")
         return await _page(manage, request, by, None, DeliveryState.DEAD)
 
     async def delivery(request: Request, by: Principal) -> Any:
-        return opened_object(await manage.delivery(by, _id(request), request.path_params["delivery_id"]))
+        sent_id = request.path_params["delivery_id"]
+        return opened_object(await manage.delivery(by, _id(request), sent_id, _tenant(request)))
 
     async def retry(request: Request, by: Principal) -> Any:
-        return delivery_object(await manage.retry(by, _id(request), request.path_params["delivery_id"]))
+        sent_id = request.path_params["delivery_id"]
+        return delivery_object(await manage.retry(by, _id(request), sent_id, _tenant(request)))
 
     handlers: dict[tuple[str, str], Handler] = {
         ("GET", f"{ROOT}/dead-letters"): dead,
@@ -138,7 +147,14 @@ async def _page(
     limit, before = _number(request, "limit") or LIMIT_DEFAULT, _number(request, "before")
     if limit > LIMIT_MAX:
         raise InvalidRequest(f"limit is 1 to {LIMIT_MAX}", param="limit")
-    found = await manage.deliveries(by, endpoint_id, state, before_seq=before, limit=limit)
+    found = await manage.deliveries(
+        by,
+        endpoint_id,
+        state,
+        before_seq=before,
+        limit=limit,
+        tenant_id=request.query_params.get("tenant_id"),
+    )
     return {
         "deliveries": [delivery_object(each) for each in found],
         "next_before": found[-1].seq if len(found) == limit else None,
@@ -147,6 +163,11 @@ async def _page(
 
 def _id(request: Request) -> str:
     return str(request.path_params["endpoint_id"])
+
+
+def _tenant(request: Request) -> str | None:
+    only_parameters(request, "tenant_id")
+    return request.query_params.get("tenant_id")
 
 
 def _state(request: Request) -> DeliveryState | None:

@@ -25,6 +25,7 @@ def start_page(loaded: LoadedSettings, running: Running) -> str:
     settings = loaded.settings
     workers = settings.server.workers
     rows = [
+        ("pages", f"{running.url}/ui (log in with the key below)"),
         ("providers", _providers(loaded, running)),
         ("portkey", running.gateway),
         ("data", readable(settings.data_dir)),
@@ -70,7 +71,7 @@ def _providers(loaded: LoadedSettings, running: Running) -> str:
         more = len(every) - 8
         parts.append(names + (f" and {more} more" if more > 0 else ""))
     if running.simulator_url:
-        parts.append("SIMULATED ones (built in: answers are made up, cost nothing, and say so)")
+        parts.append("SIMULATED ones (built in: answers are made up and say so; nobody bills their cost)")
     return "; ".join(parts) or "none yet: set a provider's key in the environment, or name one in the file"
 
 

@@ -17,15 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from domain.tenancy.networks import parse_networks
 from entrypoints.config.environment import CONFIG_VARIABLE, FLAGS_VARIABLE
 from entrypoints.config.loading import LoadedSettings
 from entrypoints.jobs.children import Child, ChildFailed, ChildPlan, write_state
 from entrypoints.jobs.data_directory import DataDirectoryInUse, DataDirectoryLock
 from entrypoints.jobs.gateway_process import GatewayProcess, GatewayState
 from entrypoints.jobs.listener_tls import CertificateUnusable, CertificateWatch, check_pair
+from entrypoints.jobs.metrics_listener import MetricsListener
 from entrypoints.jobs.ports import free_port, owner_of, port_is_free, reachable_host
 from entrypoints.jobs.start_page import Running, start_page
 from entrypoints.jobs.web_server import KILL_MARGIN_S
+from entrypoints.logs import line_format
+from entrypoints.metrics_opening import forget_metrics, open_reading_page
 from entrypoints.settings import ServerSettings
 
 APPLICATION: Final = "entrypoints.main:build_application"
@@ -66,6 +70,7 @@ class Supervisor:
         self._simulator: Child | None = None
         self._web: Child | None = None
         self._gateway: GatewayProcess | None = None
+        self._metrics: MetricsListener | None = None
         self._gateway_line = ""
         self._announced = False
         self._reloads_asked = 0
@@ -80,6 +85,7 @@ class Supervisor:
         lock = self._take_data_directory()
         try:
             port = self._choose_port()
+            forget_metrics(self._settings.data_dir)
             for name in (GATEWAY_FILE, SIMULATOR_FILE, SERVER_FILE, RELOAD_FILE):
                 self._forget(name)
             self._install_signal_handlers()
@@ -148,6 +154,7 @@ class Supervisor:
                 child.kill()
 
     async def _serve(self, port: int) -> int:
+        await self._start_metrics(port)
         simulator_url = await self._start_simulator()
         await self._start_gateway()
         try:
@@ -183,6 +190,23 @@ class Supervisor:
         for task in (gave_up, asked, watching):
             task.cancel()
         return 0 if self._stop.is_set() else 1
+
+    async def _start_metrics(self, port: int) -> None:
+        """The metrics page on its own port, where one is configured. Raises CannotServe."""
+        telemetry = self._settings.telemetry
+        if not telemetry.metrics_enabled or telemetry.metrics_port is None:
+            return
+        host, own_port = telemetry.metrics_host, telemetry.metrics_port
+        if own_port == port:
+            raise CannotServe(f"METRICS_PORT {own_port} is the port of the server itself; choose another")
+        networks = parse_networks(telemetry.metrics_networks, "telemetry.metrics_networks")
+        self._metrics = MetricsListener(open_reading_page(self._settings.data_dir), networks)
+        try:
+            await self._metrics.start(host, own_port)
+        except OSError as error:
+            raise CannotServe(
+                f"cannot listen on METRICS_PORT, {host}:{own_port}: {error.strerror}"
+            ) from error
 
     async def _watch_certificate(self, web: Child) -> None:
         """Gives workers the renewed certificate; returns at once where TLS ends elsewhere."""
@@ -261,6 +285,7 @@ class Supervisor:
             *("--workers", str(server.workers)),
             *("--max-concurrent-requests", str(self._settings.limits.max_concurrent_requests)),
             *("--drain-timeout-s", str(server.drain_timeout_s)),
+            *("--log-format", line_format(self._settings.logs.format, sys.stderr)),
             *("--parent-pid", str(os.getpid())),
             *tls_arguments(server),
         )
@@ -311,6 +336,8 @@ class Supervisor:
         self._forget(RELOAD_FILE)
         if self._web is not None:
             await self._web.stop()
+        if self._metrics is not None:
+            await self._metrics.aclose()
         if self._gateway is not None:
             await self._gateway.stop()
         if self._simulator is not None:

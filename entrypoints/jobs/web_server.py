@@ -26,6 +26,7 @@ from granian.server.mp import MPServer
 
 from entrypoints.jobs.parent_watch import end_with_parent
 from entrypoints.jobs.ports import leave_no_core, raise_file_limit
+from entrypoints.logs import server_logging
 
 KILL_MARGIN_S: Final = 5
 """What a worker gets beyond the drain to settle and flush, before it is killed."""
@@ -122,6 +123,7 @@ def build_server(options: argparse.Namespace) -> Any:
         backlog=max(2048, min(65_535, options.max_concurrent_requests)),
         backpressure=backpressure_for(options.max_concurrent_requests),
         log_level=LogLevels.warning,
+        log_dictconfig=server_logging(options.log_format),
         log_access=False,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_MARGIN_S,
@@ -141,6 +143,7 @@ def arguments(options: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--max-concurrent-requests", type=int, default=1000)
     parser.add_argument("--drain-timeout-s", type=float, default=30.0)
+    parser.add_argument("--log-format", choices=("json", "text"), default="text")
     parser.add_argument("--parent-pid", type=int, required=True)
     parser.add_argument("--tls-cert-file", type=Path)
     parser.add_argument("--tls-key-file", type=Path)

@@ -6,7 +6,7 @@ Without sessions: each request stands alone, so any worker of any instance answe
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -32,8 +32,9 @@ from application.tools.execute import ExecuteTool, ToolAnswer, ToolAsked
 from application.tools.list_tools import ListTools
 from application.tools.ways import ToolWay
 from domain.errors import InterchangeError
+from domain.tracing.active import TraceContext
 from entrypoints.http.asgi import Receive, Scope, Send
-from entrypoints.http.callers import read_attribution
+from entrypoints.http.callers import read_attribution, read_trace, trace_of
 from entrypoints.mcp.caller import CALLER, McpCaller
 from entrypoints.mcp.names import mcp_name, parts_of
 from entrypoints.mcp.running import RunningCalls
@@ -112,6 +113,7 @@ class _Words:
         try:
             if caller.call.has_wishes:
                 asked.attribution = read_attribution(caller.call.headers)
+            asked.attribution.trace = _told(params.meta) or read_trace(caller.call.headers)
             answer = await self._executed(caller, asked, context.request_id)
         except InterchangeError as error:
             return _failed(error)
@@ -136,6 +138,15 @@ class _Words:
                 if not self._running.was_ended(task):
                     raise
                 raise MCPError(code=CANCELLED, message="Request cancelled") from None
+
+
+def _told(meta: Mapping[str, Any] | None) -> TraceContext | None:
+    """The trace that a call names in its `_meta`, as clients with OpenTelemetry do: of this very call, where
+    headers may be those of a connection."""
+    if not meta:
+        return None
+    said, state = meta.get("traceparent"), meta.get("tracestate")
+    return trace_of(said, state if isinstance(state, str) else "") if isinstance(said, str) else None
 
 
 def _tool(entry: Open, way: ToolWay) -> Tool:

@@ -78,7 +78,7 @@ NOBODY_ELSE_STEERS = {
 }
 FETCHED_BY_OTHERS = {
     "adapters/embeddings/weights.py": "pip fetches a pinned package, from the index set up here",
-    "entrypoints/jobs/gateway_install.py": "npm and pip fetch what a lock file pins, with their own settings",
+    "entrypoints/jobs/npm_packages.py": "npm and pip fetch what a lock file pins, with their own settings",
 }
 TRANSPORTS = {"StreamlinedTransport", "AiohttpTransport"}
 OPENED_IN = "entrypoints/outgoing.py"

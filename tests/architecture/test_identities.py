@@ -11,6 +11,7 @@ from tests.architecture.repository import modules, name_of, tree
 MADE_IN = {
     "application/batch_records.py": "rows of a batch, which name nobody",
     "application/caching/judges.py": "calls of our own, which name nobody",
+    "application/quality/judging.py": "calls of our own, which name nobody",
     "application/use_cases/answer_batch_line.py": "goes through `begin`",
     "application/use_cases/late_bills.py": "the row of a request whose identities were checked when it began",
     "application/use_cases/manage_cache.py": "stands for a request that nobody makes",

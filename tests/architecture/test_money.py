@@ -13,7 +13,7 @@ from tests.architecture.repository import modules, name_of, tree
 BILLED_CALLS = {
     # A call to a model: `AttemptLoop` holds its worst cost before (see below).
     ("application/attempts.py", "attempt.provider.complete"),
-    ("application/stream.py", "attempt.provider.open_stream"),
+    ("application/stream_opening.py", "attempt.provider.open_stream"),
     # A provider's own batch: `choose` sets the bound of all its lines aside before.
     ("application/use_cases/run_provider_batch.py", "self._providers.submit"),
 }
@@ -21,10 +21,11 @@ THROUGH_THE_PIPELINE = {
     ("application/use_cases/answer_llm_request.py", "self._attempts.complete"),
     ("application/use_cases/answer_batch_line.py", "self._pipeline.complete"),
     ("entrypoints/http/llm.py", "pipeline.complete"),
-    ("application/use_cases/answer_llm_request.py", "self._cache.complete"),
+    ("application/use_cases/answer_llm_request.py", "cache.complete"),
     ("application/caching/gateway_embeddings.py", "pipeline.complete"),
     ("application/caching/beside.py", "pipeline.complete"),
     ("application/caching/judges.py", "pipeline.complete"),
+    ("application/quality/judging.py", "pipeline.complete"),
     ("application/use_cases/warm_cache.py", "pipeline.complete"),
     # Of a kept answer to an idempotency key; nothing is sent.
     ("entrypoints/http/llm.py", "self._gate.book.complete"),
@@ -42,6 +43,7 @@ FREE_RESOURCES = {
 SENDERS = {
     "adapters/audit/sinks.py": "checkpoints of the audit trail",
     "adapters/guardrails/webhook.py": "texts to a guardrail of the operator's own",
+    "adapters/otlp/exporter.py": "traces to the operator's collector",
     "adapters/vault_transit/keys.py": "data keys to wrap and unwrap",
     "adapters/identity/fetching.py": "keys and logins of issuers",
     "adapters/wire/exchange.py": "behind LlmProvider",

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.memory.audit import RememberingSink
 from adapters.sql.audit import SqlAuditStore
-from adapters.sql.audit_leaves import AuditLeaves, access_of
+from adapters.sql.audit_leaves import COLUMNS_AT_FIRST, AuditLeaves, access_of, usage_digest
 from adapters.sql.audit_log import SqlAuditLog
 from adapters.sql.audit_retention import SqlAuditRetention
 from adapters.sql.database import Database
@@ -54,12 +54,25 @@ async def test_an_entry_says_who_reached_what_and_holds_the_rows_digest(sql: Any
     assert entry.draft.action == f"llm.{event.operation}"
     nobody = event._replace(user_id="", session_id="", client_request_id="", metadata="")
     assert said["usage_sha256"] == hashlib.sha256(msgspec.json.encode(nobody)).hexdigest()
+    assert said["usage_columns"] == len(event) - 1
     assert said["attempts"] == [
         [each.provider, each.model, each.via, each.outcome] for each in event.attempts
     ]
     assert "somebody" not in str(entry)
     assert entry.draft.actor_kind == "key"
     assert access_of(event._replace(key_id=f"{ID_BEGINS}0123")).actor_kind == "token"
+
+
+def test_the_digest_of_a_row_holds_when_rows_get_further_columns() -> None:
+    event = row(1)._replace(user_id="somebody", cache_similarity=0.5, entry_us=7, task="code")
+    fields = event._asdict()
+    then = list(fields)[: list(fields).index("entry_us")]
+    row_then = ["" if name == "user_id" else fields[name] for name in then]
+
+    entered = hashlib.sha256(msgspec.json.encode([*row_then, event.attempts])).hexdigest()
+
+    assert usage_digest(event, COLUMNS_AT_FIRST) == entered
+    assert usage_digest(event) != entered
 
 
 async def test_rows_that_come_again_are_entered_once(sql: AnySqlWorld) -> None:

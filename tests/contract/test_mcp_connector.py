@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from mcp_types import ListToolsResult, Tool
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from adapters.http.transport import StreamlinedTransport
 from adapters.mcp.kind import McpServers
 from adapters.system.clock import SystemClock
 from application.ports.connector import Connector, Surroundings
-from application.ports.http import HttpTransport
+from application.ports.http import HttpRequest, HttpResponse, HttpTransport
 from domain.connectors.integration import Integration, IntegrationKind
 from domain.connectors.tool import ToolCall
 from domain.errors import IntegrationUnavailable, InvalidConfiguration, ToolFailed
@@ -68,6 +71,67 @@ async def test_its_tools_are_found_and_run(
 
     assert (said["server"], said["tools"]) == ("upstream", 1)
     assert outcome.value == {"structured": {"doubled": 42}}
+
+
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_each_call_tells_its_own_trace_in_its_message_and_its_request(
+    upstream: Upstream, transport: StreamlinedTransport, protocol: str
+) -> None:
+    connector = open_connector(transport, upstream.url, protocol=protocol)
+    await connector.discover()
+    parents = [f"00-{'a' * 32}-{number:016x}-01" for number in range(1, 9)]
+
+    def traced(parent: str) -> ToolCall:
+        return replace(
+            call(connector, "double", n=1, traceparent="mine"),
+            trace=(("traceparent", parent), ("tracestate", "vendor=1")),
+        )
+
+    await asyncio.gather(*(connector.execute(traced(parent)) for parent in parents))
+    await connector.execute(call(connector, "double", n=1, traceparent="mine"))
+    await connector.aclose()
+
+    *those_traced, untraced = upstream.traces
+    assert sorted(each["meta"] for each in those_traced) == parents
+    assert all(each["header"] == each["meta"] for each in those_traced)
+    assert {(each["meta_state"], each["header_state"]) for each in those_traced} == {("vendor=1", "vendor=1")}
+    assert set(untraced.values()) == {""}
+
+
+class Overheard(HttpTransport):
+    """Notes what is sent."""
+
+    def __init__(self, inner: HttpTransport) -> None:
+        self.inner = inner
+        self.sent: list[HttpRequest] = []
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.sent.append(request)
+        return await self.inner.send(request)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_a_connection_made_for_an_agents_call_tells_nothing_of_the_agents_trace(
+    upstream: Upstream, transport: StreamlinedTransport, protocol: str
+) -> None:
+    """The library of our own server holds an agent's trace around its call, as here."""
+    overheard = Overheard(transport)
+    connector = open_connector(overheard, upstream.url, protocol=protocol)
+    agents = SpanContext(0xA, 0xB, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    token = attach(set_span_in_context(NonRecordingSpan(agents)))
+    try:
+        await connector.check()
+        await connector.execute(call(connector, "double", n=1))
+    finally:
+        detach(token)
+        await connector.aclose()
+
+    assert len(overheard.sent) >= 3
+    assert not [each for each in overheard.sent if b"traceparent" in each.body]
+    assert not [each for each in overheard.sent if "traceparent" in dict(each.headers)]
 
 
 async def test_many_calls_share_one_connection(upstream: Upstream, transport: StreamlinedTransport) -> None:

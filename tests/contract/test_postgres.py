@@ -232,7 +232,7 @@ async def test_a_database_of_a_newer_version_is_refused(world: PostgresWorld) ->
         lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")).rowcount
     )
 
-    with pytest.raises(StoreUnavailable, match="another version"):
+    with pytest.raises(StoreUnavailable, match="a newer version"):
         upgrade(world.url)
 
 

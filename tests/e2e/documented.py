@@ -10,7 +10,7 @@ import jsonschema
 from contracts.http.openapi import openapi_document
 
 VENDORS_SHAPES = frozenset({"ChatCompletion", "TextCompletion", "Embeddings", "Message", "ProviderError"}) | {
-    "GeminiAnswer", "GeminiCount", "GeminiEmbedding", "GeminiEmbeddings"
+    "ResponseObject", "GeminiAnswer", "GeminiCount", "GeminiEmbedding", "GeminiEmbeddings"
 }  # fmt: skip
 """They may hold more than the document says: what a provider adds is passed on."""
 
@@ -57,6 +57,10 @@ class Document:
             status = status[0] + "XX"
         assert status in responses, f"{answer.status_code} of {operation['operationId']} is not documented"
         response = responses[status]
+        if "content" not in response:
+            assert not answer.content, f"a body of {operation['operationId']} is not documented"
+            self._check_headers(response.get("headers", {}), answer)
+            return answer
         kind = answer.headers["content-type"].partition(";")[0]
         assert kind in response["content"], f"{kind} of {operation['operationId']} is not documented"
         schema = response["content"][kind]["schema"]

@@ -30,6 +30,8 @@ class Upstream:
         self.token = token
         self.begun = self.cancelled = 0
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.traces: list[dict[str, str]] = []
+        """Of each call: what its header and what its `_meta` tell of its trace."""
         self.page: Callable[[str | None], ListToolsResult] | None = None
         server: Server[Any] = Server(
             "upstream", version="1.2", on_list_tools=self._list, on_call_tool=self._call
@@ -37,7 +39,8 @@ class Upstream:
         app = server.streamable_http_app(json_response=False)
 
         async def authenticated(scope: Any, receive: Any, send: Any) -> None:
-            told = dict(scope.get("headers") or ()).get(b"authorization", b"").decode()
+            headers = dict(scope.get("headers") or ())
+            told = headers.get(b"authorization", b"").decode()
             if scope["type"] == "http" and self.token and told != f"Bearer {self.token}":
                 await PlainTextResponse("no", 401)(scope, receive, send)
                 return
@@ -69,11 +72,20 @@ class Upstream:
             return self.page(None if params is None else params.cursor)
         return ListToolsResult(tools=list(self.tools.values()))
 
-    async def _call(self, _context: Any, params: CallToolRequestParams) -> CallToolResult:
+    async def _call(self, context: Any, params: CallToolRequestParams) -> CallToolResult:
         arguments = params.arguments or {}
         if params.name not in self.tools:
             raise MCPError(code=INVALID_PARAMS, message="no such tool")
         self.calls.append((params.name, arguments))
+        meta, headers = dict(params.meta or {}), dict(context.request.headers)
+        self.traces.append(
+            {
+                "meta": str(meta.get("traceparent", "")),
+                "meta_state": str(meta.get("tracestate", "")),
+                "header": headers.get("traceparent", ""),
+                "header_state": headers.get("tracestate", ""),
+            }
+        )
         if params.name == "hang":
             self.begun += 1
             try:

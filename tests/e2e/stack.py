@@ -52,6 +52,11 @@ class Stack:
         self.url = ""
         self.key = ""
 
+    @property
+    def database_url(self) -> str:
+        """Where the server keeps its rows."""
+        return self._environ.get("DATABASE_URL") or f"sqlite:///{self.data_dir / 'interchange.db'}"
+
     def run(self, work: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
         """Runs a coroutine on the stack's loop and waits for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)

@@ -1,83 +1,27 @@
 """The tutorial is true: its files and commands, in their order, against a real server process."""
 
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests.architecture.repository import ROOT
+from tests.e2e.written_page import WrittenPage
 
-PAGE = (ROOT / "docs" / "agent-tutorial.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+) ?([\w.]*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-FILES = {name: code for _, name, code in BLOCKS if name}
-COMMANDS = [code for language, _, code in BLOCKS if language == "sh"]
-SHOWN_PORTS = ("8080", "9101", "9102")
-PATIENCE_S = 120.0
-NEXT = "--- the next block ---"
-
-
-def free_ports(count: int) -> list[str]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [str(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
-
-
-def environment(port: str) -> dict[str, str]:
-    """A newcomer's, with the virtual environment active."""
-    kept = ("HOME", "LANG", "SSL_CERT_FILE")
-    found = {name: os.environ[name] for name in kept if name in os.environ}
-    path = f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
-    return {**found, "PATH": path, "PYTHONPATH": str(ROOT), "PORT": port}
+TUTORIAL = ROOT / "docs" / "agent-tutorial.md"
+PAGE = WrittenPage(TUTORIAL, ports=("8080", "9101", "9102"))
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What each block of commands printed, run one after the other by one shell."""
-    folder = tmp_path_factory.mktemp("tutorial")
-    ports = free_ports(len(SHOWN_PORTS))
-
-    def here(code: str) -> str:
-        for shown, free in zip(SHOWN_PORTS, ports, strict=True):
-            code = re.sub(rf"(?<=[:\s]){shown}\b", free, code)
-        return code
-
-    (folder / "tutorial").mkdir()
-    for name, code in FILES.items():
-        (folder / "tutorial" / name).write_text(here(code))
-    script = f"\necho {NEXT}\n".join(map(here, COMMANDS))
-    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-        shell = subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=folder, env=environment(ports[0]), stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            shell.wait(PATIENCE_S)
-        finally:
-            with suppress(ProcessLookupError):  # the last block ended what the others had started
-                os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
-    told = {name: (folder / name).read_text() for name in ("out", "err", "tutorial/server.log")}
-    assert shell.returncode == 0, told
-    return told["out"].split(f"{NEXT}\n")
+    return PAGE.run(tmp_path_factory.mktemp("tutorial"), log="tutorial/server.log", files_in="tutorial")
 
 
 def test_every_block_of_the_page_is_run() -> None:
-    assert len(FILES) == 5
-    assert len(FILES) + len(COMMANDS) == len(BLOCKS)
-    assert set(FILES) == set(re.findall(r"`([\w.]+)`:\n\n```", PAGE))
+    assert len(PAGE.files) == 5
+    assert len(PAGE.files) + len(PAGE.commands) == PAGE.blocks
+    assert set(PAGE.files) == set(re.findall(r"`([\w.]+)`:\n\n```", TUTORIAL.read_text(encoding="utf-8")))
 
 
 def test_the_tools_of_all_three_are_offered(said: list[str]) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.e2e.stack import Stack
+from tests.e2e.three_wires import eventually
 
 BODY = {"max_tokens": 10, "messages": [{"role": "user", "content": "How many tokens are these?"}]}
 
@@ -20,5 +21,8 @@ def test_the_providers_count_is_free_and_an_estimate_is_flagged(tmp_path: Path) 
         assert estimated.status_code == 200
         assert estimated.json()["input_tokens"] > 0
         assert estimated.headers["x-interchange-estimated"] == "true"
+        asked = estimated.headers["x-request-id"]
+        assert eventually(lambda: client.get(f"/api/v1/requests/{asked}").status_code == 200)
+        assert client.get(f"/api/v1/requests/{asked}").json()["status"] == 200
         unknown = client.post("/v1/messages/count_tokens", json={"model": "nobody/small", **BODY})
         assert unknown.status_code == 404

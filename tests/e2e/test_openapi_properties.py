@@ -99,7 +99,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
             elif value.isprintable() and value.isascii() and value.strip() == value:
                 options["headers"][parameter["name"]] = value
     if "requestBody" in operation:
-        ((media, content),) = operation["requestBody"]["content"].items()
+        media, content = draw(st.sampled_from(sorted(operation["requestBody"]["content"].items())))
         body = draw(values_of(content["schema"]))
         if isinstance(body, dict) and body and draw(st.booleans()):
             body[draw(st.sampled_from(sorted(body)))] = draw(SOME_JSON)
@@ -109,6 +109,8 @@ def requests(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
                 (name, (f"{name}.txt" if name in ("file", "image") else None, text))
                 for name, text in texts.items()
             ]
+        elif media == "application/x-www-form-urlencoded" and isinstance(body, dict):
+            options["data"] = {name: str(value).encode("utf-8", "replace") for name, value in body.items()}
         else:
             options["json"] = body
     # Nothing here may change what the other examples meet.

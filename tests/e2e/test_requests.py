@@ -1,6 +1,7 @@
 """Single requests can be read back, by whoever may, within the tenant."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -81,6 +82,7 @@ def test_pages_follow_one_another(client: httpx.Client) -> None:
         ({"after": "²." + "x"}, "after"),
         ({"from": "noon"}, "from"),
         ({"failed": "perhaps"}, "failed"),
+        ({"status": "4xx"}, "status"),
     ],
 )
 def test_a_bad_question_names_its_field(client: httpx.Client, query: dict[str, str], param: str) -> None:
@@ -99,3 +101,37 @@ def test_another_tenants_requests_do_not_exist(client: httpx.Client, stack: Stac
         assert theirs.get(f"/api/v1/requests/{ours}").status_code == 404
         assert theirs.get("/api/v1/requests", params={"tenant_id": "default"}).status_code == 403
         assert eventually(lambda: client.get(f"/api/v1/requests/{ours}").status_code == 200)
+
+
+def test_the_row_of_a_refusal_has_the_status_its_caller_got(client: httpx.Client, stack: Stack) -> None:
+    ours = {"tenant": "default"}
+    budget = {
+        "scope": {**ours, "agent": "broke"},
+        "period": "total",
+        "limit_usd": "0.000000001",
+        "hard": True,
+    }
+    limit = {"scope": {**ours, "agent": "hasty"}, "per": "hour", "requests": 1}
+    assert client.post("/api/v1/budgets", json={"name": "nothing", **budget}).status_code == 201
+    assert client.post("/api/v1/limits", json={"name": "one an hour", **limit}).status_code == 201
+    looks = new_key(client, role="viewer", name="looks only")["key"]
+    for agent, key, model, status in (
+        ("reader", looks, "assistant", 403),
+        ("lost", stack.key, "alpha/none", 404),
+        ("broke", stack.key, "assistant", 402),
+        ("hasty", stack.key, "assistant", 429),
+    ):
+        refused = until_refused(stack, agent, key, model)
+        assert refused.status_code == status, refused.text
+        (row,) = eventually(partial(listed, client, agent_id=agent, status=str(status)))
+        assert row["request_id"] == refused.headers["x-request-id"]
+        assert row["error_code"] == refused.json()["error"]["code"]
+
+
+def until_refused(stack: Stack, agent: str, key: str, model: str) -> httpx.Response:
+    with with_key(stack, key) as caller:
+        for _ in range(5):
+            answer = caller.post(CHAT, json=body(model), headers={"x-interchange-agent-id": agent})
+            if answer.status_code != 200:
+                break
+    return answer

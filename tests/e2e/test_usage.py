@@ -94,6 +94,16 @@ def test_filters_may_be_repeated_and_mixed(client: httpx.Client) -> None:
     assert len(rows(client, "by=model,operation,outcome,month,hour&limit=1&order=requests")) == 1
 
 
+def test_usage_is_told_by_the_kind_of_task(client: httpx.Client) -> None:
+    (chat,) = rows(client, "by=task&team=search")
+    assert (chat["task"], chat["requests"]) == ("chat", 4)
+    assert [row["requests"] for row in rows(client, "task=code")] == [0]
+    costs = client.get(COSTS, params={"by": "task", "bucket": "month"}).json()
+    assert {row["task"] for row in costs["groups"]} == {"chat"}
+    forecast = client.get("/api/v1/analytics/forecast", params={"metric": "requests", "by": "task"}).json()
+    assert [one["group"] for one in forecast["forecasts"]] == [{"task": "chat"}]
+
+
 def test_a_tenant_sees_its_own_only(used: Stack) -> None:
     with used.client() as owner:
         viewer = new_key(owner, tenant_id="other", role="viewer")
@@ -249,3 +259,23 @@ def test_where_nothing_is_cached_nothing_was_saved_and_all_of_it_says_so(client:
     assert rows(client, "cache=hit-l1")[0]["requests"] == 0
     (shown, *_) = client.get("/api/v1/requests").json()["requests"]
     assert (shown["cache"], shown["saved_usd"], shown["cache_similarity"]) == ("off", "0", None)
+
+
+def test_what_comes_and_what_was_strange_is_told_as_documented(client: httpx.Client, used: Stack) -> None:
+    """Today's six requests are no whole day yet, so there is nothing to go by, and that is said."""
+    found = client.get("/api/v1/analytics/forecast", params={"metric": "requests"}).json()
+    assert found["unit"] == "requests"
+    (one,) = found["forecasts"]
+    assert one["today"]["so_far"] == 6
+    assert one["caveats"]
+    grouped = client.get("/api/v1/analytics/forecast", params={"by": "team", "horizon_days": 7}).json()
+    assert {each["group"]["team"] for each in grouped["forecasts"]} == {"search", "sales"}
+    strange = client.get("/api/v1/analytics/anomalies", params={"metric": "cost", "by": "provider"}).json()
+    assert strange["anomalies"] == []
+    for path in (
+        "forecast?metric=joy",
+        "forecast?by=day",
+        "anomalies?agent_id=x",
+        "forecast?horizon_days=93",
+    ):
+        assert client.get(f"/api/v1/analytics/{path}").status_code == 400, path

@@ -51,6 +51,9 @@ BODIES: Final[dict[str, Any]] = {
     "TranslationForm": {"model": _MODEL, "file": "f"},
     "NewFile": {"file": '{"custom_id": "a"}', "purpose": "batch"},
     "NewBatch": {"input_file_id": NOBODY, "endpoint": "/v1/responses", "completion_window": "24h"},
+    "KeyLogin": {"key": NOBODY},
+    "KeyLoginForm": {"key": NOBODY},
+    "PageForm": {"csrf": NOBODY},
     "ExplainRequest": {"model": _MODEL, "messages": _WORDS},
     "ProviderState": {"state": "active"},
     "BreakerAction": {"action": "close"},
@@ -62,6 +65,8 @@ BODIES: Final[dict[str, Any]] = {
     "ProjectBody": {"description": "d"},
     "NewRole": {"name": "made", "permissions": ["usage.read"]},
     "RoleBody": {"permissions": ["usage.read"]},
+    "RecommendationStatus": {"status": "dismissed"},
+    "NewFeedback": {"request_id": NOBODY, "rating": 3},
     "NewStop": {"agent_id": NOBODY, "reason": "r"},
     "InboundWebhook": {"source": "github", "credentials": [NOBODY], "headers": {}, "body": "{}"},
     "NewCredential": {"name": "n", "value": "v"},
@@ -89,6 +94,13 @@ BODIES: Final[dict[str, Any]] = {
     "WebhookBody": {"url": "https://made.invalid/in"},
     "WebhookRotation": {"overlap_s": 60},
     "WebhookReplay": {"since": "2026-01-01T00:00:00Z"},
+    "Silence": {"for_s": 60},
+    "ExperimentBody": {
+        "name": "n",
+        "route": "both",
+        "arms": [{"name": "a", "route": "both"}, {"name": "b", "route": "both"}],
+    },
+    "ExperimentPromotion": {"arm": "b"},
     "RouteBody": {"targets": ["first/small"]},
 }
 """The least that each kind of body has to hold; nothing in it exists or harms."""

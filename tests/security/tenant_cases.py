@@ -44,6 +44,11 @@ _CHAT: Final = {"model": "both", "messages": [{"role": "user", "content": "hello
 _RESPONSE: Final = {"model": "both", "input": "hello"}
 _BUDGET: Final = {"name": "b", "scope": {"tenant": "<tenant>"}, "period": "month", "limit_usd": 1}
 _LIMIT: Final = {"name": "b", "scope": {"tenant": "<tenant>"}, "per": "hour", "requests": 1}
+_EXPERIMENT: Final = {
+    "name": "b",
+    "route": "both",
+    "arms": [{"name": "now", "route": "both"}, {"name": "other", "route": "kept"}],
+}
 _ROLE: Final = {"permissions": ["usage.read"]}
 _GEMINI: Final = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
 _EMBEDDING: Final = {"content": {"parts": [{"text": "hello"}]}}
@@ -51,7 +56,11 @@ _FROM_A: Final = {"model": "kept", "input": "go on", "previous_response_id": "<r
 
 
 _ONE: Final = "/api/v1/integrations/{integration_id}"
+_ADVICE: Final = "/api/v1/analytics/recommendations"
 _HOOK: Final = "/api/v1/webhooks/{endpoint_id}"
+_A_HOOK: Final = "/api/v1/webhooks/<webhook>"
+_HOOK_BODY: Final = {"url": "https://b.invalid/in"}
+_IN_A: Final = "tenant_id=<tenant>"
 _CHANGED: Final = {
     "type": "storage",
     "configuration": {"endpoint": "nowhere://b", "authentication": {"type": "none"}},
@@ -81,7 +90,14 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         ("GET", "/auth/callback"),
         ("GET", "/auth/cli"),
         ("GET", "/auth/session"),
+        ("POST", "/auth/key"),
         ("POST", "/auth/logout"),
+        ("GET", "/ui"),
+        ("GET", "/ui/login"),
+        ("GET", "/ui/static/{file:path}"),
+        ("GET", "/ui/{page}"),
+        ("GET", "/ui/{page}/{item:path}"),
+        ("POST", "/ui/{page}/{item:path}"),
         ("GET", "/api/v1/catalog"),
         ("GET", "/api/v1/catalog/statistics"),
         ("GET", "/api/v1/providers/status"),
@@ -118,20 +134,29 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         for method in ("GET", "PUT", "DELETE")
     },
     ("POST", "/mcp"): (Own(body={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),),
-    ("GET", "/api/v1/webhooks"): (Own(),),
-    ("POST", "/api/v1/webhooks"): (Own(body={"url": "https://b.invalid/in"}),),
-    ("GET", "/api/v1/webhooks/dead-letters"): (Own(),),
-    ("GET", _HOOK): (Hidden(path="/api/v1/webhooks/<webhook>"),),
-    ("PUT", _HOOK): (Hidden(path="/api/v1/webhooks/<webhook>", body={"url": "https://b.invalid/in"}),),
-    ("DELETE", _HOOK): (Hidden(path="/api/v1/webhooks/<webhook>"),),
+    ("GET", "/api/v1/webhooks"): (Own(), Hidden(query=_IN_A)),
+    ("POST", "/api/v1/webhooks"): (Own(body=_HOOK_BODY), Hidden(query=_IN_A, body=_HOOK_BODY)),
+    ("GET", "/api/v1/webhooks/dead-letters"): (Own(), Hidden(query=_IN_A)),
+    ("GET", _HOOK): (Hidden(path=_A_HOOK), Hidden(path=_A_HOOK, query=_IN_A)),
+    ("PUT", _HOOK): (
+        Hidden(path=_A_HOOK, body=_HOOK_BODY),
+        Hidden(path=_A_HOOK, query=_IN_A, body=_HOOK_BODY),
+    ),
+    ("DELETE", _HOOK): (Hidden(path=_A_HOOK), Hidden(path=_A_HOOK, query=_IN_A)),
     **{
-        ("POST", f"{_HOOK}/{act}"): (Hidden(path=f"/api/v1/webhooks/<webhook>/{act}"),)
+        ("POST", f"{_HOOK}/{act}"): (
+            Hidden(path=f"{_A_HOOK}/{act}"),
+            Hidden(path=f"{_A_HOOK}/{act}", query=_IN_A),
+        )
         for act in ("pause", "resume", "rotate-secret", "test")
     },
     ("POST", f"{_HOOK}/replay"): (
         Hidden(path="/api/v1/webhooks/<webhook>/replay", body={"since": "2026-01-01T00:00:00Z"}),
     ),
-    ("GET", f"{_HOOK}/deliveries"): (Hidden(path="/api/v1/webhooks/<webhook>/deliveries"),),
+    ("GET", f"{_HOOK}/deliveries"): (
+        Hidden(path=f"{_A_HOOK}/deliveries"),
+        Hidden(path=f"{_A_HOOK}/deliveries", query=_IN_A),
+    ),
     ("GET", f"{_HOOK}/deliveries/{{delivery_id}}"): (
         Hidden(path="/api/v1/webhooks/<webhook>/deliveries/<delivery>"),
     ),
@@ -196,6 +221,10 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         Own(body={"messages": _CHAT["messages"]}),
         Hidden(body={"messages": _CHAT["messages"], "context": {"tenant_id": "<tenant>"}}),
     ),
+    ("POST", "/api/v1/playground"): (
+        Own(body={"messages": _CHAT["messages"]}),
+        Hidden(body={"messages": _CHAT["messages"], "context": {"tenant_id": "<tenant>"}}),
+    ),
     ("POST", "/api/v1/routing/explain"): (Own(body={"model": "both"}),),
     ("POST", "/v1/files"): (Own(body={}),),
     ("GET", "/v1/files"): (Own(), Own(path="/v1/files?after=<file>")),
@@ -252,6 +281,39 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         Hidden(path="/api/v1/roles/<role>"),
         Hidden(path="/api/v1/roles/<role>", query="tenant_id=<tenant>"),
     ),
+    ("GET", "/api/v1/feedback"): (
+        Own(),
+        Own(path="/api/v1/feedback?request_id=<request>"),
+        Hidden(query="tenant_id=<tenant>"),
+    ),
+    ("POST", "/api/v1/feedback"): (Hidden(body={"request_id": "<request>", "rating": 1}),),
+    ("GET", "/api/v1/analytics/quality"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("GET", "/api/v1/analytics/models/compare"): (
+        Own(path="/api/v1/analytics/models/compare?models=small,large"),
+        Hidden(query="models=small,large&tenant_id=<tenant>"),
+    ),
+    ("GET", "/api/v1/sla"): (Own(),),
+    ("GET", "/api/v1/alerts"): (Own(),),
+    ("GET", "/api/v1/alerts/history"): (Own(),),
+    ("GET", "/api/v1/alerts/rules"): (Own(),),
+    ("GET", "/api/v1/alerts/{alert_id}"): (Hidden(path="/api/v1/alerts/<alert>"),),
+    ("POST", "/api/v1/alerts/{alert_id}/silence"): (
+        Hidden(path="/api/v1/alerts/<alert>/silence", body={"for_s": 60}),
+    ),
+    ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): (Hidden(path="/api/v1/alerts/<alert>/acknowledge"),),
+    ("GET", "/api/v1/experiments"): (Own(),),
+    ("POST", "/api/v1/experiments"): (Own(body=_EXPERIMENT),),
+    ("GET", "/api/v1/experiments/{experiment_id}"): (Hidden(path="/api/v1/experiments/<experiment>"),),
+    ("DELETE", "/api/v1/experiments/{experiment_id}"): (Hidden(path="/api/v1/experiments/<experiment>"),),
+    ("POST", "/api/v1/experiments/{experiment_id}/start"): (
+        Hidden(path="/api/v1/experiments/<experiment>/start"),
+    ),
+    ("POST", "/api/v1/experiments/{experiment_id}/stop"): (
+        Hidden(path="/api/v1/experiments/<experiment>/stop"),
+    ),
+    ("POST", "/api/v1/experiments/{experiment_id}/promote"): (
+        Hidden(path="/api/v1/experiments/<experiment>/promote", body={"arm": "other"}),
+    ),
     ("GET", "/api/v1/stops"): (Own(), Hidden(query="tenant_id=<tenant>")),
     ("POST", "/api/v1/stops"): (Hidden(body={"agent_id": "x", "tenant_id": "<tenant>"}),),
     ("DELETE", "/api/v1/stops/{stop_id}"): (Hidden(path="/api/v1/stops/<stop>"),),
@@ -267,6 +329,17 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
     ("GET", "/api/v1/audit/proof/{entry_id}"): (Hidden(path="/api/v1/audit/proof/<entry>"),),
     ("GET", "/api/v1/usage"): (Own(), Hidden(query="tenant_id=<tenant>")),
     ("GET", "/api/v1/analytics/costs"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("GET", "/api/v1/analytics/forecast"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("GET", "/api/v1/analytics/anomalies"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("GET", "/api/v1/analytics/savings"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("GET", "/api/v1/analytics/patterns"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("GET", "/api/v1/analytics/report"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("GET", _ADVICE): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("POST", f"{_ADVICE}/refresh"): (Own(), Hidden(query="tenant_id=<tenant>")),
+    ("PUT", f"{_ADVICE}/{{optimization_id}}"): (
+        Hidden(path=f"{_ADVICE}/<recommendation>", body={"status": "dismissed"}),
+        Hidden(path=f"{_ADVICE}/x", body={"status": "dismissed", "tenant_id": "<tenant>"}),
+    ),
     ("GET", "/api/v1/requests"): (
         Own(),
         Own(path="/api/v1/requests?key_id=<key>"),

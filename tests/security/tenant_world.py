@@ -12,6 +12,13 @@ from typing import Any
 import httpx
 
 from adapters.memory.connector import MemorySide
+from adapters.sql.alerts import SqlAlertStore
+from adapters.sql.everywhere import ForEveryTenant
+from adapters.sql.opening import open_database
+from adapters.sql.thread import BlockingThread
+from application.ports.alerts import Saved
+from domain.analytics.recommendation import Kind, optimization_id
+from domain.sla.alert import Alert, AlertState
 from tests.e2e.kept_responses_world import CONFIG as KEPT
 from tests.e2e.stack import Stack
 
@@ -40,6 +47,11 @@ INTEGRATION = {
         "authentication": {"type": "token", "token": f"secret {MARK}"},
     },
 }
+EXPERIMENT = {
+    "name": f"experiment {MARK}",
+    "route": "both",
+    "arms": [{"name": f"now {MARK}", "route": "both"}, {"name": "other", "route": "kept"}],
+}
 BUDGET = {"name": f"budget {MARK}", "scope": {"tenant": TENANT_A}, "period": "month", "limit_usd": 1000}
 
 
@@ -62,6 +74,7 @@ STATE_OF_A = (
     "/api/v1/keys",
     "/api/v1/budgets",
     "/api/v1/limits",
+    "/api/v1/experiments",
     "/api/v1/stops",
     "/api/v1/roles",
     f"/api/v1/tenants/{TENANT_A}",
@@ -72,7 +85,9 @@ STATE_OF_A = (
     "/v1/files",
     "/v1/batches",
 )
-_MOVING = frozenset({"last_used_at", "accounts", "spent_usd", "utilization", "request_counts", "remaining"})
+_MOVING = frozenset(
+    {"last_used_at", "last_check", "accounts", "spent_usd", "utilization", "request_counts", "remaining"}
+)
 
 
 def stripped(value: Any) -> Any:
@@ -107,13 +122,35 @@ def make_world(stack: Stack, role: str = "owner") -> World:
         a_key = made(_key(operator, TENANT_A, "owner", f"owner {MARK}"))
         b_key = made(_key(operator, TENANT_B, role, "b"))
     a, b = client_of(stack, a_key["key"]), client_of(stack, b_key["key"])
-    given = {"tenant": TENANT_A, "key": a_key["key_id"], **_things(a)}
+    given = {"tenant": TENANT_A, "key": a_key["key_id"], "alert": stack.run(_alert(stack)), **_things(a)}
     missing = {name: _of_the_same_shape(name, value) for name, value in given.items()}
     return World(stack=stack, a=a, b=b, given=given, missing=missing)
 
 
 def _key(client: httpx.Client, tenant: str, role: str, name: str) -> httpx.Response:
     return client.post("/api/v1/keys", json={"tenant_id": tenant, "name": name, "role": role})
+
+
+async def _alert(stack: Stack) -> str:
+    """One of A's that fires and was told: nobody makes alerts through the API, and whoever judges them only
+    forgets what is about to fire."""
+    thread = BlockingThread("alert")
+    database = open_database(stack.database_url, thread, connections_max=1)
+    alert = Alert(
+        rule="key-expiring",
+        subject=MARK,
+        tenant_id=TENANT_A,
+        state=AlertState.FIRING,
+        fired_at_us=1,
+        told=True,
+        note=MARK,
+    )
+    try:
+        assert await SqlAlertStore(ForEveryTenant(database)).save([Saved(alert)]) == 1
+    finally:
+        await database.aclose()
+        await thread.aclose()
+    return alert.alert_id
 
 
 def _things(a: httpx.Client) -> dict[str, str]:
@@ -149,9 +186,12 @@ def _things(a: httpx.Client) -> dict[str, str]:
         "budget": made(a.post("/api/v1/budgets", json=BUDGET))["budget_id"],
         "integration": made(a.post("/api/v1/integrations", json=INTEGRATION))["integration_id"],
         "limit": made(a.post("/api/v1/limits", json=LIMIT))["limit_id"],
+        "experiment": made(a.post("/api/v1/experiments", json=EXPERIMENT))["experiment_id"],
         "webhook": endpoint_id,
         "delivery": delivery_id,
         "stop": made(a.post("/api/v1/stops", json={"agent_id": f"gone-{MARK}", "reason": MARK}))["stop_id"],
+        # As A's would be called: what use of so few requests advises is nothing.
+        "recommendation": optimization_id(TENANT_A, Kind.MOVE, MARK),
         "project": f"project-{MARK}",
         "role": f"role-{MARK}",
         "request": request_id,

@@ -95,7 +95,10 @@ def test_no_drawn_request_is_answered_otherwise_than_documented(
         answer = case.call(base_url=target.url, session=session, timeout=20)
         assert answer.status_code != 500, answer.text
         if answer.status_code != METHOD_NOT_ALLOWED:
-            case.validate_response(answer, checks=CHECKS)
+            # The document describes a stream as the text that it is; the check would have it event by event.
+            streamed = "text/event-stream" in str(answer.headers.get("content-type"))
+            checks = [each for each in CHECKS if not (streamed and each is response_schema_conformance)]
+            case.validate_response(answer, checks=checks)
 
     answered()
 

@@ -48,6 +48,7 @@ def test_every_body_that_changes_the_installation_is_closed() -> None:
 
     assert open_ones == {
         "/api/v1/llm/complete",  # a model's own options go through
+        "/api/v1/playground",
         "/api/v1/routing/explain",
         "/api/v1/cache/explain",
         "/api/v1/routes/{name}",  # the file's own reader refuses what it does not know

@@ -79,16 +79,18 @@ def test_sql_is_a_word_like_any_other(stored: Stack, operation: Operation) -> No
             for word in SQL:
                 if sendable(place, word):
                     answer = in_order(attack(client, place, word))
-                    assert found_by(answer) <= found_by(plain), (str(place), word, answer.text[:300])
+                    assert found_by(answer, word) <= found_by(plain), (str(place), word, answer.text[:300])
 
 
-def found_by(answer: httpx.Response) -> int:
-    """How many things a question found; acts and models may say as much as they like."""
+def found_by(answer: httpx.Response, word: str = "") -> int:
+    """How many things a question found, but for those that have just this word: an earlier attack may have
+    become somebody's name. Acts and models may say as much as they like."""
     if answer.request.method != "GET" or answer.status_code != 200:
         return 0
     if answer.headers["content-type"] != "application/json":
         return 0  # lines of an export: about exactly this name, also where an earlier word became one
-    return sum(len(each) for each in answer.json().values() if isinstance(each, list))
+    found = [one for each in answer.json().values() if isinstance(each, list) for one in each]
+    return sum(not (word and isinstance(one, dict) and word in one.values()) for one in found)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

@@ -71,6 +71,16 @@ def test_a_group_has_the_same_id_in_every_hour_and_another_one_for_another_team(
     assert {len(one) for one in ids} == {32}
 
 
+def test_tasks_are_told_apart_and_no_task_has_the_id_of_before() -> None:
+    """Instances of the version before count into the same row during an upgrade."""
+    (none,) = roll_up([usage_event(1, task="", cache="miss")])
+    chat, code = roll_up([usage_event(2, task="code"), usage_event(3, task="chat", cache="off")])
+
+    assert (chat.key.task, code.key.task) == ("chat", "code")
+    assert len({group_id(row.key) for row in (none, chat, code)}) == 3
+    assert group_id(none.key) == "63aedafe2301e6d077ecec2d2617fd4a"
+
+
 @given(st.dates(date(1970, 1, 1), date(2200, 12, 31)))
 @settings(max_examples=300)
 def test_months_are_those_of_the_calendar(day: date) -> None:

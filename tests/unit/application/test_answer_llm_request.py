@@ -17,6 +17,7 @@ from domain.llm.usage import Usage
 from domain.routing.requirements import Requirements
 from domain.tenancy.principal import Principal
 from domain.tenancy.role import local_operator
+from entrypoints.http.errors import status_of
 from tests.unit.application.at_once import at_once
 from tests.unit.application.upstreams import OK, Bench, refused, virtually
 
@@ -39,6 +40,7 @@ class Pipeline:
             chance=random.Random(1),
             slots_max=slots_max,
             observe=self.events.append,
+            status_of=status_of,
         )
 
     def begin(self, principal: Principal | None = None, *, model: str = "auto") -> Job:
@@ -57,6 +59,7 @@ def refusal(
         pipeline.begin(principal, model=model)
     last = pipeline.events[-1]
     assert (last.outcome, last.error_code, last.attempts) == ("refused", caught.value.code, ())
+    assert last.status == status_of(caught.value, last.dialect) >= 400
     return caught.value
 
 

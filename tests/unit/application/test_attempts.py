@@ -256,6 +256,17 @@ async def test_a_failed_probe_moves_on_within_the_request() -> None:
 
 
 @virtually
+async def test_a_target_whose_breaker_opened_since_the_plan_is_counted_as_skipped_for_that() -> None:
+    bench = Bench({A: OK, B: OK})
+    job = bench.job()
+    breaker, now = bench.state(A).breaker, bench.clock.monotonic()
+    while breaker.would_admit(now):
+        breaker.record(breaker.try_acquire(now=now), ok=False, now=now)  # type: ignore[arg-type]
+    assert await bench.answered(job) == OK.text
+    assert (bench.asked(), job.skipped, job.breaker_skips) == ([B], 1, 1)
+
+
+@virtually
 async def test_a_breaker_that_opens_meanwhile_ends_the_repeats() -> None:
     bench = Bench({A: refused(FailureKind.SERVER_ERROR, status=500)}, retries=9)
     error = await error_of(bench, stream=False)
@@ -268,7 +279,7 @@ async def test_targets_closed_since_the_plan_are_passed_over() -> None:
     job = bench.job()
     bench.state(A).cool_down(bench.clock.monotonic() + 7)
     assert await bench.answered(job) == OK.text
-    assert (bench.asked(), job.skipped, job.fallbacks) == ([B], 1, 1)
+    assert (bench.asked(), job.skipped, job.fallbacks, job.breaker_skips) == ([B], 1, 1, 0)
     both = bench.job()
     bench.state(B).cool_down(bench.clock.monotonic() + 3)
     with pytest.raises(NoProviderAvailable) as caught:

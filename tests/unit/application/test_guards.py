@@ -67,7 +67,7 @@ class World:
             guards=self.guards,
         )
 
-    def begin(self, calls: Sequence[str] = (), **who: str) -> Job:
+    def begin(self, calls: Sequence[str] = (), **who: Any) -> Job:
         request = self.bench.job().request
         request.model = "auto"
         request.body = json.dumps({"model": "auto", "messages": conversation(calls)}).encode()
@@ -80,7 +80,7 @@ class World:
         job.attempts.append(attempt(job.request_id, 0, cost_nano_usd=nano_usd))
         self.pipeline.end(job, status=200, outcome="ok")
 
-    def stopped(self, calls: Sequence[str] = (), **who: str) -> AgentStopped:
+    def stopped(self, calls: Sequence[str] = (), **who: Any) -> AgentStopped:
         with pytest.raises(InterchangeError) as caught:
             self.begin(calls, **who)
         assert isinstance(caught.value, AgentStopped)

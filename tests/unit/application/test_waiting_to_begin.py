@@ -26,7 +26,7 @@ class Waiting(Inspector, RateLimits):
 
     def admit(self, job: Job, route: Route) -> Awaitable[None] | None:
         if self.where != "limit":
-            job.limited = LimitCharge(())
+            job.limited = LimitCharge((), [], -1)
             return None
         return asyncio.sleep(60)
 

@@ -8,6 +8,7 @@ from application.audit_records import line_of, read_record
 from application.audit_trail import AuditTrail
 from application.audit_walk import AuditWalk, Record, TrailVerification
 from application.ports.audit import AuditLog, AuditRetention, AuditStore
+from application.ports.system import Clock
 from application.use_cases.keep_audit_log import KeepAuditLog
 from application.use_cases.retain_audit import RetainAudit
 from domain.audit.verification import Finding, Signatures
@@ -17,7 +18,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ORIGIN = "interchange/test"
 
 
-class ToldClock:
+class ToldClock(Clock):
     """Moves when it is told."""
 
     def __init__(self) -> None:

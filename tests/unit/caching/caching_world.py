@@ -118,7 +118,10 @@ class CachingBench:
         request.cache_wish = wish or CacheWish()
         return at_once(
             self.pipeline.begin(
-                principal or local_operator(), request, demands or Requirements(), Attribution(**(who or {}))
+                principal or local_operator(),
+                request,
+                demands or Requirements(),
+                Attribution(**dict[str, Any](who or {})),
             )
         )
 

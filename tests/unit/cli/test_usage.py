@@ -18,6 +18,8 @@ from adapters.memory.usage import InMemoryUsageLog
 from adapters.memory.usage_rows import InMemoryUsageRows
 from adapters.tables.formats import KnownTableFormats
 from application.use_cases.export_usage import ExportUsage
+from application.use_cases.find_anomalies import FindAnomalies
+from application.use_cases.forecast_usage import ForecastUsage
 from application.use_cases.read_usage import UsageUseCases
 from application.use_cases.reconcile_invoice import ReconcileInvoice
 from application.use_cases.report_costs import ReportCosts
@@ -48,6 +50,8 @@ class World:
         self.use_cases = UsageUseCases(
             report=ReportUsage(self.log),
             costs=ReportCosts(self.log, clock),
+            forecast=ForecastUsage(self.log, clock),
+            anomalies=FindAnomalies(self.log, clock),
             export=ExportUsage(self.log, rows, KnownTableFormats()),
             reconcile=ReconcileInvoice(rows),
             clock=clock,

@@ -13,6 +13,7 @@ from domain.routing.target import StreamRecovery, Via
 from domain.time import Timeouts
 from entrypoints.config.environment import VARIABLES
 from entrypoints.settings import ConfigError, LoadedSettings, load_settings
+from tests.unit.config.telling_variables import TELLING
 
 SPECIFIED = """\
 portkey: {gateways: ["http://127.0.0.1:8787"]}
@@ -213,8 +214,11 @@ def test_every_variable_sets_its_key() -> None:
         "PROVIDER_TIMEOUT_SECONDS": ("7.5", 7.5),
         "BUDGET_ALERT_THRESHOLD": ("0.7", 0.7),
         "ENABLE_TRACING": ("false", False),
+        **TELLING,
         "ENABLE_METRICS": ("0", False),
         "METRICS_PORT": ("9090", 9090),
+        "INTERCHANGE_METRICS_HOST": ("0.0.0.0", "0.0.0.0"),
+        "INTERCHANGE_METRICS_NETWORKS": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     }
     samples["INTERCHANGE_CACHE_KEY"] = ("ab" * 32, "ab" * 32)
     secrets = {"PORTKEY_API_KEY", "DATABASE_URL", "REDIS_URL", "INTERCHANGE_CACHE_KEY"}

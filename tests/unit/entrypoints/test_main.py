@@ -9,12 +9,8 @@ import pytest
 from domain.tenancy.key_rules import NewKey
 from domain.tenancy.role import local_operator
 from entrypoints.config.loading import load_settings
-from entrypoints.main import (
-    build_application,
-    open_catalog_use_cases,
-    open_key_use_cases,
-    planned_provision,
-)
+from entrypoints.local_stores import open_catalog_use_cases, open_key_use_cases
+from entrypoints.main import build_application, planned_provision
 from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import LoadedSettings
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from application.events import changes
+from application.events.anomalies import cost_anomaly
 from application.events.envelope import envelope, envelope_text
 from application.events.requests import events_of_request
 from application.events.writing import epoch_us, event_of, moment_text
@@ -21,11 +22,14 @@ from contracts.ports.keys import NOW, record
 from contracts.ports.stops import stop
 from contracts.ports.usage import attempt, usage_event
 from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.anomalies.detector import Severity, Window
+from domain.anomalies.metrics import Found
 from domain.connectors.health import HealthCheck, HealthState
 from domain.connectors.integration import Integration, IntegrationKind
 from domain.connectors.tool_pins import PinVerdict
 from domain.events import TOPICS
 from domain.guards.stop import StopCause, StopSubject
+from domain.tracing.ids import span_id_of
 from domain.webhooks.envelope import event_id
 
 VALIDATORS = {name: Draft202012Validator(schema) for name, schema in schemas().items()}
@@ -60,6 +64,12 @@ TOLD = [
     changes.integration_tools_changed(
         ORDERS,
         PinVerdict(frozenset(), ("a",), ("b",), ("c",), {"a": "0" * 64, "b": "1" * 64, "d": "2" * 64}),
+        7,
+    ),
+    cost_anomaly(
+        "acme",
+        Found(window=Window(3, 5, 41.2e9, 9.8e9, 4.1e9, 20.0, Severity.CRITICAL), requests=8, change=94.2e9),
+        0,
         7,
     ),
     changes.audit_checkpoint("note\n", NOW, origin="interchange/x", size=3, root_sha256="ab" * 32),
@@ -157,6 +167,35 @@ def test_what_reached_nobody_completed_nothing_and_what_nobody_wants_is_not_told
 
     assert list(events_of_request(refused, lambda _tenant, _topic: True)) == []
     assert list(events_of_request(usage_event(1), lambda _tenant, _topic: False)) == []
+
+
+@pytest.mark.parametrize(
+    ("traced", "parent", "told"),
+    [
+        (True, "", f"00-{'a' * 32}-{span_id_of('req_0001')}-01"),
+        (True, "c" * 16, f"00-{'a' * 32}-{span_id_of('req_0001')}-01"),
+        (False, "c" * 16, f"00-{'a' * 32}-{'c' * 16}-00"),
+        (False, "", ""),
+    ],
+)
+def test_an_event_knows_the_trace_of_its_request_and_says_nothing_of_it(
+    traced: bool, parent: str, told: str
+) -> None:
+    event = usage_event(1)._replace(
+        request_id="req_0001",
+        trace_id="a" * 32,
+        traced=traced,
+        parent_span_id=parent,
+        attempts_made=2,
+        attempts=failed_over("a/x", "b/x"),
+    )
+
+    events = list(events_of_request(event, lambda _tenant, _topic: True))
+
+    assert [each.trace for each in events] == [told] * 2
+    assert all("a" * 32 not in each.payload for each in events)
+    untraced = event._replace(trace_id="", parent_span_id="", traced=False)
+    assert {each.trace for each in events_of_request(untraced, lambda _tenant, _topic: True)} == {""}
 
 
 def test_users_and_sessions_are_named_in_no_event() -> None:

@@ -62,19 +62,19 @@ def test_cookies_that_another_host_could_have_set_are_none(header: str) -> None:
     ],
 )
 def test_logins_count_where_people_work(path: str, counts: bool) -> None:
-    assert shows_login(scope(path), GOOD, ORIGIN) is counts
-    assert not shows_login(scope(path), GOOD, "")
+    assert shows_login(scope(path), GOOD, (ORIGIN,)) is counts
+    assert not shows_login(scope(path), GOOD, ())
 
 
 def test_looking_needs_no_proof_and_changing_does() -> None:
     path = "/api/v1/keys"
 
-    assert login_shown(scope(path), GOOD, ORIGIN) == SECRET
-    assert login_shown(scope(path, "POST"), {**GOOD, **PROOF}, ORIGIN) == SECRET
-    assert login_shown(scope(path, "DELETE"), {**GOOD, **PROOF, b"sec-fetch-site": b"same-origin"}, ORIGIN)
+    assert login_shown(scope(path), GOOD, (ORIGIN,)) == SECRET
+    assert login_shown(scope(path, "POST"), {**GOOD, **PROOF}, (ORIGIN,)) == SECRET
+    assert login_shown(scope(path, "DELETE"), {**GOOD, **PROOF, b"sec-fetch-site": b"same-origin"}, (ORIGIN,))
     for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         with pytest.raises(Forbidden):
-            login_shown(scope(path, method), GOOD, ORIGIN)
+            login_shown(scope(path, method), GOOD, (ORIGIN,))
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_looking_needs_no_proof_and_changing_does() -> None:
 )
 def test_pages_of_others_change_nothing(changed: dict[bytes, bytes]) -> None:
     with pytest.raises(Forbidden):
-        login_shown(scope("/api/v1/keys", "POST"), {**GOOD, **PROOF, **changed}, ORIGIN)
+        login_shown(scope("/api/v1/keys", "POST"), {**GOOD, **PROOF, **changed}, (ORIGIN,))
 
 
 def test_a_login_stands_alone() -> None:
     for name in (b"authorization", b"x-api-key", b"x-interchange-key"):
         with pytest.raises(InvalidRequest):
-            login_shown(scope("/api/v1/keys"), {**GOOD, name: b"x"}, ORIGIN)
+            login_shown(scope("/api/v1/keys"), {**GOOD, name: b"x"}, (ORIGIN,))
 
 
 def test_a_token_before_a_key_is_refused_and_a_key_before_a_callers_own_token_is_not() -> None:

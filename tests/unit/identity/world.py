@@ -15,6 +15,7 @@ from adapters.identity.discovery import Discovery
 from adapters.identity.jwks import KeySets
 from adapters.identity.jwt import SignedTokens
 from application.ports.http import HttpRequest, HttpResponse, HttpTransport, TransportFailed, TransportStage
+from application.ports.system import Clock
 from application.role_book import RoleBook
 from application.token_ring import TokenRing
 from domain.tenancy.issuer import Issuer
@@ -30,7 +31,7 @@ ED: Final = OKPKey.generate_key("Ed25519", private=True)
 Key = RSAKey | ECKey | OKPKey
 
 
-class TestClock:
+class TestClock(Clock):
     """Moved by hand."""
 
     __test__ = False

@@ -6,13 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.jobs import gateway_install
-from entrypoints.jobs.gateway_install import (
-    SERVER_SCRIPT,
-    GatewayInstallation,
-    GatewayUnavailable,
-    InstallLimits,
-)
+from entrypoints.jobs import npm_packages
+from entrypoints.jobs.gateway_install import SERVER_SCRIPT, GatewayInstallation, GatewayUnavailable
+from entrypoints.jobs.npm_packages import InstallLimits
 
 NODE = '#!/bin/sh\n[ "$1" = --version ] && echo "${NODE_SAYS:-v22.1.0}"\n'
 NPM = """#!/bin/sh
@@ -184,7 +180,7 @@ async def test_without_pip_and_uv_a_missing_node_cannot_be_fetched(
     monkeypatch.setattr(GatewayInstallation, "_pip", REAL_PIP)
     machine.has_node("v16.20.0")
     machine.with_shell = False
-    monkeypatch.setattr(gateway_install, "find_spec", lambda _name: None)
+    monkeypatch.setattr(npm_packages, "find_spec", lambda _name: None)
     with pytest.raises(GatewayUnavailable, match="neither pip nor uv"):
         await machine.installation().ensure()
 

@@ -305,3 +305,15 @@ async def test_counting_tokens_is_a_request_that_uses_none() -> None:
     with pytest.raises(RateLimited) as refused:
         await world.books[0].admit(counting(), ROUTE)  # type: ignore[misc]
     assert refused.value.details["counts"] == "requests"
+
+
+async def test_a_crowd_that_comes_at_once_is_let_in_where_there_is_room() -> None:
+    """Neither a later question nor whoever was faster may take what was granted to those who waited."""
+    world = World(limit("all", requests=600_000), limit("each", requests=600_000, tokens=900_000_000))
+
+    async def caller(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return sum([await world.ask() is not None for _ in range(10)])
+
+    assert sum(await asyncio.gather(*(caller(place % 13) for place in range(200)))) == 2000

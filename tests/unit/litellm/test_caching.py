@@ -8,7 +8,7 @@ from domain.caching.policy import CacheMode
 from entrypoints.config.cache_sections import CacheDefaults, cache_policy
 from entrypoints.litellm.importing import make_usable, read_config
 from entrypoints.litellm.report import Outcome, Report
-from entrypoints.main import bundled_catalog
+from entrypoints.local_stores import bundled_catalog
 
 MODEL = "model_list: [{model_name: m, litellm_params: {model: openai/gpt-4o, api_key: os.environ/KEY}}]\n"
 

@@ -13,7 +13,7 @@ from entrypoints.litellm.draft import period_of
 from entrypoints.litellm.importing import make_usable, read_config, variables_of
 from entrypoints.litellm.kinds import read_model
 from entrypoints.litellm.report import Outcome, Report
-from entrypoints.main import bundled_catalog
+from entrypoints.local_stores import bundled_catalog
 from entrypoints.provisioning import provision
 from entrypoints.settings import load_settings
 

@@ -108,7 +108,7 @@ def test_demo_breaks_shows_and_heals_a_provider(running: Running, tmp_path: Path
     assert running.status_of("/alpha/v1/chat/completions") == 429
     assert running.status_of("/beta/v1/chat/completions") == 200
     shown = run("status")
-    assert "fault on provider=alpha: status 429, struck 1 times" in shown and "alpha: 1 requests" in shown
+    assert "fault on provider=alpha: status 429, struck once" in shown and "alpha: 1 requests" in shown
     assert "1 fault ended" in run("heal", "alpha")
     assert running.status_of("/alpha/v1/chat/completions") == 200
     assert "no fault in force" in run("status", "--url", running.url)

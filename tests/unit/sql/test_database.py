@@ -121,7 +121,7 @@ def test_a_database_of_a_newer_version_is_refused(sql: SqlWorld) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
 
-    with pytest.raises(StoreUnavailable, match="another version"):
+    with pytest.raises(StoreUnavailable, match="a newer version"):
         upgrade(sql.url)
 
 

@@ -57,6 +57,23 @@ def test_what_was_recorded_before_there_were_caches_saved_nothing() -> None:
     assert read.attempts[0].prompt_cache_saved_nano_usd is None
 
 
+def test_what_was_recorded_before_stages_were_tells_nothing_of_them() -> None:
+    wider = REQUEST_FIELDS[REQUEST_FIELDS.index("entry_us") : -1]
+    known = [name for name in REQUEST_FIELDS if name not in wider]
+    event = usage_event(1, tries=2, entry_us=7, task="code", gap_max_us=3, budget_left_nano_usd=9)
+    values = [
+        [list(each) for each in event.attempts] if name == "attempts" else getattr(event, name)
+        for name in known
+    ]
+    decoder = EventDecoder(msgspec.msgpack.encode([known, list(ATTEMPT_FIELDS)]))
+
+    read = decoder.event(msgspec.msgpack.encode(values))
+
+    assert {getattr(read, name) for name in wider} == {0, "", None}
+    assert (read.gap_max_us, read.budget_left_nano_usd, read.task) == (None, None, "")
+    assert read.attempts == event.attempts
+
+
 def test_a_similarity_is_a_fraction_or_unknown() -> None:
     found = [
         fitting(usage_event(1, cache_similarity=value)).cache_similarity

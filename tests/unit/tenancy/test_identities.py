@@ -1,5 +1,7 @@
 """Whom a caller may speak for."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def principal(*assertable: str, key_id: str = "Key000000001") -> Principal:
     )
 
 
-def said(by: Principal, **who: str) -> Attribution:
+def said(by: Principal, **who: Any) -> Attribution:
     attribution = Attribution(**who)
     speak_for(by, attribution)
     return attribution

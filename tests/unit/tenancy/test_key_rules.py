@@ -98,7 +98,8 @@ def test_only_the_operators_owner_manages_tenants() -> None:
 
 def test_agents_call_and_nothing_else_that_changes_or_tells() -> None:
     calling = {"llm.call", "models.read", "routing.explain", "batch.read", "batch.write"}
-    assert permissions_of("agent", "acme") == calling | {"tools.read", "tools.execute"}
+    calling |= {"tools.read", "tools.execute", "feedback.write"}
+    assert permissions_of("agent", "acme") == calling
 
 
 def test_viewers_and_auditors_do_not_spend() -> None:

@@ -95,7 +95,8 @@ async def test_whoever_is_stopped_reaches_no_tool() -> None:
 
     with pytest.raises(AgentStopped):
         await world.run()
-    assert world.outcomes == ["refused"]
+    (event,) = world.records.events
+    assert (event.outcome, event.status) == ("refused", 599)  # as the entrypoint says of every error
 
 
 @pytest.mark.parametrize("state", [IntegrationState.DISABLED, IntegrationState.MAINTENANCE])

@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
+import pytest
 from standardwebhooks import Webhook
 
 from adapters.system.clock import SystemClock
+from application.ports.outbox import OutboxEvent
 from domain.errors import VaultLocked
+from domain.events import BUDGET_ALERT
 from domain.webhooks.delivery import DeliveryState
 from domain.webhooks.endpoint import EndpointState
 from domain.webhooks.envelope import event_id
@@ -33,6 +37,23 @@ async def test_an_event_arrives_signed_in_its_envelope() -> None:
     }
     assert dict(message.headers)["webhook-id"] == event_id("one")
     assert dict(message.headers)["webhook-timestamp"] == str(int(world.clock.utc_now().timestamp()))
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_the_trace_of_its_cause_is_a_header_beside_what_is_signed(told: bool) -> None:
+    world = World()
+    world.policy = replace(world.policy, traces=told)
+    await world.endpoint("a")
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    await world.outbox.add(OutboxEvent("one", BUDGET_ALERT, "acme", '{"n": 1}', 1, trace))
+    await world.tell("two")
+    async with world.running():
+        await world.until(lambda: len(world.sender.got) == 2)
+
+    headers = {each["webhook-id"]: each for each in (dict(message.headers) for message in world.sender.got)}
+    assert headers[event_id("one")].get("traceparent") == (trace if told else None)
+    assert "traceparent" not in headers[event_id("two")]
+    assert all(trace.encode() not in message.body for message in world.sender.got)
 
 
 async def test_a_retry_has_the_same_id_and_body_and_a_time_of_its_own() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,13 +16,14 @@ from application.ports.outbox import OutboxEvent
 from application.use_cases.manage_webhooks import ManageWebhooks, WebhookKeeping
 from application.webhooks.book import WebhookBook
 from application.webhooks.secrets import EndpointSecrets
-from domain.errors import Conflict, StoreUnavailable
+from domain.errors import Conflict, Forbidden, InvalidConfiguration, NotFound, StoreUnavailable
 from domain.events import BUDGET_ALERT
 from domain.tenancy.principal import Principal
 from domain.vault.secret import SecretText
 from domain.webhooks.delivery import DeliveryState
 from domain.webhooks.endpoint import Endpoint, EndpointState, EndpointTerms
 from domain.webhooks.filter import EventFilter
+from domain.webhooks.format import WebhookFormat
 from domain.webhooks.health import FailureRun
 from domain.webhooks.signature import secret_key
 from tests.unit.vault.vault_world import NOW, vault_world
@@ -106,6 +107,56 @@ async def test_a_rotation_beside_another_change_tells_its_secret(
     assert secret_key(secret.reveal()).reveal() == (await world.secrets.keys(now))[0].reveal()
 
 
+MANAGER = replace(BY, tenant_id="default", permissions=BY.permissions | {"tenants.manage"})
+
+
+async def test_who_manages_tenants_does_everything_in_the_tenant_that_is_named(world: World) -> None:
+    manage = world.manage
+    made, _ = await manage.create(MANAGER, TERMS, tenant_id="acme")
+    endpoint_id = made.endpoint_id
+
+    assert made.tenant_id == "acme" and await manage.all(MANAGER) == []
+    assert [each.endpoint_id for each in await manage.all(MANAGER, "acme")] == [endpoint_id]
+    assert (await manage.one(BY, endpoint_id)).endpoint_id == endpoint_id
+    changed = await manage.change(MANAGER, endpoint_id, replace(TERMS, description="x"), tenant_id="acme")
+    assert changed.terms.description == "x" and changed.tenant_id == "acme"
+    assert (await manage.pause(MANAGER, endpoint_id, "acme")).state is EndpointState.PAUSED
+    assert (await manage.resume(MANAGER, endpoint_id, "acme")).state is EndpointState.ACTIVE
+    assert (await manage.rotate(MANAGER, endpoint_id, 60, "acme"))[2] == 60
+    assert await manage.test(MANAGER, endpoint_id, "acme")
+    await world.tell(1)
+    sent = await manage.deliveries(MANAGER, endpoint_id, None, before_seq=None, limit=9, tenant_id="acme")
+    assert sent and sent == await manage.deliveries(BY, endpoint_id, None, before_seq=None, limit=9)
+    assert await manage.deliveries(MANAGER, None, None, before_seq=None, limit=9) == []
+    with pytest.raises(NotFound):
+        await manage.remove(MANAGER, endpoint_id)
+    await manage.remove(MANAGER, endpoint_id, "acme")
+    assert await manage.all(BY) == []
+
+
+async def test_nobody_else_names_another_tenant(world: World) -> None:
+    endpoint_id = (await world.made()).endpoint_id
+    other, manage = replace(BY, tenant_id="evil"), world.manage
+    since = datetime.fromtimestamp(NOW_US / 1e6 - 60, UTC)
+    for asked in (
+        manage.all(other, "acme"),
+        manage.one(other, endpoint_id, "acme"),
+        manage.create(other, TERMS, tenant_id="acme"),
+        manage.change(other, endpoint_id, TERMS, tenant_id="acme"),
+        manage.remove(other, endpoint_id, "acme"),
+        manage.pause(other, endpoint_id, "acme"),
+        manage.resume(other, endpoint_id, "acme"),
+        manage.rotate(other, endpoint_id, None, "acme"),
+        manage.test(other, endpoint_id, "acme"),
+        manage.deliveries(other, None, None, before_seq=None, limit=9, tenant_id="acme"),
+        manage.delivery(other, endpoint_id, "d", "acme"),
+        manage.retry(other, endpoint_id, "d", "acme"),
+        manage.replay(other, endpoint_id, since, None, dead_only=False, tenant_id="acme"),
+    ):
+        with pytest.raises(Forbidden):
+            await asked
+
+
 async def test_an_endpoint_whose_making_failed_after_all_is_not_there(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,3 +236,20 @@ async def test_what_the_file_changes_begins_anew_unless_somebody_paused_it(world
         "wh_file_a": (EndpointState.PAUSED, FailureRun()),
         "wh_file_b": (EndpointState.ACTIVE, FailureRun()),
     }
+
+
+async def test_a_routing_key_does_not_follow_its_endpoint_to_another_host(world: World) -> None:
+    pager = replace(TERMS, url="https://events.pagerduty.com/v2/enqueue", format=WebhookFormat.PAGERDUTY)
+    made, _ = await world.manage.create(BY, pager, "KEY1")
+
+    for url in ("https://elsewhere.example/in", "https://events.pagerduty.com:8443/v2/enqueue"):
+        with pytest.raises(InvalidConfiguration, match="given again"):
+            await world.manage.change(BY, made.endpoint_id, replace(pager, url=url))
+
+    stays = replace(pager, url="https://events.pagerduty.com/v2/other", description="d")
+    changed = await world.manage.change(BY, made.endpoint_id, stays)
+    assert (await world.secrets.sending(changed)).routing_key == "KEY1"
+    moved = await world.manage.change(
+        BY, made.endpoint_id, replace(pager, url="https://elsewhere.example/in"), "KEY2"
+    )
+    assert (await world.secrets.sending(moved)).routing_key == "KEY2"

@@ -15,7 +15,7 @@ from application.ports.system import Clock
 from application.ports.webhook_sender import Message, WebhookSender
 from application.webhooks.book import WebhookBook
 from application.webhooks.dispatcher import Dispatcher, DispatchPolicy
-from application.webhooks.secrets import EndpointSecrets
+from application.webhooks.secrets import EndpointSecrets, Sending
 from domain.events import BUDGET_ALERT
 from domain.vault.secret import SecretBytes
 from domain.webhooks.delivery import Attempt, Outcome, outcome_of_status
@@ -50,6 +50,10 @@ class OneSecret(EndpointSecrets):
         if self.fails is not None:
             raise self.fails
         return (KEY,)
+
+    async def sending(self, endpoint: Endpoint) -> Sending:
+        del endpoint
+        return Sending()
 
 
 class ToldSender(WebhookSender):

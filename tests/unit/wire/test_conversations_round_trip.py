@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.wire import anthropic_requests, anthropic_to_chat, gemini_requests, gemini_to_chat
@@ -58,6 +58,8 @@ def meaning(messages: list[dict[str, Any]]) -> list[Any]:
     for message in messages:
         role, content = message["role"], message.get("content")
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        if role == "tool":
+            parts = [{**part, "text": _result(part["text"])} if "text" in part else part for part in parts]
         calls = [
             (one["id"], one["function"]["name"], json.loads(one["function"]["arguments"]))
             for one in message.get("tool_calls") or ()
@@ -68,6 +70,15 @@ def meaning(messages: list[dict[str, Any]]) -> list[Any]:
         else:
             found.append(entry)
     return found
+
+
+def _result(text: str) -> str:
+    """Gemini takes results that are objects as objects: white space around their members says nothing."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(value) if isinstance(value, dict) else text
 
 
 def there_and_back(
@@ -84,6 +95,19 @@ def there_and_back(
 
 @pytest.mark.parametrize("dialect", [ANTHROPIC_MESSAGES, GEMINI_GENERATE])
 @given(messages=turns())
+@example(
+    messages=[
+        {"role": "user", "content": [{"type": "text", "text": "a"}]},
+        {
+            "role": "assistant",
+            "content": "b",
+            "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": " {}"},
+    ]
+)
 @settings(max_examples=80, deadline=None)
 def test_a_conversation_means_the_same_after_the_way_there_and_back(
     dialect: str, messages: list[dict[str, Any]]

@@ -1,0 +1,1 @@
+"""A/B tests of routes: which arm answers a request, and how experiments are kept."""

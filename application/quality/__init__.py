@@ -1,0 +1,1 @@
+"""Finding out how good answers are, beside the requests."""

@@ -1,0 +1,1 @@
+"""Watching objectives, judging alerts, and telling of them."""

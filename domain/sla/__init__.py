@@ -1,0 +1,2 @@
+"""Objectives of a service, what is left of their error budgets, and alerts. Pure: told the time, asked for
+verdicts."""

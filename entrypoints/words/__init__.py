@@ -1,0 +1,1 @@
+"""Figures as plain text, for terminals and for whoever gets a report."""

@@ -1,0 +1,1 @@
+"""The pages of `/ui` in a real browser."""

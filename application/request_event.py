@@ -90,9 +90,9 @@ def _stages_and_decision(
     job: Job, outcome: str, operation: str, tokens_counted: int | None
 ) -> tuple[
     int, int, int, int, str, str, str, str, str, str, str, int, int, int | None, str, str,
-    int | None, str, str, bool,
+    int | None, str, str, bool, float | None,
 ]:  # fmt: skip
-    """The fields from `entry_us` to `traced`. `tokens_counted`: of an answer made for this request."""
+    """The fields from `entry_us` to `propensity`. `tokens_counted`: of an answer made for this request."""
     request, plan, trace = job.request, job.plan, job.tracing
     targets = plan.targets
     return (
@@ -116,6 +116,7 @@ def _stages_and_decision(
         job.experiment,
         job.arm,
         trace is not None and trace.recorded,
+        plan.propensity if targets else None,
     )
 
 

@@ -153,6 +153,13 @@ REQUEST_FIELDS: Final[Mapping[str, WideField]] = {
     "experiment": WideField(_DECISION, "", "Id of the experiment it took part in; empty: none."),
     "arm": WideField(_DECISION, "", "The experiment's arm that answered it; empty: none."),
     "traced": WideField(_WHO, "", "Whether its trace is recorded here, as was decided when it began."),
+    "propensity": WideField(
+        _DECISION,
+        "probability",
+        "The chance that the first of `planned` was chosen, given everything the choice could see; 1: "
+        "nothing was drawn; null: nothing was planned, or there were too many to tell. In older rows "
+        "null.",
+    ),
     "attempts": WideField(_ANSWER, "", "Every call to a target, in order."),
 }
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from domain.analytics.event import AttemptEvent, RequestEvent
 
-SCHEMA_HEAD: Final = "0036"
+SCHEMA_HEAD: Final = "0038"
 """The newest migration. A database that is there already is opened without loading Alembic."""
 
 metadata: Final = MetaData()

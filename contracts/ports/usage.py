@@ -68,6 +68,7 @@ def usage_event(number: int, *, tries: int = 1, **changes: Any) -> RequestEvent:
         "cache_similarity": None,
         "gap_max_us": None,
         "budget_left_nano_usd": None,
+        "propensity": None,
         "attempts_made": tries,
         "attempts": tuple(attempt(request_id, ordinal) for ordinal in range(tries)),
     }

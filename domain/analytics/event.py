@@ -169,4 +169,7 @@ class RequestEvent(NamedTuple):
     """The experiment's arm that answered it."""
     traced: bool
     """Whether its trace is recorded here, as was decided when it began; who is told of it is told this."""
+    propensity: float | None
+    """The chance, 0 to 1, that the first of `planned` was chosen, given everything the choice could see; 1:
+    it was certain; None: nothing was planned, or nobody can tell."""
     attempts: tuple[AttemptEvent, ...]

@@ -81,7 +81,9 @@ def home_first(plan: Plan, at_home: Plan) -> Plan:
     targets = (first + others)[: 1 + max(0, plan.route.max_fallbacks)]
     kept = {target.id for target in targets}
     return plan._replace(
-        targets=targets, spares=tuple(target for target in plan.spares if target.id not in kept)
+        targets=targets,
+        spares=tuple(target for target in plan.spares if target.id not in kept),
+        propensity=at_home.propensity,
     )
 
 

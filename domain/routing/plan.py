@@ -13,6 +13,7 @@ from domain.routing.affinity import verdict
 from domain.routing.conversation import Verdict
 from domain.routing.filters import DropReason
 from domain.routing.live import LiveState
+from domain.routing.propensity import propensity
 from domain.routing.ranking import Ranking, Reachable, Recall, rank, why_not_now
 from domain.routing.refusals import refusal_by_state, sentence_now
 from domain.routing.requirements import Requirements
@@ -42,6 +43,8 @@ class Plan(NamedTuple):
     left_out: tuple[tuple[DropReason, int], ...] = ()
     """Why other targets of the route were left out, and how many; of those that cannot be used now, as far
     down the ranking as anybody looked."""
+    propensity: float | None = 1.0
+    """The chance that the first choice was drawn, 1: nothing was; None: too many targets to tell."""
 
 
 NO_PLAN: Final = Plan(Route(name="", targets=()), (), (), "", 0)
@@ -86,6 +89,7 @@ def make_plan(
     if not targets:
         raise refusal_now(ranking, reachable)
     said = verdict_on(ranking, targets[0], reachable)
+    chance = propensity(ranking, targets[0].index, reachable)
     spares = _spares(ranking, targets, usable, reachable)
     if route.stand_ins:
         targets = tuple(route.stand_ins.get(target.index, target) for target in targets)
@@ -98,6 +102,7 @@ def make_plan(
         candidates=ranking.field.eligible.count,
         verdict=said,
         left_out=tuple(ranking.field.left_out.items()),
+        propensity=chance,
     )
 
 

@@ -111,7 +111,7 @@ def by_weight(field: Field) -> Iterator[int]:
     Weight 0 gets no traffic of its own; it stands behind the others of its priority.
     """
     draws = Draws(field.draw)
-    for level in _levels(field):
+    for level in levels(field):
         yield from _draw_evenly(level, draws) if field.members.even else _draw_weighted(field, level, draws)
 
 
@@ -123,7 +123,7 @@ def by_latency(field: Field) -> Iterator[int]:
     """
     draws = Draws(field.draw)
     targets, now = field.live.targets, field.now
-    for level in _levels(field):
+    for level in levels(field):
         pool = list(level)
         while len(pool) > 1:
             first = draws.below(len(pool))
@@ -190,7 +190,7 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def _levels(field: Field) -> Iterator[Sequence[int]]:
+def levels(field: Field) -> Iterator[Sequence[int]]:
     """The candidates of each priority, smallest first, in declared order."""
     if field.members.level:
         yield field.indices

@@ -1,0 +1,119 @@
+"""How likely a plan's first choice was when it was drawn: what makes decisions comparable later.
+
+A strategy that draws lots chooses each target with a chance that follows from its rule, from who could be
+used at that moment, and from where the conversation was. Recorded with the request, the chance tells what
+other shares would have brought (`domain.backtest`); nobody can tell it afterwards.
+
+Strategies that draw nothing choose with certainty, given what they saw.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Final
+
+from domain.routing.affinity import LEAVES_FOR
+from domain.routing.field import Field
+from domain.routing.ranking import Ranking, Reachable, why_not_now
+from domain.routing.strategies import levels
+
+DRAWING: Final = frozenset({"weighted", "latency"})
+"""Strategies that draw lots."""
+AMONG_MAX: Final = 32
+"""Targets of one priority that are looked at; the chance of a choice among more is not told."""
+PASSED_OVER_MAX: Final = 4
+"""Of them, those that a pairwise draw may have met and passed over because they could not be used."""
+
+
+def first_choices(ranking: Ranking, reachable: Reachable | None = None) -> Mapping[int, float] | None:
+    """The chance of each target to be the first choice; empty: none can be used. None: there are too many.
+
+    Of a strategy that draws nothing, its first choice with certainty. The chances are those of `make_plan`
+    over its draw, everything else being the same.
+    """
+    field = ranking.field
+
+    def usable(index: int) -> bool:
+        return why_not_now(field, index, reachable) is None
+
+    if ranking.strategy_name not in DRAWING:
+        first = next((index for index in ranking.order(reachable) if usable(index)), None)
+        return {} if first is None else {first: 1.0}
+    drawn = _drawn(field, ranking.strategy_name, usable)
+    stays = None if field.affinity is None else field.affinity.worth_staying(usable)
+    if not drawn or stays is None or field.affinity is None:
+        return drawn
+    leaves = LEAVES_FOR[ranking.strategy_name]
+    settled: dict[int, float] = {}
+    for index, chance in drawn.items():
+        goes = index if index == stays or leaves(field, field.affinity, stays, index) else stays
+        settled[goes] = settled.get(goes, 0.0) + chance
+    return settled
+
+
+def propensity(ranking: Ranking, chosen: int, reachable: Reachable | None) -> float | None:
+    """The chance that this usable target was the first choice; None: there were too many to tell."""
+    if ranking.strategy_name not in DRAWING or ranking.field.eligible.count == 1:
+        return 1.0
+    chances = first_choices(ranking, reachable)
+    return None if chances is None else chances.get(chosen)
+
+
+def _drawn(field: Field, strategy: str, usable: Callable[[int], bool]) -> dict[int, float] | None:
+    """Without the conversation: the first priority that has anybody decides."""
+    for level in levels(field):
+        if len(level) > AMONG_MAX:
+            return None
+        able = [index for index in level if usable(index)]
+        if not able:
+            continue
+        if strategy == "weighted":
+            return _by_weight(field, able)
+        return _by_pairs(field, level, frozenset(able))
+    return {}
+
+
+def _by_weight(field: Field, able: Sequence[int]) -> dict[int, float]:
+    """Drawn without replacement, the first that can be used has its share of those that can."""
+    weight = field.members.weight
+    total = sum(weight[index] for index in able)
+    if field.members.even:
+        return dict.fromkeys(able, 1.0 / len(able))
+    if total <= 0:
+        return {able[0]: 1.0}
+    return {index: weight[index] / total for index in able if weight[index] > 0}
+
+
+def _by_pairs(field: Field, level: Sequence[int], able: frozenset[int]) -> dict[int, float] | None:
+    """The less loaded of two, again and again until one can be used."""
+    if len(level) - len(able) > PASSED_OVER_MAX:
+        return None
+    targets, now = field.live.targets, field.now
+    load = {index: targets[index].expected_load(now) for index in level}
+
+    @cache
+    def first_among(pool: frozenset[int]) -> Mapping[int, float]:
+        chances: dict[int, float] = {}
+        for index, chance in _pair_winners(load, pool).items():
+            if index in able:
+                chances[index] = chances.get(index, 0.0) + chance
+            elif chance:
+                for later, then in first_among(pool - {index}).items():
+                    chances[later] = chances.get(later, 0.0) + chance * then
+        return chances
+
+    return {index: chance for index, chance in first_among(frozenset(level)).items() if chance > 0}
+
+
+def _pair_winners(load: Mapping[int, float], pool: frozenset[int]) -> dict[int, float]:
+    """The chance of each to be the less loaded of two drawn; of equals the one that was drawn first."""
+    count = len(pool)
+    if count == 1:
+        return dict.fromkeys(pool, 1.0)
+    ordered = sorted(load[index] for index in pool)
+    pairs = count * (count - 1)
+    chances: dict[int, float] = {}
+    for index in pool:
+        heavier = sum(1 for other in ordered if other > load[index])
+        equal = ordered.count(load[index]) - 1
+        chances[index] = (2 * heavier + equal) / pairs
+    return chances

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from application.events.reports import report_ready
@@ -17,6 +18,9 @@ from domain.tenancy.principal import Principal
 log = logging.getLogger("interchange")
 
 LOOK_EVERY_S: Final = 300.0
+SETTLED_AFTER: Final = timedelta(minutes=15)
+"""A report is told once, so it waits until what began in its last moments has ended and is in the database:
+an answer is counted when it began, and its row comes a little after its end."""
 TOP: Final = 5
 """Lines of each section; an event has a size that webhooks can take."""
 _MARK: Final = "report:"
@@ -69,7 +73,7 @@ class TellReports:
 
     async def _tell(self, order: ReportOrder) -> bool:
         now = self._clock.utc_now()
-        period = last_period(order.every, now)
+        period = last_period(order.every, now - SETTLED_AFTER)
         name, start_us = f"{_MARK}{order.name}", us(period.start)
         if await self._marks.marked(order.tenant_id, name, start_us):
             return False

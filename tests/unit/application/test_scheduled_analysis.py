@@ -18,7 +18,7 @@ from application.use_cases.keep_recommendations import KeepRecommendations
 from application.use_cases.manage_recommendations import FindRecommendations
 from application.use_cases.report_period import PeriodReport, ReportPeriod
 from application.use_cases.report_savings import DeclaredBaseline, ReportSavings
-from application.use_cases.tell_reports import ReportOrder, TellReports
+from application.use_cases.tell_reports import SETTLED_AFTER, ReportOrder, TellReports
 from contracts.ports.usage import usage_event
 from domain.analytics.facts import Wishes
 from domain.analytics.recommendation import Kind
@@ -120,3 +120,19 @@ async def test_a_report_shows_one_tenant_alone() -> None:
     (event,) = world.marks.told
     assert event.tenant_id == "other"
     assert json.loads(event.payload)["report"]["requests"] == 0
+
+
+async def test_a_report_waits_for_the_rows_of_its_last_moments() -> None:
+    world = World()
+    order = ReportOrder(name="w", tenant_id="acme", every=Every.WEEK)
+    assert await world.reports(order).look() == 1
+    world.clock.advance(6.5 * 86_400 + 1)  # a second into the next Monday
+    assert await world.reports(order).look() == 0
+
+    ended_late = us(world.clock.utc_now()) - 2_000_000  # begun in the old week, written in the new one
+    world.log.record(usage_event(100, route="assistant", model="large", started_at_us=ended_late))
+    world.clock.advance(SETTLED_AFTER.total_seconds())
+
+    assert await world.reports(order).look() == 1
+    told = json.loads(world.marks.told[-1].payload)
+    assert (told["period"], told["report"]["requests"]) == ("2026-W10", 1)

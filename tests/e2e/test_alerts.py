@@ -70,7 +70,7 @@ def test_an_alert_fires_once_in_every_shape_and_is_over_when_it_is_good_again(
     plain = subscribe(client, receiver, "/plain")
     subscribe(client, receiver, SLACK, format="slack")
     subscribe(client, receiver, "/v2/enqueue", format="pagerduty", routing_key=ROUTING_KEY)
-    budget = {"name": "tiny", "scope": {"tenant": "default"}, "period": "month", "limit_usd": "0.00001"}
+    budget = {"name": "tiny", "scope": {"tenant": "default"}, "period": "total", "limit_usd": "0.00001"}
     made = client.post("/api/v1/budgets", json=budget)
     assert made.status_code == 201, made.text
     spent(client)

@@ -23,7 +23,7 @@ providers:
 routes:
   assistant: {targets: [acme/small]}
 budgets:
-  - {name: all, scope: {tenant: default}, period: day, limit_usd: 1, hard: true, contact: m@example.org}
+  - {name: all, scope: {tenant: default}, period: total, limit_usd: 1, hard: true, contact: m@example.org}
   - {name: each-agent, scope: {tenant: default, agent: "*"}, period: total, limit_usd: 0.3, hard: true}
 """
 LIMIT = parse_usd("1")

@@ -270,7 +270,7 @@ def test_a_part_of_a_page_is_shown_again_by_itself(owner: Visit) -> None:
 def test_an_alert_is_looked_after_silenced_and_told_again(
     owner: Visit, viewer: Visit, api: httpx.Client
 ) -> None:
-    budget = {"name": "tiny", "scope": {"tenant": "default"}, "period": "month", "limit_usd": "0.00001"}
+    budget = {"name": "tiny", "scope": {"tenant": "default"}, "period": "total", "limit_usd": "0.00001"}
     made = api.post("/api/v1/budgets", json=budget)
     assert made.status_code == 201, made.text
     asked(api, "alpha/small", "spend a little")

@@ -55,7 +55,11 @@ def test_policies_that_change_in_the_file_are_entered_by_name(stack: Stack, clie
     write(stack, CONFIG.replace("key-of-alpha", "ANOTHER-SECRET") + ROLES)
     assert eventually(lambda: "watcher" in roles(client))
 
-    ended, begun = eventually(lambda: entries(client, "config.apply"))
+    def both() -> list[dict[str, Any]]:
+        found = entries(client, "config.apply")
+        return found if len(found) == 2 else []  # what it came to is entered a little later
+
+    ended, begun = eventually(both)
     assert (begun["outcome"], ended["outcome"]) == ("begun", "done")
     assert begun["subject"] == "interchange.yaml"
     assert "roles.watcher.permissions" in begun["details"]["changed"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.documented import Document
 from tests.e2e.stack import Stack
-from tests.e2e.three_wires import simulate
+from tests.e2e.three_wires import PATIENCE_S, simulate
 
 DOCUMENT = Document()
 FINAL = {"completed", "failed", "expired", "cancelled"}
@@ -101,7 +101,7 @@ def rows(client: openai.OpenAI, file_id: str | None) -> dict[str, Any]:
 
 def used(stack: Stack, batch_id: str, *, requests: int) -> Any:
     """The batch's row of the usage report, once so many requests are in it."""
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + PATIENCE_S
     with stack.client() as plain:
         while True:
             report = plain.get("/api/v1/usage?group_by=workflow").json()

@@ -149,6 +149,9 @@ def test_no_route_takes_a_forged_identity(stack: Stack, client: httpx.Client, pa
             if path == COMPLETE and header == "x-interchange-agent-id":
                 continue  # the body names the agent there
             assert (answer.status_code, "identity_not_allowed" in answer.text) == (403, True), header
+        last = bound.post(path, json=body)
+    if path in BODIES:  # what is recorded at all; rows come in the order of their ends
+        assert eventually(lambda: _row(client, last.headers["x-request-id"]))
     rows = client.get("/api/v1/requests", params={"limit": 100}).json()["requests"]
     assert not [row for row in rows if "mallory" in (row["user_id"], row["agent_id"])]
 

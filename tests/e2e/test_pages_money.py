@@ -208,12 +208,12 @@ def test_users_are_the_costliest_first_and_one_of_them_is_told_in_full(stack: St
                 client.post(
                     "/v1/chat/completions", json=body, headers={"x-interchange-agent-id": agent}
                 ).raise_for_status()
-    rows = until(
-        lambda: (
-            [row for row in exported(owner, "users", "users", by="agent") if row["agent"]][1:]
-            and exported(owner, "users", "users", by="agent")
-        )
-    )
+
+    def all_four() -> list[dict[str, Any]]:
+        found = exported(owner, "users", "users", by="agent")
+        return found if sum(row["requests"] for row in found if row["agent"]) == 4 else []
+
+    rows = until(all_four)
     named = [row for row in rows if row["agent"]]
 
     assert [(row["group"], row["requests"]) for row in named] == [("planner", 3), ("coder/a b", 1)]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -10,6 +11,7 @@ from benchmarks.recommendation_replay import CONFIG, replay
 from contracts.events import schemas
 from entrypoints.cli.main import interchange
 from tests.e2e.stack import Stack
+from tests.e2e.three_wires import eventually
 
 REPORTS = """
 reports:
@@ -66,8 +68,13 @@ def test_recommendations_are_listed_accepted_and_taken_back(stack: Stack) -> Non
 
 def test_a_report_comes_once_for_its_period(stack: Stack) -> None:
     with stack.client() as client:
-        events = client.get("/api/v1/events", params={"types": "report.ready"}).json()["events"]
-    by_name = {event["data"]["name"]: event["data"] for event in events}
+
+        def ready() -> dict[str, dict[str, Any]]:
+            events = client.get("/api/v1/events", params={"types": "report.ready"}).json()["events"]
+            found = {event["data"]["name"]: event["data"] for event in events}
+            return found if len(found) >= 2 else {}
+
+        by_name = eventually(ready)
 
     assert sorted(by_name) == ["monthly", "weekly"]
     assert by_name["monthly"]["report"]["savings"]["baseline"] == "alpha/large"

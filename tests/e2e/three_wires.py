@@ -13,6 +13,9 @@ from tests.e2e.stack import Stack
 
 T = TypeVar("T")
 
+PATIENCE_S = 20.0
+"""Long enough for a busy machine; nobody waits for it where all is well."""
+
 WIRES = ("alpha", "beta", "gamma")
 TRANSLATED = ("beta", "gamma")
 FAULTY_STATUSES = (400, 401, 403, 404, 413, 418, 422, 429, 500, 503, 529)
@@ -96,10 +99,15 @@ def sse_events(text: str) -> list[Any]:
     return [data if data == "[DONE]" else json.loads(data) for data in datas]
 
 
-def eventually(look: Callable[[], T], within_s: float = 5.0) -> T:
-    """The first thing seen that is not empty; usage rows reach the database in groups, a little later."""
+def eventually(look: Callable[[], T], within_s: float = PATIENCE_S) -> T:
+    """The first thing seen that is not empty; usage rows reach the database in groups, a little later.
+
+    Raises:
+        AssertionError: nothing came in this time, so that no caller goes on with what is not there yet.
+    """
     give_up = time.monotonic() + within_s
-    while not (seen := look()) and time.monotonic() < give_up:
+    while not (seen := look()):
+        assert time.monotonic() < give_up, f"it did not come within {within_s:g} s: {seen!r}"
         time.sleep(0.02)
     return seen
 

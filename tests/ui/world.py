@@ -28,6 +28,8 @@ from tests.e2e.webhook_receiver import WebhookReceiver
 PATIENCE_S: Final = 40.0
 WORK: Final = 72
 """Requests of one route: enough for advice."""
+ASKED: Final = WORK + 8
+"""All that `_traffic` asks, with those that failed and the one that was stopped."""
 CHAT: Final = "/v1/chat/completions"
 ADVICE: Final = "/api/v1/analytics/recommendations"
 SECRET: Final = "whsec_" + "MDEyMzQ1Njc4OUFCQ0RFRjAxMjM0NTY3ODlBQkNERUY="
@@ -119,7 +121,7 @@ def _lived(stack: Stack, receiver: WebhookReceiver, client: httpx.Client) -> Wor
     _key(client, "ends tomorrow", role="agent", expires_at=soon)
     _things(client, receiver)
     failed_over = _traffic(stack, client)
-    until(lambda: _asked(client) > WORK + 5)
+    until(lambda: _asked(client) >= ASKED)
     until(lambda: client.get(f"/api/v1/requests/{failed_over}").status_code == 200)
     made(client.post("/api/v1/feedback", json={"request_id": failed_over, "rating": 4}))
     assert made(client.post(f"{ADVICE}/refresh"))["recommendations"]

@@ -230,7 +230,8 @@ def test_the_command_says_the_same_from_the_store_and_from_the_server(used: Stac
     for file, more in zip(files, ((), server), strict=True):
         command(used, "usage", "--format", "csv", "--level", "requests", "--out", str(file), *more)
     assert files[0].read_bytes() == files[1].read_bytes()
-    report = command(used, "report", "--only", "tenant=default")
+    by_month = json.loads(command(used, "usage", "--by", "month", "--only", "cost_center=CC-1", "--json"))
+    report = command(used, "report", by_month["rows"][0]["month"], "--only", "tenant=default")
     assert "search" in report
     assert "CC-1" in report
 

@@ -4,10 +4,12 @@ from starlette.routing import Route
 
 from application.use_cases.check_guardrails import CheckGuardrails
 from application.use_cases.check_privacy import CheckPrivacy
+from entrypoints.backtests_opening import open_backtest
 from entrypoints.budgeting import Budgeting, BudgetStores, keeping_of, make_budgeting
 from entrypoints.containers import Container
 from entrypoints.http.asked_about import AskedAbout
 from entrypoints.http.audit import audit_routes
+from entrypoints.http.backtest import backtest_routes
 from entrypoints.http.batches import batch_routes
 from entrypoints.http.budgets import budget_routes
 from entrypoints.http.cache import FIGURES, CacheRoutes, cache_routes
@@ -99,7 +101,11 @@ def access_routes(door: Door, container: Container, live: LiveConfiguration) -> 
 
 def analysis_routes(door: Door, container: Container) -> list[Route]:
     """What was used, what it cost, and what that says."""
-    analysing = container.analysing()
+    analysing, experimenting = container.analysing(), container.experimenting()
+    backtest = open_backtest(
+        *(container.scoped_reports(), container.runtime(), container.clock()),
+        lambda: experimenting.follow.standings,
+    )
     return [
         *request_routes(door, container.read_requests()),
         *usage_routes(door, container.usage_use_cases()),
@@ -107,6 +113,7 @@ def analysis_routes(door: Door, container: Container) -> list[Route]:
             door, analysing.savings, analysing.patterns, analysing.period, analysing.clock
         ),
         *recommendation_routes(door, analysing.manage),
+        *backtest_routes(door, backtest),
     ]
 
 

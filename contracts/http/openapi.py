@@ -8,6 +8,7 @@ from contracts.http.admin_schemas import ADMIN_SCHEMAS
 from contracts.http.alert_paths import ALERT_PATHS, ALERT_SCHEMAS
 from contracts.http.audit_paths import AUDIT_PATHS, AUDIT_SCHEMAS
 from contracts.http.auth_paths import AUTH_PATHS, AUTH_SCHEMAS
+from contracts.http.backtest_paths import BACKTEST_PATHS, BACKTEST_SCHEMAS
 from contracts.http.batch_paths import BATCH_PATHS, BATCH_SCHEMAS
 from contracts.http.budget_paths import BUDGET_PATHS, BUDGET_SCHEMAS
 from contracts.http.cache_paths import CACHE_PATHS
@@ -123,6 +124,7 @@ def openapi_document() -> dict[str, Any]:
                     **BUDGET_SCHEMAS,
                     **LIMIT_SCHEMAS,
                     **EXPERIMENT_SCHEMAS,
+                    **BACKTEST_SCHEMAS,
                     **PRIVACY_SCHEMAS,
                     **GUARDRAIL_SCHEMAS,
                     **INTEGRATION_SCHEMAS,
@@ -170,6 +172,7 @@ def _paths() -> dict[str, Any]:
         **BUDGET_PATHS,
         **LIMIT_PATHS,
         **EXPERIMENT_PATHS,
+        **BACKTEST_PATHS,
         **PRIVACY_PATHS,
         **GUARDRAIL_PATHS,
         **INTEGRATION_PATHS,

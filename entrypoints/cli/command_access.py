@@ -86,6 +86,7 @@ COMMAND_ACCESS: Final[Mapping[str, Access]] = {
     "providers list": Access(Works.SERVER, "providers.read"),
     "providers status": Access(Works.SERVER, "providers.read"),
     "route explain": Access(Works.SERVER, "routing.explain"),
+    "backtest": Access(Works.SERVER, "usage.read"),
     "tail": Access(Works.SERVER, "usage.read"),
     "requests show": Access(Works.SERVER, "usage.read"),
     "budget list": _SEES_BUDGETS,

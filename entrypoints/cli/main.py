@@ -53,6 +53,9 @@ COMMANDS = {
     "cache": LazyCommand(
         "entrypoints.cli.cache", "cache", "Answers that are given again: why, and until when."
     ),
+    "backtest": LazyCommand(
+        "entrypoints.cli.backtest", "backtest", "What another policy would have brought, from records."
+    ),
     "experiment": LazyCommand(
         "entrypoints.cli.experiment", "experiment", "Try ways of answering a route on a share of users."
     ),

@@ -106,6 +106,7 @@ ASKING: Final[frozenset[RouteKey]] = frozenset(
         ("POST", "/ui/{page}/{item:path}"),  # the route of the API that does it is what is entered
         ("POST", "/api/v1/playground"),  # calls a model
         ("POST", "/api/v1/routing/explain"),
+        ("POST", "/api/v1/routing/backtest"),
         ("POST", "/api/v1/cache/explain"),
         ("POST", "/api/v1/budgets/check"),
         ("POST", "/api/v1/privacy/check"),

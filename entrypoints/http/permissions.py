@@ -97,6 +97,7 @@ ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/models"): "models.read",
     ("GET", "/v1/models/{name:path}"): "models.read",
     ("POST", "/api/v1/routing/explain"): "routing.explain",
+    ("POST", "/api/v1/routing/backtest"): "usage.read",
     ("GET", "/api/v1/providers/status"): "providers.read",
     ("PUT", "/api/v1/providers/{name}/state"): "providers.write",
     ("PUT", "/api/v1/providers/{name}/breaker"): "providers.write",

@@ -55,6 +55,7 @@ BODIES: Final[dict[str, Any]] = {
     "KeyLoginForm": {"key": NOBODY},
     "PageForm": {"csrf": NOBODY},
     "ExplainRequest": {"model": _MODEL, "messages": _WORDS},
+    "BacktestBody": {"route": _MODEL, "policy": _MODEL},
     "ProviderState": {"state": "active"},
     "BreakerAction": {"action": "close"},
     "NewKey": {"tenant_id": "acme", "name": "n", "role": "agent"},

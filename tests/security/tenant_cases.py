@@ -226,6 +226,7 @@ CASES: Final[dict[Route, tuple[Case, ...]]] = {
         Hidden(body={"messages": _CHAT["messages"], "context": {"tenant_id": "<tenant>"}}),
     ),
     ("POST", "/api/v1/routing/explain"): (Own(body={"model": "both"}),),
+    ("POST", "/api/v1/routing/backtest"): (Own(body={"route": "both", "policy": "both"}),),
     ("POST", "/v1/files"): (Own(body={}),),
     ("GET", "/v1/files"): (Own(), Own(path="/v1/files?after=<file>")),
     ("GET", "/v1/files/{file_id}"): (Hidden(path="/v1/files/<file>"),),

@@ -6,7 +6,6 @@ Every request has a timeout of its own, so that one which waited for Redis would
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 import pytest
@@ -16,7 +15,6 @@ from tests.faults.proxy import Fault
 from tests.faults.proxy_thread import ProxyThread
 from tests.redis_world import RedisClusterWorld, RedisServer, required_server
 
-HEARD_WITHIN_S: Final = 1.0
 ROUNDS: Final = 5
 
 
@@ -54,37 +52,36 @@ def mixed(round_name: str) -> list[str]:
     ],
     ids=["tag", "namespace", "tenant"],
 )
-def test_what_is_invalidated_on_one_server_leaves_all_three_within_a_second(
+def test_what_is_invalidated_on_one_server_leaves_all_three(
     servers: ThreeServers, wanted: dict[str, Any], asked: dict[str, Any]
 ) -> None:
+    """That it takes no more than a second is held on virtual time, in `tests/simulation`."""
     servers.until_shared()
-    took_s = []
     for number in range(ROUNDS):
         old, new = f"version {number} of it", f"version {number + 1} of it"
         servers.provider_says(old)
         kept_everywhere(servers, "which version?", **asked)
         kept_everywhere(servers, "which version?", model="other")
         servers.provider_says(new)
-        took_s.append(_until_all_say(servers, new, number, wanted, asked))
+        _until_all_say(servers, new, number, wanted, asked)
         for place in (0, 1, 2) * 3:
             assert new in servers.ask(place, "which version?", **asked).text, "what was out came back"
             if wanted["kind"] != "tenant":
                 other = servers.ask(place, "which version?", model="other")
                 assert other.outcome.startswith("hit-"), "what was not meant is out as well"
-    assert median(took_s) <= HEARD_WITHIN_S, f"heard by all after {took_s} s"
 
 
 def _until_all_say(
     servers: ThreeServers, new: str, number: int, wanted: dict[str, Any], asked: dict[str, Any]
-) -> float:
-    """Seconds from the answer to the invalidation until no server served the old one any more."""
+) -> None:
+    """Returns when no server serves the old answer any more."""
     told = servers.invalidate(number % 3, **wanted)
     assert told.status_code == 200, told.text
     began = time.monotonic()
     assert new in servers.ask(number % 3, "which version?", **asked).text, "it is in force where it was said"
     while time.monotonic() - began < PATIENCE_S:
         if all(new in servers.ask(place, "which version?", **asked).text for place in range(3)):
-            return time.monotonic() - began
+            return
     pytest.fail(f"an old answer is served {PATIENCE_S} s after its invalidation")
 
 

@@ -25,7 +25,7 @@ from entrypoints.settings import load_settings
 from entrypoints.simulator.server import SimulatedProvider
 
 T = TypeVar("T")
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 PACE = "admin_requests_per_minute"
 
 

@@ -96,10 +96,14 @@ class BacktestPolicy:
         try:
             wanted = DecisionsWanted(by.tenant_id, route.name, from_us, to_us)
             records = await self._log.newest(wanted, limit=asked.requests_max + 1)
-            truncated = len(records) > asked.requests_max
-            records = records[: asked.requests_max]
-            # Half a second of arithmetic for 20,000 requests: not on the loop that answers others.
-            return await asyncio.to_thread(
+        except BaseException:
+            self._running -= 1
+            raise
+        truncated = len(records) > asked.requests_max
+        records = records[: asked.requests_max]
+        # About a second of arithmetic for 20,000 requests: not on the loop that answers others.
+        work = asyncio.ensure_future(
+            asyncio.to_thread(
                 _worked_out,
                 records,
                 partial(PolicyReplay, table, route, policy, by.tenant_id, tuple(self._standings())),
@@ -107,8 +111,15 @@ class BacktestPolicy:
                 asked.metrics,
                 (route.name, records[-1].started_at_us if truncated else from_us, to_us, truncated),
             )
-        finally:
-            self._running -= 1
+        )
+        work.add_done_callback(self._over)
+        # A thread cannot be stopped: whoever leaves gives up its place only when it is over.
+        return await asyncio.shield(work)
+
+    def _over(self, work: asyncio.Future[Backtest]) -> None:
+        self._running -= 1
+        if not work.cancelled():
+            work.exception()  # told to whoever waits; nobody may be left
 
 
 def _worked_out(

@@ -144,17 +144,20 @@ def _robust(
     """None: corrected by the weights, less than nobody would have a value."""
     folds = [fold_of(each.unit) for each in decisions]
     seen = list(zip(folds, decisions, found, strict=True))
-    having = RewardModel((f, d.target, d.context, float(value is not None)) for f, d, value in seen)
     model = RewardModel((f, d.target, d.context, value) for f, d, value in seen if value is not None)
+    everybody = all(value is not None for value in found)
+    having = RewardModel(
+        () if everybody else ((f, d.target, d.context, float(value is not None)) for f, d, value in seen)
+    )
     tops: list[float] = []
     bottoms: list[float] = []
     for (fold, each, value), weight in zip(seen, weights, strict=True):
         top = bottom = 0.0
         for target, chance in each.policy.items():
-            share = having.expected(fold, target, each.context)
+            share = 1.0 if everybody else having.expected(fold, target, each.context)
             top += chance * share * model.expected(fold, target, each.context)
             bottom += chance * share
-        share = having.expected(fold, each.target, each.context)
+        share = 1.0 if everybody else having.expected(fold, each.target, each.context)
         expected = share * model.expected(fold, each.target, each.context)
         tops.append(top + weight * ((value or 0.0) - expected))
         bottoms.append(bottom + weight * (float(value is not None) - share))

@@ -12,6 +12,7 @@ from typing import Final
 from domain.backtest.estimators import Estimates, Overlap, estimated, overlap_of
 from domain.backtest.reading import LeftOut, Reading
 from domain.experiments.experiment import Metric
+from domain.experiments.sequences import Interval
 
 EFFECTIVE_MIN: Final = 100.0
 """Units that the estimate has to be worth."""
@@ -24,6 +25,7 @@ LEFT_OUT_MAX: Final = 0.2
 """Of all requests, those that are in no estimate."""
 FELL_OVER_MAX: Final = 0.1
 """Of all decisions, those that another target had to answer for: under the policy it may be another one."""
+ROUNDING: Final = 1e-9
 MEAN_WEIGHT_OFF_MAX: Final = 0.02
 MEAN_WEIGHT_ERRORS: Final = 4.0
 """How many standard errors the mean weight may be off what it has to be, beyond the least."""
@@ -114,7 +116,7 @@ def _judged(reading: Reading, metric: Metric, general: tuple[Objection, ...]) ->
     known = {each.refusal for each in general}
     if found.effective < EFFECTIVE_MIN and Refusal.LOW_EFFECTIVE_SAMPLE not in known:
         objections.append(_few(found.effective, f" with a value of {metric.value}"))
-    if found.snips.high < found.dr.low or found.dr.high < found.snips.low:
+    if _apart(found.snips, found.dr):
         why = "the estimates with and without the model lie apart: one of them is wrong"
         objections.append(Objection(refusal=Refusal.DISAGREEMENT, why=why))
     if objections:
@@ -184,6 +186,12 @@ def _nothing_drawn(reading: Reading) -> Objection:
         why=f"nothing was drawn in {reading.requests} requests ({_reasons(reading)}): what was never tried "
         "tells nothing of another policy. Share the route out by weight for a while, or run an experiment",
     )
+
+
+def _apart(one: Interval, other: Interval) -> bool:
+    """Whether two intervals have nothing in common; noise in the last digits does not count."""
+    noise = ROUNDING * max(abs(one.value), abs(other.value))
+    return one.high + noise < other.low or other.high + noise < one.low
 
 
 def _few(effective: float, what: str = "") -> Objection:

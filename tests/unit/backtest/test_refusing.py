@@ -107,6 +107,15 @@ def test_many_left_out_conclude_nothing() -> None:
     assert "1000 unknown" in found.judgements[0].objections[0].why
 
 
+def test_equal_outcomes_are_no_disagreement() -> None:
+    equal = [each._replace(cost_nano_usd=7) for each in logged(1, 2_000, LOGGED)]
+
+    (judgement,) = report(equal).judgements
+    assert judgement.verdict is Verdict.UNCLEAR
+    assert judgement.estimates is not None
+    assert judgement.estimates.dr.value == pytest.approx(7)
+
+
 def test_no_values_conclude_nothing() -> None:
     unpriced = [each._replace(cost_nano_usd=None) for each in logged(1, 2_000, LOGGED)]
 

@@ -113,7 +113,7 @@ async def test_a_file_that_holds_something_else_is_not_touched(world: World) -> 
 def test_processes_that_start_together_share_one_first_key(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     started = [subprocess.Popen([sys.executable, "-c", START_ONE, str(tmp_path)], cwd=root) for _ in range(3)]
-    assert [process.wait(30) for process in started] == [0, 0, 0]
+    assert [process.wait(120) for process in started] == [0, 0, 0]
 
     async def kept() -> list[str]:
         sql = SqlWorld(tmp_path)

@@ -241,6 +241,7 @@ STORE_METRICS: Final = (
         "leases in Redis",
     ),
     _state("interchange_usage_log_healthy", (), "0 while usage cannot be written.", "min"),
+    _state("interchange_usage_log_apart", (), "1 while a process beside the worker writes its rows.", "sum"),
     _state(
         "interchange_usage_log_waiting_rows", (), "Requests whose rows are not in the database yet.", "sum"
     ),

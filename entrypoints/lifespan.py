@@ -108,10 +108,12 @@ async def open_faces(loaded: LoadedSettings, built: Built = lambda: None) -> Asy
         redis_status = RedisStatus(None if redis is None else redis.health)
         eventing = open_eventing(stores, settings, redis)
         in_force = InForce()
-        usage_log, money = open_usage_and_money(
-            *(stores, settings, writer_database, thread, redis, redis_status, eventing.interest.wants),
+        usage_log, usage_process, money = open_usage_and_money(
+            *(stores, settings, writer_database, thread, redis, redis_status, eventing.interest),
             in_force,
         )
+        if usage_process is not None:
+            stack.push_async_callback(usage_process.aclose)
         caching = open_caching(
             stack, stores, settings, database_url=database_url(settings), peppers=parts["peppers"]
         )
@@ -139,6 +141,8 @@ async def open_faces(loaded: LoadedSettings, built: Built = lambda: None) -> Asy
         await usage_log.start()
         await start_budgets(money.follow, settings)
         tasks = BackgroundTasks()
+        if usage_process is not None:
+            tasks.start("usage writer", usage_process.run)
         await start_auditing(stack, tasks, container.auditing())
         await start_limiting(container.limiting(), stack, tasks, settings)
         closing = (usage_log, money.leases, parts["outgoing"], tasks, caching)

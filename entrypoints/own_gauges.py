@@ -29,6 +29,9 @@ class UsageFacts(Protocol):
     def healthy(self) -> bool: ...
 
     @property
+    def apart(self) -> bool: ...
+
+    @property
     def waiting_rows(self) -> int: ...
 
     @property
@@ -83,6 +86,7 @@ def usage_gauges(facts: UsageFacts, now: datetime) -> Iterable[Gauge]:
     lag_s = 0.0 if oldest_us is None else max(0.0, (epoch_us(now) - oldest_us) / 1e6)
     for name, text, value in (
         ("healthy", "0 while usage cannot be written.", float(facts.healthy)),
+        ("apart", "1 while a process beside the worker writes its rows.", float(facts.apart)),
         ("waiting_rows", "Requests whose rows are not in the database yet.", facts.waiting_rows),
         ("unjournaled_rows", "Of these, requests that are in memory only.", facts.unjournaled_rows),
         ("lag_seconds", "How long the oldest of these has waited.", lag_s),

@@ -4,20 +4,15 @@ from adapters.disk.board_recovery import BoardRecovery
 from adapters.disk.hold_board import DiskHoldBoard
 from adapters.redis.connection import RedisConnection
 from adapters.redis.ledger import RedisLedger
-from adapters.sql.audit_leaves import AuditLeaves
 from adapters.sql.database import Database
-from adapters.sql.everywhere import ForEveryTenant
-from adapters.sql.ledger_postings import LedgerPostings
-from adapters.sql.quality_days import QualityDays
-from adapters.sql.request_events import RequestEvents
-from adapters.sql.sla_measures import SlaFollower
 from adapters.sql.thread import BlockingThread
 from adapters.sql.usage_inserts import group_rows_max
 from adapters.sql.usage_log import JournaledUsageLog
-from adapters.sql.usage_rows import SqlUsageWriter
+from adapters.sql.usage_messages import Opening
+from adapters.sql.usage_process import UsageProcess
 from adapters.wire.heads import DialectReader
 from application.budget_book import BudgetBook
-from application.events.requests import Wants
+from application.events.interest import Interest
 from application.ports.ledger import LedgerStore
 from application.prefix_counts import PrefixCounts
 from application.use_cases.recover_holds import RecoverHolds
@@ -27,6 +22,9 @@ from entrypoints.money import Money, make_money
 from entrypoints.redis_status import RedisStatus
 from entrypoints.settings import Settings
 from entrypoints.store_container import StoreContainer
+from entrypoints.stores_opening import connection_shares, database_url
+from entrypoints.usage_writer_opening import usage_process, usage_writer
+from entrypoints.writing_apart import cores, writes_apart
 
 
 def open_usage_and_money(
@@ -36,11 +34,12 @@ def open_usage_and_money(
     thread: BlockingThread,
     redis: RedisConnection | None,
     redis_status: RedisStatus,
-    wants: Wants,
+    interest: Interest,
     in_force: InForce,
-) -> tuple[JournaledUsageLog, Money]:
+) -> tuple[JournaledUsageLog, UsageProcess | None, Money]:
     """They need each other: rows settle what was held, and what a dead process held is found beside its
-    rows. `wants` says which events of requests are to be written, `in_force` what is measured apart."""
+    rows. `interest` says which events of requests are to be written, `in_force` what is measured apart. The
+    process is there where rows are not written by this one."""
     board, book, clock = DiskHoldBoard(), BudgetBook(), stores.clock()
     watch = WatchBudgets(book, stores.ledger_books(), clock)
     ledger = stores.ledger(on_alerts=watch.told)
@@ -51,18 +50,17 @@ def open_usage_and_money(
         pool = RedisLedger(ledger, stores.ledger_pools(), redis, lambda: ids.next("pool"))
         redis_status.pool = pool
         ledgers = (pool, ledger)
-    database = ForEveryTenant(database)
+    own = usage_writer(database, clock, interest.wants, watch.told, lambda: in_force.scopes)
+    apart = None
+    if writes_apart(settings.server.usage_writer, settings.server.workers, cores()):
+        connections_max, *_ = connection_shares(settings.storage.database_connections_max)
+        opening = Opening(
+            *(database_url(settings), connections_max, interest.always),
+            *(settings.logs.format, settings.logs.level),
+        )
+        apart = usage_process(own, opening, interest, lambda: in_force.scopes, watch.told)
     usage_log = JournaledUsageLog(
-        SqlUsageWriter(
-            database,
-            (
-                AuditLeaves(database.dialect, clock),
-                RequestEvents(database.dialect, wants),
-                QualityDays(database.dialect),
-                LedgerPostings(database.dialect, watch.told),
-                SlaFollower(database.dialect, lambda: in_force.scopes),
-            ),
-        ),
+        apart or own,
         thread,
         settings.data_dir / "journal",
         group_rows_max=group_rows_max(database.dialect),
@@ -82,4 +80,4 @@ def open_usage_and_money(
         times=settings.ledger.times(),
         prefixes=PrefixCounts(DialectReader()),
     )
-    return usage_log, money
+    return usage_log, apart, money

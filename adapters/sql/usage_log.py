@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,7 @@ from adapters.sql.journal import (
     abandoned_journals,
 )
 from adapters.sql.thread import BlockingThread
-from adapters.sql.usage_rows import SqlUsageWriter
+from adapters.sql.usage_rows import UsageWriter
 from application.ports.usage import UsageLog
 from domain.analytics.event import RequestEvent
 from domain.errors import StoreUnavailable
@@ -88,7 +88,7 @@ class JournaledUsageLog(UsageLog):
 
     def __init__(
         self,
-        writer: SqlUsageWriter,
+        writer: UsageWriter,
         thread: BlockingThread,
         directory: Path,
         *,
@@ -101,8 +101,6 @@ class JournaledUsageLog(UsageLog):
         recover: Recover | None = None,
     ) -> None:
         """`directory` is `<data_dir>/journal`, shared by all processes of the machine."""
-        self.on_written: Callable[[Sequence[RequestEvent]], None] | None = None
-        """Told of rows that are in the database now, each at most once; of a few it is never told."""
         self._beside = beside
         self._recover = recover
         self._at_risk = False
@@ -151,6 +149,11 @@ class JournaledUsageLog(UsageLog):
     @property
     def healthy(self) -> bool:
         return not (self._database_failing or self._disk_failing or self.unjournaled_rows)
+
+    @property
+    def apart(self) -> bool:
+        """Whether another process writes the rows now."""
+        return self._writer.apart
 
     @property
     def unjournaled_rows(self) -> int:
@@ -278,8 +281,6 @@ class JournaledUsageLog(UsageLog):
     async def _write_group(self) -> None:
         group = list(islice(self._queue, self._group_rows_max))
         await self._insert(group)
-        if self.on_written is not None:
-            self.on_written(group)
         # Taken off only now: a cancelled or failed group is simply written again, which changes nothing.
         for _ in group:
             self._queue.popleft()

@@ -1,7 +1,7 @@
 """Writing usage rows in groups."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -28,12 +28,31 @@ it keeps nothing in memory, and touches rows that several processes write in a f
 """
 
 
-class SqlUsageWriter:
+class UsageWriter(Protocol):
+    """Who brings groups of events into the database; a group that comes again changes nothing."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether another process does it now."""
+
+    async def insert(self, events: list[RequestEvent]) -> None:
+        """All of them are committed when this returns. Raises StoreUnavailable.
+
+        Without any event: whether the database is there.
+        """
+
+    async def make_durable(self) -> bool:
+        """Whether all rows inserted so far would survive a power cut. Raises StoreUnavailable."""
+
+
+class SqlUsageWriter(UsageWriter):
     """Inserts groups of events with their attempts, each group in one transaction.
 
     Idempotent by request id and the attempt's number: what is there already stays as it is. `followers` run
     in the same transaction with the events that were not there yet, each exactly once; roll-ups always do.
     """
+
+    apart = False
 
     def __init__(self, database: Database, followers: Sequence[Follower] = ()) -> None:
         self._database = database

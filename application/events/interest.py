@@ -34,6 +34,20 @@ class Interest:
         self._sources = list(sources)
         self._known: Mapping[str, frozenset[str]] | None = None
 
+    @property
+    def always(self) -> tuple[str, ...]:
+        """Patterns that are wanted of every tenant."""
+        return self._always
+
+    @property
+    def known(self) -> Mapping[str, frozenset[str]] | None:
+        """Patterns by tenant, as of the last refresh; swapped whole. None: nobody could be asked yet."""
+        return self._known
+
+    def know(self, known: Mapping[str, frozenset[str]] | None) -> None:
+        """What another process knows of subscriptions, in place of a refresh."""
+        self._known = known
+
     def add_source(self, source: Subscriptions) -> None:
         """Asked from the next refresh on."""
         self._sources.append(source)

@@ -21,6 +21,7 @@ VARIABLES: Final = (
     EnvironmentVariable("HOST", ("server", "host")),
     EnvironmentVariable("PORT", ("server", "port")),
     EnvironmentVariable("INTERCHANGE_WORKERS", ("server", "workers")),
+    EnvironmentVariable("INTERCHANGE_USAGE_WRITER", ("server", "usage_writer")),
     EnvironmentVariable("INTERCHANGE_PROFILE", ("profile",)),
     EnvironmentVariable("INTERCHANGE_DATA_DIR", ("data_dir",)),
     EnvironmentVariable("INTERCHANGE_BOOTSTRAP_KEY_FILE", ("bootstrap_key_file",)),

@@ -39,6 +39,11 @@ class ServerSettings(Section):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(default=8080, ge=0, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
+    usage_writer: Annotated[Literal["auto", "process", "thread"], Word] = Field(
+        default="auto",
+        description="Who writes usage rows: a process beside each worker, or a thread in it. `auto` takes "
+        "the process where there are more cores than workers.",
+    )
     drain_timeout_s: Seconds = Field(
         default=30.0, description="On SIGTERM, how long running requests may take to finish."
     )

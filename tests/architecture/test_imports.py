@@ -36,6 +36,7 @@ COMPOSITION_ROOT = {
     "entrypoints/tenancy_opening.py",
     "entrypoints/tracing_opening.py",
     "entrypoints/usage_opening.py",
+    "entrypoints/usage_writer_opening.py",
     "entrypoints/vault_opening.py",
 }
 CLOCKS = {

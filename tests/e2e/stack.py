@@ -83,6 +83,7 @@ class Stack:
     async def _start(self) -> None:
         await self.simulator.start()
         environ = {**self._environ, "INTERCHANGE_DATA_DIR": str(self.data_dir)}
+        environ.setdefault("INTERCHANGE_USAGE_WRITER", "thread")  # a process for each stack would be many
         config_path = None
         if self._config:
             config_path = self.data_dir / "interchange.yaml"

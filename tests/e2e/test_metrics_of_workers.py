@@ -45,7 +45,7 @@ def free_port() -> int:
 class Served:
     """`interchange serve` with two workers and the built-in simulated provider."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environ: str) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.data_dir = folder / "data"
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -54,6 +54,7 @@ class Served:
             "INTERCHANGE_WORKERS": "2",
             "PORT": str(self.port),
             "METRICS_PORT": str(self.metrics_port),
+            **environ,
         }
         command = [
             sys.executable,

@@ -198,6 +198,7 @@ def test_every_variable_sets_its_key() -> None:
         "HOST": ("0.0.0.0", "0.0.0.0"),
         "PORT": ("81", 81),
         "INTERCHANGE_WORKERS": ("3", 3),
+        "INTERCHANGE_USAGE_WRITER": ("thread", "thread"),
         "INTERCHANGE_PROFILE": ("production", "production"),
         "INTERCHANGE_DATA_DIR": ("/srv/i", Path("/srv/i")),
         "INTERCHANGE_BOOTSTRAP_KEY_FILE": ("/srv/k", Path("/srv/k")),

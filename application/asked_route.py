@@ -14,15 +14,20 @@ def asked_route(
     experiments: ExperimentBook | None,
     *,
     beside: bool,
+    copied: bool = False,
 ) -> Route:
     """The route of a budget near its end where there is one; else the asked one, as the arm of an experiment
-    answers it where one runs. `beside`: it runs beside callers' requests. Raises UnknownModel."""
+    answers it where one runs. `beside`: it runs beside callers' requests; `copied`: shadows may get a copy.
+    Raises UnknownModel."""
     asked = table.resolve(job.request.model, job.principal.tenant_id)
+    if beside and job.shadow is not None:
+        assert experiments is not None, "copies are of experiments"
+        return experiments.shadow_route(job, job.shadow, asked, table)
     account = None if holds is None else holds.switch(job)
     if account is None or account.switch is None:
         if experiments is None or not experiments.running:
             return asked
-        return experiments.route_for(job, asked, table, beside=beside)
+        return experiments.route_for(job, asked, table, beside=beside, copied=copied)
     instead = table.routes.get(account.switch.route)
     if instead is None or instead is asked:
         return asked

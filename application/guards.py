@@ -80,14 +80,14 @@ class AgentGuards:
             if stop is not None:
                 raise _refusal(stop)
         policy = self._general if route.guards is None else route.guards
-        if policy.reads_bodies:
+        if policy.reads_bodies and job.shadow is None:  # the request itself was judged
             self._judge(job, policy)
 
     def ended(self, job: Job, event: RequestEvent) -> None:
         """Counts what a request cost. Never raises for its contents."""
         self._running.pop(id(job), None)
-        if not event.cost_nano_usd:
-            return
+        if not event.cost_nano_usd or job.shadow is not None:
+            return  # no agent is stopped for what its operator tries
         policy = self._general if job.plan.route.guards is None else job.plan.route.guards
         rule = policy.spend_rate
         if rule is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from application.cache_course import CacheCourse
+from application.copied_request import Copies, ShadowOf
 from application.hold import Hold
 from application.limit_charge import LimitCharge
 from application.protection import Protection
@@ -159,6 +160,10 @@ class Job:
     route's."""
     cache_write: tuple[float, float] | None = None
     """From when to when its answer was put into the cache; None: it was not."""
+    copies: Copies | None = None
+    """Who sends it to shadows when it is over; None: nobody does."""
+    shadow: ShadowOf | None = None
+    """The shadow that this is the copy for; None: somebody waits for the answer."""
 
     @property
     def cost_nano_usd(self) -> int | None:

@@ -15,8 +15,8 @@ class RateLimits(Protocol):
     def admit(self, job: Job, route: Route) -> Awaitable[None] | None:
         """Takes one request, and its tokens as estimated, from every limit it concerns, or from none.
 
-        None: it was taken from what is at hand. Raises, at once or when awaited, RateLimited or
-        StoreUnavailable; nothing is taken then.
+        None: it was taken from what is at hand, or it is a copy for a shadow, which takes nothing. Raises, at
+        once or when awaited, RateLimited or StoreUnavailable; nothing is taken then.
         """
         ...
 

@@ -135,6 +135,8 @@ class RecordingInspector(Inspector):
         self._chance = chance
 
     def request(self, job: Job, route: Route) -> None:
+        if job.shadow is not None:
+            return  # nothing but figures is kept of a copy
         policy = route.recording
         if self.keys:
             policy = together(policy, self.keys.get(job.principal.key_id, NOTHING_RECORDED))

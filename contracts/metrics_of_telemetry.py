@@ -74,6 +74,28 @@ TELEMETRY_METRICS: Final = (
         "Arms of experiments that guardrails stopped.",
     ),
     Metric(
+        "interchange_shadow_requests_total",
+        COUNTER,
+        "",
+        ("result",),
+        "Copies of requests for shadows of experiments: `compared`, or why they were left out.",
+        when="shadows",
+    ),
+    Metric(
+        "interchange_shadow_requests_running",
+        GAUGE,
+        "",
+        (),
+        "Copies that shadows are answering.",
+    ),
+    Metric(
+        "interchange_shadow_requests_waiting",
+        GAUGE,
+        "",
+        (),
+        "Copies that wait in memory for a shadow.",
+    ),
+    Metric(
         "interchange_request_lines_dropped_total",
         COUNTER,
         "",

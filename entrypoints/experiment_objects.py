@@ -7,19 +7,39 @@ import msgspec
 
 from application.events.writing import moment_text
 from application.use_cases.manage_experiments import Results
-from domain.experiments.experiment import Arm, ExperimentTerms, Guardrail, Metric, terms_of
-from domain.experiments.judging import ArmReport, Report
+from domain.errors import InvalidRequest
+from domain.experiments.experiment import (
+    SHARE_USUAL,
+    USD_PER_DAY_USUAL,
+    Arm,
+    ExperimentTerms,
+    Guardrail,
+    Metric,
+    Shadow,
+    terms_of,
+)
+from domain.experiments.judging import PAIRED, ArmReport, Report
+from domain.experiments.likeness import FINDINGS, LikenessSums
 from domain.experiments.sequences import Interval
 from domain.experiments.standing import Standing
-from domain.experiments.telling import decision_text, difference_text, interval_text, verdict_text
+from domain.experiments.telling import (
+    decision_text,
+    difference_text,
+    interval_text,
+    likeness_text,
+    verdict_text,
+)
 
 
 class ArmBody(msgspec.Struct, forbid_unknown_fields=True):
-    """One arm."""
+    """One arm. `weight` is of one that answers, `share` and `usd_per_day` of a shadow."""
 
     name: str
     route: str
-    weight: int = 1
+    weight: int | None = None
+    shadow: bool = False
+    share: float | None = None
+    usd_per_day: float | None = None
 
 
 class GuardrailBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,7 +76,7 @@ def asked_terms(body: ExperimentBody) -> ExperimentTerms:
     return ExperimentTerms(
         name=body.name,
         route=body.route,
-        arms=tuple(Arm(name=arm.name, route=arm.route, weight=arm.weight) for arm in body.arms),
+        arms=tuple(asked_arm(arm, place) for place, arm in enumerate(body.arms)),
         unit=body.unit,
         metric=body.metric,
         guardrails=tuple(Guardrail(metric=each.metric, worse_by=each.worse_by) for each in body.guardrails),
@@ -68,10 +88,30 @@ def asked_terms(body: ExperimentBody) -> ExperimentTerms:
     )
 
 
+def asked_arm(said: ArmBody, place: int) -> Arm | Shadow:
+    """An arm or a shadow. Raises InvalidRequest for what the other kind has."""
+    if not said.shadow:
+        for name in ("share", "usd_per_day"):
+            if getattr(said, name) is not None:
+                raise InvalidRequest(f"{name} is of an arm with `shadow: true`", param=f"arms.{place}.{name}")
+        return Arm(name=said.name, route=said.route, weight=1 if said.weight is None else said.weight)
+    if said.weight not in (None, 0):
+        raise InvalidRequest(
+            "a shadow answers nobody and has no weight; say `share`, of the requests it gets a copy of",
+            param=f"arms.{place}.weight",
+        )
+    return Shadow(
+        name=said.name,
+        route=said.route,
+        share=SHARE_USUAL if said.share is None else said.share,
+        usd_per_day=USD_PER_DAY_USUAL if said.usd_per_day is None else said.usd_per_day,
+    )
+
+
 def experiment_object(standing: Standing, declared_in: str | None) -> dict[str, Any]:
     """An experiment, whose it is, and how it stands."""
     experiment, words = standing.experiment, terms_of(standing.experiment)
-    whole = sum(arm.weight for arm in words.arms)
+    whole = sum(arm.weight for arm in experiment.arms)
     return {
         "experiment_id": experiment.experiment_id,
         "name": experiment.name,
@@ -87,8 +127,10 @@ def experiment_object(standing: Standing, declared_in: str | None) -> dict[str, 
             {
                 "name": arm.name,
                 "route": arm.route,
-                "weight": arm.weight,
-                "share": arm.weight / whole,
+                "shadow": isinstance(arm, Shadow),
+                "weight": 0 if isinstance(arm, Shadow) else arm.weight,
+                "share": arm.share if isinstance(arm, Shadow) else arm.weight / whole,
+                "usd_per_day": arm.usd_per_day if isinstance(arm, Shadow) else None,
                 "stopped_at": _time(stopped.at_us) if stopped else None,
                 "stopped_because": stopped.why if stopped else None,
             }
@@ -135,6 +177,7 @@ def _arm(results: Results, report: ArmReport) -> dict[str, Any]:
     experiment, figures = results.standing.experiment, report.figures
     return {
         "name": report.arm.name,
+        "shadow": isinstance(report.arm, Shadow),
         "units": figures.units,
         "requests": figures.requests,
         "verdict": report.verdict.value,
@@ -154,6 +197,31 @@ def _arm(results: Results, report: ArmReport) -> dict[str, Any]:
             for metric in Metric
             for found in [report.means.get(metric)]
         },
+        "control_means": {
+            metric.value: _mean(metric, figures.pairs[metric].control.mean)
+            for metric in PAIRED
+            if metric in figures.pairs
+        }
+        or None,
+        "answers": None if figures.likeness is None else _answers(figures.likeness),
+    }
+
+
+def _answers(found: LikenessSums) -> Mapping[str, Any]:
+    return {
+        "compared": found.compared,
+        "same_words_share": found.same_share,
+        "words_in_common": found.common_share,
+        "length_ratio": found.length_ratio,
+        "same_turn_share": found.same_turn_share,
+        "findings": {
+            name: {
+                "shadow": found.shadow_findings.get(name, 0),
+                "control": found.control_findings.get(name, 0),
+            }
+            for name in FINDINGS
+        },
+        "text": likeness_text(found) or None,
     }
 
 

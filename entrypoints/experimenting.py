@@ -1,17 +1,26 @@
 """Puts together experiments: which arm answers, what people do with them, and who watches over them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from application.affinity import AffinityBook
 from application.experiments.book import ExperimentBook
+from application.experiments.compared_figures import ComparedFigures
+from application.experiments.shadow_calls import ShadowCalls
+from application.experiments.shadow_spending import DAY_US
+from application.ports.cache_reader import CacheReader
 from application.ports.experiments import ExperimentFigures, ExperimentStore
+from application.ports.shadows import ShadowLog
 from application.ports.system import Clock, IdFactory
 from application.ports.telemetry import Gauge
+from application.ports.unstreamed import Unstreamed
+from application.runtime import Runtime
+from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.follow_experiments import (
     REFRESH_EVERY_S,
     FollowExperiments,
@@ -21,13 +30,15 @@ from application.use_cases.guard_experiments import LOOK_EVERY_S, GuardExperimen
 from application.use_cases.manage_experiments import ExperimentKeeping, ManageExperiments
 from application.use_cases.manage_routes import ManageRoutes
 from domain.errors import Conflict, OwnedByFile
+from domain.experiments.shadowing import has_room
 from domain.experiments.standing import Standing
 from domain.tenancy.principal import Principal
-from entrypoints.background import BackgroundTasks, every
+from entrypoints.background import BackgroundTasks, every, in_any_case
 from entrypoints.live import LiveConfiguration
 from entrypoints.provisioning import ProvisioningError
 from entrypoints.settings import LoadedSettings, Settings
 
+PURGE_EVERY_S: Final = 6 * 3600.0
 Promote = Callable[[Principal, str, str], Awaitable[None]]
 _OF_ARMS: Final = (
     "targets",
@@ -49,6 +60,8 @@ class Experimenting:
     book: ExperimentBook
     follow: FollowExperiments
     guard: GuardExperiments
+    shadows: ShadowCalls
+    shadow_log: ShadowLog
     store: ExperimentStore
     figures: ExperimentFigures
     clock: Clock
@@ -67,6 +80,23 @@ class Experimenting:
 
     def gauges(self) -> Iterable[Gauge]:
         """For the metrics page: never per experiment."""
+        shadows = self.shadows
+        yield Gauge(
+            "interchange_shadow_requests_total",
+            "Copies of requests for shadows of experiments, by what became of them.",
+            tuple(((("result", what),), number) for what, number in sorted(shadows.counts.items())),
+            "counter",
+        )
+        yield Gauge(
+            "interchange_shadow_requests_running",
+            "Copies that shadows are answering.",
+            (((), shadows.running),),
+        )
+        yield Gauge(
+            "interchange_shadow_requests_waiting",
+            "Copies that wait in memory.",
+            (((), shadows.waiting),),
+        )
         running = sum(len(each) for each in self.book.running.values())
         yield Gauge("interchange_experiments_running", "Experiments in force here.", (((), running),))
         yield Gauge(
@@ -77,19 +107,33 @@ class Experimenting:
         )
 
 
+class Copying(NamedTuple):
+    """What copies for shadows are made and read with."""
+
+    answers: CacheReader
+    unstreamed: Unstreamed
+
+
 def make_experimenting(
     store: ExperimentStore,
-    figures: ExperimentFigures,
+    usage: ExperimentFigures,
+    shadow_log: ShadowLog,
+    copying: Copying,
     affinity: AffinityBook | None,
     clock: Clock,
     ids: IdFactory,
 ) -> Experimenting:
     book = ExperimentBook(affinity)
     follow = FollowExperiments(store, book)
+    figures = ComparedFigures(usage, shadow_log)
+    shadows = ShadowCalls(shadow_log, copying.answers, copying.unstreamed, clock)
+    book.copying = shadows
     return Experimenting(
         book=book,
         follow=follow,
         guard=GuardExperiments(store, figures, clock, follow),
+        shadows=shadows,
+        shadow_log=shadow_log,
         store=store,
         figures=figures,
         clock=clock,
@@ -98,16 +142,50 @@ def make_experimenting(
 
 
 async def start_experimenting(
-    experimenting: Experimenting, tasks: BackgroundTasks, settings: Settings
+    experimenting: Experimenting,
+    stack: AsyncExitStack,
+    tasks: BackgroundTasks,
+    settings: Settings,
+    pipeline: AnswerLlmRequest,
+    runtime: Runtime,
 ) -> None:
-    """Puts the first set of experiments in force and follows them. Raises ProvisioningError,
-    StoreUnavailable."""
+    """Puts the first set of experiments in force and follows them; the stack writes what is left of shadows.
+    Raises ProvisioningError, StoreUnavailable."""
     try:
         await experimenting.follow.start(declared_experiments(settings))
     except Conflict as error:
         raise ProvisioningError([error.message]) from None
     tasks.start("experiments followed", partial(every, REFRESH_EVERY_S, experimenting.follow.refresh))
     tasks.start("experiments guarded", partial(every, LOOK_EVERY_S, experimenting.guard.look))
+    shadows = experimenting.shadows
+
+    def idle() -> bool:
+        return pipeline.usage_log.accepting and has_room(pipeline.slots_max, pipeline.in_flight)
+
+    shadows.attach(pipeline, idle, lambda: runtime.snapshot[0])
+    stack.push_async_callback(in_any_case, shadows.flush)
+    await in_any_case(lambda: shadows.look(with_shadows(experimenting.book)))
+    tasks.start("shadows", shadows.run)
+    tasks.start("shadow figures", lambda: shadows.write(lambda: with_shadows(experimenting.book)))
+    retention_days = settings.storage.usage_retention_days
+    if retention_days is not None:
+        purge = partial(_purge, experimenting, retention_days)
+        tasks.start("shadow retention", partial(every, PURGE_EVERY_S, purge))
+
+
+def with_shadows(book: ExperimentBook) -> list[str]:
+    """Ids of experiments in force that have shadows."""
+    return [
+        standing.experiment.experiment_id
+        for standings in book.running.values()
+        for standing in standings
+        if standing.experiment.shadows
+    ]
+
+
+async def _purge(experimenting: Experimenting, retention_days: int) -> None:
+    """What was seen of shadows goes with the usage rows it was seen of."""
+    await experimenting.shadow_log.purge(experimenting.clock.utc_us() - retention_days * DAY_US)
 
 
 def declared_experiments(settings: Settings) -> tuple[Standing, ...]:

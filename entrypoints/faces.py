@@ -143,7 +143,12 @@ def make_faces(container: Container, live: LiveConfiguration, alerting: Alerting
     # A redirect to the other spelling of a path would point wherever the caller's Host header says.
     rest.router.redirect_slashes = False
     parts = ({**hot, **gemini}, rest, gate.running, below, make_edge(settings), {"mcp": mcp.run})
-    return Faces(*parts, end_streams=container.eventing().listen.end)
+
+    def leave() -> None:
+        container.eventing().listen.end()
+        container.experimenting().shadows.drain()
+
+    return Faces(*parts, end_streams=leave)
 
 
 def with_tools(api: ASGIApp, execute: ASGIApp) -> ASGIApp:

@@ -212,7 +212,10 @@ async def _start_tasks(
     stack.push_async_callback(in_any_case, affinity.refresh)
     tasks.start("affinity", lambda: every(AFFINITY_REFRESH_EVERY_S, affinity.refresh))
     tasks.start("affinity clean-up", lambda: every(AFFINITY_FORGET_EVERY_S, affinity.forget_old))
-    await start_experimenting(container.experimenting(), tasks, live.settings)
+    pipeline = container.answer_llm_request()
+    await start_experimenting(
+        container.experimenting(), stack, tasks, live.settings, pipeline, container.runtime()
+    )
     tasks.start("discounts", lambda: every(DISCOUNTS_LOOK_EVERY_S, container.apply_discounts()))
     tasks.start("batches", container.batching().watch.run)
     tasks.start("cache figures", partial(every, CACHE_LOOK_EVERY_S, container.cache_operations().look))

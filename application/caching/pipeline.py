@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from application.answer_stream import AnswerStream
+from application.copied_request import ShadowOf
 from application.job import Attribution, Job
 from application.ports.llm import UpstreamAnswer
 from domain.llm.request import LlmRequest
@@ -23,6 +24,7 @@ class Pipeline(Protocol):
         *,
         request_id: str | None = None,
         beside: str = "",
+        shadow: ShadowOf | None = None,
     ) -> tuple[Job, LiveState]: ...
 
     async def complete(self, job: Job, live: LiveState) -> UpstreamAnswer: ...

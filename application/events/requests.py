@@ -6,6 +6,7 @@ from typing import Any, Final
 from application.events.writing import event_of
 from application.ports.outbox import OutboxEvent
 from domain.analytics.event import AttemptEvent, RequestEvent
+from domain.caching.effect import SHADOW
 from domain.events import PROVIDER_FAILOVER, REQUEST_COMPLETED
 from domain.llm.request import Operation
 from domain.money import NANO_PER_USD, NanoUsd, format_usd
@@ -26,6 +27,8 @@ def events_of_request(event: RequestEvent, wants: Wants) -> Iterator[OutboxEvent
     Requests that reached no integration (refused before) completed nothing.
     """
     tenant_id = event.tenant_id
+    if event.cache == SHADOW:
+        return  # nobody asked it
     if wants(tenant_id, REQUEST_COMPLETED) and (integration_id := _reached(event)):
         yield _completed(event, integration_id)
     if event.attempts_made > 1 and wants(tenant_id, PROVIDER_FAILOVER):

@@ -4,14 +4,18 @@ Without running experiments nothing is asked at all. Assignment is a hash, so it
 routes of arms are made once for each configuration.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
 from application.affinity import AffinityBook
+from application.copied_request import ShadowOf
 from application.job import Job
+from domain.caching.effect import SHADOW
+from domain.errors import NoProviderAvailable
 from domain.experiments.arm_route import arm_route
 from domain.experiments.assignment import assigned_arm
-from domain.experiments.experiment import Experiment, Unit
+from domain.experiments.experiment import Experiment, Shadow, Unit
+from domain.experiments.shadowing import drawn
 from domain.experiments.standing import Standing
 from domain.routing.filters import eligible
 from domain.routing.table import RoutingTable
@@ -21,13 +25,23 @@ RUNNING_MAX: Final = 1_000
 """Experiments that are in force at once, those that began first."""
 
 
+class Copying(Protocol):
+    """Whoever sends copies of requests to shadows."""
+
+    def copy(self, job: Job, experiment: Experiment, shadows: Sequence[Shadow]) -> None:
+        """Puts `job.copies` in, or leaves the request out. Never waits, never raises."""
+        ...
+
+
 class ExperimentBook:
     """The experiments in force, by the route they are about. Empty `running`: there is nothing to ask."""
 
     def __init__(self, affinity: AffinityBook | None = None) -> None:
         self._affinity = affinity
-        self._routes: dict[tuple[str, int], tuple[Route, Route, Route]] = {}
+        self._routes: dict[tuple[str, str], tuple[Route, Route, Route]] = {}
         self.running: dict[str, tuple[Standing, ...]] = {}
+        self.copying: Copying | None = None
+        """Who sends copies to shadows; None: nobody does."""
 
     def replace(self, standings: Iterable[Standing]) -> None:
         """Puts these in force, those that run, and only them; of two that would overlap, the first."""
@@ -39,36 +53,53 @@ class ExperimentBook:
         self._routes = {}
         self.running = running
 
-    def route_for(self, job: Job, asked: Route, table: RoutingTable, *, beside: bool) -> Route:
+    def route_for(
+        self, job: Job, asked: Route, table: RoutingTable, *, beside: bool, copied: bool = False
+    ) -> Route:
         """What answers a request of the route `asked`; notes in the job which arm that is.
 
         `asked` itself answers whoever takes no part: who has no unit (no user named, where users are the
         units), whose key may not use every arm's route, whose session began outside the experiment, and who
         brings a provider's credential, which was meant for a provider of `asked`.
-        `beside`: it runs beside callers' requests; it follows its unit, and does not count.
+        `beside`: it runs beside callers' requests; it follows its unit, and does not count. `copied`: where
+        control answers it, shadows may get a copy.
         """
         for standing in self.running.get(asked.name, ()):
             if standing.concerns(job.principal.tenant_id):
                 if table.routes.get(asked.name) is not asked:
                     return asked  # a name that means something else for this tenant
-                return self._answering(job, asked, table, standing, beside=beside)
+                return self._answering(job, asked, table, standing, beside=beside, copied=copied)
         return asked
+
+    def shadow_route(self, job: Job, shadow: ShadowOf, asked: Route, table: RoutingTable) -> Route:
+        """The asked route as a shadow answers it, noted in the job. Raises NoProviderAvailable where the
+        shadow's route is gone."""
+        route = table.routes.get(shadow.route)
+        if route is None:
+            raise NoProviderAvailable(f"there is no route {shadow.route!r} any more")
+        job.experiment, job.arm, job.cache = shadow.experiment_id, shadow.arm, SHADOW
+        job.arm_memory = f"{shadow.experiment_id}\0{shadow.arm}"
+        return self._made((shadow.experiment_id, shadow.arm), asked, route)
 
     def fair_route(self, job: Job, route: Route, table: RoutingTable) -> Route:
         """`route` once more, when all is known that the request demands. The asked one, and no part in the
         experiment, where an arm could never answer it: nobody is refused for an experiment's sake, and whom
         only some arms can answer is no fair witness of the others."""
+        if job.shadow is not None:
+            return route  # who asks it has looked
         for standing in self.running.get(route.name, ()):
             if standing.concerns(job.principal.tenant_id):
                 routes = _arm_routes(standing.experiment, table) or ()
                 if all(eligible(table, table.members(each), job.requirements).count for each in routes):
                     return route
                 job.experiment = job.arm = job.arm_memory = ""
+                if job.copies is not None:
+                    job.copies.drop()
                 return table.routes[route.name]
         return route
 
     def _answering(
-        self, job: Job, asked: Route, table: RoutingTable, standing: Standing, *, beside: bool
+        self, job: Job, asked: Route, table: RoutingTable, standing: Standing, *, beside: bool, copied: bool
     ) -> Route:
         experiment = standing.experiment
         value = _unit_of(job, experiment.unit)
@@ -93,13 +124,28 @@ class ExperimentBook:
         arm = experiment.arms[place].name
         if counts:
             job.experiment, job.arm = experiment.experiment_id, arm
+            if copied and not place and experiment.shadows and self.copying is not None:
+                self._copy(self.copying, job, table, standing, value)
         # Also of what does not count: else a session whose kept answer was refreshed began "outside".
         job.arm_memory = f"{experiment.experiment_id}\0{arm}"
-        return self._made(experiment, place, asked, routes[place])
+        return self._made((experiment.experiment_id, experiment.arms[place].name), asked, routes[place])
 
-    def _made(self, experiment: Experiment, place: int, asked: Route, arm: Route) -> Route:
-        """The same object as long as nothing changed: what is compiled of a route is kept by its object."""
-        key = (experiment.experiment_id, place)
+    @staticmethod
+    def _copy(copying: Copying, job: Job, table: RoutingTable, standing: Standing, value: str) -> None:
+        """Notes in the job that shadows get a copy, where its unit is among theirs and its caller might be
+        answered by their targets."""
+        experiment = standing.experiment
+        shadows = [
+            shadow
+            for shadow in drawn(experiment, job.principal.tenant_id, value, standing.stopped)
+            if (route := table.routes.get(shadow.route)) is not None and _may_use(job, (route,), table)
+        ]
+        if shadows:
+            copying.copy(job, experiment, shadows)
+
+    def _made(self, key: tuple[str, str], asked: Route, arm: Route) -> Route:
+        """The same object as long as nothing changed: what is compiled of a route is kept by its object.
+        `key` is the experiment's id and the arm's name."""
         known = self._routes.get(key)
         if known is not None and known[0] is asked and known[1] is arm:
             return known[2]

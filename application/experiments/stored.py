@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from application.ports.experiments import StoredExperiment
@@ -12,6 +13,7 @@ from domain.experiments.experiment import (
     ExperimentTerms,
     Guardrail,
     Metric,
+    Shadow,
     Status,
     make_experiment,
     terms_of,
@@ -43,7 +45,7 @@ def read_standing(stored: StoredExperiment) -> Standing:
             **{
                 **body,
                 "name": stored.name,
-                "arms": tuple(Arm(**arm) for arm in body["arms"]),
+                "arms": tuple((Shadow if "share" in arm else Arm)(**arm) for arm in body["arms"]),
                 "guardrails": tuple(
                     Guardrail(metric=Metric(each["metric"]), worse_by=each["worse_by"])
                     for each in body["guardrails"]
@@ -80,7 +82,7 @@ def _body(experiment: Experiment) -> Mapping[str, Any]:
     terms = terms_of(experiment)
     return {
         "route": terms.route,
-        "arms": [{"name": arm.name, "route": arm.route, "weight": arm.weight} for arm in terms.arms],
+        "arms": [asdict(arm) for arm in terms.arms],
         "unit": terms.unit,
         "metric": terms.metric,
         "guardrails": [{"metric": each.metric.value, "worse_by": each.worse_by} for each in terms.guardrails],

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from application.answer_stream import AnswerStream
 from application.job import Job
@@ -44,6 +44,17 @@ class SeenAnswer:
 Take = Callable[[SeenAnswer], None]
 
 
+class Words(Protocol):
+    """What the words of a stream are put into."""
+
+    text: str
+    calls_tools: bool
+    whole: bool
+
+
+_Seen = TypeVar("_Seen", bound=Words)
+
+
 class SeenOnItsWay(Protection):
     """Hands the answer over as it goes to the caller, before the caller's own values are put back into it."""
 
@@ -69,14 +80,14 @@ class SeenOnItsWay(Protection):
         return SeenStream(stream, self._seen, self._take)
 
 
-class SeenStream:
+class SeenStream(Generic[_Seen]):
     """A stream whose words are kept as far as they are looked at; `take` gets them once, at the end."""
 
-    def __init__(self, stream: AnswerStream, seen: SeenAnswer, take: Take) -> None:
+    def __init__(self, stream: AnswerStream, seen: _Seen, take: Callable[[_Seen], None]) -> None:
         self.headers = stream.headers
         self._stream = stream
         self._seen = seen
-        self._take: Take | None = take
+        self._take: Callable[[_Seen], None] | None = take
         self._texts: list[str] = []
         self._left_chars = TEXT_CHARS_MAX
 

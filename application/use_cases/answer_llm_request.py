@@ -17,6 +17,7 @@ from application.attempts import AttemptLoop
 from application.cache_course import CacheCourse
 from application.caching.answer_cache import AnswerCache
 from application.caching.replay import replayed_answer
+from application.copied_request import ShadowOf
 from application.credentials import admit_own
 from application.demands import complete_requirements, keep_in_place
 from application.experiments.book import ExperimentBook
@@ -115,17 +116,17 @@ class AnswerLlmRequest:
         request_id: str | None = None,
         beside: str = "",
         entered: float | None = None,
+        shadow: ShadowOf | None = None,
     ) -> tuple[Job, LiveState]:
         """Admits and plans, or finds it answered already; takes a slot that `end` gives back.
 
         Waits only for rate limits that are used up here and for whoever has to look at the request first.
-        `beside` says why it runs beside callers' requests (`CacheCourse.beside`); empty: a caller asks.
-        `entered` is when it came in, in monotonic seconds; None: just now.
+        `beside` says why it runs beside callers' requests, empty: a caller asks; `shadow` whom it is a copy
+        for. `entered` is when it came in at the API, in monotonic seconds; None: it did not come there.
 
-        Raises:
-            Forbidden, Overloaded, StoreUnavailable, UnknownModel, AgentStopped, InvalidRequirements,
-            ResidencyViolation, RateLimited, NoProviderAvailable, and what inspectors refuse with: no slot is
-            kept then, and the refusal is recorded.
+        Raises Forbidden, Overloaded, StoreUnavailable, UnknownModel, AgentStopped, InvalidRequirements,
+        ResidencyViolation, RateLimited, NoProviderAvailable, and what inspectors refuse with: no slot is kept
+        then, and the refusal is recorded.
         """
         clock = self._clock
         started = clock.monotonic()
@@ -147,14 +148,14 @@ class AnswerLlmRequest:
         self._tracing.begin(job)
         try:
             speak_for(principal, attribution)
-            route = job.route = self._admitted(job, table, beside)
+            route = job.route = self._admitted(job, table, beside, shadow, copied=entered is not None)
             job.live = live
             route = await self._inspected(job, route, table)
             if job.ended is not None:
                 raise job.ended
             since, planning = clock.monotonic(), True
             job.admit_s = since - started
-            if self._cache is not None and route.cache.mode is not CacheMode.OFF:
+            if self._cache is not None and route.cache.mode is not CacheMode.OFF and shadow is None:
                 self._cache.look(job, table.members(route), table, beside=beside)
                 looked = clock.monotonic()
                 job.cache_s, since = looked - since, looked
@@ -229,10 +230,13 @@ class AnswerLlmRequest:
             return plan(requirements)
         return plan_with_home(plan, requirements, request, table, route)
 
-    def _admitted(self, job: Job, table: RoutingTable, beside: str) -> Route:
+    def _admitted(
+        self, job: Job, table: RoutingTable, beside: str, shadow: ShadowOf | None, *, copied: bool
+    ) -> Route:
         """Where it goes. Raises what keeps its caller from being answered at all."""
+        job.shadow = shadow
         self._admit(job.principal, "llm.call")
-        route = asked_route(job, table, self._holds, self._experiments, beside=bool(beside))
+        route = asked_route(job, table, self._holds, self._experiments, beside=bool(beside), copied=copied)
         if self._guards is not None:
             self._guards.admit(job, route)
         return route
@@ -289,8 +293,7 @@ class AnswerLlmRequest:
         return delivered(job.protections, replayed_answer(job.course.hit))
 
     def complete(self, job: Job, live: LiveState) -> Coroutine[Any, Any, UpstreamAnswer]:
-        """A whole answer. Raises UpstreamError, NoProviderAvailable, DeadlineExceeded, or what those who
-        looked at the request make of the answer."""
+        """A whole answer. Raises UpstreamError, NoProviderAvailable, DeadlineExceeded, what protections do."""
         if job.course is None and not job.protections:
             return self._attempts.complete(job, live)  # nobody stands between
         return self._protected(job, live)
@@ -366,6 +369,8 @@ class AnswerLlmRequest:
                 self._limits.ended(job, event)
             self._observe(event)
             self._tracing.ended(job, event)
+            if job.copies is not None:
+                job.copies.ended(event)
 
     def abandon(self, job: Job) -> None:
         """Gives the slot back without a record: for whoever keeps a durable note of what was begun, from

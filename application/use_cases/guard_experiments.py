@@ -54,7 +54,7 @@ class GuardExperiments:
 
     async def _look_at(self, standing: Standing) -> None:
         experiment = standing.experiment
-        if all(arm.name in standing.stopped for arm in experiment.arms[1:]):
+        if all(arm.name in standing.stopped for arm in experiment.compared):
             return
         tenant_id = None if experiment.everyone else experiment.owner
         wanted = FiguresWanted(experiment.experiment_id, experiment.unit, tenant_id)

@@ -17,7 +17,7 @@ from application.ports.experiments import ExperimentFigures, ExperimentStore, Fi
 from application.ports.outbox import OutboxEvent
 from application.ports.system import Clock, IdFactory
 from domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, OwnedByFile, StoreUnavailable
-from domain.experiments.experiment import Experiment, ExperimentTerms, Status, make_experiment
+from domain.experiments.experiment import Experiment, ExperimentTerms, Status, make_experiment, terms_of
 from domain.experiments.judging import ArmFigures, Report, judged
 from domain.experiments.standing import Standing, overlap
 from domain.tenancy.key_rules import check_tenant
@@ -181,15 +181,13 @@ class ManageExperiments:
 
     async def _results(self, standing: Standing) -> Results:
         figures = await self._figures_of(standing)
-        routes = self._keeping.routes()
+        routes, arms = self._keeping.routes(), terms_of(standing.experiment).arms
         return Results(
             standing=standing,
             figures=figures,
             report=judged(standing.experiment, figures, frozenset(standing.stopped)),
             declared_in=self.declared_in(standing),
-            missing_routes=tuple(
-                dict.fromkeys(arm.route for arm in standing.experiment.arms if arm.route not in routes)
-            ),
+            missing_routes=tuple(dict.fromkeys(arm.route for arm in arms if arm.route not in routes)),
         )
 
     async def _figures_of(self, standing: Standing) -> Mapping[str, ArmFigures]:
@@ -241,7 +239,7 @@ class ManageExperiments:
     def _check_routes(self, experiment: Experiment) -> None:
         routes = self._keeping.routes()
         named = [("route", experiment.route)]
-        named += [(f"arms.{place}.route", arm.route) for place, arm in enumerate(experiment.arms)]
+        named += [(f"arms.{place}.route", arm.route) for place, arm in enumerate(terms_of(experiment).arms)]
         for param, route in named:
             if route not in routes:
                 raise InvalidRequest(

@@ -163,7 +163,9 @@ CACHE_SCHEMAS: dict[str, Schema] = {
                 obj(
                     {
                         "route": text(),
-                        "cache": text("What the cache did: " + ", ".join(EFFECTS) + ", refresh or audit."),
+                        "cache": text(
+                            "What the cache did: " + ", ".join(EFFECTS) + ", refresh, audit or shadow."
+                        ),
                         "requests": _COUNT,
                         "saved_usd": _USD,
                         "unpriced_hits": _COUNT,

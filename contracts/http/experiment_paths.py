@@ -17,6 +17,7 @@ from contracts.http.words import (
     ref,
     text,
 )
+from domain.experiments.likeness import FINDINGS
 
 METRICS = ("cost", "latency", "quality", "errors")
 UNITS = ("tenant", "user", "session", "request")
@@ -37,9 +38,32 @@ _ARM_BODY = closed(
         {
             "name": text("Unique in the experiment.", minLength=1, maxLength=40),
             "route": text("The route whose way of choosing is used.", minLength=1, maxLength=200),
-            "weight": integer("Its share is this over the sum of all weights.", minimum=1, maximum=10_000),
+            "weight": maybe(
+                integer(
+                    "Its share is this over the sum of all weights. Default: 1; a shadow has none.",
+                    minimum=0,
+                    maximum=10_000,
+                )
+            ),
+            "shadow": boolean(
+                "It answers nobody: requests that control answered are sent to it too, beside them."
+            ),
+            "share": maybe(
+                number(
+                    "Of a shadow: the share of units it gets copies of. Default: 0.1.",
+                    exclusiveMinimum=0,
+                    maximum=1,
+                )
+            ),
+            "usd_per_day": maybe(
+                number(
+                    "Of a shadow: what it may cost on a day (UTC), on all instances. Default: 1.",
+                    exclusiveMinimum=0,
+                    maximum=1_000_000,
+                )
+            ),
         },
-        optional=["weight"],
+        optional=["weight", "shadow", "share", "usd_per_day"],
     )
 )
 _BODY_EXAMPLE = {
@@ -66,8 +90,10 @@ _OBJECT_EXAMPLE = {
         {
             "name": name,
             "route": route,
+            "shadow": False,
             "weight": 1,
             "share": 0.5,
+            "usd_per_day": None,
             "stopped_at": None,
             "stopped_because": None,
         }
@@ -98,8 +124,10 @@ _EXPERIMENT: dict[str, Schema] = {
             {
                 "name": text(),
                 "route": text(),
-                "weight": integer(),
-                "share": number("Of the units."),
+                "shadow": boolean("Whether it answers nobody, and gets copies."),
+                "weight": integer("0 of a shadow."),
+                "share": number("Of the units; of a shadow, those whose requests are copied."),
+                "usd_per_day": maybe(number("The daily cap of a shadow.")),
                 "stopped_at": maybe(_TIME),
                 "stopped_because": maybe(text("What a guardrail saw; the arm's share goes to control.")),
             }
@@ -128,13 +156,32 @@ _MEANS = obj(
     }
 )
 
+_ANSWERS = obj(
+    {
+        "compared": integer("Pairs of answers with words on both sides."),
+        "same_words_share": maybe(number("Of them, those equal but for case, marks and spaces.")),
+        "words_in_common": maybe(number("The mean of twice the common words over all words, 0 to 1.")),
+        "length_ratio": maybe(number("The shadow's characters for one of control's.")),
+        "same_turn_share": maybe(number("Of all pairs: both call tools, or neither does.")),
+        "findings": obj(
+            dict.fromkeys(
+                FINDINGS,
+                obj({"shadow": integer("Answers of the shadow."), "control": integer("Answers of control.")}),
+            ),
+            description="Answers in which checks found this.",
+        ),
+        "text": maybe(text("For people.")),
+    },
+    description="Of a shadow: how alike its answers are to control's for the same requests.",
+)
+
 EXPERIMENT_SCHEMAS: dict[str, Schema] = {
     "ExperimentBody": closed(
         obj(
             {
                 "name": text("Unique within the tenant.", minLength=1, maxLength=100),
                 "route": text("The route whose requests take part.", minLength=1, maxLength=200),
-                "arms": array(_ARM_BODY, "2 to 8; the first is control."),
+                "arms": array(_ARM_BODY, "2 to 8, shadows among them; the first is control."),
                 "unit": one_of(UNITS, "Who keeps an arm. Default: user."),
                 "metric": one_of(METRICS, "What decides. Default: cost."),
                 "guardrails": array(closed(_GUARDRAIL), "At most 4, one for each metric."),
@@ -211,6 +258,15 @@ EXPERIMENT_SCHEMAS: dict[str, Schema] = {
                                 ),
                                 "difference_text": maybe(text()),
                                 "metrics": obj(dict.fromkeys(METRICS, _MEANS)),
+                                "shadow": boolean("Whether it answers nobody."),
+                                "control_means": maybe(
+                                    obj(
+                                        dict.fromkeys(("cost", "latency", "errors"), maybe(number())),
+                                        optional=("cost", "latency", "errors"),
+                                        description="Of a shadow: control's means over the same requests.",
+                                    )
+                                ),
+                                "answers": maybe(_ANSWERS),
                             }
                         ),
                         "Control first.",

@@ -23,18 +23,22 @@ from typing import Final, NamedTuple
 from domain.analytics.estimate import NOTHING, Estimate, exactly
 from domain.analytics.rollup import RollupSums
 from domain.analytics.token_ratios import SAME, Tokens
-from domain.caching.effect import HIT_KINDS, HitKind
+from domain.caching.effect import HIT_KINDS, SHADOW, HitKind
 from domain.catalog.prices import PriceTable, rates_for
 from domain.money import ceil_to_nano
 
 COUNTED: Final = frozenset({"chat", "completion"})
 """Operations a baseline stands for; it embeds nothing, paints nothing and calls no tools."""
 BESIDE: Final = frozenset({"audit", "refresh"})
+NOBODYS: Final = BESIDE | {SHADOW}
+"""Calls that answered no caller."""
 
 
 class NotCounted(Enum):
     """Why requests are in no sum."""
 
+    SHADOWS = "shadows"
+    """Copies for shadows of experiments: nobody was answered by them."""
     TOOLS = "tools"
     OTHER_OPERATIONS = "other_operations"
     """Embeddings, pictures, sound, reranking: the baseline is a model for text."""
@@ -199,6 +203,8 @@ def against_baseline(
 
 
 def _left_out(group: Group, baseline: Baseline | None) -> NotCounted | None:
+    if group.cache == SHADOW:
+        return NotCounted.SHADOWS
     if group.operation == "tool":
         return NotCounted.TOOLS
     if group.operation not in COUNTED:

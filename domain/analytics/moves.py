@@ -11,7 +11,7 @@ both models that the other one is not worse.
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from domain.analytics.baseline import BESIDE, COUNTED, Group, cost_elsewhere, priced_part
+from domain.analytics.baseline import COUNTED, NOBODYS, Group, cost_elsewhere, priced_part
 from domain.analytics.estimate import Estimate
 from domain.analytics.event import RequestEvent
 from domain.analytics.facts import REQUESTS_MIN, WORTH_NANO_USD, Facts, QualityFact
@@ -93,7 +93,7 @@ def _answered(groups: Iterable[Group]) -> dict[tuple[str, str, str], RollupSums]
     """Priced sums of what models answered, by route, provider and model."""
     found: dict[tuple[str, str, str], RollupSums] = {}
     for group in groups:
-        if group.operation not in COUNTED or group.cache in HITS or group.cache in BESIDE:
+        if group.operation not in COUNTED or group.cache in HITS or group.cache in NOBODYS:
             continue
         if not group.provider or not group.sums.requests:
             continue

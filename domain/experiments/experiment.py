@@ -19,6 +19,9 @@ SAMPLES_USUAL: Final = 100
 ALPHA_USUAL: Final = 0.05
 ALPHA_MAX: Final = 0.2
 WORSE_BY_MAX: Final = 100.0
+SHARE_USUAL: Final = 0.1
+USD_PER_DAY_USUAL: Final = 1.0
+USD_PER_DAY_MAX: Final = 1_000_000.0
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -76,6 +79,17 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """An arm that answers nobody: a `share` of the units (above 0, at most 1) has its requests sent to it
+    too, beside them. `usd_per_day` (UTC) is what it may cost; then nothing more is sent."""
+
+    name: str
+    route: str
+    share: float = SHARE_USUAL
+    usd_per_day: float = USD_PER_DAY_USUAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrail:
     """Stops an arm that is worse than control by more than `worse_by`: of cost and latency, a share of
     control's mean; of quality and errors, points from 0 to 1."""
@@ -86,11 +100,11 @@ class Guardrail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentTerms:
-    """The words. None: the usual."""
+    """The words. None: the usual. Of `arms`, the first is control and is no shadow."""
 
     name: str
     route: str
-    arms: Sequence[Arm]
+    arms: Sequence[Arm | Shadow]
     unit: str = Unit.USER.value
     metric: str = Metric.COST.value
     guardrails: Sequence[Guardrail] = ()
@@ -104,7 +118,7 @@ class ExperimentTerms:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """The first arm is control. `owner` is the tenant whose it is, and whose requests take part; with
-    `everyone` those of all tenants do.
+    `everyone` those of all tenants do. `arms` answer requests, `shadows` do not.
 
     `min_samples` units of each arm are needed before anything is concluded. `smallest_effect` is the
     difference (as `Guardrail.worse_by` counts) below which arms count as the same. `alpha` is the chance of
@@ -126,17 +140,23 @@ class Experiment:
     salt: str
     everyone: bool = False
     declared: bool = False
+    shadows: tuple[Shadow, ...] = ()
 
     @property
     def control(self) -> Arm:
         return self.arms[0]
 
-    def arm(self, name: str) -> Arm:
+    @property
+    def compared(self) -> tuple[Arm | Shadow, ...]:
+        """Everything that is compared with control."""
+        return (*self.arms[1:], *self.shadows)
+
+    def arm(self, name: str) -> Arm | Shadow:
         """Raises InvalidRequest."""
-        for arm in self.arms:
+        for arm in (self.control, *self.compared):
             if arm.name == name:
                 return arm
-        names = ", ".join(each.name for each in self.arms)
+        names = ", ".join(each.name for each in (self.control, *self.compared))
         raise InvalidRequest(f"arm: there is no arm {name[:100]!r}; there are {names}", param="arm")
 
 
@@ -166,7 +186,8 @@ def make_experiment(
         owner=owner,
         name=terms.name,
         route=terms.route,
-        arms=tuple(terms.arms),
+        arms=tuple(each for each in terms.arms if isinstance(each, Arm)),
+        shadows=tuple(each for each in terms.arms if isinstance(each, Shadow)),
         unit=unit,
         metric=metric,
         guardrails=tuple(terms.guardrails),
@@ -184,7 +205,7 @@ def terms_of(experiment: Experiment) -> ExperimentTerms:
     return ExperimentTerms(
         name=experiment.name,
         route=experiment.route,
-        arms=experiment.arms,
+        arms=(experiment.control, *experiment.compared),
         unit=experiment.unit.value,
         metric=experiment.metric.value,
         guardrails=experiment.guardrails,
@@ -196,20 +217,36 @@ def terms_of(experiment: Experiment) -> ExperimentTerms:
     )
 
 
-def _check_arms(arms: Sequence[Arm]) -> None:
+def _check_arms(arms: Sequence[Arm | Shadow]) -> None:
     if not 2 <= len(arms) <= ARMS_MAX:
         raise InvalidRequest(f"arms: an experiment has 2 to {ARMS_MAX}; the first is control", param="arms")
+    if isinstance(arms[0], Shadow):
+        raise InvalidRequest(
+            "the first arm is control, which answers requests: it cannot be a shadow", param="arms.0.shadow"
+        )
     names: set[str] = set()
     for place, arm in enumerate(arms):
         _text(arm.name, f"arms.{place}.name", ARM_NAME_LENGTH_MAX)
         _text(arm.route, f"arms.{place}.route", ROUTE_LENGTH_MAX)
-        if not 1 <= arm.weight <= WEIGHT_MAX:
+        if isinstance(arm, Shadow):
+            _check_shadow(arm, place)
+        elif not 1 <= arm.weight <= WEIGHT_MAX:
             raise InvalidRequest(
                 f"weight must be a whole number from 1 to {WEIGHT_MAX}", param=f"arms.{place}.weight"
             )
         if arm.name in names:
             raise InvalidRequest(f"two arms are called {arm.name!r}", param=f"arms.{place}.name")
         names.add(arm.name)
+
+
+def _check_shadow(shadow: Shadow, place: int) -> None:
+    if not 0 < shadow.share <= 1:
+        raise InvalidRequest("share must be above 0, and at most 1", param=f"arms.{place}.share")
+    if not 0 < shadow.usd_per_day <= USD_PER_DAY_MAX:
+        raise InvalidRequest(
+            f"usd_per_day must be above 0, and at most {USD_PER_DAY_MAX:,.0f}",
+            param=f"arms.{place}.usd_per_day",
+        )
 
 
 def _check_guardrails(guardrails: Sequence[Guardrail]) -> None:

@@ -49,6 +49,16 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """Of one value over units of which both sides are known: the arm's, control's for the same requests, and
+    the sum of the products of the two."""
+
+    arm: Sums = Sums()
+    control: Sums = Sums()
+    products: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """A value with its ends, at all times at once."""
 
@@ -91,4 +101,24 @@ def contrast(
         + factor * factor * control.variance(bounded=bounded) / control.count
     )
     half = margin(error, arm.count + control.count, alpha, r2)
+    return Interval(low=value - half, value=value, high=value + half)
+
+
+def paired_contrast(
+    paired: Paired, alpha: float, r2: float, *, bounded: bool, factor: float = 1.0
+) -> Interval | None:
+    """The arm's mean less `factor` times control's, where each unit has both: what they have in common makes
+    no noise. None: fewer than two units."""
+    n = paired.arm.count
+    if n < 2:
+        return None
+    mine, theirs = paired.arm.total / n, paired.control.total / n
+    squares = paired.arm.squares - 2.0 * factor * paired.products + factor * factor * paired.control.squares
+    value = mine - factor * theirs
+    variance = max(0.0, (squares - n * value * value) / (n - 1))
+    if bounded:
+        # As `Sums.variance`: one more unit at either end, or units that never differed would promise that
+        # they never will.
+        variance = max(variance, 2.0 / (n + 2.0))
+    half = margin(sqrt(variance / n), n, alpha, r2)
     return Interval(low=value - half, value=value, high=value + half)

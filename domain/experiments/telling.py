@@ -1,7 +1,8 @@
 """What experiments show, in plain words."""
 
-from domain.experiments.experiment import Experiment, Metric, Unit
+from domain.experiments.experiment import Experiment, Metric, Shadow, Unit
 from domain.experiments.judging import ArmReport, Breach, Outcome, Report, Verdict
+from domain.experiments.likeness import LikenessSums
 from domain.experiments.sequences import Interval
 from domain.money import format_usd
 
@@ -56,6 +57,12 @@ def decision_text(experiment: Experiment, report: Report) -> str:
         return "Guardrails stopped every arm but control, which now answers everybody."
     if report.outcome is Outcome.BETTER:
         best = next(each for each in report.arms if each.arm.name == report.winner)
+        if isinstance(best.arm, Shadow):
+            return (
+                f"{best.arm.name} would be better: for the same requests its {metric} is "
+                f"{_than_control(experiment, best)}, with {sure} confidence at every look. Nobody has seen "
+                "its answers yet: look at how alike they are, then give it a share of the users."
+            )
         return (
             f"{best.arm.name} is better: its {metric} is {_than_control(experiment, best)}, with {sure} "
             "confidence at every look. Promote it, or go on to see more of it."
@@ -86,6 +93,26 @@ def verdict_text(experiment: Experiment, arm: ArmReport) -> str:
     if arm.verdict is Verdict.UNDECIDED:
         return "keep going"
     return f"{arm.verdict.value} than control"
+
+
+def likeness_text(found: LikenessSums) -> str:
+    """How alike a shadow's answers are to control's: `words in common 81 %, the same 12 %, ...`; empty:
+    nothing was compared yet."""
+    said: list[str] = []
+    for share, text in (
+        (found.common_share, "words in common {:.3g} %"),
+        (found.same_share, "the same words {:.3g} %"),
+        (found.length_ratio, "length {:.3g} % of control's"),
+    ):
+        if share is not None:
+            said.append(text.format(100 * share))
+    if found.turns and found.same_turn < found.turns:
+        said.append(f"tools called by one alone {100 - 100 * found.same_turn / found.turns:.3g} %")
+    for name in found.control_findings.keys() | found.shadow_findings.keys():
+        mine, theirs = found.shadow_findings.get(name, 0), found.control_findings.get(name, 0)
+        if mine or theirs:
+            said.append(f"{name.replace('_', ' ')} {mine:,} (control {theirs:,})")
+    return ", ".join(said[:3] + sorted(said[3:]))
 
 
 def breach_text(experiment: Experiment, breach: Breach) -> str:

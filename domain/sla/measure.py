@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from domain.analytics.event import RequestEvent
-from domain.caching.effect import HITS, LOOKUPS
+from domain.caching.effect import HITS, LOOKUPS, SHADOW
 
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
@@ -161,9 +161,12 @@ def measured(events: Iterable[RequestEvent], scopes: Scopes) -> dict[tuple[int, 
 
 def of_requests(events: Sequence[RequestEvent]) -> Measure:
     """Of these requests."""
-    counted = failed = errors = left_out = lookups = hits = priced = cost = 0
+    whole = counted = failed = errors = left_out = lookups = hits = priced = cost = 0
     durations, overheads = [0] * (len(DURATION_MS) + 1), [0] * (len(OVERHEAD_MS) + 1)
     for event in events:
+        if event.cache == SHADOW:
+            continue  # no caller was answered by it, so none was failed
+        whole += 1
         outcome = event.outcome
         if event.cache in LOOKUPS:
             lookups += 1
@@ -184,7 +187,7 @@ def of_requests(events: Sequence[RequestEvent]) -> Measure:
         durations[bisect_left(_DURATION_US, event.duration_us)] += 1
         overheads[bisect_left(_OVERHEAD_US, event.duration_us - event.upstream_us)] += 1
     return Measure(
-        len(events), counted, failed, errors, left_out, lookups, hits, priced, cost,
+        whole, counted, failed, errors, left_out, lookups, hits, priced, cost,
         tuple(durations), tuple(overheads),
     )  # fmt: skip
 

@@ -82,6 +82,7 @@ def show(name: str, config_path: str | None, url: str | None, key: str | None, a
     differs = f"{found['metric'].upper()} FROM CONTROL"
     titles = ("ARM", units, "REQUESTS", "COST", "LATENCY", "QUALITY", "ERRORS", differs, "VERDICT")
     print_table(titles, rows, nothing="")
+    _show_answers(results)
     for arm in found["arms"]:
         if arm["stopped_because"]:
             click.echo(f"{arm['name']} was stopped: {arm['stopped_because']}")
@@ -95,8 +96,16 @@ def show(name: str, config_path: str | None, url: str | None, key: str | None, a
     "arms",
     multiple=True,
     metavar="NAME=ROUTE[:WEIGHT]",
-    help="At least two; the first is control.",
+    help="The first is control; at least one more, or a shadow.",
 )
+@click.option(
+    "--shadow",
+    "shadows",
+    multiple=True,
+    metavar="NAME=ROUTE[:SHARE]",
+    help="Answers nobody: gets copies of a share of the requests (0.1 unless said), beside them.",
+)
+@click.option("--shadow-usd-per-day", type=float, help="What each shadow may cost on a day. Default: 1.")
 @click.option("--unit", type=click.Choice(["tenant", "user", "session", "request"]), default="user")
 @click.option("--metric", type=click.Choice(_METRICS), default="cost", help="What decides.")
 @click.option(
@@ -119,7 +128,10 @@ def create(
     body = {
         "name": name,
         "route": asked["route"],
-        "arms": [_arm(text) for text in asked["arms"]],
+        "arms": [
+            *(_arm(text) for text in asked["arms"]),
+            *(_shadow(text, asked["shadow_usd_per_day"]) for text in asked["shadows"]),
+        ],
         "unit": asked["unit"],
         "metric": asked["metric"],
         "guardrails": [_guardrail(text) for text in asked["guardrails"]],
@@ -178,6 +190,15 @@ def delete(name: str, config_path: str | None, url: str | None, key: str | None)
     click.echo(f"removed {name} ({found})")
 
 
+def _show_answers(results: Any) -> None:
+    """What shadows would have said, beside control."""
+    for arm in results["arms"]:
+        if arm["shadow"]:
+            seen = arm["answers"]
+            told = (seen or {}).get("text") or "nothing compared yet"
+            click.echo(f"{arm['name']} (a shadow; nobody was answered by it): {told}")
+
+
 def _act(client: ApiClient, name: str, act: str, body: dict[str, Any], as_json: bool) -> None:
     _told(client.call("POST", f"{_path(_one_of(client, name))}/{act}", body), as_json)
 
@@ -206,7 +227,9 @@ def _one_of(client: ApiClient, wanted: str) -> str:
 
 def _arms(found: Any) -> str:
     return ", ".join(
-        f"{arm['name']} {100 * arm['share']:.3g} %" + (" (stopped)" if arm["stopped_at"] else "")
+        f"{arm['name']} {100 * arm['share']:.3g} %"
+        + (" shadow" if arm["shadow"] else "")
+        + (" (stopped)" if arm["stopped_at"] else "")
         for arm in found["arms"]
     )
 
@@ -220,6 +243,22 @@ def _arm(text: str) -> dict[str, Any]:
     if not sign or not name or not route:
         raise click.UsageError("--arm is written as name=route or name=route:weight")
     return {"name": name, "route": route, "weight": int(weight)}
+
+
+def _shadow(text: str, usd_per_day: float | None) -> dict[str, Any]:
+    name, sign, rest = text.partition("=")
+    route, colon, said = rest.rpartition(":")
+    share: float | None = None
+    if colon:
+        try:
+            share = float(said)
+        except ValueError:
+            route = rest
+    else:
+        route = rest
+    if not sign or not name or not route:
+        raise click.UsageError("--shadow is written as name=route or name=route:share")
+    return {"name": name, "route": route, "shadow": True, "share": share, "usd_per_day": usd_per_day}
 
 
 def _guardrail(text: str) -> dict[str, Any]:

@@ -18,12 +18,16 @@ from domain.experiments.experiment import (
     SAMPLES_MAX,
     SAMPLES_MIN,
     SAMPLES_USUAL,
+    SHARE_USUAL,
+    USD_PER_DAY_MAX,
+    USD_PER_DAY_USUAL,
     WEIGHT_MAX,
     Arm,
     Experiment,
     ExperimentTerms,
     Guardrail,
     Metric,
+    Shadow,
     Status,
     make_experiment,
 )
@@ -31,6 +35,7 @@ from domain.experiments.standing import Standing, overlap
 from domain.tenancy.role import OPERATOR_TENANT
 from entrypoints.config.problems import ConfigPath, Finding
 from entrypoints.config.sections import Section, Word
+from entrypoints.experiment_objects import ArmBody, asked_arm
 
 EXPERIMENTS_MAX: Final = 200
 MetricName = Annotated[Literal["cost", "latency", "quality", "errors"], Word]
@@ -43,8 +48,28 @@ class ArmSettings(Section):
     route: str = Field(
         min_length=1, max_length=ROUTE_LENGTH_MAX, description="The route whose way of choosing is used."
     )
-    weight: int = Field(
-        default=1, ge=1, le=WEIGHT_MAX, description="Its share is this over the sum of all weights."
+    weight: int | None = Field(
+        default=None,
+        ge=0,
+        le=WEIGHT_MAX,
+        description="Its share is this over the sum of all weights. Default: 1; a shadow has none.",
+    )
+    shadow: bool = Field(
+        default=False,
+        description="It answers nobody: requests that control answered are sent to it too, beside them.",
+    )
+    share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=f"Of a shadow: the share of units it gets copies of. Default: {SHARE_USUAL:g}.",
+    )
+    usd_per_day: float | None = Field(
+        default=None,
+        gt=0,
+        le=USD_PER_DAY_MAX,
+        description="Of a shadow: what it may cost on a day (UTC), on all instances together; then nothing "
+        f"more is sent. Default: {USD_PER_DAY_USUAL:g}.",
     )
 
 
@@ -63,7 +88,7 @@ class ExperimentSettings(Section):
     """An A/B test of a route: arms answer its requests, each a share of the units; the first arm is control.
 
     Whoever takes no part is answered by the route as it is: who has no unit (names no user, where users are
-    the units), and whose key may not use the routes of all arms.
+    the units), and whose key may not use the routes of all arms. Shadows answer nobody.
     """
 
     name: str = Field(min_length=1, max_length=NAME_LENGTH_MAX, description="Unique in this file.")
@@ -113,7 +138,7 @@ class ExperimentSettings(Section):
         terms = ExperimentTerms(
             name=self.name,
             route=self.route,
-            arms=tuple(Arm(name=arm.name, route=arm.route, weight=arm.weight) for arm in self.arms),
+            arms=tuple(_arm(arm, place) for place, arm in enumerate(self.arms)),
             unit=self.unit,
             metric=self.metric,
             guardrails=tuple(
@@ -125,7 +150,10 @@ class ExperimentSettings(Section):
             salt=self.name,
             everyone=self.tenant is None,
         )
-        said = repr((self.name, self.route, terms.arms, self.unit, self.tenant))
+        answering = tuple(arm for arm in terms.arms if isinstance(arm, Arm))
+        said = repr((self.name, self.route, answering, self.unit, self.tenant))
+        # Neither the share nor the cap of a shadow changes what a pair says.
+        said += "".join(repr((arm.name, arm.route)) for arm in terms.arms if isinstance(arm, Shadow))
         digest = blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         return make_experiment(
             terms, experiment_id=f"expf_{digest}", owner=self.tenant or OPERATOR_TENANT, declared=True
@@ -134,6 +162,11 @@ class ExperimentSettings(Section):
     def standing(self) -> Standing:
         """The same with its status. Raises InvalidRequest."""
         return Standing(experiment=self.experiment(), status=Status(self.status))
+
+
+def _arm(said: ArmSettings, place: int) -> Arm | Shadow:
+    words = {name: value for name, value in said.model_dump().items() if value is not None}
+    return asked_arm(ArmBody(**words), place)
 
 
 def experiment_findings(

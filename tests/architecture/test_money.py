@@ -25,6 +25,7 @@ THROUGH_THE_PIPELINE = {
     ("application/caching/gateway_embeddings.py", "pipeline.complete"),
     ("application/caching/beside.py", "pipeline.complete"),
     ("application/caching/judges.py", "pipeline.complete"),
+    ("application/experiments/shadow_calls.py", "pipeline.complete"),
     ("application/quality/judging.py", "pipeline.complete"),
     ("application/use_cases/warm_cache.py", "pipeline.complete"),
     # Of a kept answer to an idempotency key; nothing is sent.

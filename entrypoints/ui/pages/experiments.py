@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from entrypoints.ui.owned import hidden, origin, reason
 from entrypoints.ui.page import Act, Ask, Column, Field, Page, Shown, Stat, Table
+from entrypoints.ui.shadow_parts import answers_table, shadow_of
 
 PATH: Final = "/api/v1/experiments"
 ONE: Final = PATH + "/{experiment_id}"
@@ -117,7 +118,7 @@ async def _one(ask: Ask) -> Shown:
                 "bad" if ratio is not None and ratio["off"] else "",
             ),
         ),
-        tables=(_arms_table(found, rows),),
+        tables=(_arms_table(found, rows), *answers_table(results["arms"])),
         problems=[
             f"There is no route {name} any more: nobody takes part." for name in found["missing_routes"]
         ],
@@ -149,6 +150,7 @@ def _arm_row(found: Mapping[str, Any], said: Mapping[str, Any], shown: Mapping[s
         "arm": said["name"],
         "route": said["route"],
         "share": said["share"],
+        "kind": f"shadow, at most ${said['usd_per_day']:g} a day" if said["shadow"] else "answers",
         "units": shown["units"],
         "requests": shown["requests"],
         **{metric: shown["metrics"][metric]["text"] for metric in METRICS},
@@ -174,6 +176,7 @@ def _arms_table(found: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> Tab
             Column("because", "Stopped because", "long"),
             Column("share", "Share", "share", wide=True),
             Column("route", "Route", "code", wide=True),
+            Column("kind", "Kind", wide=True),
         ),
         rows=rows,
         acts=("promote",),
@@ -191,7 +194,9 @@ def buttons(status: str) -> list[str]:
 def arms_text(arms: Sequence[Mapping[str, Any]]) -> str:
     """`now 50 %, small 50 % (stopped)`."""
     return ", ".join(
-        f"{arm['name']} {100 * arm['share']:.3g} %" + (" (stopped)" if arm["stopped_at"] else "")
+        f"{arm['name']} {100 * arm['share']:.3g} %"
+        + (" shadow" if arm["shadow"] else "")
+        + (" (stopped)" if arm["stopped_at"] else "")
         for arm in arms
     )
 
@@ -232,7 +237,8 @@ def asked_body(form: dict[str, Any]) -> object:
     """What the API takes: arms and guardrails are written on lines. What is not written so is left to it to
     refuse."""
     body = dict(form)
-    body["arms"] = [arm_of(line) for line in form.get("arms", [])]
+    shadows = [shadow_of(line) for line in body.pop("shadows", None) or []]
+    body["arms"] = [*(arm_of(line) for line in form.get("arms", [])), *shadows]
     if form.get("guardrails"):
         body["guardrails"] = [guardrail_of(line) for line in form["guardrails"]]
     return body
@@ -291,6 +297,13 @@ _ACTS: Final = (
                 "list",
                 "One on each line: name = route, or name = route * weight. The first is control.",
                 required=True,
+            ),
+            Field(
+                "shadows",
+                "Shadows",
+                "list",
+                "They answer nobody and get copies of requests. One on each line: name = route * share $ a "
+                "day, such as mirror = small * 0.1 $5. Share and cap may be left out.",
             ),
             Field("unit", "Who keeps an arm", "choice", choices=UNITS, default="user"),
             Field("metric", "What decides", "choice", choices=METRICS, default="cost"),

@@ -70,8 +70,8 @@ def test_only_what_runs_can_be_stopped_and_only_what_does_not_removed(status: st
 
 def test_arms_and_guardrails_are_told_in_words() -> None:
     arms = [
-        {"name": "now", "share": 0.9, "stopped_at": None},
-        {"name": "small", "share": 0.1, "stopped_at": "2026-03-01T12:00:00Z"},
+        {"name": "now", "shadow": False, "share": 0.9, "stopped_at": None},
+        {"name": "small", "shadow": False, "share": 0.1, "stopped_at": "2026-03-01T12:00:00Z"},
     ]
     assert arms_text(arms) == "now 90 %, small 10 % (stopped)"
     assert guardrail_text({"metric": "errors", "worse_by": 0.05}) == "errors at most 5 points worse"

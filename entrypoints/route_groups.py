@@ -2,9 +2,9 @@
 
 from starlette.routing import Route
 
+from application.use_cases.backtest_policy import BacktestPolicy
 from application.use_cases.check_guardrails import CheckGuardrails
 from application.use_cases.check_privacy import CheckPrivacy
-from entrypoints.backtests_opening import open_backtest
 from entrypoints.budgeting import Budgeting, BudgetStores, keeping_of, make_budgeting
 from entrypoints.containers import Container
 from entrypoints.http.asked_about import AskedAbout
@@ -102,8 +102,8 @@ def access_routes(door: Door, container: Container, live: LiveConfiguration) -> 
 def analysis_routes(door: Door, container: Container) -> list[Route]:
     """What was used, what it cost, and what that says."""
     analysing, experimenting = container.analysing(), container.experimenting()
-    backtest = open_backtest(
-        *(container.scoped_reports(), container.runtime(), container.clock()),
+    backtest = BacktestPolicy(
+        *(container.decision_log(), container.runtime(), container.clock()),
         lambda: experimenting.follow.standings,
     )
     return [

@@ -15,6 +15,7 @@ from adapters.pricing.feed_sources import PublicFeeds
 from adapters.sql.budgets import SqlBudgetStore
 from adapters.sql.catalog import SqlCatalogStore
 from adapters.sql.database import Database
+from adapters.sql.decision_log import SqlDecisionLog
 from adapters.sql.keys import SqlKeyStore
 from adapters.sql.ledger import SqlLedger
 from adapters.sql.ledger_pools import SqlLedgerPools
@@ -103,6 +104,7 @@ class StoreContainer(containers.DeclarativeContainer):
     usage_query = providers.Singleton(SqlUsageQuery, scoped_reports)
     usage_rows = providers.Singleton(SqlUsageRows, scoped_reports)
     request_rows = providers.Singleton(SqlRequestRows, scoped_reports)
+    decision_log = providers.Singleton(SqlDecisionLog, scoped_reports)
     route_store = providers.Singleton(SqlRouteStore, database)
     ledger = providers.Singleton(SqlLedger, database)
     ledger_pools = providers.Singleton(SqlLedgerPools, database, ledger)

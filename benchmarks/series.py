@@ -8,7 +8,10 @@ called `<group>__<name>.csv`. Prints two tables and asserts nothing:
   absolute percentage error of the sum (`total`) and of single days (`daily`), how many of the true values
   were within the 80 and 95 % intervals, and beside it what two simple forecasts do: the mean of the last 28
   days, and the last week again. Of series whose values do not add up (temperatures, utilisations), the daily
-  totals mean little; they are shown all the same where there are 60 whole days.
+  totals mean little; they are shown all the same where there are 60 whole days. Profiles, levels, ways and
+  intervals are always made from the days before an origin. What was chosen by hand, the `Tuning`, is as
+  shipped, or chosen anew before each origin from the weeks that were over (`forecast_choices`), or chosen
+  from the first half of the series and tried on the second alone.
 * Anomalies, sample by sample with what was known then: labelled windows in which something was reported, and
   days outside of them on which something was. At the samples as they are, and at means of hours, which is
   what usage is kept as; for changes of 25 % and more (what is reported of spending), and of 5 % and more.
@@ -19,19 +22,24 @@ No parameter depends on the series; the step of its samples is all that is known
 import argparse
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import NamedTuple
 
+from benchmarks.forecast_choices import Choices
 from domain.anomalies.detector import Sensitivity, find_windows
 from domain.anomalies.usual import DAY_S, HOUR_S
 from domain.forecasting.forecast import Expected, forecast_days
+from domain.forecasting.level import TUNING, Tuning
 
 FIRST_ORIGIN_DAYS = 28
 WHOLE_DAYS_MIN = 60
+WHOLE = 0.95
+"""Of its samples, at which a day counts as whole."""
 HORIZONS = (7, 28)
 CHANGES = (0.25, 0.05)
 Span = tuple[datetime, datetime]
@@ -81,7 +89,7 @@ def daily_totals(series: Series) -> list[float]:
     totals: list[float] = []
     for day in range(min(of_day), max(of_day) + 1):
         values = of_day.get(day, [])
-        if len(values) * series.step_s >= 0.95 * DAY_S:
+        if len(values) * series.step_s >= WHOLE * DAY_S:
             totals.append(sum(values))
         elif totals:
             break
@@ -100,30 +108,60 @@ class Tried(NamedTuple):
     week_total: float
 
 
+class Once(NamedTuple):
+    """One origin, the first day ahead: errors of the sum and of single days, what was within, and the errors
+    of two simple forecasts of the sum."""
+
+    origin: int
+    total: float
+    daily: float
+    days: list[tuple[bool, bool]]
+    sums: tuple[bool, bool]
+    mean_total: float
+    week_total: float
+
+
 def try_forecast(totals: Sequence[float], horizon: int, first: int = FIRST_ORIGIN_DAYS) -> Tried:
     """A forecast from every day but the first, with nothing but the days before it."""
-    errors: list[tuple[float, float, float, float]] = []
-    days: list[tuple[bool, bool]] = []
-    sums: list[tuple[bool, bool]] = []
-    for origin in range(first, len(totals) - horizon + 1):
+    return summary(tries(totals, horizon, range(first, len(totals) - horizon + 1), lambda _: TUNING))
+
+
+def tries(
+    totals: Sequence[float], horizon: int, origins: Iterable[int], choose: Callable[[int], Tuning]
+) -> list[Once]:
+    """Forecasts from the origins; `choose` says with which constants, from the days before one."""
+    found = []
+    for origin in origins:
         known, actual = totals[:origin], totals[origin : origin + horizon]
-        found = forecast_days(known, horizon)
-        assert found is not None, "there is a history"
-        points = [day.point for day in found.days]
-        total = sum(actual)
+        made = forecast_days(known, horizon, choose(origin))
+        assert made is not None, "there is a history"
+        points, total = [day.point for day in made.days], sum(actual)
         again = [known[-7 + ahead % 7] for ahead in range(horizon)]
-        errors.append(
-            (
+        found.append(
+            Once(
+                origin,
                 _error(sum(points), total),
                 sum(map(_error, points, actual)) / horizon,
+                [_within(day, amount) for day, amount in zip(made.days, actual, strict=True)],
+                _within(made.totals[-1], total),
                 _error(sum(known[-28:]) / 28 * horizon, total),
                 _error(sum(again), total),
             )
         )
-        days += [_within(day, amount) for day, amount in zip(found.days, actual, strict=True)]
-        sums.append(_within(found.totals[-1], total))
-    means = [sum(column) / len(errors) for column in zip(*errors, strict=True)]
-    return Tried(len(errors), means[0], means[1], _shares(days), _shares(sums), means[2], means[3])
+    return found
+
+
+def summary(once: Sequence[Once]) -> Tried:
+    """Of one origin at least."""
+    return Tried(
+        len(once),
+        fmean(one.total for one in once),
+        fmean(one.daily for one in once),
+        _shares([within for one in once for within in one.days]),
+        _shares([one.sums for one in once]),
+        fmean(one.mean_total for one in once),
+        fmean(one.week_total for one in once),
+    )
 
 
 def _error(point: float, actual: float) -> float:
@@ -178,39 +216,81 @@ def main() -> None:
     folder = parser.parse_args().data
     labels: Mapping[str, list[list[str]]] = json.loads((folder / "windows.json").read_text("utf-8"))
     paths = sorted(folder.glob("*.csv"))
-    all_series = [(path.name, read_series(path)) for path in paths]
+    all_series = [
+        (read_series(path), [(_moment(begin), _moment(end)) for begin, end in labels.get(path.name, [])])
+        for path in paths
+    ]
     print("Forecast of daily totals, from every day after the first 28 (errors and coverage in %)")
     print(
-        f"{'series':36} {'ahead':>5} {'times':>5} {'total':>6} {'daily':>6}  {'days in 80/95':>13} ", end=""
+        f"{'series':36} {'ahead':>5}  {'constants and origins':38} {'times':>5} {'total':>6} {'daily':>6}  "
+        f"{'days in 80/95':>13} {'sums in 80/95':>13}  {'mean of 28':>10} {'last week':>9}"
     )
-    print(f"{'sums in 80/95':>13}  {'mean of 28':>10} {'last week':>9}")
-    for _, series in all_series:
-        totals = daily_totals(series)
-        if len(totals) < WHOLE_DAYS_MIN:
-            print(f"{series.name:36} {len(totals)} whole days in a row: too short")
-            continue
-        for horizon in HORIZONS:
-            tried = try_forecast(totals, horizon)
-            days, sums = (
-                f"{100 * near:.0f}/{100 * far:.0f}" for near, far in (tried.days_within, tried.sums_within)
-            )
-            print(
-                f"{series.name:36} {horizon:5} {tried.origins:5} {100 * tried.total:6.2f} "
-                f"{100 * tried.daily:6.2f}  {days:>13} {sums:>13}  "
-                f"{100 * tried.mean_total:10.2f} {100 * tried.week_total:9.2f}"
-            )
+    for series, spans in all_series:
+        _print_forecasts(series, spans)
     print("\nAnomalies: labelled windows found / all + days with false alarms")
     columns = [f"{kind} {100 * change:.0f} %" for kind in ("samples", "hours") for change in CHANGES]
     print(f"{'series':36} {'days':>5} {'step':>6} " + " ".join(f"{name:>14}" for name in columns))
     sums_of = [Caught(0, 0, 0, 0)] * len(columns)
-    for name, series in all_series:
-        spans = [(_moment(begin), _moment(end)) for begin, end in labels.get(name, [])]
+    for series, spans in all_series:
         caught = [
             try_detector(each, spans, change) for each in (series, hourly(series)) for change in CHANGES
         ]
         sums_of = [Caught(*map(sum, zip(*pair, strict=True))) for pair in zip(sums_of, caught, strict=True)]
         _print_caught(series.name, f"{series.step_s} s", caught)
     _print_caught("all", "", sums_of)
+
+
+def _print_forecasts(series: Series, spans: Sequence[Span]) -> None:
+    totals = daily_totals(series)
+    if len(totals) < WHOLE_DAYS_MIN:
+        print(f"{series.name:36} {len(totals)} whole days in a row: too short")
+        return
+    half, choices = len(totals) // 2, Choices(totals)
+    fixed = choices.best(half)
+    first_day = first_whole_day(series)
+    for horizon in HORIZONS:
+        origins = range(FIRST_ORIGIN_DAYS, len(totals) - horizon + 1)
+        shipped = tries(totals, horizon, origins, lambda _: TUNING)
+        online = tries(totals, horizon, origins, choices.best)
+        second = tries(totals, horizon, range(half, origins.stop), lambda _: fixed)
+        rows = {
+            "shipped, all": shipped,
+            "from the days before each, all": online,
+            "shipped, first half": [one for one in shipped if one.origin + horizon <= half],
+            "shipped, second half": [one for one in shipped if one.origin >= half],
+            "from the first half, second half": second,
+            "the same, no labelled day ahead": [
+                one for one in second if not labelled_ahead(first_day, one.origin, horizon, spans)
+            ],
+        }
+        for name, once in rows.items():
+            if once:
+                _print_tried(f"{series.name:36} {horizon:5}  {name:38}", summary(once))
+    print(f"{series.name:36} constants of the first half: {fixed}; shipped: {TUNING}")
+
+
+def first_whole_day(series: Series) -> int:
+    """The ordinal of the first day that `daily_totals` adds up."""
+    known: Counter[int] = Counter(
+        (series.start + timedelta(seconds=place * series.step_s)).toordinal()
+        for place, value in enumerate(series.samples)
+        if value is not None
+    )
+    return min(day for day, count in known.items() if count * series.step_s >= WHOLE * DAY_S)
+
+
+def labelled_ahead(first_day: int, origin: int, horizon: int, spans: Sequence[Span]) -> bool:
+    """Whether a day that is forecast is one of a labelled window."""
+    first = first_day + origin
+    return any(begin.toordinal() < first + horizon and end.toordinal() >= first for begin, end in spans)
+
+
+def _print_tried(head: str, tried: Tried) -> None:
+    days, sums = (f"{100 * near:.0f}/{100 * far:.0f}" for near, far in (tried.days_within, tried.sums_within))
+    print(
+        f"{head} {tried.origins:5} {100 * tried.total:6.2f} {100 * tried.daily:6.2f}  {days:>13} {sums:>13}  "
+        f"{100 * tried.mean_total:10.2f} {100 * tried.week_total:9.2f}"
+    )
 
 
 def _print_caught(name: str, step: str, caught: Sequence[Caught]) -> None:

@@ -89,6 +89,7 @@ def cost_anomaly(tenant_id: str, found: Found, first_us: int, now_us: int) -> Ou
         "tenant_id": tenant_id,
         "start": moment_text(start_us),
         "until": moment_text(first_us + (window.last + 1) * HOUR_US),
+        "kind": window.kind.value,
         "severity": window.severity.value,
         "observed_usd_per_hour": format_usd(round(window.observed)),
         "expected_usd_per_hour": format_usd(round(window.expected)),

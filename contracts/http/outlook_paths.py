@@ -9,7 +9,7 @@ from contracts.http.error_answers import admin_errors
 from contracts.http.operations import json_answer, operation, query_parameter
 from contracts.http.usage_paths import usage_filters
 from contracts.http.words import Schema, array, boolean, integer, maybe, number, obj, one_of, ref, text
-from domain.anomalies.detector import Severity
+from domain.anomalies.detector import Kind, Severity
 from domain.anomalies.metrics import UNITS, Metric
 from domain.forecasting.forecast import HISTORY_DAYS_MAX, HORIZON_DAYS_MAX
 
@@ -162,11 +162,18 @@ OUTLOOK_SCHEMAS: dict[str, Schema] = {
             "start": _TIME,
             "end": text("Exclusive.", format="date-time"),
             "open": boolean("Whether it reaches to the newest whole hour."),
+            "kind": one_of(
+                (one.value for one in Kind),
+                "Spike and drop: more and less, for under twelve hours so far. Shift: another level, for "
+                "twelve hours and longer. Drift: little by little, over days.",
+            ),
             "severity": one_of(one.value for one in Severity),
-            "score": number("How far off, in scales of what the series does by itself.", minimum=0),
+            "score": number(
+                "How far off: 4 is the most that is usual of the series, 8 and more is critical.", minimum=0
+            ),
             "observed": number("Mean of the strange hours.", minimum=0),
             "expected": number("What is usual then.", minimum=0),
-            "strays": number("How far a usual hour lies from it at most.", minimum=0),
+            "strays": number("How far a usual hour lies from it at most, on this side.", minimum=0),
             "change": integer(
                 "Observed less expected of the whole window: nano-dollars, requests, failed requests, or "
                 "microseconds that requests took longer."

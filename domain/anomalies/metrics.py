@@ -16,9 +16,11 @@ COUNTED_MIN: Final = 20
 FAILED_MIN: Final = 5
 COST_MIN_NANO_USD: Final = NANO_PER_USD
 """What a window of spending costs more than usual at least: one dollar."""
-_CHANCE: Final = 0.5
-"""Of what chance does to a number of requests. How far the series strays by itself is learned from it, chance
-included; this is for hours with far fewer requests than most."""
+_CHANCE: Final = 1.0
+"""Of what chance does to a number of requests. It weighs hours with few requests against those with many; how
+far the series strays by itself is learned."""
+DAY_HOURS: Final = 24
+WEEK_HOURS: Final = 7 * DAY_HOURS
 
 
 class Metric(Enum):
@@ -75,7 +77,7 @@ def find_anomalies(metric: Metric, hours: list[Hour]) -> list[Found]:
     first = next((place for place, hour in enumerate(hours) if hour.requests), len(hours))
     used = hours[first:]
     samples = [_sample(metric, hour) for hour in used]
-    noise = [_noise(metric, hour, used[max(0, place - 24)]) for place, hour in enumerate(used)]
+    noise = _noises(metric, used)
     found = []
     for window in find_windows(samples, HOUR_S, _SENSITIVITY[metric], noise):
         inside = used[window.first : window.last + 1]
@@ -108,14 +110,26 @@ def _sample(metric: Metric, hour: Hour) -> float | None:
     return (hour.requests - hour.ok_requests) / hour.requests
 
 
-def _noise(metric: Metric, hour: Hour, day_before: Hour) -> float:
-    """The standard deviation that chance alone gives the logarithm of a sample, roughly: as of counts. Where
-    requests fail to come, the day before says how many there would have been."""
-    if metric is Metric.ERRORS:
-        failed = hour.requests - hour.ok_requests
-        offset = _SENSITIVITY[metric].offset_min
-        return sqrt(failed + 1) / (failed + 1 + offset * hour.requests)
-    return _CHANCE / sqrt(max(hour.requests, day_before.requests) + 1)
+def _noises(metric: Metric, hours: list[Hour]) -> list[float]:
+    """The standard deviations that chance alone gives the logarithms of samples, roughly: as of counts."""
+    if metric is not Metric.ERRORS:
+        # Where requests fail to come, the day before says how many there would have been.
+        day_before = [*hours[:1] * DAY_HOURS, *hours][: len(hours)]
+        return [
+            _CHANCE / sqrt(max(hour.requests, before.requests) + 1)
+            for hour, before in zip(hours, day_before, strict=True)
+        ]
+    offset = _SENSITIVITY[metric].offset_min
+    found, failed, requests = [], 0, 0
+    for place, hour in enumerate(hours):
+        # The share of the week before, this hour apart: of few requests, few fail, however many fail of all.
+        usual = failed / requests if requests else 0.0
+        found.append(sqrt(usual * hour.requests + 1) / ((usual + offset) * max(hour.requests, 1)))
+        failed, requests = failed + hour.requests - hour.ok_requests, requests + hour.requests
+        if place >= WEEK_HOURS:
+            old = hours[place - WEEK_HOURS]
+            failed, requests = failed - old.requests + old.ok_requests, requests - old.requests
+    return found
 
 
 def _weight(metric: Metric, inside: list[Hour]) -> float:

@@ -1,6 +1,6 @@
 """Anomalies in a sentence, for people."""
 
-from domain.anomalies.detector import Window
+from domain.anomalies.detector import Kind, Window
 from domain.anomalies.metrics import Metric
 from domain.money import NANO_PER_USD
 
@@ -13,13 +13,21 @@ _NOUNS = {
 
 
 def sentence(metric: Metric, window: Window) -> str:
-    """What was, and what is usual; of `Window.strays`, the ± is what a usual hour may differ by."""
+    """What was, and what is usual; of `Window.strays`, the ± is what a usual hour may differ by. Windows are
+    of hours."""
     noun = _NOUNS[metric]
-    verb = "were" if metric in (Metric.ERRORS, Metric.REQUESTS) else "was"
-    return (
-        f"{noun} {verb} {shown(metric, window.observed)}, usual is {shown(metric, window.expected)} "
-        f"± {shown(metric, window.strays, per=False)}"
-    )
+    many = metric in (Metric.ERRORS, Metric.REQUESTS)
+    observed, expected = shown(metric, window.observed), shown(metric, window.expected)
+    strays = f"± {shown(metric, window.strays, per=False)}"
+    if window.kind is Kind.DRIFT:
+        went = "climbed" if window.up else "fell"
+        return f"{noun} {went} within days to {observed}, expected was {expected} {strays}"
+    if window.kind is Kind.SHIFT:
+        hours = window.last - window.first + 1
+        return (
+            f"{noun} {'were' if many else 'was'} {observed} for {hours} hours, usual is {expected} {strays}"
+        )
+    return f"{noun} {'were' if many else 'was'} {observed}, usual is {expected} {strays}"
 
 
 def shown(metric: Metric, value: float, *, per: bool = True) -> str:

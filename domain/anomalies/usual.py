@@ -1,14 +1,19 @@
-"""What is usual at a moment: the median of the same time on earlier days, times how the last days compare.
+"""What is usual at a moment: medians of the same time on earlier days, times how the last days compare.
 
-Of three weeks of history and more, the same time of the same weekday counts, in the last four weeks, and the
-samples beside it; of less, the same time of any of the last fourteen days. Medians, so that what was strange
-once is not usual afterwards. The last three days say how far the level has drifted since.
+Of three weeks of history and more, the same time of the same weekday counts, in the last four weeks; of less,
+the same time of any of the last fourteen days. Both are asked twice, with an hour beside it and without, and
+so is the week before; whichever is nearer to what came is what was expected. A job that always runs at two is
+no surprise at two, nor is one that came a bit early. Medians, so that what was strange once is not usual
+afterwards. The last three days say how far the level has drifted since.
+
+Within the first week nobody knows a weekend from a breakdown: only what exceeds every day so far is judged.
 """
 
 from collections.abc import Sequence
 from itertools import product
+from math import log
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 HOUR_S: Final = 3600
 DAY_S: Final = 24 * HOUR_S
@@ -19,12 +24,29 @@ DRIFT_DAYS: Final = 3
 DRIFT_SAMPLES_MIN: Final = 24
 DRIFT_MAX: Final = 10.0
 """Levels drift up to so many times, up or down, within days; beyond it, what is usual follows slowly."""
-_BESIDE_S: Final = HOUR_S
 _SAME_WEEKDAY_MIN: Final = 6
 _SAME_TIME_MIN: Final = 3
 
 Samples = Sequence[float | None]
 """One per step, the oldest first; None: unknown, or too little to say."""
+
+
+class Answers(NamedTuple):
+    """What would be usual, each of them: `daily` from any days, `weekly` from the same weekdays; empty where
+    too little is known. `most` is the most that came at that time, within the first week; else None."""
+
+    daily: tuple[float, ...]
+    weekly: tuple[float, ...]
+    most: float | None
+
+
+def nearest(answers: Sequence[float], observed: float, offset: float) -> tuple[float, float]:
+    """Of the answers, the one whose ratio to what came is nearest to one, and the logarithm of that ratio;
+    `offset` is added to both sides."""
+    distance, expected = min(
+        (abs(log((observed + offset) / (answer + offset))), answer) for answer in answers
+    )
+    return expected, distance if observed >= expected else -distance
 
 
 class Usual:
@@ -36,42 +58,62 @@ class Usual:
         self._samples = samples
         self._day = DAY_S // step_s
         self._hour = HOUR_S // step_s
-        beside = _BESIDE_S // step_s
-        self._weeks = [
-            7 * self._day * week - shift for week, shift in product(range(1, WEEKS + 1), (-beside, 0, beside))
-        ]
-        self._days = [
-            self._day * day - shift for day, shift in product(range(1, DAYS + 1), (-beside, 0, beside))
-        ]
-        self._seasonal: list[float | None] = []
-        self._weekdays: list[bool] = []
-        self._drift = 1.0
+        # Of finer samples more count beside a moment: what is expected must not be as noisy as one of them.
+        quarter = max(1, self._hour // 4)
+        around = range(-self._hour, self._hour + 1, quarter)
+        close = [shift for shift in around if abs(shift) <= quarter and abs(shift) < self._hour]
+        self._week = 7 * self._day
+        weeks = [self._week * week for week in range(1, WEEKS + 1)]
+        days = [self._day * day for day in range(1, DAYS + 1)]
+        self._weeks = [back - shift for back, shift in product(weeks, close)]
+        self._weeks_around = [back - shift for back, shift in product(weeks, around)]
+        self._days = [back - shift for back, shift in product(days, close)]
+        self._days_around = [back - shift for back, shift in product(days, around)]
+        self._week_ago = [self._week - shift for shift in around]
+        self._daily: list[float | None] = []
+        self._weekly: list[float | None] = []
+        self._sum = 0.0
+        self._known_of_week = 0
+        self._daily_drift = 1.0
+        self._weekly_drift = 1.0
         self.level: float | None = None
         """Mean of the last week; None: nothing is known of it."""
-        self.by_weekday = False
-        """Whether the last answer came from the same weekdays."""
 
-    def at(self, place: int) -> float | None:
-        """What would be usual there; None: too little is known. To be asked of each place in turn."""
-        assert place == len(self._seasonal), "each place depends on those before it"
+    def at(self, place: int, *, daily: bool = True) -> Answers:
+        """What would be usual there. To be asked of each place in turn; `daily` False: where weekdays are
+        known, nothing else is looked at."""
+        assert place == len(self._daily), "each place depends on those before it"
         if place % self._hour == 0:
             self._compare(place)
-        found = self._same_time(place)
-        self._seasonal.append(found)
-        self._weekdays.append(self.by_weekday)
-        return None if found is None else found * self._drift
+        weekly: list[float] = []
+        if place >= self._week * WEEKS_MIN:
+            weekly = self._medians(place, (self._weeks_around, self._weeks), _SAME_WEEKDAY_MIN)
+        own: list[float] = []
+        if daily or not weekly:
+            own = self._medians(place, (self._days_around, self._days), _SAME_TIME_MIN)
+        self._weekly.append(weekly[0] if weekly else None)
+        self._daily.append(own[0] if own else None)
+        # How it was a week ago counts as it was: one weekend is little to go by, but enough not to be
+        # surprised by the next, and a new level is no news where medians of weeks turn over to it.
+        before = self._medians(place, (self._week_ago,), 1) if own or weekly else []
+        answers = [answer * self._daily_drift for answer in own]
+        most = None
+        if answers and place < self._week:
+            most = max(self._known(place, self._days_around))
+        elif answers:
+            answers += before
+        usual = [answer * self._weekly_drift for answer in weekly]
+        return Answers(tuple(answers), tuple(usual + before if usual else usual), most)
 
-    def _same_time(self, place: int) -> float | None:
-        if place < self._day:
-            return None
-        if place >= 7 * self._day * WEEKS_MIN:
-            same = self._known(place, self._weeks)
-            if len(same) >= _SAME_WEEKDAY_MIN:
-                self.by_weekday = True
-                return median(same)
-        self.by_weekday = False
-        same = self._known(place, self._days)
-        return median(same) if len(same) >= _SAME_TIME_MIN else None
+    def _medians(self, place: int, groups: Sequence[Sequence[int]], least: int) -> list[float]:
+        """Of each group that is known well enough; none, where the first is not."""
+        found: list[float] = []
+        for group in groups:
+            same = self._known(place, group)
+            if len(same) < min(least, len(group) // 2 + 1):
+                break
+            found.append(median(same))
+        return found
 
     def _known(self, place: int, before: Sequence[int]) -> list[float]:
         samples = self._samples
@@ -79,16 +121,24 @@ class Usual:
 
     def _compare(self, place: int) -> None:
         """How the last days were, compared to what was usual then."""
-        samples, seasonal = self._samples, self._seasonal
+        self._daily_drift = self._drift(place, self._daily)
+        self._weekly_drift = self._drift(place, self._weekly)
+        for at in range(place - self._hour, place) if place else ():
+            self._count(at, 1)
+            if at >= self._week:
+                self._count(at - self._week, -1)
+        self.level = self._sum / self._known_of_week if self._known_of_week else None
+
+    def _count(self, place: int, times: int) -> None:
+        sample = self._samples[place]
+        if sample is not None:
+            self._sum += times * sample
+            self._known_of_week += times
+
+    def _drift(self, place: int, seasonal: Sequence[float | None]) -> float:
+        start = max(0, place - DRIFT_DAYS * self._day)
         every = max(1, self._hour // 2)
-        ratios = [
-            sample / usual
-            for at in range(max(0, place - DRIFT_DAYS * self._day), place, every)
-            if (sample := samples[at]) is not None
-            and (usual := seasonal[at])
-            and self._weekdays[at] == self.by_weekday
-        ]
+        pairs = zip(self._samples[start:place:every], seasonal[start:place:every], strict=True)
+        ratios = [sample / usual for sample, usual in pairs if sample is not None and usual]
         drift = median(ratios) if len(ratios) >= DRIFT_SAMPLES_MIN else 1.0
-        self._drift = min(DRIFT_MAX, max(1 / DRIFT_MAX, drift))
-        week = [sample for sample in samples[max(0, place - 7 * self._day) : place] if sample is not None]
-        self.level = sum(week) / len(week) if week else None
+        return min(DRIFT_MAX, max(1 / DRIFT_MAX, drift))

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from domain.forecasting.bounds import ERRORS_MIN, bounds
-from domain.forecasting.level import CALM_DAYS, PROFILE_DAYS_MIN, WEEK, fit
+from domain.forecasting.level import CALM_DAYS, PROFILE_DAYS_MIN, TUNING, WEEK, Tuning, fit
 from domain.forecasting.trial import Trial, carried, day_scales, try_ways
 
 HORIZON_DAYS_MAX: Final = 92
@@ -79,7 +79,7 @@ class _Errors(NamedTuple):
         return _Errors(*(None if one is None else one * factor for one in self))
 
 
-def forecast_days(history: Sequence[float], horizon: int) -> SeriesForecast | None:
+def forecast_days(history: Sequence[float], horizon: int, tuning: Tuning = TUNING) -> SeriesForecast | None:
     """The next `horizon` days (1-92) after a history of whole days, the newest last; at most the last 400
     count. Days before anything was used are no history. None: there is none.
 
@@ -92,8 +92,8 @@ def forecast_days(history: Sequence[float], horizon: int) -> SeriesForecast | No
     used = _used(history[-HISTORY_DAYS_MAX:])
     if not used:
         return None
-    way, trial = try_ways(used, horizon)
-    points = carried(fit(used), way, horizon)
+    way, trial = try_ways(used, horizon, tuning)
+    points = carried(fit(used, tuning), way, horizon)
     sums = list(accumulate(points))
     by_day, by_sum = trial.day_errors(horizon), trial.sum_errors(horizon)
     guess = _guess(used)

@@ -15,14 +15,26 @@ WEEKS_MAX: Final = 8
 """Weeks that are looked at: older ones say little about the next days."""
 PROFILE_DAYS_MIN: Final = 14
 """Below two weeks nobody can tell a weekday from an accident: there is no profile then."""
-SMOOTHING: Final = 0.4
-CUT_AT: Final = 5.0
-"""Deviations count up to so many robust standard deviations."""
-NEW_LEVEL_AFTER: Final = 5
-"""Days in a row that were cut off on the same side and make a new level."""
 SCALE_MIN: Final = 0.01
 CALM_DAYS: Final = 28
 _MAD_TO_SIGMA: Final = 1.4826
+
+
+class Tuning(NamedTuple):
+    """What was chosen by hand; `benchmarks.series` chooses from the past alone, and tells what that costs.
+
+    Deviations count up to `cut_at` robust standard deviations, and `new_level_after` days in a row that were
+    cut off on the same side make a new level. `remains` is what remains per day of a level's distance to the
+    usual one, where it is carried on.
+    """
+
+    smoothing: float = 0.4
+    cut_at: float = 5.0
+    new_level_after: int = 5
+    remains: float = 0.95
+
+
+TUNING: Final = Tuning()
 
 
 class Fitted(NamedTuple):
@@ -30,7 +42,7 @@ class Fitted(NamedTuple):
 
     `level` is of the last days, `calm` the median since the last new level, at most of four weeks.
     `growth` is the change of the level per day, as a share of it. `scale` is how far single days stray
-    from the level, as a share of it (a robust standard deviation).
+    from the level, as a share of it (a robust standard deviation). `remains` is that of the tuning.
     """
 
     level: float
@@ -38,28 +50,29 @@ class Fitted(NamedTuple):
     growth: float
     scale: float
     profile: tuple[float, ...]
+    remains: float
 
 
-def fit(history: Sequence[float]) -> Fitted:
+def fit(history: Sequence[float], tuning: Tuning = TUNING) -> Fitted:
     """The newest day is the last one. Raises ValueError where there is no history."""
     if not history:
         raise ValueError("there is no history to fit")
     weeks = min(len(history) // WEEK, WEEKS_MAX)
     if len(history) < PROFILE_DAYS_MIN:
-        return _without_profile(history[-PROFILE_DAYS_MIN:])
+        return _without_profile(history[-PROFILE_DAYS_MIN:], tuning)
     days = list(history[-weeks * WEEK :])
     profile, plain, smooth = _profile(days)
     scale = _scale(plain, smooth)
-    level, since = _level(plain, scale)
+    level, since = _level(plain, scale, tuning)
     calm = median(plain[max(since, len(plain) - CALM_DAYS) :])
-    return Fitted(level, calm, _growth(plain[since:]), scale, profile)
+    return Fitted(level, calm, _growth(plain[since:]), scale, profile, tuning.remains)
 
 
-def _without_profile(history: Sequence[float]) -> Fitted:
+def _without_profile(history: Sequence[float], tuning: Tuning) -> Fitted:
     usual = median(history)
     scale = _scale(history, [usual] * len(history))
-    level, since = _level(history, scale)
-    return Fitted(level, median(history[since:]), 0.0, scale, (1.0,) * WEEK)
+    level, since = _level(history, scale, tuning)
+    return Fitted(level, median(history[since:]), 0.0, scale, (1.0,) * WEEK, tuning.remains)
 
 
 def _profile(days: list[float]) -> tuple[tuple[float, ...], list[float], list[float]]:
@@ -103,7 +116,7 @@ def _scale(plain: Sequence[float], smooth: Sequence[float]) -> float:
     return max(_MAD_TO_SIGMA * median(strays), SCALE_MIN) if strays else SCALE_MIN
 
 
-def _level(plain: Sequence[float], scale: float) -> tuple[float, int]:
+def _level(plain: Sequence[float], scale: float, tuning: Tuning) -> tuple[float, int]:
     """The level at the end, and the day since which it is the same one."""
     level, since = median(plain[:WEEK]), 0
     strange = 0
@@ -112,17 +125,17 @@ def _level(plain: Sequence[float], scale: float) -> tuple[float, int]:
             level, since, strange = day, place, 0
             continue
         deviation = (day - level) / level
-        bound = CUT_AT * scale
+        bound = tuning.cut_at * scale
         if abs(deviation) <= bound:
             strange = 0
         else:
             side = 1 if deviation > 0 else -1
             strange = strange + side if strange * side >= 0 else side
-            if abs(strange) >= NEW_LEVEL_AFTER:
-                since = place - NEW_LEVEL_AFTER + 1
+            if abs(strange) >= tuning.new_level_after:
+                since = place - tuning.new_level_after + 1
                 level, strange = median(plain[since : place + 1]), 0
                 continue
-        level *= 1 + SMOOTHING * max(-bound, min(bound, deviation))
+        level *= 1 + tuning.smoothing * max(-bound, min(bound, deviation))
     return level, since
 
 

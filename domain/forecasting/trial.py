@@ -10,15 +10,13 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from domain.forecasting.bounds import ERRORS_MIN
-from domain.forecasting.level import PROFILE_DAYS_MIN, WEEK, WEEKS_MAX, Fitted, fit
+from domain.forecasting.level import PROFILE_DAYS_MIN, TUNING, WEEK, WEEKS_MAX, Fitted, Tuning, fit
 
 STEADY: Final = "steady"
 RECENT: Final = "recent"
 GROWING: Final = "growing"
 ORIGINS_MAX: Final = 120
 """Days of the past that forecasts are made from to see how well they did."""
-_RETURN: Final = 0.95
-"""What remains per day of a level's distance to the usual one."""
 _FADE: Final = 0.97
 """What remains per day of growth."""
 _CLEARLY: Final = 0.85
@@ -41,7 +39,7 @@ def day_scales(points: Sequence[float]) -> list[float]:
 
 
 def _steady(fitted: Fitted, ahead: int) -> float:
-    return fitted.calm + (fitted.level - fitted.calm) * _RETURN**ahead
+    return fitted.calm + (fitted.level - fitted.calm) * fitted.remains**ahead
 
 
 def _recent(fitted: Fitted, _: int) -> float:
@@ -94,12 +92,12 @@ def _by_ahead(horizon: int, rows: Iterable[tuple[list[float], ...]]) -> list[lis
     return found
 
 
-def try_ways(history: Sequence[float], horizon: int) -> tuple[str, Trial]:
+def try_ways(history: Sequence[float], horizon: int, tuning: Tuning = TUNING) -> tuple[str, Trial]:
     """The way that did best, and how it did: `steady`, unless another one erred clearly less, on the mean of
     sums over a week (or the horizon, where that is shorter)."""
     trials: dict[str, Trial] = {way: Trial([]) for way in _WAYS}
     for day in range(max(PROFILE_DAYS_MIN, len(history) - ORIGINS_MAX), len(history)):
-        fitted = fit(history[max(0, day - WEEKS_MAX * WEEK) : day])
+        fitted = fit(history[max(0, day - WEEKS_MAX * WEEK) : day], tuning)
         actual = list(history[day : day + horizon])
         for way, trial in trials.items():
             trial.origins.append(Origin(carried(fitted, way, horizon), actual))

@@ -206,6 +206,7 @@ def print_anomalies(found: dict[str, Any]) -> None:
             [
                 _hours(one),
                 one["metric"] + "".join(f" of {plain(value) or '-'}" for value in one["group"].values()),
+                one["kind"],
                 one["severity"],
                 shown(metric, one["observed"]),
                 f"{shown(metric, one['expected'])} ± {shown(metric, one['strays'], per=False)}",
@@ -215,7 +216,9 @@ def print_anomalies(found: dict[str, Any]) -> None:
     nothing = f"nothing out of the ordinary from {found['from'][:16]} to {found['to'][:16]} UTC"
     if found["history_hours"] < 72:
         nothing += f"; only {found['history_hours']} hours of history: too little to know what is usual"
-    print_table(["hours (UTC)", "what", "severity", "was", "usual", "moved by"], rows, nothing=nothing)
+    print_table(
+        ["hours (UTC)", "what", "kind", "severity", "was", "usual", "moved by"], rows, nothing=nothing
+    )
 
 
 def _hours(one: dict[str, Any]) -> str:

@@ -208,6 +208,7 @@ def _anomaly(one: Anomaly, wish: AnomalyWish) -> dict[str, Any]:
         "start": iso(one.start_us),
         "end": iso(one.end_us),
         "open": one.open,
+        "kind": window.kind.value,
         "severity": window.severity.value,
         "score": round(window.score, 1),
         "observed": _rounded(one.metric, window.observed),

@@ -44,7 +44,7 @@ def test_spending_tells_what_it_cost_more() -> None:
     assert 5.5 * 6 * 10**9 / 2 < found.change < 7 * 6 * 10**9
     text = sentence(Metric.COST, found.window)
     assert text.startswith("spending was $8.")
-    assert " an hour, usual is $1.9" in text
+    assert " an hour, usual is $2.0" in text
 
 
 def test_less_than_a_dollar_is_not_worth_telling() -> None:

@@ -22,7 +22,7 @@ from contracts.ports.keys import NOW, record
 from contracts.ports.stops import stop
 from contracts.ports.usage import attempt, usage_event
 from domain.analytics.event import AttemptEvent, RequestEvent
-from domain.anomalies.detector import Severity, Window
+from domain.anomalies.detector import Kind, Severity, Window
 from domain.anomalies.metrics import Found
 from domain.connectors.health import HealthCheck, HealthState
 from domain.connectors.integration import Integration, IntegrationKind
@@ -68,7 +68,11 @@ TOLD = [
     ),
     cost_anomaly(
         "acme",
-        Found(window=Window(3, 5, 41.2e9, 9.8e9, 4.1e9, 20.0, Severity.CRITICAL), requests=8, change=94.2e9),
+        Found(
+            window=Window(3, 5, 41.2e9, 9.8e9, 4.1e9, 20.0, Severity.CRITICAL, Kind.SPIKE),
+            requests=8,
+            change=94.2e9,
+        ),
         0,
         7,
     ),

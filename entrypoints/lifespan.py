@@ -15,6 +15,7 @@ from adapters.sql.health import DatabaseHealth
 from adapters.sql.opening import open_database
 from adapters.sql.thread import BlockingThread
 from adapters.sql.usage_log import JournaledUsageLog
+from adapters.sql.usage_process import UsageProcess
 from adapters.sql.usage_retention import UsageRetention
 from adapters.system.clock import SystemClock
 from application.use_cases.watch_budgets import LOOK_EVERY_S as FIGURES_EVERY_S
@@ -108,12 +109,10 @@ async def open_faces(loaded: LoadedSettings, built: Built = lambda: None) -> Asy
         redis_status = RedisStatus(None if redis is None else redis.health)
         eventing = open_eventing(stores, settings, redis)
         in_force = InForce()
-        usage_log, usage_process, money = open_usage_and_money(
+        usage_log, apart, money = open_usage_and_money(
             *(stores, settings, writer_database, thread, redis, redis_status, eventing.interest),
             in_force,
         )
-        if usage_process is not None:
-            stack.push_async_callback(usage_process.aclose)
         caching = open_caching(
             stack, stores, settings, database_url=database_url(settings), peppers=parts["peppers"]
         )
@@ -141,16 +140,14 @@ async def open_faces(loaded: LoadedSettings, built: Built = lambda: None) -> Asy
         await usage_log.start()
         await start_budgets(money.follow, settings)
         tasks = BackgroundTasks()
-        if usage_process is not None:
-            tasks.start("usage writer", usage_process.run)
         await start_auditing(stack, tasks, container.auditing())
         await start_limiting(container.limiting(), stack, tasks, settings)
-        closing = (usage_log, money.leases, parts["outgoing"], tasks, caching)
+        closing = (*apart, usage_log, money.leases, parts["outgoing"], tasks, caching)
         for part in closing:  # the last first
             stack.push_async_callback(part.aclose)
         stack.callback(container.privacy().close)
         await container.guarding().start(stack, tasks)
-        await _start_tasks(stack, tasks, container, live, usage_log, money)
+        await _start_tasks(stack, tasks, container, live, usage_log, apart, money)
         await container.vaulting().start(
             stack, tasks, settings, live.refresh_credentials, container.auditing().trail
         )
@@ -178,6 +175,7 @@ async def _start_tasks(
     container: Container,
     live: LiveConfiguration,
     usage_log: JournaledUsageLog,
+    apart: tuple[UsageProcess, ...],
     money: Money,
 ) -> None:
     """Everything that runs beside requests."""
@@ -192,6 +190,8 @@ async def _start_tasks(
     await container.eventing().start(stack, tasks, container.runtime(), container.tooling().book)
     await container.webhooking().start(tasks, lambda: live.settings)
     tasks.start("usage log", usage_log.run)
+    for process in apart:
+        tasks.start("usage writer", process.run)
     tasks.start("leases", money.leases.run)
     tasks.start("ledger", money.keep.run)
     tasks.start("budgets", lambda: every(KEY_REFRESH_EVERY_S, money.follow.refresh))

@@ -36,10 +36,10 @@ def open_usage_and_money(
     redis_status: RedisStatus,
     interest: Interest,
     in_force: InForce,
-) -> tuple[JournaledUsageLog, UsageProcess | None, Money]:
+) -> tuple[JournaledUsageLog, tuple[UsageProcess, ...], Money]:
     """They need each other: rows settle what was held, and what a dead process held is found beside its
-    rows. `interest` says which events of requests are to be written, `in_force` what is measured apart. The
-    process is there where rows are not written by this one."""
+    rows. `interest` says which events of requests are to be written, `in_force` what is measured apart. There
+    is a process where rows are not written by this one."""
     board, book, clock = DiskHoldBoard(), BudgetBook(), stores.clock()
     watch = WatchBudgets(book, stores.ledger_books(), clock)
     ledger = stores.ledger(on_alerts=watch.told)
@@ -51,16 +51,16 @@ def open_usage_and_money(
         redis_status.pool = pool
         ledgers = (pool, ledger)
     own = usage_writer(database, clock, interest.wants, watch.told, lambda: in_force.scopes)
-    apart = None
+    apart: tuple[UsageProcess, ...] = ()
     if writes_apart(settings.server.usage_writer, settings.server.workers, cores()):
         connections_max, *_ = connection_shares(settings.storage.database_connections_max)
         opening = Opening(
             *(database_url(settings), connections_max, interest.always),
             *(settings.logs.format, settings.logs.level),
         )
-        apart = usage_process(own, opening, interest, lambda: in_force.scopes, watch.told)
+        apart = (usage_process(own, opening, interest, lambda: in_force.scopes, watch.told),)
     usage_log = JournaledUsageLog(
-        apart or own,
+        *(apart or (own,)),
         thread,
         settings.data_dir / "journal",
         group_rows_max=group_rows_max(database.dialect),

@@ -21,7 +21,7 @@ from adapters.sql.sla_measures import SlaFollower
 from adapters.sql.thread import BlockingThread
 from adapters.sql.usage_messages import Opening, Wanted, decode_question, next_message
 from adapters.sql.usage_process import UsageProcess
-from adapters.sql.usage_rows import SqlUsageWriter
+from adapters.sql.usage_rows import SqlUsageWriter, UsageWriter
 from adapters.sql.usage_served import ServedRows
 from adapters.system.clock import SystemClock
 from application.budget_alerts import AlertListener
@@ -53,7 +53,7 @@ def usage_writer(
 
 
 def usage_process(
-    own: SqlUsageWriter,
+    own: UsageWriter,
     opening: Opening,
     interest: Interest,
     scopes: Callable[[], Scopes],

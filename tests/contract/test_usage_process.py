@@ -13,12 +13,13 @@ import pytest
 
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.usage_log import JournaledUsageLog
-from adapters.sql.usage_messages import Opening
+from adapters.sql.usage_messages import Opening, Wanted
 from adapters.sql.usage_process import UsageProcess
 from adapters.sql.usage_query import SqlUsageQuery
 from adapters.sql.usage_rows import SqlUsageWriter, UsageWriter
 from application.events.interest import Interest
 from application.ports.usage_query import UsageFilter
+from contracts.ports.ledger_world import USD
 from contracts.ports.usage import UsageLogContract, UsageWorld, usage_event
 from domain.analytics.event import RequestEvent
 from domain.budgets.alerts import Alert
@@ -27,7 +28,7 @@ from domain.events import REQUEST_COMPLETED
 from domain.sla.measure import Scopes
 from entrypoints.usage_writer_opening import usage_process
 from tests.contract.sql_world import AnySqlWorld, SqlWorld
-from tests.contract.test_ledger_postings import SOFT, USD, Desk, row
+from tests.contract.test_ledger_postings import SOFT, Desk, row
 
 PATIENCE_S = 30.0
 
@@ -41,10 +42,11 @@ async def until(holds: Callable[[], bool]) -> None:
 class CountingWriter(UsageWriter):
     """This process's own writer, which tells what it was given."""
 
+    apart = False
+
     def __init__(self, inner: UsageWriter) -> None:
         self.inner = inner
         self.rows = 0
-        self.apart = False
 
     async def insert(self, events: list[RequestEvent]) -> None:
         self.rows += len(events)
@@ -250,8 +252,12 @@ async def test_one_that_cannot_be_started_leaves_the_work_here(
 
     own = CountingWriter(SqlUsageWriter(sql.database))
     writer = UsageProcess(
-        own, cannot, lambda: Opening(sql.url, 1, (), "text", "warning"), lambda: None, lambda _alerts: None
-    )  # type: ignore[arg-type]
+        own,
+        cannot,
+        lambda: Opening(sql.url, 1, (), "text", "warning"),
+        lambda: Wanted({}, Scopes()),
+        lambda _alerts: None,
+    )
     keeper = asyncio.create_task(writer.run())
     await until(lambda: "no more processes" in caplog.text)
     await writer.insert([usage_event(1)])

@@ -54,8 +54,37 @@ def propensity(ranking: Ranking, chosen: int, reachable: Reachable | None) -> fl
     """The chance that this usable target was the first choice; None: there were too many to tell."""
     if ranking.strategy_name not in DRAWING or ranking.field.eligible.count == 1:
         return 1.0
+    if ranking.field.affinity is None:
+        return _chance_of(ranking, chosen, reachable)
     chances = first_choices(ranking, reachable)
     return None if chances is None else chances.get(chosen)
+
+
+def _chance_of(ranking: Ranking, chosen: int, reachable: Reachable | None) -> float | None:
+    """The same as `first_choices` says of it, without reckoning the others: this runs for each request."""
+    field = ranking.field
+    for level in levels(field):
+        if len(level) > AMONG_MAX:
+            return None
+        if chosen in level:
+            break
+    able = [index for index in level if index == chosen or why_not_now(field, index, reachable) is None]
+    if ranking.strategy_name == "weighted":
+        return _by_weight(field, able).get(chosen)
+    if len(able) == len(level):
+        targets, now = field.live.targets, field.now
+        return _wins([targets[index].expected_load(now) for index in level], level.index(chosen))
+    chances = _by_pairs(field, level, frozenset(able))
+    return None if chances is None else chances.get(chosen)
+
+
+def _wins(loads: Sequence[float], place: int) -> float:
+    """The chance to be the less loaded of two drawn; of equals the one that was drawn first."""
+    count, mine = len(loads), loads[place]
+    if count == 1:
+        return 1.0
+    heavier = sum([load > mine for load in loads])
+    return (2 * heavier + loads.count(mine) - 1) / (count * (count - 1))
 
 
 def _drawn(field: Field, strategy: str, usable: Callable[[int], bool]) -> dict[int, float] | None:
@@ -88,12 +117,15 @@ def _by_pairs(field: Field, level: Sequence[int], able: frozenset[int]) -> dict[
     if len(level) - len(able) > PASSED_OVER_MAX:
         return None
     targets, now = field.live.targets, field.now
-    load = {index: targets[index].expected_load(now) for index in level}
+    loads = {index: targets[index].expected_load(now) for index in level}
 
     @cache
     def first_among(pool: frozenset[int]) -> Mapping[int, float]:
         chances: dict[int, float] = {}
-        for index, chance in _pair_winners(load, pool).items():
+        members = list(pool)
+        weighed = [loads[index] for index in members]
+        for place, index in enumerate(members):
+            chance = _wins(weighed, place)
             if index in able:
                 chances[index] = chances.get(index, 0.0) + chance
             elif chance:
@@ -102,18 +134,3 @@ def _by_pairs(field: Field, level: Sequence[int], able: frozenset[int]) -> dict[
         return chances
 
     return {index: chance for index, chance in first_among(frozenset(level)).items() if chance > 0}
-
-
-def _pair_winners(load: Mapping[int, float], pool: frozenset[int]) -> dict[int, float]:
-    """The chance of each to be the less loaded of two drawn; of equals the one that was drawn first."""
-    count = len(pool)
-    if count == 1:
-        return dict.fromkeys(pool, 1.0)
-    ordered = sorted(load[index] for index in pool)
-    pairs = count * (count - 1)
-    chances: dict[int, float] = {}
-    for index in pool:
-        heavier = sum(1 for other in ordered if other > load[index])
-        equal = ordered.count(load[index]) - 1
-        chances[index] = (2 * heavier + equal) / pairs
-    return chances

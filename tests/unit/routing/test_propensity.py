@@ -83,6 +83,9 @@ def test_chances_of_drawing_strategies_are_how_often_they_choose(
     assert found is not None
     assert sum(found.values()) == pytest.approx(1.0)
     assert {table.targets[index].id for index in found} >= set(seen)
+    for draw in (0.0, 0.2, 0.5, 0.8, 0.999):
+        plan = make_plan(table, route, DEMANDS, live, now=NOW, draw=draw)
+        assert plan.propensity == pytest.approx(found[plan.targets[0].index])
 
 
 def test_who_cannot_be_reached_takes_no_share() -> None:

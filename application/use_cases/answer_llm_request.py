@@ -293,7 +293,7 @@ class AnswerLlmRequest:
         return delivered(job.protections, replayed_answer(job.course.hit))
 
     def complete(self, job: Job, live: LiveState) -> Coroutine[Any, Any, UpstreamAnswer]:
-        """A whole answer. Raises UpstreamError, NoProviderAvailable, DeadlineExceeded, what protections do."""
+        """A whole answer. Raises UpstreamError, NoProviderAvailable, DeadlineExceeded; as protections do."""
         if job.course is None and not job.protections:
             return self._attempts.complete(job, live)  # nobody stands between
         return self._protected(job, live)

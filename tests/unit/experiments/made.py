@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 
-from domain.experiments.experiment import Arm, Experiment, ExperimentTerms, Guardrail, Metric, make_experiment
+from domain.experiments.experiment import (
+    Arm,
+    Experiment,
+    ExperimentTerms,
+    Guardrail,
+    Metric,
+    Shadow,
+    make_experiment,
+)
 from domain.experiments.judging import ArmFigures
 from domain.experiments.sequences import Sums
 
 
 def experiment(
     *,
-    arms: Sequence[Arm] = (Arm(name="now", route="chat"), Arm(name="cheap", route="small")),
+    arms: Sequence[Arm | Shadow] = (Arm(name="now", route="chat"), Arm(name="cheap", route="small")),
     metric: str = "cost",
     guardrails: Sequence[Guardrail] = (),
     min_samples: int = 100,

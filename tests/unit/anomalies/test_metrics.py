@@ -2,6 +2,7 @@
 
 import random
 
+from domain.anomalies.detector import Kind
 from domain.anomalies.metrics import Found, Hour, Metric, amount, find_anomalies
 from domain.anomalies.telling import sentence
 
@@ -45,6 +46,16 @@ def test_spending_tells_what_it_cost_more() -> None:
     text = sentence(Metric.COST, found.window)
     assert text.startswith("spending was $8.")
     assert " an hour, usual is $2.0" in text
+
+
+def test_sentences_say_what_kind_it_is() -> None:
+    found = one(Metric.COST, changed(hours(), cost_nano_usd=4)).window
+    lasting = found._replace(kind=Kind.SHIFT, last=found.first + 13)
+    assert sentence(Metric.COST, lasting).startswith("spending was $8.24 an hour for 14 hours, usual is $2.0")
+    climbed = sentence(Metric.COST, found._replace(kind=Kind.DRIFT))
+    assert climbed.startswith("spending climbed within days to $8.24 an hour, expected was $2.0")
+    fallen = found._replace(kind=Kind.DRIFT, observed=30.0, expected=90.0)
+    assert sentence(Metric.REQUESTS, fallen).startswith("requests fell within days to 30 an hour")
 
 
 def test_less_than_a_dollar_is_not_worth_telling() -> None:

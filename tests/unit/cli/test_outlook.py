@@ -69,6 +69,8 @@ def test_anomalies_show_who_moved_them(strange: Outlooks) -> None:
     assert "model large 100 %" in result.output
     told = json.loads(strange.anomalies("--json", "--metric", "cost").output)
     assert told["anomalies"][0]["text"].startswith("spending was $")
+    assert told["anomalies"][0]["kind"] == "spike"
+    assert "spike" in result.output
 
 
 def test_nothing_strange_is_said_in_a_line() -> None:

@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.series import Series, daily_totals, hourly, read_series, try_detector, try_forecast
+from benchmarks.forecast_choices import Choices
+from benchmarks.series import (
+    Series,
+    daily_totals,
+    hourly,
+    labelled_ahead,
+    read_series,
+    try_detector,
+    try_forecast,
+)
+from domain.forecasting.level import TUNING
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -33,3 +43,16 @@ def test_a_perfect_week_is_foretold_and_a_label_is_hit() -> None:
     series = Series("name", START, 3600, samples)
     caught = try_detector(series, [spike, (START, START)], 0.25)
     assert (caught.windows, caught.labelled, caught.false_days, caught.days) == (1, 2, 0, 40)
+
+
+def test_constants_are_chosen_from_weeks_that_are_over() -> None:
+    totals = [float(day % 7 + 1) * (1 + day % 3) for day in range(50)]
+    changed = [*totals[:40], *[amount * 9 for amount in totals[40:]]]
+    assert Choices(totals).best(20) == TUNING, "there was no week yet"
+    assert Choices(totals).best(40) == Choices(changed).best(40), "later days do not matter"
+
+
+def test_a_forecast_that_meets_a_label_is_told_apart() -> None:
+    first, label = START.toordinal(), (START.replace(day=11), START.replace(day=12))
+    ahead = [origin for origin in range(30) if labelled_ahead(first, origin, 7, [label])]
+    assert ahead == list(range(4, 12))

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,7 +72,7 @@ def run_command(
         except KeyboardInterrupt:
             progress.say("The batch goes on in the server; run the command again to see it through.")
             sys.exit(1)
-        _fetch(client, finished, asked)
+        _fetch(client, finished, asked, progress)
         progress.end(finished, _files(finished, asked))
     sys.exit(exit_status(finished))
 
@@ -137,22 +138,31 @@ def watch(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Any:
     """The batch when it is over. A server that is away is waited for, for a while."""
+    while True:
+        found = _patiently(lambda: client.get(batch_id), progress, now, sleep)
+        progress.show(found)
+        if found["status"] in FINAL:
+            return found
+        sleep(POLL_EVERY_S)
+
+
+def _patiently(
+    work: Callable[[], Any],
+    progress: Progress,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Any:
+    """What may be asked again, until the server answers. Raises NotAnswering where that takes too long."""
     away_since: float | None = None
     while True:
         try:
-            found = client.get(batch_id)
-            away_since = None
+            return work()
         except NotAnswering:
             away_since = now() if away_since is None else away_since
             if now() - away_since > PATIENCE_S:
                 raise
             progress.away()
             sleep(POLL_EVERY_S)
-            continue
-        progress.show(found)
-        if found["status"] in FINAL:
-            return found
-        sleep(POLL_EVERY_S)
 
 
 def _files(finished: Any, asked: dict[str, Any]) -> dict[str, Path]:
@@ -163,9 +173,9 @@ def _files(finished: Any, asked: dict[str, Any]) -> dict[str, Path]:
     return {name: path for name, path in places.items() if finished[name]}
 
 
-def _fetch(client: BatchClient, finished: Any, asked: dict[str, Any]) -> None:
+def _fetch(client: BatchClient, finished: Any, asked: dict[str, Any], progress: Progress) -> None:
     for name, path in _files(finished, asked).items():
-        client.download(finished[name], path)
+        _patiently(partial(client.download, finished[name], path), progress)
 
 
 def exit_status(finished: Any) -> int:

@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -55,7 +55,7 @@ class BatchClient:
         part = path.with_name(f".{path.name}.part")
         content = self._exchange("GET", f"/v1/files/{quote(file_id)}/content", {}, None)
         with content as response, part.open("wb") as file:
-            while piece := response.read(PIECE_BYTES):
+            while piece := _piece(response, self._api.url):
                 file.write(piece)
         part.replace(path)
 
@@ -127,6 +127,16 @@ class _Exchange:
 
     def __exit__(self, *exc: object) -> None:
         self._connection.close()
+
+
+def _piece(response: HTTPResponse, url: str) -> bytes:
+    try:
+        piece = response.read(PIECE_BYTES)
+    except (OSError, HTTPException) as error:
+        raise NotAnswering(f"{url} did not send the whole file ({error})") from error
+    if not piece and response.length:  # the library takes a line that was cut for the end
+        raise NotAnswering(f"{url} did not send the whole file ({response.length} bytes are missing)")
+    return piece
 
 
 def _message(text: str) -> str:

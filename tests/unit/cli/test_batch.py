@@ -1,14 +1,17 @@
 """What `interchange batch` tells, and how it ends."""
 
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import click
 import pytest
 
 from entrypoints.cli import batch as command
-from entrypoints.cli.api_client import NotAnswering
+from entrypoints.cli.api_client import ApiClient, NotAnswering
+from entrypoints.cli.batch_client import BatchClient
 from entrypoints.cli.batch_progress import JsonProgress, bar_progress
 
 
@@ -111,3 +114,38 @@ def test_runs_of_the_same_file_and_settings_find_each_other(tmp_path: Path) -> N
     before = command.metadata(plain)
     file.write_text('{"url": "/v1/embeddings"} \n')
     assert command.metadata(plain) != before
+
+
+class CutOff(BaseHTTPRequestHandler):
+    """Says how long a file is, and sends half of it the first time."""
+
+    times = 0
+
+    def do_GET(self) -> None:
+        CutOff.times += 1
+        content = b"x" * 1000
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: 500 if CutOff.times == 1 else None])
+
+    def log_message(self, *said: Any) -> None:
+        del said
+
+
+def test_a_file_that_was_cut_is_fetched_again_and_never_taken_for_whole(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), CutOff) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            client = BatchClient(ApiClient(f"http://127.0.0.1:{server.server_port}", "Bearer key"))
+            wanted = tmp_path / "out.jsonl"
+            with pytest.raises(NotAnswering, match="500 bytes are missing"):
+                client.download("file-o", wanted)
+            assert not wanted.exists()
+            CutOff.times = 0
+            asked = {"output": wanted, "errors": None}
+            command._fetch(client, shown(), asked, JsonProgress())
+        finally:
+            server.shutdown()
+    assert wanted.read_bytes() == b"x" * 1000
+    assert CutOff.times == 2

@@ -63,6 +63,7 @@ NOBODY_ELSE_STEERS = {
     "adapters/redis/connection.py": "the operator's own Redis, named in `storage`",
     "adapters/sql/postgres.py": "the operator's own PostgreSQL, named in `storage`",
     "adapters/sql/postgres_upgrade.py": "the same",
+    "adapters/sql/usage_process.py": "a socket pair to its own child",
     "entrypoints/cli/api_client.py": "a command asks the server its user names",
     "entrypoints/cli/batch_client.py": "the same",
     "entrypoints/cli/demo.py": "a command asks the simulator its user names",
@@ -75,6 +76,7 @@ NOBODY_ELSE_STEERS = {
     "entrypoints/jobs/gateway_process.py": "the supervisor asks its own gateway on this machine",
     "entrypoints/jobs/ports.py": "looks whether a port of this machine is free",
     "entrypoints/simulator/connection.py": "a server's side; connects to nobody",
+    "entrypoints/usage_writer_opening.py": "the child's end of that pair",
 }
 FETCHED_BY_OTHERS = {
     "adapters/embeddings/weights.py": "pip fetches a pinned package, from the index set up here",

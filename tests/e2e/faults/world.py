@@ -29,7 +29,7 @@ PROMPT = {"messages": [{"role": "user", "content": "say your words"}]}
 CONNECT_S, HEADERS_S, FIRST_TOKEN_S, IDLE_S, TOTAL_S = 1.0, 1.5, 0.5, 0.4, 2.5
 KEEP_ALIVE_AFTER_S = 0.2
 OPEN_S = 0.4
-SLACK_S = 1.5
+SLACK_S = 12.0
 """What a slow machine may add to a bound."""
 A_PRICES = {"input": 1, "output": 2}
 B_PRICES = {"input": 10, "output": 20}

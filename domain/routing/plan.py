@@ -89,7 +89,7 @@ def make_plan(
     if not targets:
         raise refusal_now(ranking, reachable)
     said = verdict_on(ranking, targets[0], reachable)
-    chance = propensity(ranking, targets[0].index, reachable)
+    chance = propensity(ranking, targets, reachable)
     spares = _spares(ranking, targets, usable, reachable)
     if route.stand_ins:
         targets = tuple(route.stand_ins.get(target.index, target) for target in targets)

@@ -15,6 +15,7 @@ from domain.routing.affinity import LEAVES_FOR
 from domain.routing.field import Field
 from domain.routing.ranking import Ranking, Reachable, why_not_now
 from domain.routing.strategies import levels
+from domain.routing.target import Target
 
 DRAWING: Final = frozenset({"weighted", "latency"})
 """Strategies that draw lots."""
@@ -50,32 +51,62 @@ def first_choices(ranking: Ranking, reachable: Reachable | None = None) -> Mappi
     return settled
 
 
-def propensity(ranking: Ranking, chosen: int, reachable: Reachable | None) -> float | None:
-    """The chance that this usable target was the first choice; None: there were too many to tell."""
-    if ranking.strategy_name not in DRAWING or ranking.field.eligible.count == 1:
+def propensity(ranking: Ranking, taken: Sequence[Target], reachable: Reachable | None) -> float | None:
+    """The chance that the first of these usable targets was the first choice; None: there were too many to
+    tell. `taken` is what a plan took from the ranking, at least one.
+
+    As `first_choices` says of it, without reckoning the others: this runs for each request.
+    """
+    field, _, strategy = ranking
+    if strategy not in DRAWING:
         return 1.0
-    if ranking.field.affinity is None:
-        return _chance_of(ranking, chosen, reachable)
-    chances = first_choices(ranking, reachable)
-    return None if chances is None else chances.get(chosen)
-
-
-def _chance_of(ranking: Ranking, chosen: int, reachable: Reachable | None) -> float | None:
-    """The same as `first_choices` says of it, without reckoning the others: this runs for each request."""
-    field = ranking.field
-    for level in levels(field):
-        if len(level) > AMONG_MAX:
-            return None
-        if chosen in level:
-            break
-    able = [index for index in level if index == chosen or why_not_now(field, index, reachable) is None]
-    if ranking.strategy_name == "weighted":
-        return _by_weight(field, able).get(chosen)
+    members, count, chosen = field.members, field.eligible.count, taken[0].index
+    if field.affinity is not None and field.affinity.weighs:
+        chances = first_choices(ranking, reachable)
+        return None if chances is None else chances.get(chosen)
+    everybody = count == len(taken)
+    if everybody and strategy == "weighted" and members.level and count <= AMONG_MAX:
+        # Nearly all requests: nothing is left out, so the sum is the route's own.
+        if members.even:
+            return 1.0 / count
+        if count == len(members.indices) and members.weight_sum > 0:
+            return members.weight[chosen] / members.weight_sum or None
+    if count == 1:
+        return 1.0
+    level: Sequence[int] = field.indices
+    if not members.level or count > AMONG_MAX:
+        for level in levels(field):
+            if len(level) > AMONG_MAX:
+                return None
+            if chosen in level:
+                break
+    able = level if everybody else _able(field, level, taken, reachable)
+    if strategy == "weighted":
+        return _share(field, able, chosen)
     if len(able) == len(level):
         targets, now = field.live.targets, field.now
         return _wins([targets[index].expected_load(now) for index in level], level.index(chosen))
     chances = _by_pairs(field, level, frozenset(able))
     return None if chances is None else chances.get(chosen)
+
+
+def _able(
+    field: Field, level: Sequence[int], taken: Sequence[Target], reachable: Reachable | None
+) -> Sequence[int]:
+    """Those of a level that can be used; of those taken it is known."""
+    known = {target.index for target in taken}
+    return [index for index in level if index in known or why_not_now(field, index, reachable) is None]
+
+
+def _share(field: Field, able: Sequence[int], chosen: int) -> float | None:
+    """What `_by_weight` says of one."""
+    if field.members.even:
+        return 1.0 / len(able)
+    weight = field.members.weight
+    total = sum([weight[index] for index in able])
+    if total > 0:
+        return weight[chosen] / total or None
+    return 1.0 if chosen == able[0] else None
 
 
 def _wins(loads: Sequence[float], place: int) -> float:

@@ -41,7 +41,18 @@ class Members:
     A target listed twice counts once, with the sum of its weights and its best priority.
     """
 
-    __slots__ = ("_version", "cost_orders", "even", "indices", "level", "mask", "priority", "route", "weight")
+    __slots__ = (
+        "_version",
+        "cost_orders",
+        "even",
+        "indices",
+        "level",
+        "mask",
+        "priority",
+        "route",
+        "weight",
+        "weight_sum",
+    )
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -53,6 +64,7 @@ class Members:
             self.priority[index] = min(self.priority.get(index, member.priority), member.priority)
         self.indices = tuple(self.weight)
         self.mask = mask_of(self.indices)
+        self.weight_sum = sum(self.weight.values())
         self.even = len(set(self.weight.values())) <= 1
         """Whether all weights are the same."""
         self.level = len(set(self.priority.values())) <= 1

@@ -16,7 +16,7 @@ from domain.routing.propensity import AMONG_MAX, PASSED_OVER_MAX, first_choices
 from domain.routing.ranking import Ranking, rank
 from domain.routing.requirements import Requirements
 from domain.routing.table import RoutingTable
-from domain.routing.target import Route, RouteTarget
+from domain.routing.target import Route, RouteTarget, Target
 from tests.unit.routing._world import target
 
 NOW = 100.0
@@ -156,3 +156,17 @@ def test_a_pairwise_draw_that_passes_over_too_many_is_not_told() -> None:
         state.cool_down(NOW + 10)
 
     assert make_plan(table, route, DEMANDS, live, now=NOW, draw=0.3).propensity is None
+
+
+@pytest.mark.parametrize("strategy", ["weighted", "latency"])
+def test_telling_the_chance_asks_nobody_twice(strategy: str) -> None:
+    table, route, live = world(strategy, [70, 20, 10])
+    asked: list[str] = []
+
+    def reachable(one: Target) -> bool:
+        asked.append(one.id)
+        return True
+
+    make_plan(table, route, DEMANDS, live, now=NOW, draw=0.3, reachable=reachable)
+
+    assert sorted(asked) == ["p0/m", "p1/m", "p2/m"]

@@ -33,7 +33,8 @@ def stranded(dead_gateway_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_dead_gateway_is_bypassed_within_the_request(detouring: FaultWorld, stream: bool) -> None:
     for pair in (detouring.pair() for _ in range(6)):
         heard = detouring.ask(pair.one, stream=stream)
-        assert heard.whole and heard.headers["x-interchange-via"] == "direct"
+        assert heard.whole
+        assert heard.keep_alives or heard.headers["x-interchange-via"] == "direct"
         assert heard.took_s < SLACK_S
         rows = detouring.rows(heard)
         assert rows.outcomes[-1] == "ok" and set(rows.outcomes[:-1]) <= {"network"}

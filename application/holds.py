@@ -23,6 +23,7 @@ from domain.budgets.lease import Lease
 from domain.budgets.output_limit import affordable_output_tokens, with_max_output
 from domain.budgets.posting import HoldOutcome, Posting, posting_text
 from domain.budgets.refusal import exceeded, unbounded
+from domain.budgets.reserve import leaves_reserve
 from domain.budgets.scope import Spender
 from domain.budgets.token_bounds import KnownPrefix, Unbounded
 from domain.budgets.usual_bound import UsualBounds
@@ -97,9 +98,11 @@ class BudgetHolds:
             return self._uncounted(concerned), request
         bound = self._bounds.worst(request, target, more_bytes)
         if isinstance(bound, Unbounded):
-            self._refused(hard[0])
+            self._refused(job, hard[0])
             raise unbounded(hard[0], f"{bound.reason}; {bound.remedy}", scope=self._scope(hard[0]))
         amount: int = bound.nano_usd
+        if job.shadow is not None:
+            self._spare(job, hard, amount)
         taken = self.leases.try_take(hard, amount, monotonic)
         known: KnownPrefix | None = None
         if taken is None and self._prefixes is not None:
@@ -149,7 +152,7 @@ class BudgetHolds:
         concerned = self.concerned(job, target)
         if concerned is None or not concerned.hard:
             return None
-        self._refused(concerned.hard[0])
+        self._refused(job, concerned.hard[0])
         return unbounded(concerned.hard[0], reason, scope=self._scope(concerned.hard[0]))
 
     def posted(self, hold: Hold) -> None:
@@ -284,7 +287,7 @@ class BudgetHolds:
             hold.leases = []
 
     def _no_room(self, job: Job, full: NoRoom, needed_nano_usd: int) -> BudgetExceeded:
-        self._refused(full.account)
+        self._refused(job, full.account)
         return exceeded(
             full.account,
             full.state,
@@ -293,12 +296,25 @@ class BudgetHolds:
             figures=full.account.tenant_id == job.principal.tenant_id,
         )
 
+    def _spare(self, job: Job, hard: tuple[Account, ...], needed_nano_usd: int) -> None:
+        """Raises BudgetExceeded where a call that nobody asked for would take what is kept for callers, as
+        far as the ledger told."""
+        for account in hard:
+            state = self.leases.state(account.account_id)
+            if state is None:
+                continue
+            at_hand = self.leases.at_hand(account.account_id)
+            if not leaves_reserve(account.limit_nano_usd, state.free_nano_usd + at_hand, needed_nano_usd):
+                raise self._no_room(job, NoRoom(account, state, needed_nano_usd, at_hand), needed_nano_usd)
+
     def _scope(self, account: Account) -> str:
         """What the account's budget counts, for people."""
         budgets = (each for each in self.book.budgets if each.budget_id == account.budget_id)
         return next((budget.scope.describe() for budget in budgets), "")
 
-    def _refused(self, account: Account) -> None:
+    def _refused(self, job: Job, account: Account) -> None:
+        if job.shadow is not None:
+            return  # no caller was refused
         self.refusals[account.budget_id] = self.refusals.get(account.budget_id, 0) + 1
 
     # What requests are told

@@ -162,7 +162,7 @@ async def start_experimenting(
     def idle() -> bool:
         return pipeline.usage_log.accepting and has_room(pipeline.slots_max, pipeline.in_flight)
 
-    shadows.attach(pipeline, idle, lambda: runtime.snapshot[0])
+    shadows.attach(pipeline, idle, lambda: runtime.snapshot[0], experimenting.book.shadows_now)
     stack.push_async_callback(in_any_case, shadows.flush)
     await in_any_case(lambda: shadows.look(with_shadows(experimenting.book)))
     tasks.start("shadows", shadows.run)

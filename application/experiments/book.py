@@ -53,6 +53,14 @@ class ExperimentBook:
         self._routes = {}
         self.running = running
 
+    def shadows_now(self, experiment_id: str, shadow: str) -> bool:
+        """Whether the experiment runs, and its shadow was not stopped."""
+        return any(
+            standing.experiment.experiment_id == experiment_id and shadow not in standing.stopped
+            for standings in self.running.values()
+            for standing in standings
+        )
+
     def route_for(
         self, job: Job, asked: Route, table: RoutingTable, *, beside: bool, copied: bool = False
     ) -> Route:

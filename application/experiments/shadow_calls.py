@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from application.caching.pipeline import Pipeline
@@ -47,6 +47,9 @@ WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
 WAITED_MAX_S: Final = 30.0
 """What waited longer is left out: the world it was asked in is gone."""
 AT_ONCE_MAX: Final = 8
+PROBE_S: Final = 0.01
+LATE_MAX_S: Final = 0.025
+"""Where this process wakes up later than this, callers wait for its one thread already."""
 UNWRITTEN_MAX: Final = 2_000
 WRITE_EVERY_S: Final = 1.0
 _ANSWERED: Final = frozenset({"ok", "error", "cut"})
@@ -109,6 +112,7 @@ class ShadowCalls(Copying):
         self._pipeline: Pipeline | None = None
         self._idle: Callable[[], bool] = lambda: False
         self._table: Callable[[], RoutingTable] | None = None
+        self._asks: Callable[[str, str], bool] = lambda _experiment_id, _shadow: True
         self._waiting: deque[_Wanted] = deque()
         self._waiting_bytes = 0
         self._news = asyncio.Event()
@@ -121,9 +125,16 @@ class ShadowCalls(Copying):
         self.counts: Counter[str] = Counter()
         """`compared`, and why copies were left out."""
 
-    def attach(self, pipeline: Pipeline, idle: Callable[[], bool], table: Callable[[], RoutingTable]) -> None:
-        """Where copies go, and whether they may go now; before it nothing is copied."""
-        self._pipeline, self._idle, self._table = pipeline, idle, table
+    def attach(
+        self,
+        pipeline: Pipeline,
+        idle: Callable[[], bool],
+        table: Callable[[], RoutingTable],
+        asks: Callable[[str, str], bool],
+    ) -> None:
+        """Where copies go, and whether they may go now; before it nothing is copied. `asks` tells whether a
+        shadow (its experiment's id, its name) is still one."""
+        self._pipeline, self._idle, self._table, self._asks = pipeline, idle, table, asks
 
     @property
     def waiting(self) -> int:
@@ -198,6 +209,7 @@ class ShadowCalls(Copying):
     async def _one(self, wanted: _Wanted) -> None:
         self.running += 1
         try:
+            await self._unhurried(wanted)
             why = self._not_wanted(wanted)
             if why:
                 self._left_out(why)
@@ -211,10 +223,21 @@ class ShadowCalls(Copying):
             self.running -= 1
             self._slots.release()
 
+    async def _unhurried(self, wanted: _Wanted) -> None:
+        """Waits until this process keeps up with what it has to do, or the copy has waited too long: slots
+        may be free while its processor is not, and a copy is as much work as a request."""
+        while self._clock.monotonic() - wanted.since_s <= WAITED_MAX_S:
+            due_s = self._clock.monotonic() + PROBE_S
+            await asyncio.sleep(PROBE_S)
+            if self._clock.monotonic() - due_s <= LATE_MAX_S:
+                return
+
     def _not_wanted(self, wanted: _Wanted) -> str:
         copied, table = wanted.copied, self._table
         if why := self._not_now():
             return why
+        if not self._asks(*wanted.subject):
+            return "it was stopped"
         if self._clock.monotonic() - wanted.since_s > WAITED_MAX_S:
             return "waited too long"
         experiment_id = copied.experiment.experiment_id
@@ -261,8 +284,9 @@ class ShadowCalls(Copying):
             job, live = await pipeline.begin(
                 copied.job.principal,
                 request,
-                copied.requirements,
-                copied.attribution,
+                # Its own: what is demanded is completed in place, and there may be other shadows.
+                replace(copied.requirements),
+                replace(copied.attribution),
                 beside=SHADOW,
                 shadow=ShadowOf(*wanted.subject, wanted.shadow.route),
             )

@@ -26,6 +26,8 @@ class ShadowSpending:
         self._day = 0
         self._written: dict[Subject, int] = {}
         self._noted: list[tuple[Subject, int]] = []
+        self._noted_sums: Counter[Subject] = Counter()
+        """Of `_noted`: requests ask, and must not pay for what waits while the store is away."""
         self._running: Counter[Subject] = Counter()
         self._alone: Counter[Subject] = Counter()
         self._dearest: dict[Subject, int] = {}
@@ -39,6 +41,7 @@ class ShadowSpending:
     def affords(self, experiment_id: str, shadow: Shadow, like_nano_usd: int) -> bool:
         """Whether one more call fits under the day's cap. `like_nano_usd` is what the same request cost
         control."""
+        self._look_at_the_day()
         subject = experiment_id, shadow.name
         expected = max(like_nano_usd, self._dearest.get(subject, 0))
         cap = int(shadow.usd_per_day * NANO_PER_USD)
@@ -47,8 +50,7 @@ class ShadowSpending:
     def counted(self, subject: Subject) -> int:
         """Nano-dollars, today."""
         self._look_at_the_day()
-        noted = sum(amount for of, amount in self._noted if of == subject)
-        return self._written.get(subject, 0) + noted + self._alone[subject]
+        return self._written.get(subject, 0) + self._noted_sums[subject] + self._alone[subject]
 
     def began(self, subject: Subject) -> None:
         """A call runs; `ended` has to follow."""
@@ -73,6 +75,7 @@ class ShadowSpending:
             self._dearest[subject] = max(bill, self._dearest.get(subject, 0))
         if written:
             self._noted.append((subject, amount))
+            self._noted_sums[subject] += amount
         elif amount:
             self._alone[subject] += amount
 
@@ -85,10 +88,15 @@ class ShadowSpending:
         is in it; what is newer may be in it too, and then counts twice until the next time."""
         if day_from_us == self.day_from_us:
             self._written = dict(written)
+            for subject, amount in self._noted[:mark]:
+                self._noted_sums[subject] -= amount
             del self._noted[:mark]
+            self._noted_sums = +self._noted_sums
 
     def _look_at_the_day(self) -> None:
         today = self._clock.utc_us() // DAY_US
         if today != self._day:
             self._day, self._written, self._noted = today, {}, []
-            self._alone.clear()
+            # A call dearer than the cap ends a shadow for its day, not for the life of this process.
+            for sums in (self._noted_sums, self._alone, self._dearest):
+                sums.clear()

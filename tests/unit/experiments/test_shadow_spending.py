@@ -1,5 +1,8 @@
 """A day's cap: what runs, what is written and what others spent, all at once."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from adapters.memory.system import SteppingClock
 from application.experiments.shadow_spending import ShadowSpending
 from domain.experiments.experiment import Shadow
@@ -64,3 +67,32 @@ def test_another_day_begins_with_all_of_it() -> None:
     assert spending.counted(OF) == 0
     spending.told(day, {OF: 900}, mark)
     assert spending.counted(OF) == 0
+
+
+def test_a_call_dearer_than_the_cap_ends_a_shadow_for_its_day_alone() -> None:
+    clock = SteppingClock()
+    spending = ShadowSpending(clock)
+    spent(spending, 5_000)
+    assert not spending.affords("exp_1", MIRROR, 0)
+    clock.advance(86_400.0)
+    assert spending.affords("exp_1", MIRROR, 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["spent", "alone", "asked", "told"]), st.integers(1, 500))))
+def test_what_is_counted_is_the_sum_of_all_that_was_noted(steps: list[tuple[str, int]]) -> None:
+    spending, written, mark, noted = ShadowSpending(SteppingClock()), 0, 0, 0
+    alone = 0
+    pending: list[int] = []
+    for step, amount in steps:
+        if step == "spent":
+            spent(spending, amount)
+            pending.append(amount)
+        elif step == "alone":
+            spent(spending, amount, written=False)
+            alone += amount
+        elif step == "asked":
+            mark, noted = spending.asking(), written + sum(pending)
+        elif mark:
+            spending.told(spending.day_from_us, {OF: noted}, mark)
+            written, pending, mark = noted, pending[mark:], 0
+        assert spending.counted(OF) == written + sum(pending) + alone

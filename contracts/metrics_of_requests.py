@@ -16,7 +16,8 @@ REQUEST_METRICS: Final = (
         COUNTER,
         "",
         (*_TARGET, "route", "operation", "outcome", "status"),
-        "Requests by who answered and how they ended; provider and model are empty where nobody did.",
+        "Requests by who answered and how they ended; provider and model are empty where nobody did. Copies "
+        "for shadows of experiments are in `interchange_cache_requests_total`.",
     ),
     Metric("interchange_active_requests", GAUGE, "", (), "Requests in flight."),
     Metric(

@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 from adapters.telemetry.series import Counter, Family, Labels
 from adapters.telemetry.sums import AttemptSums, RequestSums
-from domain.caching.effect import HIT_KINDS, HITS, MISS, NO_CACHE, HitKind
+from domain.caching.effect import HIT_KINDS, HITS, MISS, NO_CACHE, SHADOW, HitKind
 from domain.money import NANO_PER_USD
 
 TARGET: Final = ("provider", "model")
@@ -35,7 +35,8 @@ def request_families(alike: Sequence[RequestSums], tried: Iterable[AttemptSums])
     savings = Counter("interchange_cost_savings_usd", "", ("kind",), NANO_PER_USD, kind="gauge")
     for sums in alike:
         provider, model, route, operation, outcome, status, cache = sums.key
-        requests.add((provider, model, route, operation, outcome, str(status)), sums.requests)
+        if cache != SHADOW:  # nobody was answered by it: alerts are about those who were
+            requests.add((provider, model, route, operation, outcome, str(status)), sums.requests)
         cost.add((operation,), sums.cost_nano_usd)
         if sums.fallbacks:
             fallbacks.add((route,), sums.fallbacks)

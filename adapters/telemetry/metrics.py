@@ -26,7 +26,7 @@ from adapters.telemetry.sums import (
 from adapters.telemetry.tenants import OTHER, TenantCounts
 from application.ports.telemetry import Gauge, Metrics
 from domain.analytics.event import AttemptEvent, RequestEvent
-from domain.caching.effect import HIT_KINDS, HIT_SEMANTIC, NO_CACHE
+from domain.caching.effect import HIT_KINDS, HIT_SEMANTIC, NO_CACHE, SHADOW
 
 T = TypeVar("T")
 ROUTES_MAX: Final = 100
@@ -186,9 +186,10 @@ class PrometheusMetrics(Metrics):
         shown: RequestKey = (provider, model, route, *rest)  # type: ignore[assignment]
         sums = self._requests.get(shown)
         if sums is None:
-            sums = RequestSums(
-                shown, self._duration.series((route, key[4])), self._first_token.series((route,))
-            )
+            duration, first_token = self._duration.series((route, key[4])), self._first_token.series((route,))
+            if key[6] == SHADOW:  # nobody waited so long: counted apart, and shown nowhere
+                duration, first_token = [0] * len(duration), [0] * len(first_token)
+            sums = RequestSums(shown, duration, first_token)
             self._requests[shown] = sums
         if not full:
             self._requests[key] = sums

@@ -174,3 +174,21 @@ def test_a_tenant_that_was_not_told_of_yet_brings_its_counts_along() -> None:
     tenants.show(tenants.candidates())
 
     assert tenants.families()[0].samples == {("first",): 5, ("other",): 0}
+
+
+def test_copies_for_shadows_are_in_no_figure_of_callers_requests() -> None:
+    """Alerts about errors and latency are made of these: nobody was failed by a copy, and nobody waited."""
+    metrics = PrometheusMetrics()
+    metrics.observe(usage_event(1, outcome="ok", cache="off"))
+    metrics.observe(usage_event(2, outcome="error", status=500, cache="shadow", cost_nano_usd=7))
+    shown = page(metrics)
+    requests = {name: value for name, value in shown.items() if name.startswith("interchange_requests_total")}
+    assert list(requests.values()) == ["1"] and 'outcome="ok"' in next(iter(requests))
+    counts = {n: v for n, v in shown.items() if n.startswith("interchange_request_duration_seconds_count")}
+    assert {name: value for name, value in counts.items() if 'outcome="error"' in name and value != "0"} == {}
+    copies = [
+        v for n, v in shown.items() if n.startswith("interchange_cache_requests_total") and "shadow" in n
+    ]
+    assert copies == ["1"]
+    attempts = [int(v) for n, v in shown.items() if n.startswith("interchange_attempts_total")]
+    assert sum(attempts) == sum(len(usage_event(n).attempts) for n in (1, 2))

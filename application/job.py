@@ -129,7 +129,7 @@ class Job:
     course: CacheCourse | None = None
     """What the cache knows of it; None: it takes no part."""
     cache: str = "off"
-    """What the cache did: off, bypass, miss, observe, or hit-…"""
+    """What the cache did: off, bypass, miss, observe, or hit-…; or refresh, audit, shadow: beside callers."""
     saved_nano_usd: int | None = 0
     """What an earlier or shared answer saved; None: nobody knows what it cost."""
     reused_tokens: tuple[int, int] = (0, 0)

@@ -83,7 +83,12 @@ REQUEST_FIELDS: Final[Mapping[str, WideField]] = {
     "fallbacks": WideField(_ANSWER, COUNT, "Other targets tried or passed over before."),
     "continued": WideField(_STREAM, "", "Whether a broken stream was finished by another attempt."),
     "finish_reason": WideField(_ANSWER, "", "`stop`, `length` and others; empty: it did not end."),
-    "cache": WideField(_CACHE, "", "What the cache did: `off`, `bypass`, `miss`, `observe` or `hit-…`."),
+    "cache": WideField(
+        _CACHE,
+        "",
+        "What the cache did: `off`, `bypass`, `miss`, `observe` or `hit-…`. Of what ran beside callers' "
+        "requests, why: `refresh`, `audit` or `shadow`.",
+    ),
     "dropped": WideField(_WHAT, "", "Parameters the target does not know, comma separated."),
     "metadata": WideField(_WHO, "", "The caller's `x-interchange-metadata`, JSON; forgotten on request."),
     "affinity": WideField(

@@ -110,7 +110,8 @@ class RequestEvent(NamedTuple):
     continued: bool
     finish_reason: str
     cache: str
-    """What the answer cache did (`domain.caching.effect`): `off`, `bypass`, `miss`, `observe` or `hit-…`."""
+    """What the answer cache did (`domain.caching.effect`): `off`, `bypass`, `miss`, `observe` or `hit-…`; or
+    why it ran beside callers' requests: `refresh`, `audit` or `shadow`."""
     dropped: str
     metadata: str
     """The caller's `x-interchange-metadata`, JSON, bounded."""

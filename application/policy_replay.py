@@ -24,6 +24,7 @@ from domain.routing.target import Route, RouteTarget, Target
 
 REPLAYED: Final = frozenset({"weighted", "priority", "quality", "cost", "cost_per_quality", "geographic"})
 _BY_SIZE: Final = frozenset({"cost", "cost_per_quality", "geographic"})
+_UNSAID: Final = "balanced"
 _SIZES_KEPT_MAX: Final = 4096
 TARGETS_MAX: Final = 256
 """Of a policy."""
@@ -59,10 +60,12 @@ def route_of(policy: WrittenPolicy | str, table: RoutingTable, tenant_id: str) -
             for place, each in enumerate(policy.targets)
         )
         route = Route(name="policy", targets=members, strategy=policy.strategy)
-    if route.strategy not in REPLAYED:
+    # Of one target nothing is chosen, whatever the strategy.
+    if route.strategy not in REPLAYED and len(route.targets) != 1:
+        usual = ", which is what policies have that name none," if route.strategy == _UNSAID else ""
         raise InvalidRequest(
-            f"policy: the strategy {route.strategy!r} chooses by how targets did at each moment, which is "
-            f"not recorded; can be replayed: {', '.join(sorted(REPLAYED))}",
+            f"policy: the strategy {route.strategy!r}{usual} chooses by how targets did at each moment, "
+            f"which is not recorded; can be replayed: {', '.join(sorted(REPLAYED))}",
             param="policy",
         )
     if len(route.targets) > TARGETS_MAX:

@@ -59,11 +59,11 @@ def backtest(config_path: str | None, url: str | None, key: str | None, as_json:
     body: dict[str, Any] = {
         "route": asked["route"],
         "policy": policy_of(asked["policy"]),
-        "from": moment(asked["since"], now),
+        "from": moment(asked["since"], now, "--since"),
         "metrics": list(asked["metrics"]),
     }
     if asked["until"] is not None:
-        body["to"] = moment(asked["until"], now)
+        body["to"] = moment(asked["until"], now, "--until")
     if asked["requests_max"] is not None:
         body["requests_max"] = asked["requests_max"]
     found = connect(config_path, url, key).call("POST", PATH, body)
@@ -87,24 +87,33 @@ def policy_of(text: str) -> Any:
         if path.stat().st_size > _FILE_BYTES_MAX:
             raise click.UsageError(f"{text}: larger than {_FILE_BYTES_MAX} bytes")
         found = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except OSError as error:
+        raise click.UsageError(f"{text}: {error.strerror}") from None
+    except (UnicodeDecodeError, YAMLError) as error:
         raise click.UsageError(f"{text}: {error}") from None
     if not isinstance(found, dict):
         raise click.UsageError(f"{text}: `strategy` and `targets` are expected")
     return found
 
 
-def moment(text: str, now: datetime) -> str:
-    """A time, or a span before `now`, as an ISO time."""
+def moment(text: str, now: datetime, option: str) -> str:
+    """A time, or a span before `now`, as an ISO time. Raises UsageError."""
     span = _SPAN.fullmatch(text)
-    if span is None:
-        return text
-    return (now - timedelta(**{_SPANS[span[2]]: int(span[1])})).isoformat()
+    try:
+        if span is None:
+            datetime.fromisoformat(text)
+            return text
+        return (now - timedelta(**{_SPANS[span[2]]: int(span[1])})).isoformat()
+    except (ValueError, OverflowError):
+        raise click.UsageError(
+            f"{option}: {text!r} is neither a span such as 30m, 12h or 7d, nor a time such as "
+            "2030-01-31T12:00:00Z"
+        ) from None
 
 
 def show(found: dict[str, Any]) -> None:
     """A row for each metric, then why nothing is concluded, then what is known anyway."""
-    times = f"{found['from']} to {found['to']}"
+    times = f"{_to_seconds(found['from'])} to {_to_seconds(found['to'])}"
     click.echo(
         f"route {found['route']}, {times}: {found['requests']} requests, {found['decisions']} decisions, "
         f"{found['drawn']} of them drawn"
@@ -120,7 +129,7 @@ def show(found: dict[str, Any]) -> None:
     for reason in reasons:
         click.echo(f"Not concluded: {reason}.")
     repricing = found["repricing"]
-    if not repricing["targets"]:
+    if not repricing["requests"] or not repricing["targets"]:
         return
     click.echo(
         f"\nRepricing, no estimate: the same tokens of {repricing['requests']} answered requests, which cost "
@@ -143,13 +152,26 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         figure(one["logged"]["value"]),
         figure(one["estimate"]["value"]),
         f"{figure(one['estimate']['low'])} to {figure(one['estimate']['high'])}",
-        f"{figure(change['value'])} ({figure(change['low'])} to {figure(change['high'])})",
+        f"{figure(change['value'])} ({figure(change['low'])} to {figure(change['high'])})"
+        + share_of(change["value"], one["logged"]["value"]),
         figure(one["snips"]["value"]),
         f"{one['effective_sample']:.0f}",
         verdict,
     )
 
 
+def share_of(change: float, logged: float) -> str:
+    """`, -57.0 %`; empty where what was recorded is 0."""
+    return f", {100 * change / logged:+.1f} %" if logged else ""
+
+
+def _to_seconds(text: str) -> str:
+    """`2030-01-31T12:00:00Z`: nobody reads microseconds."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def figure(value: float) -> str:
-    """Four digits that count."""
+    """Four digits that count, and all of those before the point."""
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
     return f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.3e}"

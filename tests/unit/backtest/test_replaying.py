@@ -92,9 +92,18 @@ def test_the_best_is_chosen_for_certain() -> None:
 @pytest.mark.parametrize("strategy", ["latency", "balanced"])
 def test_what_depended_on_the_moment_cannot_be_replayed(strategy: str) -> None:
     with pytest.raises(InvalidRequest, match="not recorded") as refused:
-        route_of(written(strategy, "a/m"), world(), "acme")
+        route_of(written(strategy, "a/m", "b/m"), world(), "acme")
 
     assert refused.value.param == "policy"
+    assert ("that name none" in refused.value.message) is (strategy == "balanced")
+
+
+@pytest.mark.parametrize("strategy", ["latency", "balanced"])
+def test_of_one_target_nothing_depends_on_the_moment(strategy: str) -> None:
+    policy = written(strategy, "a/m")
+
+    assert route_of(policy, world(), "acme").strategy == strategy
+    assert replay(policy).chances(record()) == {"a/m": 1.0}
 
 
 def test_targets_that_are_not_there_or_are_anothers_are_refused() -> None:

@@ -241,7 +241,9 @@ def _check_arms(arms: Sequence[Arm | Shadow]) -> None:
 
 def _check_shadow(shadow: Shadow, place: int) -> None:
     if not 0 < shadow.share <= 1:
-        raise InvalidRequest("share must be above 0, and at most 1", param=f"arms.{place}.share")
+        raise InvalidRequest(
+            f"share of {shadow.name!r} must be above 0, and at most 1", param=f"arms.{place}.share"
+        )
     if not 0 < shadow.usd_per_day <= USD_PER_DAY_MAX:
         raise InvalidRequest(
             f"usd_per_day must be above 0, and at most {USD_PER_DAY_MAX:,.0f}",

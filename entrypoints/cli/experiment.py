@@ -67,10 +67,12 @@ def show(name: str, config_path: str | None, url: str | None, key: str | None, a
     click.echo(results["decision_text"])
     for route in found["missing_routes"]:
         click.echo(f"There is no route {route} any more: nobody takes part until it is back.")
+    # Where units are requests, one column says both.
+    by_request = found["unit"] == "request"
     rows = [
         (
             arm["name"],
-            str(arm["units"]),
+            *([] if by_request else [str(arm["units"])]),
             str(arm["requests"]),
             *(arm["metrics"][metric]["text"] or "-" for metric in _METRICS),
             arm["difference_text"] or "-",
@@ -78,9 +80,9 @@ def show(name: str, config_path: str | None, url: str | None, key: str | None, a
         )
         for arm in results["arms"]
     ]
-    units = f"{found['unit'].upper()}S"
+    units = () if by_request else (f"{found['unit'].upper()}S",)
     differs = f"{found['metric'].upper()} FROM CONTROL"
-    titles = ("ARM", units, "REQUESTS", "COST", "LATENCY", "QUALITY", "ERRORS", differs, "VERDICT")
+    titles = ("ARM", *units, "REQUESTS", "COST", "LATENCY", "QUALITY", "ERRORS", differs, "VERDICT")
     print_table(titles, rows, nothing="")
     _show_answers(results)
     for arm in found["arms"]:

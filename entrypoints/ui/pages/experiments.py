@@ -82,6 +82,7 @@ async def _one(ask: Ask) -> Shown:
     results, of_file = found["results"], found["owner"] == "file"
     rows = [_arm_row(found, said, shown) for said, shown in zip(found["arms"], results["arms"], strict=True)]
     ratio = results["sample_ratio"]
+    unsplit = "-" if sum(not arm["shadow"] for arm in found["arms"]) > 1 else "one arm answers"
     note = " ".join(part for part in (results["decision_text"], reason(found, "experiment")) if part)
     return Shown(
         title=f"Experiment {found['name']}",
@@ -112,7 +113,7 @@ async def _one(ask: Ask) -> Shown:
             ),
             Stat(
                 "Split",
-                "-" if ratio is None else "off" if ratio["off"] else "as weighted",
+                unsplit if ratio is None else "off" if ratio["off"] else "as weighted",
                 "text",
                 "" if ratio is None else f"p = {ratio['p_value']:.2g}, valid at every look",
                 "bad" if ratio is not None and ratio["off"] else "",
@@ -163,17 +164,22 @@ def _arm_row(found: Mapping[str, Any], said: Mapping[str, Any], shown: Mapping[s
 
 
 def _arms_table(found: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> Table:
+    # Where units are requests, one column says both.
+    units = (
+        () if found["unit"] == "request" else (Column("units", f"{found['unit'].capitalize()}s", "number"),)
+    )
+    because = (Column("because", "Stopped because", "long"),) if any(row["because"] for row in rows) else ()
     return Table(
         name="arms",
         title="Arms",
         columns=(
             Column("arm", "Arm"),
             Column("verdict", "Verdict"),
-            Column("units", f"{found['unit'].capitalize()}s", "number"),
-            Column("requests", "Requests", "number", wide=True),
+            *units,
+            Column("requests", "Requests", "number", wide=bool(units)),
             *(Column(metric, metric.capitalize()) for metric in METRICS),
             Column("difference", f"{found['metric'].capitalize()} from control"),
-            Column("because", "Stopped because", "long"),
+            *because,
             Column("share", "Share", "share", wide=True),
             Column("route", "Route", "code", wide=True),
             Column("kind", "Kind", wide=True),

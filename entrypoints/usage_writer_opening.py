@@ -19,7 +19,16 @@ from adapters.sql.quality_days import QualityDays
 from adapters.sql.request_events import RequestEvents
 from adapters.sql.sla_measures import SlaFollower
 from adapters.sql.thread import BlockingThread
-from adapters.sql.usage_messages import Opening, Wanted, decode_question, next_message
+from adapters.sql.usage_messages import (
+    FORM,
+    UP,
+    NotWritten,
+    Opening,
+    Wanted,
+    decode_question,
+    framed,
+    next_message,
+)
 from adapters.sql.usage_process import UsageProcess
 from adapters.sql.usage_rows import SqlUsageWriter, UsageWriter
 from adapters.sql.usage_served import ServedRows
@@ -64,7 +73,7 @@ def usage_process(
 
     def wanted() -> Wanted:
         patterns, measured = interest.known, scopes()
-        if not said or said[0].patterns is not patterns or said[0].scopes is not measured:
+        if not said or said[0].patterns != patterns or said[0].scopes is not measured:
             said[:] = [Wanted(patterns, measured)]
         return said[0]
 
@@ -94,6 +103,11 @@ async def write_rows(descriptor: int) -> None:
         return
     if not isinstance(opening, Opening):
         raise InvalidRequest("the first message has to say where rows go")
+    if opening.form != FORM:
+        writer.write(framed(NotWritten(UP, False, "it was started from files of another version", None)))
+        writer.close()
+        await writer.wait_closed()
+        return
     start_logging(opening.log_form, opening.log_level, PatternDetector())
     thread = BlockingThread("interchange-usage")
     database = open_database(opening.database_url, thread, connections_max=opening.connections_max)

@@ -1,7 +1,8 @@
 """What a server and the process that writes its usage rows say to each other.
 
 A message is four bytes of length (little-endian) and a MessagePack array. The server asks, the writer answers
-each question once, in order. Both are the same version: one starts the other.
+each question once, in order; that it is up, it says first. Both are the same version: one starts the other.
+Where files were exchanged meanwhile, `FORM` tells.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from domain.analytics.event import RequestEvent
+from domain.analytics.event import AttemptEvent, RequestEvent
 from domain.budgets.alerts import Alert
 from domain.sla.measure import Scopes
 
@@ -20,6 +21,11 @@ MESSAGE_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
 """Far above a full group of the longest events; more can only be a mistake."""
 ROWS_PER_PART: Final = 100
 """Events are put into bytes this many at a time, so that requests get their turn in between."""
+
+UP: Final = 0
+"""The number of the first `Written`, which answers the opening."""
+FORM: Final = (*RequestEvent._fields, *AttemptEvent._fields)
+"""What an event is made of; events carry no names."""
 
 
 class Opening(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -31,6 +37,7 @@ class Opening(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """Patterns of events that are written whoever reads them."""
     log_form: str
     log_level: str
+    form: tuple[str, ...] = FORM
 
 
 class Wanted(msgspec.Struct, array_like=True, frozen=True):

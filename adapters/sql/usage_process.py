@@ -15,7 +15,6 @@ import logging
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import count
 from typing import Final
 
@@ -23,7 +22,9 @@ import msgspec
 
 from adapters.sql.usage_messages import (
     ROWS_PER_PART,
+    UP,
     Answer,
+    NotWritten,
     Opening,
     Rows,
     Wanted,
@@ -40,6 +41,8 @@ from domain.errors import StoreUnavailable
 
 log = logging.getLogger("interchange")
 
+START_TIMEOUT_S: Final = 120.0
+"""Machines that start much at once take their time."""
 ANSWER_TIMEOUT_S: Final = 60.0
 """A group that took longer is given up with its process, and written again."""
 FIRST_PAUSE_S: Final = 1.0
@@ -47,13 +50,10 @@ PAUSE_MAX_S: Final = 60.0
 STEADY_S: Final = 300.0
 """Whoever lived this long is started again without a longer pause."""
 END_S: Final = 10.0
+LAST_ANSWERS_S: Final = 1.0
 
 Start = Callable[[socket.socket], "subprocess.Popen[bytes]"]
 """Starts the writer with the socket as its standard input. Raises OSError."""
-
-
-class _Gone(Exception):
-    """The process cannot be asked, or did not understand: nothing is known of the rows."""
 
 
 class UsageProcess(UsageWriter):
@@ -95,19 +95,16 @@ class UsageProcess(UsageWriter):
         if link is None or not events:
             await self._own.insert(events)
             return
-        try:
-            parts = await _parts(events)
-            answer = await link.ask(parts, self._wanted(), self._answer_timeout_s)
-        except (_Gone, UnicodeEncodeError, OverflowError, TypeError, ValueError):
-            await self._own.insert(events)
-            return
+        answer: Answer | None = None
+        with contextlib.suppress(UnicodeEncodeError, OverflowError, TypeError, ValueError):  # it has no form
+            answer = await link.ask(await _parts(events), self._wanted(), self._answer_timeout_s)
         if isinstance(answer, Written):
-            if answer.alerts:
-                self._on_alerts(answer.alerts)
-        elif answer.unavailable:
+            return
+        if answer is not None and answer.unavailable:
             raise StoreUnavailable(answer.message, retry_after_s=answer.retry_after_s)
-        else:
-            await self._own.insert(events)
+        if answer is not None:
+            link.tell_once(answer.message)
+        await self._own.insert(events)
 
     async def make_durable(self) -> bool:
         """Whether all rows inserted so far would survive a power cut. Raises StoreUnavailable."""
@@ -120,13 +117,14 @@ class UsageProcess(UsageWriter):
         while not self._closed:
             begun_at = now()
             try:
-                link = await _Link.open(self._start, self._opening())
+                link = await _Link.open(self._start, self._opening(), self._on_alerts)
             except OSError as error:
                 log.warning("usage rows are written by the server itself: %s", error)
             else:
-                self._link = link
                 try:
-                    await link.ended.wait()
+                    if await link.up(START_TIMEOUT_S):
+                        self._link = link
+                        await link.ended.wait()
                 finally:
                     self._link = None
                     await link.aclose()
@@ -152,49 +150,80 @@ class _Link:
         process: "subprocess.Popen[bytes]",
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        on_alerts: AlertListener,
     ) -> None:
         self.ended = asyncio.Event()
         """Set when it can no longer be asked."""
         self._process = process
         self._writer = writer
-        self._numbers = count(1)
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._on_alerts = on_alerts
+        self._numbers = count(UP + 1)
+        self._waiting: dict[int, asyncio.Future[Answer | None]] = {UP: _future()}
         self._told: Wanted | None = None
+        self._misunderstood = False
+        self._patience_s = END_S
         self._answers = asyncio.create_task(self._read(reader), name="usage writer's answers")
 
     @classmethod
-    async def open(cls, start: Start, opening: Opening) -> "_Link":
+    async def open(cls, start: Start, opening: Opening, on_alerts: AlertListener) -> "_Link":
         """Raises OSError."""
         ours, theirs = socket.socketpair()
+        starting = asyncio.ensure_future(asyncio.to_thread(_started, start, theirs))
         try:
-            with theirs:
-                process = await asyncio.to_thread(start, theirs)
+            # Not to be broken off: the thread would go on with a descriptor that is somebody else's by then.
+            process = await asyncio.shield(starting)
             reader, writer = await asyncio.open_connection(sock=ours)
         except BaseException:
-            ours.close()
+            ours.close()  # upon which whoever was started ends
+            starting.add_done_callback(_seen)
             raise
         writer.write(framed(opening))
-        return cls(process, reader, writer)
+        return cls(process, reader, writer, on_alerts)
 
-    async def ask(self, parts: list[msgspec.Raw], wanted: Wanted, timeout_s: float) -> Answer:
-        """Raises _Gone."""
-        if self.ended.is_set():
-            raise _Gone
-        number = next(self._numbers)
-        news = None if wanted is self._told else wanted
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
+    async def up(self, timeout_s: float) -> bool:
+        """Whether it can be asked, as soon as it says so."""
         try:
-            self._writer.write(framed(Rows(number, parts, news)))
-            self._told = wanted
             async with asyncio.timeout(timeout_s):
+                answer = await self._waiting[UP]
+        except TimeoutError:
+            self._patience_s = 0.0
+            return False
+        finally:
+            self._waiting.pop(UP, None)
+        if isinstance(answer, NotWritten):
+            log.warning("the process that writes usage rows cannot be used: %s", answer.message)
+        return isinstance(answer, Written)
+
+    async def ask(self, parts: list[msgspec.Raw], wanted: Wanted, timeout_s: float) -> Answer | None:
+        """None: it is gone, and nothing is known of the rows."""
+        if self.ended.is_set():
+            return None
+        number = next(self._numbers)
+        answer = _future()
+        try:
+            async with asyncio.timeout(timeout_s):
+                # First goes what somebody sent who has left: at most one group is in memory.
+                await self._writer.drain()
+                self._waiting[number] = answer
+                self._writer.write(framed(Rows(number, parts, None if wanted is self._told else wanted)))
+                self._told = wanted
                 await self._writer.drain()
                 return await answer
-        except (OSError, TimeoutError) as error:
+        except TimeoutError:
+            self._patience_s = 0.0
             self.ended.set()
-            raise _Gone from error
+            return None
+        except OSError:
+            self.ended.set()
+            return None
         finally:
             self._waiting.pop(number, None)
+
+    def tell_once(self, message: str) -> None:
+        """Rows that it does not take are written elsewhere, which nobody would notice."""
+        if not self._misunderstood:
+            self._misunderstood = True
+            log.warning("the process that writes usage rows did not understand some: %s", message)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -203,27 +232,48 @@ class _Link:
                 waiting = self._waiting.get(answer.number)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(answer)
+                if isinstance(answer, Written) and answer.alerts:
+                    self._on_alerts(answer.alerts)  # also where nobody waits any more: they are told once
         except (EOFError, OSError, ValueError):
             pass  # it is gone; whoever waits is told below
         finally:
             self.ended.set()
             for waiting in self._waiting.values():
                 if not waiting.done():
-                    waiting.set_exception(_Gone())
+                    waiting.set_result(None)
 
     async def aclose(self) -> None:
-        """Closes the line, upon which the process ends; one that does not is killed."""
+        """Ends the line, upon which the process finishes what it has and ends; else it is killed."""
         self.ended.set()
-        self._answers.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._answers
-        self._writer.close()
-        await asyncio.to_thread(partial(_end, self._process))
+        with contextlib.suppress(OSError, RuntimeError):  # it is closed already
+            self._writer.write_eof()
+        try:
+            await asyncio.to_thread(_end, self._process, self._patience_s)
+            await asyncio.wait({self._answers}, timeout=LAST_ANSWERS_S)
+        finally:
+            self._answers.cancel()
+            self._writer.close()
+        if self._answers.done() and not self._answers.cancelled():
+            self._answers.result()  # a listener's bug is told
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _future() -> "asyncio.Future[Answer | None]":
+    return asyncio.get_running_loop().create_future()
+
+
+def _started(start: Start, theirs: socket.socket) -> "subprocess.Popen[bytes]":
+    with theirs:
+        return start(theirs)
+
+
+def _seen(starting: "asyncio.Future[subprocess.Popen[bytes]]") -> None:
+    if not starting.cancelled():
+        starting.exception()
+
+
+def _end(process: "subprocess.Popen[bytes]", patience_s: float) -> None:
     try:
-        process.wait(END_S)
+        process.wait(patience_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(END_S)

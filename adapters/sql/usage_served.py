@@ -1,11 +1,13 @@
 """The other side of `usage_process`: takes groups of usage rows from a server and writes them."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import msgspec
 
 from adapters.sql.usage_messages import (
+    UP,
     Answer,
     NotWritten,
     Rows,
@@ -20,6 +22,8 @@ from adapters.sql.usage_rows import UsageWriter
 from domain.analytics.event import RequestEvent
 from domain.budgets.alerts import Alert
 from domain.errors import StoreUnavailable
+
+log = logging.getLogger("interchange")
 
 
 class ServedRows:
@@ -36,6 +40,7 @@ class ServedRows:
 
     async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Returns when the server is gone. Raises ValueError when it talks nonsense."""
+        writer.write(framed(Written(UP, [])))
         while True:
             try:
                 question = decode_question(await next_message(reader))
@@ -63,4 +68,7 @@ class ServedRows:
             return NotWritten(question.number, False, str(error), None)
         except StoreUnavailable as error:
             return NotWritten(question.number, True, error.message, error.retry_after_s)
+        except Exception as error:  # a bug here must not become rows that are not written: the server tries
+            log.exception("usage rows could not be written in a process of their own")
+            return NotWritten(question.number, False, type(error).__name__, None)
         return Written(question.number, list(self._alerts))

@@ -15,7 +15,8 @@ from domain.anomalies.metrics import Found, Metric, find_anomalies
 from domain.anomalies.telling import sentence
 from domain.anomalies.usual import WEEKS
 from domain.events import COST_ANOMALY
-from domain.money import format_usd
+from domain.money import NANO_PER_USD, format_usd
+from domain.tenancy.role import OPERATOR_TENANT
 
 LOOK_EVERY_S: Final = 300.0
 """An hour is looked at once, when it is over; more often only to begin soon after."""
@@ -23,15 +24,24 @@ SETTLED_AFTER_US: Final = 60_000_000
 """Usage rows of an hour are written by then."""
 TENANTS_MAX: Final = 500
 """Tenants that are looked at: those that spent most in the last hours."""
+SPENT_MIN_NANO_USD: Final = NANO_PER_USD // 20
+"""Who spent less in the newest hours is not looked at: nothing that is worth telling can have begun."""
+REST_FOR_WORK: Final = 9.0
+"""How long it rests for each second of looking at a tenant: requests want the same processor, and 500 tenants
+are more than a minute of it. The hour has room for that."""
+REST_MAX_S: Final = 5.0
 NEW_HOURS: Final = 3
 """A window that ended before is not told of: nobody could act on it."""
+LOOKED: Final = "cost.anomaly looked"
+"""The mark of an hour that a process looks at."""
 _SAME_US: Final = MERGE_S * 1_000_000
 """An hour that follows a window within this is of the same window, as the detector has it."""
 _HISTORY_DAYS: Final = 7 * WEEKS + SCALE_DAYS
 
 
 class TellAnomalies:
-    """Several instances may look: a window of a tenant is one event, whoever notices it, and whenever.
+    """Of several processes one looks at an hour, whichever comes first; should it die before it is through,
+    the next hour's look finds what began. A window of a tenant is one event, whoever notices it and whenever.
 
     A later look judges from a history that begins a day later, and may then see a window begin at another
     hour. So the newest hour of each window that was told is marked, and a window that touches a marked hour
@@ -43,6 +53,8 @@ class TellAnomalies:
         self._marks = marks
         self._clock = clock
         self._looked_us: int | None = None
+        self._mine_us: int | None = None
+        """The hour that this process took upon itself."""
 
     async def look(self) -> None:
         """Looks at the hours that are over, if there is a new one. Raises StoreUnavailable; it is looked
@@ -51,13 +63,22 @@ class TellAnomalies:
         to_us = (now_us - SETTLED_AFTER_US) // HOUR_US * HOUR_US
         if to_us == self._looked_us:
             return
+        if to_us != self._mine_us:
+            if not await self._marks.mark(OPERATOR_TENANT, LOOKED, to_us, at_us=now_us):
+                self._looked_us = to_us  # by another
+                return
+            self._mine_us = to_us
         recent = UsageFilter(from_us=to_us - NEW_HOURS * HOUR_US, to_us=to_us)
         spenders = await self._usage.totals(
             recent, (UsageDimension.TENANT,), limit=TENANTS_MAX, order=UsageOrder.COST
         )
         for spender in spenders:
-            if spender.cost_nano_usd:
-                await self._look_at(spender.key[0], to_us, now_us)
+            if spender.cost_nano_usd < SPENT_MIN_NANO_USD:
+                break
+            began_s = self._clock.monotonic()
+            await self._look_at(spender.key[0], to_us, now_us)
+            took_s = self._clock.monotonic() - began_s
+            await asyncio.sleep(min(REST_MAX_S, REST_FOR_WORK * took_s))
         self._looked_us = to_us
 
     async def _look_at(self, tenant_id: str, to_us: int, now_us: int) -> None:

@@ -1,16 +1,24 @@
 """Spending that leaves what is usual is told of once, when it begins."""
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
+
+import pytest
 
 from adapters.memory.period_marks import InMemoryPeriodMarks
 from adapters.memory.system import START, SteppingClock
 from adapters.memory.usage import InMemoryUsageLog
-from application.events.anomalies import TellAnomalies
+from application.events.anomalies import REST_FOR_WORK, SPENT_MIN_NANO_USD, TellAnomalies
 from application.ports.outbox import OutboxEvent
+from application.ports.system import Clock
+from application.ports.usage_query import UsageDimension, UsageFilter, UsageTotals
 from contracts.ports.usage import usage_event
 from domain.analytics.rollup import HOUR_US
+from domain.errors import StoreUnavailable
+from tests.simulation.virtual_time import VirtualClock, run_virtual
 
 EPOCH = datetime(1970, 1, 1, tzinfo=START.tzinfo)
 NOW_US = (START - EPOCH) // timedelta(microseconds=1)
@@ -119,3 +127,93 @@ async def test_an_hour_is_looked_at_once() -> None:
     spent(log, "acme", range(1, 3), 40)
     await tell.look()
     assert marks.told == []
+
+
+class Watched(InMemoryUsageLog):
+    """Counts whose hours were asked for, and fails as often as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str | None] = []
+        self.failures = 0
+
+    async def totals(
+        self, where: UsageFilter, by: tuple[UsageDimension, ...] = (), **said: Any
+    ) -> list[UsageTotals]:
+        if UsageDimension.HOUR in by:
+            self.asked.append(where.tenant_id)
+            if self.failures:
+                self.failures -= 1
+                raise StoreUnavailable("away")
+        return await super().totals(where, by, **said)
+
+
+async def test_of_several_processes_one_looks_at_an_hour() -> None:
+    log, marks = Watched(), InMemoryPeriodMarks()
+    spent(log, "acme", range(1, 50), 2)
+    for _ in range(3):
+        await look(log, marks, START + timedelta(minutes=5))
+    assert log.asked == ["acme"]
+    await look(log, marks, START + timedelta(minutes=65))
+    assert log.asked == ["acme"] * 2
+
+
+async def test_who_took_an_hour_and_met_a_store_that_was_away_looks_again() -> None:
+    log, marks = Watched(), InMemoryPeriodMarks()
+    spent(log, "acme", range(3, 14 * 24), 2)
+    spent(log, "acme", range(1, 3), 40)
+    tell = TellAnomalies(log, marks, SteppingClock(utc=START + timedelta(minutes=5)))
+    log.failures = 1
+    with pytest.raises(StoreUnavailable):
+        await tell.look()
+    await look(log, marks, START + timedelta(minutes=5))
+    assert marks.told == []
+    await tell.look()
+    assert len(marks.told) == 1
+
+
+async def test_who_spends_next_to_nothing_is_not_looked_at() -> None:
+    log = Watched()
+    spent(log, "acme", range(1, 20), 2)
+    log.record(usage_event(next(NUMBERS), tenant_id="small", cost_nano_usd=SPENT_MIN_NANO_USD - 1,
+                           started_at_us=NOW_US - HOUR_US))  # fmt: skip
+    await told(log)
+    assert log.asked == ["acme"]
+
+
+class At(Clock):
+    """Virtual time that began when the usage of these tests ends."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def utc_now(self) -> datetime:
+        return START + timedelta(minutes=5)
+
+
+def test_it_rests_between_tenants_as_long_as_its_work_was_dear() -> None:
+    """In virtual time, where looking takes as long as the store says."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        log = Watched()
+        for tenant in ("a", "b"):
+            spent(log, tenant, range(1, 20), 2)
+        clock = VirtualClock(loop)
+        whole = log.totals
+
+        async def slow(where: UsageFilter, by: tuple[UsageDimension, ...] = (), **said: Any) -> Any:
+            if UsageDimension.HOUR in by:
+                await asyncio.sleep(0.1)
+            return await whole(where, by, **said)
+
+        log.totals = slow  # type: ignore[method-assign]
+        tell = TellAnomalies(log, InMemoryPeriodMarks(), At(clock))
+        began_s = clock.monotonic()
+        await tell.look()
+        assert clock.monotonic() - began_s == pytest.approx(2 * 0.1 * (1 + REST_FOR_WORK))
+
+    run_virtual(run())

@@ -131,7 +131,7 @@ def list_table(rows: list[dict[str, Any]]) -> Table:
             Column("exhausted_at", "Used up on", "when", wide=True),
             Column("counts", "Counts", "text", wide=True),
             Column("subject", "Most used by", "text", wide=True),
-            Column("spent_usd", "Spent", "usd", wide=True),
+            # What is spent is what its limit has not left; a column more would not fit beside the acts.
             Column("from", "From", "text", wide=True),
         ),
         rows=rows,

@@ -200,6 +200,12 @@ _AMOUNTS: Final[dict[str, Callable[[float], str]]] = {
     "latency": lambda value: shown(value, "us"),
     "errors": lambda value: shown(value, "share"),
 }
+_STRAYS: Final[dict[str, Callable[[float], str]]] = {
+    **_AMOUNTS,
+    "cost": lambda value: shown(value / 1e9, "usd"),
+    "requests": _count,
+}
+"""Beside an amount that says of what."""
 _CHANGES: Final[dict[str, Callable[[float], str]]] = {
     "cost": lambda value: shown(value / 1e9, "usd"),
     "latency": lambda value: shown(value, "us"),
@@ -217,7 +223,7 @@ def anomalies_table(found: Sequence[dict[str, Any]], by: str, history_hours: int
             "group": one["group"].get(by) if by else None,
             "lasted_s": (end - start).total_seconds(),
             "seen": _AMOUNTS[one["metric"]](one["observed"]),
-            "usual": f"{_AMOUNTS[one['metric']](one['expected'])} ± {_AMOUNTS[one['metric']](one['strays'])}",
+            "usual": f"{_AMOUNTS[one['metric']](one['expected'])} ± {_STRAYS[one['metric']](one['strays'])}",
             "who": "; ".join(
                 f"{each['dimension']} {each['value'] or '(none)'}: "
                 f"{change(each['amount'])}, before {change(each['before'])}"
@@ -239,7 +245,6 @@ def anomalies_table(found: Sequence[dict[str, Any]], by: str, history_hours: int
             Column("usual", "Expected"),
             Column("lasted_s", "Lasted", "s"),
             Column("requests", "Requests", "number", wide=True),
-            Column("score", "Score", "number", wide=True),
             Column("who", "Who moved it", "long"),
         ),
         rows=rows,

@@ -1,6 +1,7 @@
 """Telling of spending that is out of the ordinary, when it begins."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from application.events.writing import epoch_us, event_of, moment_text
@@ -48,7 +49,15 @@ class TellAnomalies:
     is the one that was told.
     """
 
-    def __init__(self, usage: UsageQuery, marks: PeriodMarks, clock: Clock) -> None:
+    def __init__(
+        self,
+        usage: UsageQuery,
+        marks: PeriodMarks,
+        clock: Clock,
+        *,
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._rest = rest
         self._usage = usage
         self._marks = marks
         self._clock = clock
@@ -78,7 +87,7 @@ class TellAnomalies:
             began_s = self._clock.monotonic()
             await self._look_at(spender.key[0], to_us, now_us)
             took_s = self._clock.monotonic() - began_s
-            await asyncio.sleep(min(REST_MAX_S, REST_FOR_WORK * took_s))
+            await self._rest(min(REST_MAX_S, REST_FOR_WORK * took_s))
         self._looked_us = to_us
 
     async def _look_at(self, tenant_id: str, to_us: int, now_us: int) -> None:

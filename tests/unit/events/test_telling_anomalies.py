@@ -1,6 +1,5 @@
 """Spending that leaves what is usual is told of once, when it begins."""
 
-import asyncio
 import json
 from datetime import datetime, timedelta
 from itertools import count
@@ -11,14 +10,12 @@ import pytest
 from adapters.memory.period_marks import InMemoryPeriodMarks
 from adapters.memory.system import START, SteppingClock
 from adapters.memory.usage import InMemoryUsageLog
-from application.events.anomalies import REST_FOR_WORK, SPENT_MIN_NANO_USD, TellAnomalies
+from application.events.anomalies import REST_FOR_WORK, REST_MAX_S, SPENT_MIN_NANO_USD, TellAnomalies
 from application.ports.outbox import OutboxEvent
-from application.ports.system import Clock
 from application.ports.usage_query import UsageDimension, UsageFilter, UsageTotals
 from contracts.ports.usage import usage_event
 from domain.analytics.rollup import HOUR_US
 from domain.errors import StoreUnavailable
-from tests.simulation.virtual_time import VirtualClock, run_virtual
 
 EPOCH = datetime(1970, 1, 1, tzinfo=START.tzinfo)
 NOW_US = (START - EPOCH) // timedelta(microseconds=1)
@@ -181,39 +178,20 @@ async def test_who_spends_next_to_nothing_is_not_looked_at() -> None:
     assert log.asked == ["acme"]
 
 
-class At(Clock):
-    """Virtual time that began when the usage of these tests ends."""
+async def test_it_rests_between_tenants_as_long_as_its_work_was_dear() -> None:
+    clock, log, rests = SteppingClock(utc=START + timedelta(minutes=5)), Watched(), list[float]()
+    for tenant in ("a", "b"):
+        spent(log, tenant, range(1, 20), 2)
+    whole, took_s = log.totals, iter((0.1, 100.0))
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    async def slow(where: UsageFilter, by: tuple[UsageDimension, ...] = (), **said: Any) -> Any:
+        if UsageDimension.HOUR in by:
+            clock.advance(next(took_s))
+        return await whole(where, by, **said)
 
-    def monotonic(self) -> float:
-        return self._clock.monotonic()
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
 
-    def utc_now(self) -> datetime:
-        return START + timedelta(minutes=5)
-
-
-def test_it_rests_between_tenants_as_long_as_its_work_was_dear() -> None:
-    """In virtual time, where looking takes as long as the store says."""
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        log = Watched()
-        for tenant in ("a", "b"):
-            spent(log, tenant, range(1, 20), 2)
-        clock = VirtualClock(loop)
-        whole = log.totals
-
-        async def slow(where: UsageFilter, by: tuple[UsageDimension, ...] = (), **said: Any) -> Any:
-            if UsageDimension.HOUR in by:
-                await asyncio.sleep(0.1)
-            return await whole(where, by, **said)
-
-        log.totals = slow  # type: ignore[method-assign]
-        tell = TellAnomalies(log, InMemoryPeriodMarks(), At(clock))
-        began_s = clock.monotonic()
-        await tell.look()
-        assert clock.monotonic() - began_s == pytest.approx(2 * 0.1 * (1 + REST_FOR_WORK))
-
-    run_virtual(run())
+    log.totals = slow  # type: ignore[method-assign]
+    await TellAnomalies(log, InMemoryPeriodMarks(), clock, rest=rest).look()
+    assert rests == [pytest.approx(0.1 * REST_FOR_WORK), REST_MAX_S]

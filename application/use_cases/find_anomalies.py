@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from application.hourly_usage import hour_of, hourly_sums
+from application.hourly_usage import hour_of, hourly_sums, hours_of_callers
 from application.ports.system import Clock
 from application.ports.usage_query import (
     UsageDimension,
@@ -117,8 +117,12 @@ class FindAnomalies:
             hours = await hourly_sums(self._usage, question, first_us, to_us)
             known = next((place for place, hour in enumerate(hours) if hour.requests), len(hours))
             history = max(history, len(hours) - known)
+            callers = hours
+            if metrics != (Metric.COST,):
+                callers = list(await hours_of_callers(self._usage, question, first_us, to_us, hours))
             for metric in metrics:
-                windows = await asyncio.to_thread(find_anomalies, metric, hours)
+                samples = hours if metric is Metric.COST else callers
+                windows = await asyncio.to_thread(find_anomalies, metric, samples)
                 found += [(_anomaly(metric, group, one, first_us, to_us), question) for one in windows]
         recent = [each for each in found if each[0].end_us > from_us]
         recent.sort(key=lambda each: (-each[0].start_us, each[0].metric.value, each[0].group))

@@ -172,3 +172,27 @@ async def test_borders_and_words_of_anomalies_are_checked(log: InMemoryUsageLog)
         await spending(log, UsageFilter(from_us=NOW_US - 93 * DAY_US))
     with pytest.raises(InvalidRequest, match="sums by the hour"):
         await spending(log, UsageFilter(only=((UsageDimension.USER, ("u",)),)))
+
+
+async def test_copies_for_shadows_fail_nobody_and_are_paid_for() -> None:
+    """A shadow that fails and is slow: callers met neither, and its bill is as much a bill as any."""
+    log, number = InMemoryUsageLog(), 0
+    to_us = NOW_US // HOUR_US * HOUR_US
+    for ago in range(1, 12 * 24):
+        for _ in range(22):
+            number += 1
+            log.record(usage_event(number, tenant_id="acme", cost_nano_usd=USD // 10, cache="off",
+                                   started_at_us=to_us - ago * HOUR_US))  # fmt: skip
+        for _ in range(22 if ago <= 6 else 0):
+            number += 1
+            log.record(usage_event(number, tenant_id="acme", cost_nano_usd=USD, cache="shadow",
+                                   outcome="error", duration_us=10**9,
+                                   started_at_us=to_us - ago * HOUR_US))  # fmt: skip
+
+    async def metrics_found(where: UsageFilter) -> set[Metric]:
+        found = await FindAnomalies(log, SteppingClock())(principal("viewer"), where)
+        return {one.metric for one in found.anomalies}
+
+    assert await metrics_found(UsageFilter()) == {Metric.COST}
+    both = UsageFilter(only=((UsageDimension.CACHE, ("off", "shadow")),))
+    assert await metrics_found(both) == set(Metric), "who asks for them sees them"

@@ -134,6 +134,8 @@ class Act:
     fields: Sequence[Field] = ()
     done: str = ""
     """What is said afterwards."""
+    asks: bool = False
+    """Changes nothing, so it is offered where what is shown is read only."""
     danger: bool = False
     """Asks once more."""
     shows_once: Sequence[str] = ()

@@ -211,7 +211,7 @@ class Ui:
             "acts": {
                 act.name: act
                 for act in page.acts
-                if not seen.read_only and person.principal.may(act.permission)
+                if (act.asks or not seen.read_only) and person.principal.may(act.permission)
             },
             "came": came or {"act": "", "form": {}, "refused": None, "answer": None},
             "done": "" if done is None else done.done,

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from entrypoints.ui.owned import origin, reason
 from entrypoints.ui.page import Act, Ask, Column, Field, Page, Shown, Stat, Table
+from entrypoints.ui.pages import backtest_act
 
 EXAMPLE: Final[dict[str, Any]] = {
     "strategy": "cost",
@@ -24,7 +25,7 @@ async def view(ask: Ask) -> Shown:
     rows = [{**route_row(each), "requests": requests.get(each["name"], 0)} for each in answer["routes"]]
     return Shown(
         context={
-            "row_acts": ("remove", "change"),
+            "row_acts": ("remove", "change", "backtest"),
             "values": {"make": {"*": await _example(ask)}},
             "note": "Routes of the file are changed in the file; those made here or by the API, here."
             if any(row["owner"] == "file" for row in rows)
@@ -92,7 +93,7 @@ async def _one(ask: Ask) -> Shown:
     row = route_row(found)
     theirs = found["owner"] == "file"
     targets = [one if isinstance(one, dict) else {"target": one} for one in found["route"].get("targets", [])]
-    return Shown(
+    shown = Shown(
         title=f"Route {found['name']}",
         template="detail.html",
         read_only=reason(found, "route"),
@@ -101,7 +102,10 @@ async def _one(ask: Ask) -> Shown:
             "row_acts": ("make", "remove"),
             "buttons": () if theirs else ("remove",),
             "row": {"name": found["name"]},
-            "values": {"change": {"name": found["name"], "*": found["route"]}},
+            "values": {
+                "change": {"name": found["name"], "*": found["route"]},
+                "backtest": backtest_act.values(found["name"], found["route"]),
+            },
             "texts": (("As it is", found["route"]),),
         },
         stats=(
@@ -132,6 +136,9 @@ async def _one(ask: Ask) -> Shown:
             ),
         ),
     )
+    if ask.did == backtest_act.ACT.name and isinstance(ask.answer, dict):
+        backtest_act.tell(shown, ask.answer)
+    return shown
 
 
 _ROUTE: Final = Field(
@@ -178,5 +185,6 @@ PAGE: Final = Page(
             done="The route is gone.",
             fields=(Field("name", "Name", "hidden"),),
         ),
+        backtest_act.ACT,
     ),
 )

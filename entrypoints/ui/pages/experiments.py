@@ -108,7 +108,7 @@ async def _one(ask: Ask) -> Shown:
             ),
             Stat(
                 f"{found['unit'].capitalize()}s",
-                sum(arm["units"] for arm in results["arms"]),
+                sum(row["units"] for row in rows if not row["shadow"]),
                 note=f"{results['units_missing']:,} more needed" if results["units_missing"] else "enough",
             ),
             Stat(
@@ -152,6 +152,7 @@ def _arm_row(found: Mapping[str, Any], said: Mapping[str, Any], shown: Mapping[s
         "route": said["route"],
         "share": said["share"],
         "kind": f"shadow, at most ${said['usd_per_day']:g} a day" if said["shadow"] else "answers",
+        "shadow": said["shadow"],
         "units": shown["units"],
         "requests": shown["requests"],
         **{metric: shown["metrics"][metric]["text"] for metric in METRICS},

@@ -14,8 +14,9 @@ RECORDS_MAX: Final = 100_000
 COUNTED_CACHES: Final = ("off", "bypass", "miss", "observe")
 """What the cache did to requests that were decided and answered for their caller: no hits, and no calls that
 run beside requests."""
-COUNTED_OUTCOMES: Final = ("ok", "error", "cut")
-"""Not those that were refused, or whose caller left."""
+COUNTED_OUTCOMES: Final = ("ok", "error", "cut", "cancelled")
+"""Not those that were refused. Whoever leaves may have left because of the target: without them, a slow one
+would be judged by the patient alone."""
 
 
 class DecisionsWanted(NamedTuple):
@@ -30,6 +31,6 @@ class DecisionsWanted(NamedTuple):
 class DecisionLog(Protocol):
     @abstractmethod
     async def newest(self, wanted: DecisionsWanted, *, limit: int) -> Sequence[Record]:
-        """At most `limit` (up to `RECORDS_MAX`) of those that were planned and answered, or that failed, the
-        latest beginning first. Raises StoreUnavailable."""
+        """At most `limit` (up to `RECORDS_MAX`) of those that were planned and not refused, the latest
+        beginning first. Raises StoreUnavailable."""
         ...

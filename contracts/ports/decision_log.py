@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from application.ports.decision_log import COUNTED_CACHES, DecisionLog, DecisionsWanted
+from application.ports.decision_log import COUNTED_CACHES, COUNTED_OUTCOMES, DecisionLog, DecisionsWanted
 from contracts.ports._base import PortContract
 from contracts.ports.usage import STARTED_AT_US, usage_event
 from domain.analytics.event import RequestEvent
@@ -78,7 +78,6 @@ class DecisionLogContract(PortContract):
             {"started_at_us": STARTED_AT_US + 1_000},
             {"planned": ""},
             {"outcome": "refused"},
-            {"outcome": "cancelled"},
             {"cache": "hit-exact"},
             {"cache": "audit"},
             {"cache": "refresh"},
@@ -96,6 +95,12 @@ class DecisionLogContract(PortContract):
         self, world: DecisionLogWorld, cache: str
     ) -> None:
         await world.record(decided(1, cache=cache))
+
+        assert len(await world.log.newest(WANTED, limit=10)) == 1
+
+    @pytest.mark.parametrize("outcome", COUNTED_OUTCOMES)
+    async def test_whatever_was_not_refused_counts(self, world: DecisionLogWorld, outcome: str) -> None:
+        await world.record(decided(1, outcome=outcome))
 
         assert len(await world.log.newest(WANTED, limit=10)) == 1
 

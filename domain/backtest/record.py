@@ -1,7 +1,7 @@
 """A recorded request as a backtest reads it, and the decision that it tells of."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.experiments.experiment import Metric
 
@@ -9,6 +9,9 @@ Chances = Mapping[str, float]
 """By target id, the chance that a policy chooses it first; they add up to 1, or to 0 where nobody can."""
 Context = tuple[str, int]
 """Kind of task and size of the request's body, as a band."""
+
+LEFT: Final = "cancelled"
+"""The outcome of a request whose caller left before its end."""
 
 
 class Record(NamedTuple):
@@ -38,13 +41,14 @@ class Record(NamedTuple):
     score: float | None
 
     def value(self, metric: Metric) -> float | None:
-        """Nano-dollars, microseconds of what succeeded, a score or 1 for a failure; None: it has none."""
+        """Nano-dollars, microseconds of what succeeded, a score or 1 for a failure; None: it has none, as
+        nobody knows whether a request would have failed whose caller left."""
         if metric is Metric.COST:
             return None if self.cost_nano_usd is None else float(self.cost_nano_usd)
         if metric is Metric.LATENCY:
             return float(self.duration_us) if self.outcome == "ok" else None
         if metric is Metric.ERRORS:
-            return float(self.outcome != "ok")
+            return None if self.outcome == LEFT else float(self.outcome != "ok")
         return self.score
 
 

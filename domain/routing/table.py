@@ -42,17 +42,9 @@ class Members:
     """
 
     __slots__ = (
-        "_version",
-        "cost_orders",
-        "even",
-        "indices",
-        "level",
-        "mask",
-        "priority",
-        "route",
-        "weight",
-        "weight_sum",
-    )
+        "_version", "cost_orders", "even", "indices", "level", "mask", "priority", "route",
+        "weight", "weight_sum",
+    )  # fmt: skip
 
     def __init__(self, route: Route) -> None:
         self.route = route

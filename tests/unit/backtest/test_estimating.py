@@ -90,6 +90,27 @@ def test_values_that_only_some_requests_have_are_a_ratio() -> None:
     assert found.dr.low <= 0.3 * 0.5 + 0.7 * 0.9 <= found.dr.high
 
 
+def test_callers_who_leave_one_target_neither_hide_its_bills_nor_count_as_failures() -> None:
+    records = [
+        each._replace(outcome="cancelled") if each.first == "a/m" and place % 2 else each
+        for place, each in enumerate(logged(11, 2_000, LOGGED))
+    ]
+    left = sum(each.outcome == "cancelled" for each in records)
+
+    found = read(records, known(OTHER)).decisions
+    cost, errors = estimated(found, Metric.COST), estimated(found, Metric.ERRORS)
+
+    assert abs(overlap_of(found).mean_weight - 1.0) < 0.1, "without them it would be about 1.3"
+    assert cost is not None
+    assert errors is not None
+    assert cost.values == 2_000
+    assert errors.values == 2_000 - left
+    assert errors.ips is None
+    # Of those that a policy brings to an end, halves of a's and all of b's.
+    ended = (0.3 * 0.5 * 0.03 + 0.7 * 0.15) / (0.3 * 0.5 + 0.7)
+    assert errors.dr.low <= ended <= errors.dr.high
+
+
 def test_requests_of_a_session_are_one_witness() -> None:
     records = [
         each._replace(session_id=f"s{place // 20}") for place, each in enumerate(logged(7, 500, LOGGED))

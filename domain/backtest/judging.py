@@ -99,6 +99,10 @@ def judge(reading: Reading, metrics: Sequence[Metric]) -> BacktestReport:
             reading=reading, overlap=overlap_of(decisions) if decisions else None, judgements=refused
         )
     overlap = overlap_of(decisions)
+    if overlap.coverage < COVERAGE_MIN and not overlap.effective:
+        # All other refusals would follow from this one alone.
+        refused = tuple(_refused(metric, (_untried(overlap),)) for metric in metrics)
+        return BacktestReport(reading=reading, overlap=overlap, judgements=refused)
     general = tuple(_objections(reading, overlap))
     return BacktestReport(
         reading=reading,
@@ -143,11 +147,7 @@ def _objections(reading: Reading, overlap: Overlap) -> list[Objection]:
             f"at most {LEFT_OUT_MAX:.0%} may be",
         )
     if overlap.coverage < COVERAGE_MIN:
-        object_to(
-            Refusal.LOW_COVERAGE,
-            f"{1 - overlap.coverage:.1%} of the policy's choices fall on targets that were never tried; "
-            f"at most {1 - COVERAGE_MIN:.0%} may. Give them a small share of the route first",
-        )
+        found.append(_untried(overlap))
     if overlap.effective < EFFECTIVE_MIN:
         found.append(_few(overlap.effective))
     if overlap.heaviest > HEAVIEST_MAX:
@@ -192,6 +192,14 @@ def _apart(one: Interval, other: Interval) -> bool:
     """Whether two intervals have nothing in common; noise in the last digits does not count."""
     noise = ROUNDING * max(abs(one.value), abs(other.value))
     return one.high + noise < other.low or other.high + noise < one.low
+
+
+def _untried(overlap: Overlap) -> Objection:
+    return Objection(
+        refusal=Refusal.LOW_COVERAGE,
+        why=f"{1 - overlap.coverage:.1%} of the policy's choices fall on targets that were never tried; "
+        f"at most {1 - COVERAGE_MIN:.0%} may. Give them a small share of the route first",
+    )
 
 
 def _few(effective: float, what: str = "") -> Objection:

@@ -56,6 +56,13 @@ def test_a_target_that_was_never_tried_concludes_nothing() -> None:
     assert Refusal.LOW_COVERAGE in refusals(report(logged(1, 2_000, LOGGED), {"a/m": 0.9, "c/m": 0.1}))
 
 
+def test_where_nothing_was_tried_only_that_is_said() -> None:
+    found = report(logged(1, 2_000, LOGGED), {"c/m": 1.0})
+
+    assert refusals(found) == {Refusal.LOW_COVERAGE}
+    assert [each.estimates for each in found.judgements] == [None] * len(found.judgements)
+
+
 def test_a_first_choice_by_priority_is_no_draw_although_the_strategy_draws() -> None:
     """The other target waits behind it: nothing is known of it, and nothing may look as if it were."""
     by_priority = [each._replace(propensity=1.0, first="a/m") for each in logged(1, 2_000, LOGGED)]

@@ -6,7 +6,7 @@ from statistics import fmean
 from application.ports.decision_log import (
     COUNTED_CACHES,
     COUNTED_OUTCOMES,
-    RECORDS_MAX,
+    READ_MAX,
     DecisionLog,
     DecisionsWanted,
 )
@@ -36,7 +36,7 @@ class InMemoryDecisionLog(DecisionLog):
             key=lambda event: (event.started_at_us, event.request_id),
             reverse=True,
         )
-        return [self._record(event) for event in mine[: min(limit, RECORDS_MAX)]]
+        return [self._record(event) for event in mine[: min(limit, READ_MAX)]]
 
     def _record(self, event: RequestEvent) -> Record:
         values = {name: getattr(event, name) for name in Record._fields if name not in ("first", "score")}

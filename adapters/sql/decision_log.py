@@ -11,7 +11,7 @@ from adapters.sql.schema import usage_requests
 from application.ports.decision_log import (
     COUNTED_CACHES,
     COUNTED_OUTCOMES,
-    RECORDS_MAX,
+    READ_MAX,
     DecisionLog,
     DecisionsWanted,
 )
@@ -28,7 +28,7 @@ class SqlDecisionLog(DecisionLog):
         self._database = database
 
     async def newest(self, wanted: DecisionsWanted, *, limit: int) -> Sequence[Record]:
-        chosen = _chosen(wanted, min(limit, RECORDS_MAX))
+        chosen = _chosen(wanted, min(limit, READ_MAX))
         statement, scores = _records(chosen), _scores(chosen)
 
         def work(connection: Any) -> list[Record]:

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple, Protocol
 from domain.backtest.record import Record
 
 RECORDS_MAX: Final = 100_000
-"""The most that is read at once."""
+"""The most that a backtest is made of."""
+READ_MAX: Final = RECORDS_MAX + 1
+"""The most that is read at once: one more tells that there are more."""
 COUNTED_CACHES: Final = ("off", "bypass", "miss", "observe")
 """What the cache did to requests that were decided and answered for their caller: no hits, and no calls that
 run beside requests."""
@@ -31,6 +33,6 @@ class DecisionsWanted(NamedTuple):
 class DecisionLog(Protocol):
     @abstractmethod
     async def newest(self, wanted: DecisionsWanted, *, limit: int) -> Sequence[Record]:
-        """At most `limit` (up to `RECORDS_MAX`) of those that were planned and not refused, the latest
+        """At most `limit` (up to `READ_MAX`) of those that were planned and not refused, the latest
         beginning first. Raises StoreUnavailable."""
         ...

@@ -212,6 +212,15 @@ async def test_of_more_requests_the_newest_are_read_and_it_is_told() -> None:
     assert found.from_us == NOW_US - DAY_US + 300
 
 
+async def test_of_the_most_requests_it_is_told_too_that_there_are_more() -> None:
+    same = drawn(1)
+    log = InMemoryDecisionLog(lambda: [same] * (RECORDS_MAX + 5))
+    wanted = DecisionsWanted("acme", "chat", NOW_US - DAY_US, NOW_US)
+
+    assert len(await log.newest(wanted, limit=RECORDS_MAX + 1)) == RECORDS_MAX + 1
+    assert len(await log.newest(wanted, limit=RECORDS_MAX + 2)) == RECORDS_MAX + 1
+
+
 async def test_quality_is_estimated_where_anybody_scored() -> None:
     events = [drawn(number) for number in range(400)]
     backtest = use_case(InMemoryDecisionLog(lambda: events, lambda event: [0.5]))

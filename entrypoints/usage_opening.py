@@ -60,7 +60,7 @@ def open_usage_and_money(
         )
         apart = (usage_process(own, opening, interest, lambda: in_force.scopes, watch.told),)
     usage_log = JournaledUsageLog(
-        *(apart or (own,)),
+        apart[0] if apart else own,
         thread,
         settings.data_dir / "journal",
         group_rows_max=group_rows_max(database.dialect),

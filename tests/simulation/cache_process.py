@@ -26,6 +26,7 @@ from application.caching.similar import SimilarAnswers
 from application.caching.tiers import AnswerTiers
 from application.caching.verified_book import VerifiedBook
 from application.caching.write_behind import WriteBehind
+from application.copied_request import ShadowOf
 from application.holds import BudgetHolds
 from application.job import Attribution, Job
 from application.lease_book import LeaseBook
@@ -87,10 +88,10 @@ class RememberingPipeline:
         *,
         request_id: str | None = None,
         beside: str = "",
+        shadow: ShadowOf | None = None,
     ) -> tuple[Job, LiveState]:
-        job, live = await self._pipeline.begin(
-            principal, request, requirements, attribution, request_id=request_id, beside=beside
-        )
+        told: dict[str, Any] = {"request_id": request_id, "beside": beside, "shadow": shadow}
+        job, live = await self._pipeline.begin(principal, request, requirements, attribution, **told)
         self._jobs[job.request_id] = job
         return job, live
 

@@ -45,6 +45,8 @@ _STALE: Final = (
 """What the server says to values bound to a statement that it read anew with other types."""
 _NOT_ENCODED: Final = "invalid input for query argument"
 """How the driver begins when it cannot encode a value, whatever class its error has."""
+_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""The third is what the driver says of itself when a connection is closed under a running statement."""
 _GONE: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "53300"})
 
 
@@ -174,7 +176,7 @@ class PostgresSession(Session):
         self._known.clear()
         try:
             await self._connection.close(timeout=CLOSE_S)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except _FAILURES:
             self._connection.terminate()
         except BaseException:
             self._connection.terminate()
@@ -193,7 +195,7 @@ class PostgresSession(Session):
         except (ToolRefused, InvalidParameters):
             self.running = False
             raise
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _FAILURES as error:
             self.running = False
             if isinstance(error, stale) and not self._connection.is_closed():
                 raise

@@ -14,7 +14,7 @@ from adapters.sql.thread import BlockingThread
 from adapters.sql.upgrade import upgrade
 from tests.contract.postgres_server import postgres_server
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 
 
 @cache

@@ -4,6 +4,7 @@ Estimates of what was hardly ever tried look like any others. So each refusal is
 stated, and one that is met for one metric keeps that metric from being concluded.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +26,8 @@ LEFT_OUT_MAX: Final = 0.2
 """Of all requests, those that are in no estimate."""
 FELL_OVER_MAX: Final = 0.1
 """Of all decisions, those that another target had to answer for: under the policy it may be another one."""
+APART_BY: Final = 3.29 / 1.96
+"""Intervals of 95 % as those of 99.9 %: estimates that only missed each other by chance are no objection."""
 ROUNDING: Final = 1e-9
 MEAN_WEIGHT_OFF_MAX: Final = 0.02
 MEAN_WEIGHT_ERRORS: Final = 4.0
@@ -189,9 +192,12 @@ def _nothing_drawn(reading: Reading) -> Objection:
 
 
 def _apart(one: Interval, other: Interval) -> bool:
-    """Whether two intervals have nothing in common; noise in the last digits does not count."""
+    """Whether two estimates differ by more than chance explains but once in a thousand times, as if they were
+    independent, which is cautious; noise in the last digits does not count."""
+    below, above = sorted((one, other), key=lambda each: each.value)
     noise = ROUNDING * max(abs(one.value), abs(other.value))
-    return one.high + noise < other.low or other.high + noise < one.low
+    reach = math.hypot(below.high - below.value, above.value - above.low) * APART_BY
+    return above.value - below.value > reach + noise
 
 
 def _untried(overlap: Overlap) -> Objection:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from domain.backtest.judging import BacktestReport, Refusal, Verdict, judge
+from domain.backtest.judging import BacktestReport, Refusal, Verdict, _apart, judge
 from domain.backtest.reading import ArmDraw, LeftOut, read
 from domain.backtest.record import Record
 from domain.experiments.experiment import Metric, Unit
+from domain.experiments.sequences import Interval
 from tests.unit.backtest.logs import known, logged, record
 
 LOGGED: Mapping[str, float] = {"a/m": 0.7, "b/m": 0.3}
@@ -121,6 +122,28 @@ def test_equal_outcomes_are_no_disagreement() -> None:
     assert judgement.verdict is Verdict.UNCLEAR
     assert judgement.estimates is not None
     assert judgement.estimates.dr.value == pytest.approx(7)
+
+
+def interval(value: float, half: float) -> Interval:
+    return Interval(low=value - half, value=value, high=value + half)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        (interval(10, 1.96), interval(12, 0), False),  # two standard errors, which one in twenty is
+        (interval(10, 1.96), interval(13.2, 0), False),
+        (interval(10, 1.96), interval(13.4, 0), True),
+        (interval(13.4, 0), interval(10, 1.96), True),
+        (interval(10, 1.96), interval(14.5, 1.96), False),
+        (interval(10, 1.96), interval(14.8, 1.96), True),
+        (interval(10, 0), interval(10 + 1e-12, 0), False),
+    ],
+)
+def test_estimates_are_apart_where_chance_would_not_part_them(
+    one: Interval, other: Interval, apart: bool
+) -> None:
+    assert _apart(one, other) is apart
 
 
 def test_no_values_conclude_nothing() -> None:

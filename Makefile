@@ -12,6 +12,8 @@ BENCHMARKS ?=
 # Processes that share the tests; 0 runs them in one, which a debugger wants.
 WORKERS ?= auto
 IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
+# Attacks, simulations and browsers do the same things many times: tracing each line would only make them slow.
+UNTRACED := tests/security tests/simulation tests/ui
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -32,11 +34,15 @@ test: $(DEV) ui ## Run the tests (ARGS="tests/unit -k breaker")
 fuzz: $(DEV) ## Only the tests that draw at random, with five times their examples (TIMES=20, ARGS="tests/unit/wire")
 	@INTERCHANGE_FUZZ=$(or $(TIMES),5) $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/unit)
 
+.PHONY: thorough
+thorough: $(DEV) ui ## Every attack in every place and every page in every sight; else they take turns (ARGS="tests/ui")
+	@INTERCHANGE_THOROUGH=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/security tests/ui)
+
 .PHONY: ui
 ui: $(UI) ## Fetch the libraries of /ui with npm (once; done by run, test and wheel)
 
 .PHONY: check
-check: lint types imports coverage ## Everything CI runs
+check: lint types imports coverage untraced ## Everything CI runs
 
 .PHONY: lint
 lint: $(DEV) ## Style and format
@@ -59,9 +65,14 @@ imports: $(DEV) ## Who may import whom
 .PHONY: coverage
 coverage: $(DEV) ui ## Tests with the coverage that must be kept
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest $(IN_PARALLEL) --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(UNTRACED:%=--ignore=%) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='domain/*' --fail-under=95 --format=total
 	$(BIN)/coverage report --fail-under=90
+
+.PHONY: untraced
+untraced: $(DEV) ui ## The tests that coverage leaves out, and those that draw at random with all their examples
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(UNTRACED)
+	INTERCHANGE_FUZZ=1 $(BIN)/python -m pytest $(IN_PARALLEL) tests/unit tests/e2e
 
 .PHONY: audit
 audit: $(VENV)-audit/.installed ## Known vulnerabilities of the locked packages (needs the network)

@@ -31,7 +31,7 @@ from benchmarks.processes import descendants
 
 ROOT = Path(__file__).parents[1]
 INPUT_USD_PER_MTOK, OUTPUT_USD_PER_MTOK = "0.13", "0.57"
-START_S = 60.0
+START_S = 180.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -36,7 +36,7 @@ STREAMS = "initech"
 BURST_SHARE = 0.03
 INPUT_USD_PER_MTOK, OUTPUT_USD_PER_MTOK = 3.0, 15.0
 TIME_MAX_S = 300.0
-_START_S = 60.0
+_START_S = 180.0
 _NUMBER = re.compile(r"\[(\d+)\]")
 _CONFIG = """
 cache: {{embedder: minilm, precision: {precision}, models_dir: "{models}"}}

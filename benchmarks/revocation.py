@@ -35,7 +35,7 @@ LIMIT_S: Final = 1.0
 PAUSE_S: Final = 0.01
 WATCHED_S: Final = 2.0
 """How long is looked after a revocation: somebody who lets in late has to be seen."""
-START_S: Final = 60.0
+START_S: Final = 180.0
 CONFIG: Final = """
 providers:
   near: {kind: openai, base_url: "http://127.0.0.1:9/v1", api_key: k, via: direct, models: {small: {}}}

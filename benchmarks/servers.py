@@ -38,7 +38,7 @@ STRAIGHT, DIRECT, THROUGH_PORTKEY, PORTKEY, LITELLM = (
     "Portkey alone",
     "LiteLLM proxy",
 )
-_START_S = 60.0
+_START_S = 180.0
 
 
 class CannotStart(Exception):

@@ -25,7 +25,7 @@ from entrypoints.starting import leave_out_of_collections
 from tests.contract.postgres_network import PASSWORD
 
 ROOT: Final = Path(__file__).parents[1]
-START_S: Final = 60.0
+START_S: Final = 180.0
 SQL: Final = "SELECT id, name FROM people WHERE id = {place}"
 ASKED: Final = {"database": ("crm", "person"), "api": ("things", "thing")}
 """Of each kind, the integration and its tool; both take the same parameter."""

@@ -22,7 +22,7 @@ import redis
 
 from tests.conftest import missing
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 SLOTS = 16384
 _NEW_ENOUGH = 7
 

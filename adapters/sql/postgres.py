@@ -25,9 +25,10 @@ Result = TypeVar("Result")
 CONNECTIONS_MAX: Final = 5
 TIMEOUT_S: Final = 10.0
 WAITING_MAX: Final = 256
-TRIES_MAX: Final = 6
-"""How often a transaction is run when other writers keep coming in between."""
+TRIES_MAX: Final = 12
+"""How often a transaction is run when other writers keep coming in between; its time bounds all of it."""
 RETRY_AFTER_S: Final = 0.02
+RETRY_AFTER_MAX_S: Final = 0.5
 RECYCLE_AFTER_S: Final = 1800
 CLOSE_TIMEOUT_S: Final = 5.0
 TIDYING_MAX_S: Final = 0.5
@@ -121,7 +122,9 @@ class PostgresDatabase:
             except _FAILURES as error:
                 state = sqlstate(error)
                 if (state in _BETWEEN or _moved_part(error)) and tried < TRIES_MAX:
-                    await asyncio.sleep(RETRY_AFTER_S * tried * random.random())  # noqa: S311
+                    # Longer each time, at random: of many at once, few stay in each other's way.
+                    longest_s = min(RETRY_AFTER_S * 2 ** (tried - 1), RETRY_AFTER_MAX_S)
+                    await asyncio.sleep(longest_s * random.random())  # noqa: S311
                     continue
                 if state in _NOT_A_CHARACTER and not options.get(_CLEANED):
                     options = {**options, _CLEANED: True}

@@ -34,7 +34,7 @@ from benchmarks.mock.canned import (
 )
 
 _TEMPLATE = Path(__file__).with_name("nginx.conf.template")
-_READY_S = 10.0
+_READY_S = 60.0
 
 
 class Reading(NamedTuple):

@@ -22,7 +22,7 @@ from tests.contract.postgres_server import PostgresServer
 from tests.redis_world import RedisClusterWorld, find_server
 
 ROOT = Path(__file__).parents[2]
-START_S = 90.0
+START_S = 180.0
 INPUT_USD_PER_MTOK, OUTPUT_USD_PER_MTOK = {"cheap": "10", "dear": "30"}, {"cheap": "200", "dear": "500"}
 PEPPER = f"1:{'5a' * 32}"
 

@@ -1,5 +1,7 @@
 """The description of our routes: `/openapi.json`, a page to read it, and a first page."""
 
+from functools import cache
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -18,14 +20,12 @@ td,th{{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #8884;vertic
 
 def documentation_routes() -> list[Route]:
     """Public: they describe the software, nobody's data."""
-    document = openapi_document()
-    reference = _reference(document)
 
     async def openapi(request: Request) -> Response:
-        return JSONResponse(document)
+        return Response(_document(), media_type="application/json")
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(reference, headers=PAGE_HEADERS)
+        return HTMLResponse(_reference(), headers=PAGE_HEADERS)
 
     async def first_page(request: Request) -> Response:
         body = (
@@ -39,13 +39,20 @@ def documentation_routes() -> list[Route]:
     return [Route("/openapi.json", openapi), Route("/docs", docs), Route("/", first_page)]
 
 
-def _reference(document: dict[str, object]) -> str:
-    paths = document["paths"]
-    assert isinstance(paths, dict)
+# Made when somebody asks, not by every start.
+
+
+@cache
+def _document() -> bytes:
+    return bytes(JSONResponse(openapi_document()).body)
+
+
+@cache
+def _reference() -> str:
     rows = "".join(
         f"<tr><td><code>{method.upper()}</code></td><td><code>{path}</code></td>"
         f"<td>{operation.get('summary', '')}</td></tr>"
-        for path, operations in paths.items()
+        for path, operations in openapi_document()["paths"].items()
         for method, operation in operations.items()
     )
     table = f"<table><tr><th>Method</th><th>Path</th><th>What it does</th></tr>{rows}</table>"

@@ -18,7 +18,7 @@ from entrypoints.settings import load_settings
 from tests.architecture.repository import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 SHOWN_URL = "http://127.0.0.1:8080"
 
 

@@ -26,7 +26,7 @@ import trustme
 
 from tests.conftest import missing
 
-START_S: Final = 30.0
+START_S: Final = 90.0
 _SCRIPTS: Final = Path("/usr/share/mysql")
 _SYSTEM: Final = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 _SMALL: Final = ("--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF")

@@ -17,6 +17,7 @@ CHAT = "/v1/chat/completions"
 ASK = {"model": "small", "messages": [{"role": "user", "content": "hello"}]}
 BODY = json.dumps(ASK).encode()
 LENGTH = b"content-length: %d\r\n" % len(BODY)
+ANSWER_S = 20.0
 SECURITY = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -35,11 +36,12 @@ def exchange(stack: Stack, head: bytes, body: bytes = b"") -> tuple[int, bytes, 
     key = f"authorization: Bearer {stack.key}\r\n".encode()
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as connection:
         connection.sendall(b"POST " + CHAT.encode() + b" HTTP/1.1\r\n" + key + head + b"\r\n" + body)
-        connection.settimeout(1.0)
+        connection.settimeout(ANSWER_S)
         received = b""
         try:
             while got := connection.recv(65536):
                 received += got
+                connection.settimeout(3.0)  # for what else comes, or the end
         except TimeoutError:
             return int(received.split(b" ", 2)[1]), received, False
         except ConnectionError:

@@ -8,6 +8,7 @@ import pytest
 from adapters.memory.connector import MemorySide
 from tests.e2e.memory_integrations import memory_integrations
 from tests.e2e.stack import Stack
+from tests.e2e.three_wires import eventually
 
 TOKEN = "a-token-nobody-may-see"
 CONFIG = """
@@ -323,8 +324,15 @@ def test_another_tenant_uses_what_is_declared_for_everybody_and_nothing_else(
 
 
 def test_the_metrics_page_tells_of_each(api: httpx.Client, guarded: str) -> None:
-    page = api.get("/metrics").text
-
     labels = 'tenant="default",integration="guarded",type="storage"'
+    assert execute(api, guarded).status_code == 200
+
+    page = eventually(lambda: looked_at(api.get("/metrics").text, labels))
+
     assert f"interchange_integration_up{{{labels}}} 1" in page.splitlines()
     assert f"interchange_integration_latency_seconds{{{labels}}}" in page
+
+
+def looked_at(page: str, labels: str) -> str:
+    """The page, once a look at the integration is on it."""
+    return page if f"interchange_integration_up{{{labels}}}" in page else ""

@@ -133,8 +133,8 @@ def _key(client: httpx.Client, tenant: str, role: str, name: str) -> httpx.Respo
 
 
 async def _alert(stack: Stack) -> str:
-    """One of A's that fires and was told: nobody makes alerts through the API, and whoever judges them only
-    forgets what is about to fire."""
+    """One of A's that fires and was told: nobody makes alerts through the API, and whoever judges them never
+    forgets what is silenced."""
     thread = BlockingThread("alert")
     database = open_database(stack.database_url, thread, connections_max=1)
     alert = Alert(
@@ -145,6 +145,7 @@ async def _alert(stack: Stack) -> str:
         fired_at_us=1,
         told=True,
         note=MARK,
+        silenced_until_us=2**52,  # it is remembered also once it is found that nothing is the matter
     )
     try:
         assert await SqlAlertStore(ForEveryTenant(database)).save([Saved(alert)]) == 1

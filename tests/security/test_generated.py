@@ -27,8 +27,9 @@ from schemathesis.specs.openapi.checks import (
 from contracts.http.openapi import openapi_document
 from tests.e2e.stack import Stack
 from tests.security.attack_world import still_well
+from tests.thorough import THOROUGH
 
-EXAMPLES = 20
+EXAMPLES = 20 if THOROUGH else 5
 AnyOperation = APIOperation[Any, Any, Any, Any]
 AnyCase = Case[Any]
 OPERATIONS: list[AnyOperation] = [

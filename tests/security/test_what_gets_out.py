@@ -49,7 +49,7 @@ providers:
     models: {{small: {{}}}}
 auth: {{failures_per_minute: 20}}
 """
-START_S: Final = 60.0
+START_S: Final = 180.0
 
 
 class World:

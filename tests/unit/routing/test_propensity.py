@@ -20,7 +20,7 @@ from domain.routing.target import Route, RouteTarget, Target
 from tests.unit.routing._world import target
 
 NOW = 100.0
-DRAWS = 4_000
+DRAWS = 500
 DEMANDS = Requirements(input_tokens=100, output_tokens=100)
 
 

@@ -44,6 +44,10 @@ ui: $(UI) ## Fetch the libraries of /ui with npm (once; done by run, test and wh
 .PHONY: check
 check: lint types imports coverage untraced ## Everything CI runs
 
+.PHONY: parts
+parts: $(DEV) ## Bring the real parts of tests that come from npm; else the first test that needs one waits for it
+	@$(BIN)/python -m tests.node_parts
+
 .PHONY: lint
 lint: $(DEV) ## Style and format
 	$(BIN)/ruff check .

@@ -1,20 +1,14 @@
-"""Azurite, Microsoft's own stand-in for Azure Blob Storage: installed once per checkout, started per session.
+"""Azurite, Microsoft's own stand-in for Azure Blob Storage: installed once per checkout."""
 
-`INTERCHANGE_AZURITE_DIR` names the folder that keeps the installation (default: `.interchange-test/azurite`).
-"""
-
-import fcntl
-import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final, NamedTuple
 
-HERE = Path(__file__).parent
-INSTALL_S = 240
+from tests.node_parts import azurite, missing_part
+
 START_LINES_MAX = 20
 ACCOUNT: Final = "devstoreaccount1"
 ACCOUNT_KEY: Final = (
@@ -34,11 +28,6 @@ class Azurite(NamedTuple):
         return f"{self.url}/{ACCOUNT}"
 
 
-def install_folder() -> Path:
-    named = os.environ.get("INTERCHANGE_AZURITE_DIR")
-    return Path(named) if named else HERE.parents[1] / ".interchange-test" / "azurite"
-
-
 @contextmanager
 def running_azurite() -> Iterator[Azurite | str]:
     """The server, up; or the reason why it is not."""
@@ -46,18 +35,15 @@ def running_azurite() -> Iterator[Azurite | str]:
     if node is None:
         yield "node is not installed"
         return
-    install_folder().mkdir(parents=True, exist_ok=True)
-    with (install_folder() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes share the folder
-        problem = _install(install_folder())
-    if problem:
+    packages = azurite()
+    if problem := missing_part(packages):
         yield problem
         return
     command = [node, "node_modules/azurite/dist/src/blob/main.js", "--blobHost", "127.0.0.1"]
     command += ["--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
     with subprocess.Popen(
         command,
-        cwd=install_folder(),
+        cwd=packages.folder,
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -89,23 +75,3 @@ def _drain(process: "subprocess.Popen[str]") -> None:
             pass
 
     threading.Thread(target=read, daemon=True).start()
-
-
-def _install(folder: Path) -> str:
-    """Empty, or why it cannot be installed. Every process puts the same files there."""
-    wanted = (HERE / "package-lock.json").read_bytes()
-    done = folder / "installed-lock.json"
-    if not done.exists() or done.read_bytes() != wanted:
-        npm = shutil.which("npm")
-        if npm is None:
-            return "npm is not installed"
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(HERE / name, folder / name)
-        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        installed = subprocess.run(
-            [npm, "ci", *options], cwd=folder, capture_output=True, text=True, timeout=INSTALL_S, check=False
-        )
-        if installed.returncode != 0:
-            return f"npm ci failed: {installed.stderr.strip()[-300:]}"
-        done.write_bytes(wanted)
-    return ""

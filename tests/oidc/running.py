@@ -1,10 +1,5 @@
-"""The real OpenID provider for tests: installed once per checkout, started per test session.
+"""The real OpenID provider for tests: installed once per checkout, started per test session."""
 
-`INTERCHANGE_OIDC_DIR` names the folder that keeps the installation (default: `.interchange-test/oidc`).
-"""
-
-import fcntl
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,8 +9,9 @@ from typing import NamedTuple
 
 import httpx
 
+from tests.node_parts import missing_part, oidc
+
 HERE = Path(__file__).parent
-INSTALL_S = 180
 START_LINES_MAX = 20
 PUBLIC_URL = "https://gateway.example.com"
 """Where browsers believe the server under test to be, and the audience of its tokens."""
@@ -38,11 +34,6 @@ class RealProvider(NamedTuple):
         httpx.post(f"{self.issuer}/_test/rotate", timeout=10).raise_for_status()
 
 
-def install_folder() -> Path:
-    named = os.environ.get("INTERCHANGE_OIDC_DIR")
-    return Path(named) if named else HERE.parents[1] / ".interchange-test" / "oidc"
-
-
 @contextmanager
 def running_provider() -> Iterator[RealProvider | str]:
     """The provider, up; or the reason why it is not."""
@@ -50,17 +41,16 @@ def running_provider() -> Iterator[RealProvider | str]:
     if node is None:
         yield "node is not installed"
         return
-    install_folder().mkdir(parents=True, exist_ok=True)
-    with (install_folder() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes share the folder
-        problem = _install(install_folder())
-    if problem:
+    packages = oidc()
+    if problem := missing_part(packages):
         yield problem
         return
+    # Beside its packages, or Node would not find them.
+    shutil.copyfile(HERE / "provider.mjs", packages.folder / "provider.mjs")
     command = [node, "provider.mjs", f"{PUBLIC_URL}/auth/callback", PUBLIC_URL]
     with subprocess.Popen(
         command,
-        cwd=install_folder(),
+        cwd=packages.folder,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -81,24 +71,3 @@ def _started(process: "subprocess.Popen[str]") -> RealProvider | str:
         if not line:
             break
     return "the provider did not start"
-
-
-def _install(folder: Path) -> str:
-    """Empty, or why it cannot be installed. Every process puts the same files there."""
-    wanted = (HERE / "package-lock.json").read_bytes()
-    done = folder / "installed-lock.json"
-    if not done.exists() or done.read_bytes() != wanted:
-        npm = shutil.which("npm")
-        if npm is None:
-            return "npm is not installed"
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(HERE / name, folder / name)
-        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        installed = subprocess.run(
-            [npm, "ci", *options], cwd=folder, capture_output=True, text=True, timeout=INSTALL_S, check=False
-        )
-        if installed.returncode != 0:
-            return f"npm ci failed: {installed.stderr.strip()[-300:]}"
-        done.write_bytes(wanted)
-    shutil.copyfile(HERE / "provider.mjs", folder / "provider.mjs")
-    return ""

@@ -1,13 +1,9 @@
 """What tests of pages look with: a person's browser, what it complains of, and what axe finds.
 
-axe-core is installed once per checkout, as `package-lock.json` pins it. `INTERCHANGE_UI_TEST_DIR` names the
-folder (default: `.interchange-test/ui`).
+axe-core is installed once per checkout, as `package-lock.json` pins it.
 """
 
-import asyncio
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +11,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
-from entrypoints.jobs.npm_packages import NpmPackages, PackagesUnavailable, Pinned
+from tests.node_parts import axe as axe_packages
+from tests.node_parts import missing_part
 
-HERE = Path(__file__).parent
 AXE = Path("node_modules/axe-core/axe.min.js")
 AXE_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 WIDE, SMALL = (1440, 900), (360, 740)
@@ -26,16 +22,9 @@ WIDE, SMALL = (1440, 900), (360, 740)
 @lru_cache(maxsize=1)
 def axe_source() -> str:
     """axe-core, or empty with the reason why it cannot be had. Installed the first time."""
-    named = os.environ.get("INTERCHANGE_UI_TEST_DIR")
-    root = Path(named) if named else HERE.parents[1] / ".interchange-test" / "ui"
-    packages = NpmPackages(Pinned(HERE, "axe", AXE), root, root / "install.log")
-    if not packages.complete:
-        try:
-            # In a thread of its own: Playwright keeps an event loop in this one.
-            with ThreadPoolExecutor(1) as other:
-                other.submit(asyncio.run, packages.install()).result()
-        except PackagesUnavailable as error:
-            return f"// {error}"
+    packages = axe_packages()
+    if problem := missing_part(packages):
+        return f"// {problem}"
     return (packages.folder / AXE).read_text()
 
 
@@ -51,7 +40,7 @@ def new_page(
         locale="en-US",
         timezone_id="UTC",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     return context.new_page()
 
 

@@ -1,34 +1,30 @@
-"""The real Portkey gateway for tests: installed once per user, started once per test session.
+"""The real Portkey gateway for tests: installed once per checkout, started once per test session.
 
-`INTERCHANGE_PORTKEY_DIR` names the folder that keeps the installation (default: `.interchange-test` beside
-the code). The child is supervised on a loop of its own, because tests have a loop each.
+The child is supervised on a loop of its own, because tests have a loop each.
 """
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from entrypoints.jobs.gateway_process import GatewayProcess, GatewayState
+from tests.node_parts import gateway as packages
+from tests.node_parts import gateway_folder, missing_part
 
 START_TIMEOUT_S = 180.0
-"""Generous, for the first time: it may have to fetch Node and the package."""
-
-
-def install_folder() -> Path:
-    named = os.environ.get("INTERCHANGE_PORTKEY_DIR")
-    return Path(named) if named else Path(__file__).parents[3] / ".interchange-test"
 
 
 @contextmanager
 def running_gateway() -> Iterator[GatewayProcess | str]:
     """The gateway, up; or the reason why it is not."""
+    if problem := missing_part(packages()):
+        yield problem
+        return
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="portkey-gateway-loop", daemon=True)
     thread.start()
-    gateway = GatewayProcess(install_folder(), port=0)
+    gateway = GatewayProcess(gateway_folder(), port=0)
 
     async def start() -> bool:
         await gateway.start()

@@ -15,7 +15,7 @@ import pytest
 from entrypoints.jobs.gateway_install import PACKAGE_FILES, PRELOAD, GatewayInstallation, GatewayUnavailable
 from entrypoints.jobs.gateway_process import GatewayProcess, GatewayState
 from tests.contract.portkey.recording import RecordingServer, Reply
-from tests.contract.portkey.running import install_folder
+from tests.node_parts import gateway_folder
 
 pytestmark = pytest.mark.portkey
 
@@ -139,7 +139,7 @@ async def test_a_caller_who_leaves_ends_the_call_to_the_provider(
 async def test_a_taken_port_is_replaced_by_a_free_one(gateway_process: GatewayProcess) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     wanted = taken.getsockname()[1]
-    gateway = GatewayProcess(install_folder(), port=wanted)
+    gateway = GatewayProcess(gateway_folder(), port=wanted)
     try:
         await gateway.start()
         assert await gateway.wait_until_up(30)
@@ -157,7 +157,7 @@ async def test_the_gateway_dies_with_a_parent_that_was_killed(gateway_process: G
         "import asyncio, sys, pathlib\n"
         "from entrypoints.jobs.gateway_process import GatewayProcess\n"
         "async def main():\n"
-        f"    gateway = GatewayProcess(pathlib.Path({str(install_folder())!r}), port=0)\n"
+        f"    gateway = GatewayProcess(pathlib.Path({str(gateway_folder())!r}), port=0)\n"
         "    await gateway.start()\n"
         "    await gateway.wait_until_up(30)\n"
         "    print(gateway.pid, flush=True)\n"

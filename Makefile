@@ -14,6 +14,9 @@ WORKERS ?= auto
 IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
 # Attacks, simulations and browsers do the same things many times: tracing each line would only make them slow.
 UNTRACED := tests/security tests/simulation tests/ui
+# What fails while everything runs is tried once more, alone.
+CHECKED = INTERCHANGE_FAILED_TESTS=.interchange-test/failed $(BIN)/python -m pytest $(IN_PARALLEL)
+ONCE_MORE = || INTERCHANGE_FAILED_TESTS=.interchange-test/failed $(BIN)/python -m tests.once_more
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -69,14 +72,14 @@ imports: $(DEV) ## Who may import whom
 .PHONY: coverage
 coverage: $(DEV) ui ## Tests with the coverage that must be kept
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest $(IN_PARALLEL) $(UNTRACED:%=--ignore=%) --cov --cov-report= $(ARGS)
+	$(CHECKED) $(UNTRACED:%=--ignore=%) --cov --cov-report= $(ARGS) $(ONCE_MORE)
 	$(BIN)/coverage report --include='domain/*' --fail-under=95 --format=total
 	$(BIN)/coverage report --fail-under=90
 
 .PHONY: untraced
 untraced: $(DEV) ui ## The tests that coverage leaves out, and those that draw at random with all their examples
-	$(BIN)/python -m pytest $(IN_PARALLEL) $(UNTRACED)
-	INTERCHANGE_FUZZ=1 $(BIN)/python -m pytest $(IN_PARALLEL) tests/unit tests/e2e
+	$(CHECKED) $(UNTRACED) $(ONCE_MORE)
+	INTERCHANGE_FUZZ=1 $(CHECKED) tests/unit tests/e2e $(ONCE_MORE)
 
 .PHONY: audit
 audit: $(VENV)-audit/.installed ## Known vulnerabilities of the locked packages (needs the network)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from tests import once_more
+
 if TYPE_CHECKING:
     from tests.redis_world import RedisClusterWorld, RedisServer
 
@@ -38,6 +40,13 @@ settings.register_profile("patient", _PATIENT)
 settings.register_profile("ci", _PATIENT, derandomize=True, database=None, print_blob=True)
 settings.register_profile("fuzz", _PATIENT, derandomize=False, print_blob=True)
 settings.load_profile("fuzz" if DRAWN_TIMES > 1 else "ci" if os.environ.get("CI") else "patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where somebody wants to try again what failed: it is remembered, by whoever gathers all results."""
+    file = os.environ.get(once_more.VARIABLE)
+    if file and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(once_more.Failures(Path(file)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,0 +1,57 @@
+"""Tests that failed beside others are tried once more, each alone: a failure that comes again is one.
+
+Real servers, browsers and gateways are tested on machines where others may take the processor away for seconds.
+What fails only then is told of by name at the end, so that it is seen, and stops nobody.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+VARIABLE: Final = "INTERCHANGE_FAILED_TESTS"
+"""Names the file in which a run puts what failed, a test a line; without it nothing is put anywhere."""
+MOST: Final = 12
+"""So many may be chance; more are not looked at again."""
+
+
+class Failures:
+    """A plugin of pytest that remembers which tests failed, for `main`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._names: dict[str, None] = {}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._names[report.nodeid] = None
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        # Only a run that came to its end knows all that failed in it.
+        if exitstatus == pytest.ExitCode.TESTS_FAILED:
+            self._file.write_text("".join(f"{name}\n" for name in self._names))
+
+
+def main() -> int:
+    """Tries them; the exit status of the whole."""
+    file = Path(os.environ[VARIABLE])
+    names = file.read_text().splitlines() if file.exists() else []
+    file.unlink(missing_ok=True)  # or a later run that breaks down early would be taken for this one
+    if not 0 < len(names) <= MOST:
+        return 1
+    # They may need minutes each, but never hang.
+    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", *names]
+    again = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    status = subprocess.run(command, env=again, timeout=900, check=False).returncode
+    if status == 0:
+        print("== passed alone, but failed beside others:", *names, sep="\n   ")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Tests that failed beside others are tried once more, each alone: a failure that comes again is one.
 
-Real servers, browsers and gateways are tested on machines where others may take the processor away for seconds.
+Real servers, browsers and gateways are tested where other processes may take the processor away for seconds.
 What fails only then is told of by name at the end, so that it is seen, and stops nobody.
 """
 

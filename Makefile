@@ -12,11 +12,6 @@ BENCHMARKS ?=
 # Processes that share the tests; 0 runs them in one, which a debugger wants.
 WORKERS ?= auto
 IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
-# Attacks, simulations and browsers do the same things many times: tracing each line would only make them slow.
-UNTRACED := tests/security tests/simulation tests/ui
-# What fails while everything runs is tried once more, alone.
-CHECKED = INTERCHANGE_FAILED_TESTS=.interchange-test/failed $(BIN)/python -m pytest $(IN_PARALLEL)
-ONCE_MORE = || INTERCHANGE_FAILED_TESTS=.interchange-test/failed $(BIN)/python -m tests.once_more
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -45,7 +40,7 @@ thorough: $(DEV) ui ## Every attack in every place and every page in every sight
 ui: $(UI) ## Fetch the libraries of /ui with npm (once; done by run, test and wheel)
 
 .PHONY: check
-check: lint types imports coverage untraced ## Everything CI runs
+check: lint types imports coverage ## Everything CI runs
 
 .PHONY: parts
 parts: $(DEV) ## Bring the real parts of tests that come from npm; else the first test that needs one waits for it
@@ -71,15 +66,11 @@ imports: $(DEV) ## Who may import whom
 
 .PHONY: coverage
 coverage: $(DEV) ui ## Tests with the coverage that must be kept
-	@rm -f .coverage .coverage.*
-	$(CHECKED) $(UNTRACED:%=--ignore=%) --cov --cov-report= $(ARGS) $(ONCE_MORE)
-	$(BIN)/coverage report --include='domain/*' --fail-under=95 --format=total
-	$(BIN)/coverage report --fail-under=90
-
-.PHONY: untraced
-untraced: $(DEV) ui ## The tests that coverage leaves out, and those that draw at random with all their examples
-	$(CHECKED) $(UNTRACED) $(ONCE_MORE)
-	INTERCHANGE_FUZZ=1 $(CHECKED) tests/unit tests/e2e $(ONCE_MORE)
+	@rm -f .coverage.json
+	INTERCHANGE_FAILED_TESTS=.interchange-test/failed \
+	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest $(IN_PARALLEL) $(ARGS) \
+	|| INTERCHANGE_FAILED_TESTS=.interchange-test/failed $(BIN)/python -m tests.once_more
+	$(BIN)/python -m tests.coverage_kept .coverage.json
 
 .PHONY: audit
 audit: $(VENV)-audit/.installed ## Known vulnerabilities of the locked packages (needs the network)
@@ -139,7 +130,7 @@ CLIENTS_LOCK_OPTIONS := --python-platform linux $(filter-out --universal,$(LOCK_
 
 .PHONY: clean
 clean: ## Remove what was installed and built; .interchange (your data) stays
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-audit $(VENV)-clients .clients dist build node_modules .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-audit $(VENV)-clients .clients dist build node_modules .coverage* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

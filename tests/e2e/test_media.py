@@ -214,7 +214,7 @@ def test_a_broken_provider_is_replaced_by_the_next(stack: Stack, path: str, opti
 
 def test_a_large_upload_reaches_the_provider_whole(client: openai.OpenAI, stack: Stack) -> None:
     file = ("long.wav", b"RIFF" + b"\r\n--\0" * (5 * 1024 * 1024), "audio/wav")
-    said = client.audio.transcriptions.create(model="hear", file=file)
+    said = client.with_options(timeout=180).audio.transcriptions.create(model="hear", file=file)
     assert f"{len(file[1])} bytes named long.wav" in said.text
     assert stack.simulator.requests[-1]["body_bytes"] > 25 * 1024 * 1024
 

@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 UI := entrypoints/ui/static/vendor/installed.json
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# $(call install,environment,packages): by uv, where there is one, in a fraction of pip's time; else by pip.
+with-pip = $(1)/bin/python -m pip --disable-pip-version-check --quiet install $(2)
+install = { command -v uv >/dev/null && uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(2); } \
+  || $(call with-pip,$(1),$(2))
 BENCHMARKS ?=
 # Processes that share the tests; 0 runs them in one, which a debugger wants.
 WORKERS ?= auto
@@ -107,15 +110,16 @@ simulate: $(DEV) ## Simulate whole installations in virtual time (SEED=7, ARGS="
 .PHONY: wheel
 wheel: $(RUNTIME) ## Build dist/*.whl
 	@$(BIN)/python -m entrypoints.jobs.ui_libraries --required
-	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 .PHONY: lock
 lock: ## Write the lock files anew (needs the network)
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(call with-pip,$(VENV)-lock,--require-hashes -r requirements/ci.lock)
 	$(VENV)-lock/bin/uv pip compile requirements/build.in $(LOCK_OPTIONS) -o requirements/build.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev $(LOCK_OPTIONS) -o requirements/dev.lock
+	$(VENV)-lock/bin/uv pip compile requirements/ci.in $(LOCK_OPTIONS) -o requirements/ci.lock
 	$(VENV)-lock/bin/uv pip compile requirements/audit.in $(LOCK_OPTIONS) -o requirements/audit.lock
 	$(VENV)-lock/bin/uv pip compile requirements/clients.in $(CLIENTS_LOCK_OPTIONS) -o requirements/clients.lock
 	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
@@ -140,14 +144,14 @@ $(BIN)/python:
 
 $(RUNTIME): requirements/runtime.lock requirements/build.lock pyproject.toml | $(BIN)/python
 	@echo "Installing what Interchange needs into $(VENV) (once) …"
-	@$(PIP) install --require-hashes -r requirements/runtime.lock
-	@$(PIP) install --require-hashes -r requirements/build.lock
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(call install,$(VENV),--require-hashes -r requirements/runtime.lock)
+	@$(call install,$(VENV),--require-hashes -r requirements/build.lock)
+	@$(call with-pip,$(VENV),--no-deps --no-build-isolation --editable .)
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements/dev.lock
 	@echo "Installing what the tests need into $(VENV) (once) …"
-	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@$(call install,$(VENV),--require-hashes -r requirements/dev.lock)
 	@touch $@
 
 # Without npm or a network the server runs all the same, and the next make tries again.
@@ -157,7 +161,7 @@ $(UI): entrypoints/ui/libraries/package.json entrypoints/ui/libraries/package-lo
 $(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
 	@echo "Installing the Python clients into $(VENV)-clients (once) …"
 	@$(PYTHON) -m venv $(VENV)-clients
-	@$(VENV)-clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/clients.lock
+	@$(call install,$(VENV)-clients,--require-hashes -r requirements/clients.lock)
 	@touch $@
 
 # Without Node only the Python clients run; `make clients` says so, and fails where everything is required.
@@ -170,5 +174,5 @@ $(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
 $(VENV)-audit/.installed: requirements/audit.lock | $(BIN)/python
 	@echo "Installing what audits packages into $(VENV)-audit (once) …"
 	@$(PYTHON) -m venv $(VENV)-audit
-	@$(VENV)-audit/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/audit.lock
+	@$(call install,$(VENV)-audit,--require-hashes -r requirements/audit.lock)
 	@touch $@

@@ -7,14 +7,17 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 UI := entrypoints/ui/static/vendor/installed.json
-# $(call install,environment,packages): by uv, where there is one, in a fraction of pip's time; else by pip.
-with-pip = $(1)/bin/python -m pip --disable-pip-version-check --quiet install $(2)
-install = { command -v uv >/dev/null && uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(2); } \
-  || $(call with-pip,$(1),$(2))
+PIP := -m pip --disable-pip-version-check --quiet
+# $(call install,environment,lock file): by uv, where there is one, in a fraction of pip's time; else by pip.
+uv-install = uv pip install --quiet --compile-bytecode --python $(1)/bin/python --require-hashes -r $(2)
+pip-install = $(1)/bin/python $(PIP) install --require-hashes -r $(2)
+install = { command -v uv >/dev/null && $(uv-install); } || $(pip-install)
 BENCHMARKS ?=
-# Processes that share the tests; 0 runs them in one, which a debugger wants.
-WORKERS ?= auto
-IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile
+# Processes that share the tests, one more than processors, as many tests wait for servers; 0 runs them in
+# one, which a debugger wants.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+# In their own order, which ends with many short ones.
+IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -36,8 +39,8 @@ fuzz: $(DEV) ## Only the tests that draw at random, with five times their exampl
 	@INTERCHANGE_FUZZ=$(or $(TIMES),5) $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/unit)
 
 .PHONY: thorough
-thorough: $(DEV) ui ## Every attack in every place and every page in every sight; else they take turns (ARGS="tests/ui")
-	@INTERCHANGE_THOROUGH=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/security tests/ui)
+thorough: $(DEV) ui ## Every attack, every page in every sight, every seed; else they take turns (ARGS="tests/ui")
+	@INTERCHANGE_THOROUGH=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/security tests/ui tests/unit/caching)
 
 .PHONY: ui
 ui: $(UI) ## Fetch the libraries of /ui with npm (once; done by run, test and wheel)
@@ -70,8 +73,9 @@ imports: $(DEV) ## Who may import whom
 .PHONY: coverage
 coverage: $(DEV) ui ## Tests with the coverage that must be kept
 	@rm -f .coverage.json
+	@# Preparing assertions to explain themselves takes a minute; what fails explains itself when it is tried again.
 	INTERCHANGE_FAILED_TESTS=.interchange-test/failed \
-	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest $(IN_PARALLEL) $(ARGS) \
+	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest $(IN_PARALLEL) --assert=plain $(ARGS) \
 	|| INTERCHANGE_FAILED_TESTS=.interchange-test/failed $(BIN)/python -m tests.once_more
 	$(BIN)/python -m tests.coverage_kept .coverage.json
 
@@ -110,12 +114,12 @@ simulate: $(DEV) ## Simulate whole installations in virtual time (SEED=7, ARGS="
 .PHONY: wheel
 wheel: $(RUNTIME) ## Build dist/*.whl
 	@$(BIN)/python -m entrypoints.jobs.ui_libraries --required
-	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python $(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 .PHONY: lock
 lock: ## Write the lock files anew (needs the network)
 	$(PYTHON) -m venv $(VENV)-lock
-	$(call with-pip,$(VENV)-lock,--require-hashes -r requirements/ci.lock)
+	$(call pip-install,$(VENV)-lock,requirements/ci.lock)
 	$(VENV)-lock/bin/uv pip compile requirements/build.in $(LOCK_OPTIONS) -o requirements/build.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev $(LOCK_OPTIONS) -o requirements/dev.lock
@@ -144,14 +148,14 @@ $(BIN)/python:
 
 $(RUNTIME): requirements/runtime.lock requirements/build.lock pyproject.toml | $(BIN)/python
 	@echo "Installing what Interchange needs into $(VENV) (once) …"
-	@$(call install,$(VENV),--require-hashes -r requirements/runtime.lock)
-	@$(call install,$(VENV),--require-hashes -r requirements/build.lock)
-	@$(call with-pip,$(VENV),--no-deps --no-build-isolation --editable .)
+	@$(call install,$(VENV),requirements/runtime.lock)
+	@$(call install,$(VENV),requirements/build.lock)
+	@$(BIN)/python $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements/dev.lock
 	@echo "Installing what the tests need into $(VENV) (once) …"
-	@$(call install,$(VENV),--require-hashes -r requirements/dev.lock)
+	@$(call install,$(VENV),requirements/dev.lock)
 	@touch $@
 
 # Without npm or a network the server runs all the same, and the next make tries again.
@@ -161,7 +165,7 @@ $(UI): entrypoints/ui/libraries/package.json entrypoints/ui/libraries/package-lo
 $(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
 	@echo "Installing the Python clients into $(VENV)-clients (once) …"
 	@$(PYTHON) -m venv $(VENV)-clients
-	@$(call install,$(VENV)-clients,--require-hashes -r requirements/clients.lock)
+	@$(call install,$(VENV)-clients,requirements/clients.lock)
 	@touch $@
 
 # Without Node only the Python clients run; `make clients` says so, and fails where everything is required.
@@ -174,5 +178,5 @@ $(VENV)-clients/.installed: requirements/clients.lock | $(BIN)/python
 $(VENV)-audit/.installed: requirements/audit.lock | $(BIN)/python
 	@echo "Installing what audits packages into $(VENV)-audit (once) …"
 	@$(PYTHON) -m venv $(VENV)-audit
-	@$(call install,$(VENV)-audit,--require-hashes -r requirements/audit.lock)
+	@$(call install,$(VENV)-audit,requirements/audit.lock)
 	@touch $@

@@ -203,12 +203,19 @@ def world(folder: Path, **options: Any) -> Iterator[World]:
 
 
 def prove(
-    folder: Path, *, lines: int, kills: int, latency_ms: float, concurrency: int, kill_command: bool = True
+    folder: Path,
+    *,
+    lines: int,
+    kills: int,
+    latency_ms: float,
+    concurrency: int,
+    kill_command: bool = True,
+    more_config: str = "",
 ) -> Outcome:
     """Runs the batch with its interruptions and looks at what is left."""
     source, output = folder / "input.jsonl", folder / "output.jsonl"
     write_input(source, lines)
-    with world(folder, latency_ms=latency_ms) as here:
+    with world(folder, latency_ms=latency_ms, more_config=more_config) as here:
         here.start_server()
         began = time.monotonic()
         arguments = ("run", str(source), "-o", str(output), "--json", "--concurrency", str(concurrency))

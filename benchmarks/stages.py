@@ -31,10 +31,10 @@ from application.ports.http import HttpRequest
 from benchmarks.mock.canned import stream_events, unary_body
 from benchmarks.servers import BUDGETS, INPUT_USD_PER_MTOK, MODEL, OUTPUT_USD_PER_MTOK, PROVIDER_KEY
 from benchmarks.shots import chat_body
+from entrypoints.garbage_collection import leave_out_of_collections
 from entrypoints.http.app import Faces
 from entrypoints.lifespan import open_faces
 from entrypoints.settings import load_settings
-from entrypoints.starting import leave_out_of_collections
 
 # (module, owner within it or "", name, stage)
 TIMED = (

@@ -35,9 +35,9 @@ from benchmarks.webhook_subscribers import REFUSED, Subscriber, Subscribers
 from domain.errors import StoreUnavailable
 from domain.events import BUDGET_ALERT
 from domain.webhooks.envelope import event_id
+from entrypoints.garbage_collection import leave_out_of_collections
 from entrypoints.lifespan import open_faces
 from entrypoints.settings import load_settings
-from entrypoints.starting import leave_out_of_collections
 from tests.contract.postgres_server import PostgresServer
 
 WORKERS: Final = 2

@@ -22,6 +22,7 @@ from entrypoints.command_loop import run
 from entrypoints.compiling import compiled_runtime
 from entrypoints.config.credential_references import credential_names
 from entrypoints.connectors_opening import connector_kinds
+from entrypoints.garbage_collection import leave_out_of_collections
 from entrypoints.guardrails_opening import check_guardrails
 from entrypoints.http.app import Application
 from entrypoints.identity import IssuerTold
@@ -39,7 +40,6 @@ from entrypoints.provider_endpoints import check_endpoints
 from entrypoints.provisioning import Provision, ProvisioningError
 from entrypoints.redis_status import RedisTold
 from entrypoints.settings import LoadedSettings, load_settings
-from entrypoints.starting import leave_out_of_collections
 from entrypoints.store_container import StoreContainer
 from entrypoints.stores_opening import database_url, has_data, open_stores
 from entrypoints.vault_opening import missing_keyring

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from entrypoints.garbage_collection import collect_rarely
 from tests import once_more
 
 if TYPE_CHECKING:
     from tests.redis_world import RedisClusterWorld, RedisServer
 
 pytest.register_assert_rewrite("contracts.ports")
+
+collect_rarely()
 
 REQUIRE_ALL = os.environ.get("INTERCHANGE_REQUIRE") == "all"
 
@@ -111,6 +114,8 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RedisCl
     """One real Redis Cluster for the session: three masters, each with a replica."""
     from tests.redis_world import RedisClusterWorld, required_server
 
-    world = RedisClusterWorld(required_server(), tmp_path_factory.mktemp("redis-cluster"))
+    # Nobody ends a node of it, so none is to be taken for dead because the machine is busy.
+    directory = tmp_path_factory.mktemp("redis-cluster")
+    world = RedisClusterWorld(required_server(), directory, node_timeout_ms=15_000)
     yield world
     world.kill()

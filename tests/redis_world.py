@@ -58,11 +58,12 @@ def required_server() -> Path:
 class RedisServer:
     """One server on a port of its own, which can be killed, started empty, stopped and continued."""
 
-    def __init__(self, server: Path, directory: Path, *, cluster: bool = False) -> None:
+    def __init__(self, server: Path, directory: Path, *, node_timeout_ms: int | None = None) -> None:
+        """`node_timeout_ms` is for a node of a Cluster."""
         self._server = server
         self._directory = directory
-        self._cluster = cluster
-        self.port = _free_port(with_bus=cluster)
+        self._node_timeout_ms = node_timeout_ms
+        self.port = _free_port(with_bus=node_timeout_ms is not None)
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self.start()
@@ -75,9 +76,10 @@ class RedisServer:
         """Empty; returns when it answers."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
         options += ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]
-        if self._cluster:
+        if self._node_timeout_ms is not None:
             options += ["--cluster-enabled", "yes", "--cluster-config-file", f"nodes-{self.port}.conf"]
-            options += ["--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no"]
+            options += ["--cluster-node-timeout", str(self._node_timeout_ms)]
+            options += ["--cluster-require-full-coverage", "no"]
         log = (self._directory / f"{self.port}.log").open("ab")
         with log:
             self._process = subprocess.Popen([self._server, *options], stdout=log, stderr=log)
@@ -134,8 +136,12 @@ class RedisServer:
 class RedisClusterWorld:
     """Three masters and a replica of each."""
 
-    def __init__(self, server: Path, directory: Path) -> None:
-        self.nodes = [RedisServer(server, directory / str(number), cluster=True) for number in range(6)]
+    def __init__(self, server: Path, directory: Path, *, node_timeout_ms: int = 1000) -> None:
+        """After `node_timeout_ms` of silence the others take a node for dead, busy as it may be."""
+        self.nodes = [
+            RedisServer(server, directory / str(number), node_timeout_ms=node_timeout_ms)
+            for number in range(6)
+        ]
         self.urls = [node.url for node in self.nodes]
         masters, replicas = self.nodes[:3], self.nodes[3:]
         share = SLOTS // 3 + 1

@@ -1,12 +1,13 @@
 """What sums of usage are made from: roll-up rows, and single requests where those do not reach.
 
 Both are selects with one column per dimension asked for and one per sum, so that they can be put together
-and summed up once more.
+and summed up once more. In the place of any value may be a parameter, for a statement that is kept.
 """
 
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal, select
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, and_, case, func, literal, select
 
 from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.schema import usage_attempts, usage_requests
@@ -15,6 +16,24 @@ from domain.analytics.rollup import DAY_US, HOUR_US, RollupSums, month_of
 from domain.caching.effect import HITS, LOOKUPS
 
 Dimensions = tuple[UsageDimension, ...]
+Bound = int | BindParameter[int]
+Values = Sequence[str] | BindParameter[Any]
+"""Any of these; a parameter that is not `expanding` is one value."""
+
+
+class Demanding(Protocol):
+    """Which requests count, but for their time: a `UsageFilter`, or one with parameters for values."""
+
+    def demands(self) -> Iterable[tuple[UsageDimension, Values]]: ...
+
+
+class Part(NamedTuple):
+    """Of the time asked for, from inclusive, to exclusive: from roll-ups, or from single requests."""
+
+    rolled: bool
+    from_us: Bound | None
+    to_us: Bound | None
+
 
 _ROWS: Final = usage_requests.c
 _ROLLED: Final = usage_rollups.c
@@ -65,29 +84,43 @@ def label_of(dimension: UsageDimension) -> str:
     return f"by_{dimension.value}"
 
 
-def facts(where: UsageFilter, by: Dimensions) -> Select[Any]:
+def parts_of(where: UsageFilter, by: Dimensions) -> list[Part]:
     """Whose sums are the answer: roll-ups for all whole hours, requests for what is left at both ends.
 
     Requests alone where a dimension is asked for that roll-ups do not know, or where no hour is whole.
     """
     from_us, to_us = where.from_us, where.to_us
-    asked = {*by, *(dimension for dimension, _ in where.demands())}
     first = None if from_us is None else -(-from_us // HOUR_US) * HOUR_US
     last = None if to_us is None else to_us // HOUR_US * HOUR_US
-    if asked & UNROLLED or (first is not None and last is not None and first >= last):
-        return row_facts(where, by, from_us, to_us)
-    parts = [_rollup_facts(where, by, first, last)]
+    if _asked(where, by) & UNROLLED or (first is not None and last is not None and first >= last):
+        return [Part(False, from_us, to_us)]
+    parts = [Part(True, first, last)]
     if from_us != first:
-        parts.append(row_facts(where, by, from_us, first))
+        parts.append(Part(False, from_us, first))
     if to_us != last:
-        parts.append(row_facts(where, by, last, to_us))
-    if len(parts) == 1:
-        return parts[0]
-    whole = parts[0].union_all(*parts[1:]).subquery()
+        parts.append(Part(False, last, to_us))
+    return parts
+
+
+def facts(where: Demanding, by: Dimensions, parts: Sequence[Part]) -> Select[Any]:
+    """All parts together."""
+    selects = [
+        _rollup_facts(where, by, from_us, to_us) if rolled else row_facts(where, by, from_us, to_us)
+        for rolled, from_us, to_us in parts
+    ]
+    if len(selects) == 1:
+        return selects[0]
+    whole = selects[0].union_all(*selects[1:]).subquery()
     return select(whole)
 
 
-def _rollup_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us: int | None) -> Select[Any]:
+def _asked(where: Demanding, by: Dimensions) -> set[UsageDimension]:
+    return {*by, *(dimension for dimension, _ in where.demands())}
+
+
+def _rollup_facts(
+    where: Demanding, by: Dimensions, from_us: Bound | None, to_us: Bound | None
+) -> Select[Any]:
     amounts = [_ROLLED[name].label(name) for name in RollupSums._fields]
     groups = [_ROLLED_DIMENSIONS[dimension].label(label_of(dimension)) for dimension in by]
     return (
@@ -95,7 +128,7 @@ def _rollup_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us
     )
 
 
-def row_facts(where: UsageFilter, by: Dimensions, from_us: int | None, to_us: int | None) -> Select[Any]:
+def row_facts(where: Demanding, by: Dimensions, from_us: Bound | None, to_us: Bound | None) -> Select[Any]:
     """One line per request, begun in this time."""
     mine = usage_attempts.c.request_id == _ROWS.request_id
     attempts = select(func.count()).select_from(usage_attempts).where(mine).scalar_subquery()
@@ -132,41 +165,47 @@ def _in_prompt_cache() -> ColumnElement[bool]:
     return (tries.cached_read_tokens + tries.cache_write_tokens + tries.cache_write_long_tokens) > 0
 
 
-def row_source(where: UsageFilter, by: Dimensions = ()) -> FromClause:
+def row_source(where: Demanding, by: Dimensions = ()) -> FromClause:
     """Requests; each with its last attempt, if it has one, where that is asked for."""
-    if UsageDimension.CREDENTIAL not in {*by, *(dimension for dimension, _ in where.demands())}:
+    if UsageDimension.CREDENTIAL not in _asked(where, by):
         return usage_requests
     last = and_(_LAST.c.request_id == _ROWS.request_id, _LAST.c.ordinal == _ROWS.attempts_made - 1)
     return usage_requests.outerjoin(_LAST, last)
 
 
 def rollup_conditions(
-    where: UsageFilter, from_us: int | None, to_us: int | None
+    where: Demanding, from_us: Bound | None, to_us: Bound | None
 ) -> list[ColumnElement[bool]]:
     """Which roll-ups, of those whose hour begins in this time."""
     return [*_demands(where, _ROLLED_DIMENSIONS), *between(_ROLLED.hour_us, from_us, to_us)]
 
 
-def row_conditions(where: UsageFilter, from_us: int | None, to_us: int | None) -> list[ColumnElement[bool]]:
+def row_conditions(where: Demanding, from_us: Bound | None, to_us: Bound | None) -> list[ColumnElement[bool]]:
     """Which requests, of those begun in this time."""
     conditions = [*_demands(where, _ROW_DIMENSIONS), *between(_ROWS.started_at_us, from_us, to_us)]
-    if where.tenant_id is None and from_us is not None:
-        # Requests are found by tenant and time. Who asked anything in these hours, roll-ups know.
-        hours = between(_ROLLED.hour_us, from_us // HOUR_US * HOUR_US, to_us)
+    if UsageDimension.TENANT not in _asked(where, ()) and from_us is not None:
+        # Requests are found by tenant and time. Who asked anything in these hours, roll-ups know: the first
+        # of them may have begun before.
+        hours = [_ROLLED.hour_us > from_us - HOUR_US, *between(_ROLLED.hour_us, None, to_us)]
         conditions.append(_ROWS.tenant_id.in_(select(_ROLLED.tenant_id).where(*hours).distinct()))
     return conditions
 
 
 def _demands(
-    where: UsageFilter, columns: dict[UsageDimension, ColumnElement[Any]]
+    where: Demanding, columns: dict[UsageDimension, ColumnElement[Any]]
 ) -> list[ColumnElement[bool]]:
-    return [
-        columns[dimension] == values[0] if len(values) == 1 else columns[dimension].in_(values)
-        for dimension, values in where.demands()
-    ]
+    return [_among(columns[dimension], values) for dimension, values in where.demands()]
 
 
-def between(column: ColumnElement[int], from_us: int | None, to_us: int | None) -> list[ColumnElement[bool]]:
+def _among(column: ColumnElement[Any], values: Values) -> ColumnElement[bool]:
+    if isinstance(values, BindParameter):
+        return column.in_(values) if values.expanding else column == values
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def between(
+    column: ColumnElement[int], from_us: Bound | None, to_us: Bound | None
+) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if from_us is not None:
         conditions.append(column >= from_us)

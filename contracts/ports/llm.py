@@ -46,6 +46,10 @@ class Upstream(Protocol):
 
     def heal(self) -> object: ...
 
+    def asked(self) -> int:
+        """How many requests for an answer have come."""
+        ...
+
     def client_disconnects(self) -> int:
         """How many callers left before their answer was complete."""
         ...
@@ -314,8 +318,9 @@ class TextProviderContract(PortContract):
     ) -> None:
         upstream.fault({"kind": "silence"}, times=1)
         call = ask(stream=stream)
+        before = upstream.asked()
         task = asyncio.ensure_future(provider.open_stream(call) if stream else provider.complete(call))
-        await asyncio.sleep(0.1)
+        await until(lambda: upstream.asked() > before)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -14,6 +14,7 @@ Gibbs and Candès 2021, with a margin in log-odds).
 """
 
 import math
+from operator import mul
 from typing import Final, NamedTuple
 
 from domain.caching.pair_features import Features
@@ -42,6 +43,8 @@ LOG_ODDS_MAX: Final = 8.0
 _BINS: Final = 40
 _BIN_WIDTH: Final = 0.25
 """Of the natural logarithm of risk, downwards from 1."""
+_EDGES: Final = tuple(math.exp(-_BIN_WIDTH * number) for number in range(_BINS))
+"""The greatest risk in each bin."""
 
 
 class LabelNoise(NamedTuple):
@@ -107,7 +110,7 @@ class VerifiedModel:
         if len(features) != len(self._prior.means):
             return Verdict(False, 0.0, 0.0, "features")
         row = self._prior.row(features)
-        mean = sum(weight * each for weight, each in zip(self._weights, row, strict=True))
+        mean = sum(map(mul, self._weights, row))
         spread = math.sqrt(max(0.0, self._quadratic(row)))
         p = _sigmoid(mean)
         p_low = _sigmoid(mean - LOWER_BOUND_Z * spread - self.strictness)
@@ -129,7 +132,7 @@ class VerifiedModel:
         for number in range(_BINS - 1, -1, -1):
             count += self._risk_counts[number]
             total += self._risk_sums[number]
-            edge = math.exp(-_BIN_WIDTH * number)
+            edge = _EDGES[number]
             if edge > RISK_MAX * error_rate or (count and total > count * _mean_allowed(error_rate, count)):
                 break
             limit = max(limit, edge)
@@ -154,7 +157,7 @@ class VerifiedModel:
             self._measure(same, error_rate)
         self.labels += 1
         row = self._prior.row(features)
-        mean = sum(weight * each for weight, each in zip(self._weights, row, strict=True))
+        mean = sum(map(mul, self._weights, row))
         slope, information = self._pull(mean, same)
         self._update(row, slope, information)
 
@@ -184,8 +187,8 @@ class VerifiedModel:
             covariance[place * size + place] = min(
                 wider, max(variances[place], covariance[place * size + place])
             )
-        gain = [sum(covariance[r * size + c] * row[c] for c in range(size)) for r in range(size)]
-        shrink = 1.0 + information * sum(g * each for g, each in zip(gain, row, strict=True))
+        gain = self._times(row)
+        shrink = 1.0 + information * sum(map(mul, gain, row))
         factor = information / shrink
         for r in range(size):
             scaled = gain[r] * factor
@@ -195,10 +198,13 @@ class VerifiedModel:
             self._weights[r] += gain[r] / shrink * slope
 
     def _quadratic(self, row: tuple[float, ...]) -> float:
-        size = len(row)
-        return sum(
-            row[r] * sum(self._covariance[r * size + c] * row[c] for c in range(size)) for r in range(size)
-        )
+        total: float = sum(map(mul, row, self._times(row)))
+        return total
+
+    def _times(self, row: tuple[float, ...]) -> list[float]:
+        """The covariance times a row."""
+        size, covariance = len(row), self._covariance
+        return [sum(map(mul, covariance[start : start + size], row)) for start in range(0, size * size, size)]
 
     # State
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from entrypoints.cli.lazy_group import LazyCommand, LazyGroup
+from entrypoints.garbage_collection import collect_rarely
 from entrypoints.version import version
 
 COMMANDS = {
@@ -109,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The `interchange` program: errors become one clear line each, never a traceback."""
     from domain.errors import InterchangeError
 
+    collect_rarely()
     try:
         status = interchange.main(args=arguments, prog_name="interchange", standalone_mode=False)
     except click.Abort:

@@ -23,7 +23,13 @@ from pydantic import (
 class Section(BaseModel):
     """What all sections have in common."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        defer_build=True,  # the root builds its sections' validators; none is needed by itself at every start
+    )
 
 
 def _word(value: object) -> object:

@@ -24,6 +24,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from entrypoints.garbage_collection import collect_rarely
 from entrypoints.jobs.parent_watch import end_with_parent
 from entrypoints.jobs.ports import leave_no_core, raise_file_limit
 from entrypoints.logs import server_logging
@@ -153,6 +154,7 @@ def arguments(options: Sequence[str]) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serves until SIGTERM or SIGINT; exits with 1 when workers cannot start or keep crashing."""
+    collect_rarely()  # workers are its forks
     options = arguments(sys.argv[1:] if argv is None else argv)
     end_with_parent(options.parent_pid)
     raise_file_limit()

@@ -1,9 +1,10 @@
 """Every way out of the process is known, and those that others can steer go through the egress gate."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
-from tests.architecture.repository import modules, name_of, tree
+from tests.architecture.repository import modules, name_of, naming, text, tree
 
 CLIENT_MODULES = (
     "aiohttp",
@@ -82,13 +83,21 @@ FETCHED_BY_OTHERS = {
     "adapters/embeddings/weights.py": "pip fetches a pinned package, from the index set up here",
     "entrypoints/jobs/npm_packages.py": "npm and pip fetch what a lock file pins, with their own settings",
 }
+REACHING_WORDS = (*CONNECTING, *CLIENT_MODULES)
+"""Without one of these in its text, no file imports a client or opens a connection."""
 TRANSPORTS = {"StreamlinedTransport", "AiohttpTransport"}
+FETCHERS = {"pip", "npm", "uv", "curl", "wget", "git"}
+RUNNING = ("create_subprocess_exec", "Popen", "run")
 OPENED_IN = "entrypoints/outgoing.py"
+FOLLOWING = ("allow_redirects", "follow_redirects")
 ROOMS = ("domain", "application", "adapters", "entrypoints")
 
 
+@cache
 def reaches_out(path: Path) -> bool:
     """Whether a file imports a client or opens a connection itself."""
+    if not any(word in text(path) for word in REACHING_WORDS):
+        return False
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import) and any(_is_client(alias.name) for alias in node.names):
             return True
@@ -124,13 +133,10 @@ def test_the_list_names_only_files_that_connect() -> None:
 def test_whoever_runs_another_program_that_fetches_says_what() -> None:
     fetching = {
         name_of(path)
-        for path in modules(*ROOMS)
-        if {"pip", "npm", "uv", "curl", "wget", "git"}
+        for path in naming([quote + name + quote for name in FETCHERS for quote in "'\""], *ROOMS)
+        if FETCHERS
         & {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) if node.value}
-        and any(
-            isinstance(node, ast.Attribute) and node.attr in ("create_subprocess_exec", "Popen", "run")
-            for node in ast.walk(tree(path))
-        )
+        and any(isinstance(node, ast.Attribute) and node.attr in RUNNING for node in ast.walk(tree(path)))
     }
 
     assert fetching <= FETCHED_BY_OTHERS.keys()
@@ -139,7 +145,7 @@ def test_whoever_runs_another_program_that_fetches_says_what() -> None:
 def test_transports_are_opened_in_one_place_and_always_with_a_rule() -> None:
     opened = [
         (name_of(path), {keyword.arg for keyword in node.keywords})
-        for path in modules(*ROOMS)
+        for path in naming(TRANSPORTS, *ROOMS)
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name | ast.Attribute)
@@ -153,10 +159,10 @@ def test_transports_are_opened_in_one_place_and_always_with_a_rule() -> None:
 def test_redirects_are_followed_nowhere() -> None:
     following = [
         f"{name_of(path)}:{node.lineno}"
-        for path in modules(*ROOMS)
+        for path in naming(FOLLOWING, *ROOMS)
         for node in ast.walk(tree(path))
         if isinstance(node, ast.keyword)
-        and node.arg in ("allow_redirects", "follow_redirects")
+        and node.arg in FOLLOWING
         and not (isinstance(node.value, ast.Constant) and node.value.value is False)
     ]
 

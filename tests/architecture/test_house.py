@@ -4,7 +4,7 @@ import ast
 import importlib.metadata
 
 from domain.errors import InterchangeError
-from tests.architecture.repository import ROOMS, modules, name_of, tracked_files, tree
+from tests.architecture.repository import ROOMS, modules, name_of, statements, text, tracked_files
 from tests.architecture.repository import ROOT as REPOSITORY
 
 TOP_LEVEL_PYTHON = {*ROOMS, "tests", "benchmarks"}
@@ -61,7 +61,7 @@ def test_no_file_is_longer_than_a_sitting() -> None:
     long = {
         name_of(path): lines
         for path in modules(*TOP_LEVEL_PYTHON)
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > FILE_LINES_MAX
+        if (lines := len(text(path).splitlines())) > FILE_LINES_MAX
     }
 
     assert not long
@@ -72,7 +72,8 @@ def test_no_function_is_longer_than_a_screen() -> None:
         f"{name_of(path)}:{node.lineno} {node.name}": lines
         for path in modules(*TOP_LEVEL_PYTHON)
         if "migrations/versions" not in name_of(path)  # one table after the other, never edited again
-        for node in ast.walk(tree(path))
+        if text(path).count("\n") > FUNCTION_LINES_MAX
+        for node in statements(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX
     }
@@ -82,8 +83,9 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 def test_no_dependency_brings_a_package_of_our_names() -> None:
     ours = {"interchange"}
+    distributions = importlib.metadata.packages_distributions()
     for room in ROOMS:
-        owners = set(importlib.metadata.packages_distributions().get(room, []))
+        owners = set(distributions.get(room, []))
         assert owners <= ours, f"{room} is also shipped by {owners - ours}"
 
 
@@ -103,7 +105,7 @@ def test_nothing_unfinished_is_shipped() -> None:
     unfinished = [
         f"{name_of(path)}:{number}"
         for path in modules("domain", "application", "adapters", "entrypoints")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for number, line in enumerate(text(path).splitlines(), 1)
         if any(mark in line for mark in ("TODO", "FIXME", "XXX", "raise NotImplementedError"))
     ]
 

@@ -6,7 +6,7 @@ import inspect
 from application.use_cases.answer_llm_request import AnswerLlmRequest
 from application.use_cases.stored_responses import StoredResponses
 from entrypoints.http.asked_about import AskedAbout
-from tests.architecture.repository import modules, name_of, tree
+from tests.architecture.repository import name_of, naming, tree
 
 MADE_IN = {
     "application/batch_records.py": "rows of a batch, which name nobody",
@@ -35,12 +35,14 @@ READ_BY = {
     "tools.py",
 }
 HEADERS = {b"x-interchange-user-id", b"x-interchange-agent-id"}
+BYTES = [prefix + quote for prefix in ("b", "br", "bR") for quote in "'\""]
+"""How bytes begin, as `ruff format` writes them."""
 
 
 def test_identities_are_made_only_where_they_are_checked() -> None:
     found = {
         name_of(path)
-        for path in modules("application", "entrypoints")
+        for path in naming(["Attribution"], "application", "entrypoints")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Attribution"
     }
@@ -51,13 +53,13 @@ def test_identities_are_made_only_where_they_are_checked() -> None:
 def test_their_headers_are_read_by_one_function_for_callers_that_are_known() -> None:
     literal = {
         name_of(path)
-        for path in modules("application", "adapters", "entrypoints")
+        for path in naming(BYTES, "application", "adapters", "entrypoints")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Constant) and node.value in HEADERS
     }
     readers = {
         path.name
-        for path in modules("entrypoints")
+        for path in naming(["read_attribution"], "entrypoints")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Name | ast.FunctionDef)
         and "read_attribution" in (getattr(node, "id", ""), getattr(node, "name", ""))

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -37,6 +38,27 @@ PATTERNS = {
         r"\b(?:postgresql|mysql|redis|amqp)s?://[^\s:/]+:(?!\$|\{)[^\s@/]{12,}@"
     ),
 }
+WORDS = {
+    "private key": ("PRIVATE KEY",),
+    "age key": ("AGE-SECRET-KEY-1",),
+    "key of ours": ("ik_",),
+    "signed token": (".eyJ", ".eyK"),
+    "OpenAI key": ("sk-",),
+    "Anthropic key": ("sk-ant-",),
+    "AWS key": ("AKIA", "ASIA"),
+    "Google key": ("AIza",),
+    "GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    "Slack token": ("xoxa-", "xoxb-", "xoxr-", "xoxs-", "xoxp-"),
+    "payment key": ("rk_live_", "sk_live_"),
+    "registry token": ("npm_", "pypi-"),
+    "GitLab token": ("glpat-",),
+    "mail key": ("SG.",),
+    "model provider's key": ("hf_", "gsk_", "xai-", "pplx-"),
+    "Google OAuth secret": ("GOCSPX-", "ya29."),
+    "address that lets in": ("hooks.slack.com/services/", "/api/webhooks/"),
+    "password in an address": ("://",),
+}
+"""One of them is in whatever the pattern finds. Looking for them takes a tenth of the time."""
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:home/[a-z]\w*|Users/[A-Z]\w*|root|work)/[\w.]")
 PUBLIC_EXAMPLES = (
     "AKIAIOSFODNN7EXAMPLE",
@@ -54,10 +76,15 @@ NAMED_VALUE = re.compile(
     r"[bf]?[\"']?([A-Za-z0-9+/_=-]{24,})"
 )
 """Whatever looks drawn, beside a word that says what it is: finds what no known prefix does."""
+LONG_WITH_DIGIT = re.compile(r"(?<![A-Za-z0-9+/_=-])(?=[A-Za-z+/_=-]*[0-9])[A-Za-z0-9+/_=-]{24,}")
+"""What every such value is a part of; quickly found, and little of any text."""
+BEFORE_VALUE = 60
+"""Characters that its name and what stands between them take at most."""
 ENTROPY_BITS = 4.0
 """Per character: names and sentences stay below, 24 characters of chance are above."""
 
 
+@cache
 def text_files() -> list[tuple[str, str]]:
     found = []
     for path in tracked_files():
@@ -73,6 +100,8 @@ def entropy_bits(text: str) -> float:
 
 
 def known_secrets(kind: str, text: str) -> list[str]:
+    if not any(word in text for word in WORDS[kind]):
+        return []
     return [
         match.group()
         for match in PATTERNS[kind].finditer(text)
@@ -86,7 +115,8 @@ def drawn_values(text: str) -> list[str]:
     """Values of chance beside a word that calls them a secret."""
     return [
         value
-        for value in NAMED_VALUE.findall(text)
+        for run in LONG_WITH_DIGIT.finditer(text)
+        for value in NAMED_VALUE.findall(text, max(0, run.start() - BEFORE_VALUE), run.end())
         if any(letter.isdigit() for letter in value)
         and entropy_bits(value) >= ENTROPY_BITS
         and value not in PUBLIC_EXAMPLES
@@ -171,6 +201,18 @@ def test_the_scan_finds_what_it_looks_for() -> None:
     for kind, sample in samples.items():
         for place in ("{}", 'key = "{}"', "  - value: {}  # note", '{{"a": "{}"}}', "docs say `{}`."):
             assert known_secrets(kind, place.format(sample)), (kind, place)
+    for kind, beginnings, rest in (
+        ("AWS key", "ASIA", "ABCD" * 4),
+        ("GitHub token", "gho_ ghu_ ghs_ ghr_ github_pat_", "a1B2" * 9 + "_" * 4),
+        ("Slack token", "xoxa- xoxp- xoxr- xoxs-", "a1B2" * 6),
+        ("payment key", "rk_live_", "a1B2" * 6),
+        ("registry token", "pypi-", "a1B2" * 13),
+        ("model provider's key", "gsk_ xai- pplx-", "a1B2" * 16),
+        ("Google OAuth secret", "ya29.", "a1B2" * 8),
+        ("address that lets in", "https://any.example/api/webhooks/", "12345" * 4 + "/" + "a1B2" * 10),
+    ):
+        for beginning in beginnings.split():
+            assert known_secrets(kind, f"{beginning}{rest}"), (kind, beginning)
     chance = "q7Zp2Lx9" + "Vb4Nt8Rk" + "Ws5Yc1Hd"
     for line in (
         f'API_KEY = "{chance}"',

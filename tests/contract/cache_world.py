@@ -106,7 +106,8 @@ class RedisCacheWorld:
         urls = servers.urls if isinstance(servers, RedisClusterWorld) else [servers.url]
         # Time enough on a busy machine; how slow is down is tested elsewhere.
         self.connections = [
-            RedisConnection(urls, cluster=cluster, binary=True, command_timeout_s=5.0) for _ in range(2)
+            RedisConnection(urls, cluster=cluster, binary=True, connect_timeout_s=10.0, command_timeout_s=5.0)
+            for _ in range(2)
         ]
 
     def log(self, connection: int = 0) -> RedisCacheLog:

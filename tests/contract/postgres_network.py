@@ -56,6 +56,7 @@ class NetworkPostgres(PostgresServer):
         postgres_server()  # skips where there is none
         super().__init__(SETTINGS)
         self.port = _free_port()
+        self._people: str | None = None
         (self.directory / "pg_hba.conf").write_text(HBA)
         with (self.directory / "postgresql.conf").open("a") as file:
             file.write("password_encryption = 'scram-sha-256'\n")
@@ -74,10 +75,12 @@ class NetworkPostgres(PostgresServer):
         return done.stdout
 
     def new_people(self) -> str:
-        """A new database with people in it."""
-        name = self.new_database()
-        self.run_in(name, PEOPLE)
-        return name
+        """A new database with people in it, a copy of one that nobody connects to any more."""
+        if self._people is None:
+            name = self.new_database()
+            self.run_in(name, PEOPLE)
+            self._people = name
+        return self.new_database(self._people)
 
     async def running(self, marker: str) -> int:
         """How many statements with these words in them the server works on."""

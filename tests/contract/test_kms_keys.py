@@ -1,5 +1,6 @@
 """Master keys in AWS KMS, against moto's on loopback, which enforces the encryption context."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -34,18 +35,26 @@ def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # Otherwise each client reads a whole store of certificates, for plain HTTP as well.
+    monkeypatch.setenv("AWS_CA_BUNDLE", os.environ["SSL_CERT_FILE"])
 
 
-async def new_key(url: str) -> str:
-    async with get_session().create_client("kms", region_name=REGION, endpoint_url=url) as client:
-        return str((await client.create_key())["KeyMetadata"]["Arn"])
+_made: dict[str, list[str]] = {}
+
+
+async def keys_at(url: str) -> list[str]:
+    """Two keys of this server's KMS, where tests change nothing: made once."""
+    if url not in _made:
+        async with get_session().create_client("kms", region_name=REGION, endpoint_url=url) as client:
+            made = [await client.create_key() for _ in range(2)]
+        _made[url] = [str(each["KeyMetadata"]["Arn"]) for each in made]
+    return _made[url]
 
 
 class TestKmsKeys(KeyEncryptionContract, UnreachableKeysContract):
     @pytest.fixture
     async def keys(self, moto: str) -> AsyncIterator[KeyEncryption]:
-        found = [await new_key(moto), await new_key(moto)]
-        keys = KmsKeys(found, region=REGION, endpoint_url=moto, timeout_s=10.0)
+        keys = KmsKeys(await keys_at(moto), region=REGION, endpoint_url=moto, timeout_s=10.0)
         yield keys
         await keys.aclose()
 
@@ -57,7 +66,7 @@ class TestKmsKeys(KeyEncryptionContract, UnreachableKeysContract):
 
 
 async def test_keys_are_known_by_arn_and_say_when_they_were_made(moto: str) -> None:
-    arn = await new_key(moto)
+    arn, _ = await keys_at(moto)
     keys = KmsKeys([arn], region=REGION, endpoint_url=moto, timeout_s=10.0)
 
     listed = await keys.keys()
@@ -68,7 +77,7 @@ async def test_keys_are_known_by_arn_and_say_when_they_were_made(moto: str) -> N
 
 
 async def test_what_the_vault_keeps_for_itself_has_no_tenant_and_still_a_context(moto: str) -> None:
-    arn = await new_key(moto)
+    arn, _ = await keys_at(moto)
     keys = KmsKeys([arn], region=REGION, endpoint_url=moto, timeout_s=10.0)
     nobodys = ADDRESS._replace(tenant_id="").context(arn, "key")
 

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,10 +20,25 @@ from adapters.sql.tenant_tables import projects
 from adapters.sql.upgrade import downgrade, upgrade
 from application.reach import EVERY_TENANT, NOBODY, reaching
 from domain.errors import StoreUnavailable
-from tests.contract.postgres_server import postgres_server
+from tests.contract.postgres_server import PostgresServer, postgres_server
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 APPLICATION = "interchange_test_application"
+
+
+@cache
+def migrated_by_the_application(server: PostgresServer) -> str:
+    """The name of an empty database at the shipped schema, all of it the application's; a template."""
+    if not server.run(f"SELECT 1 FROM pg_roles WHERE rolname = '{APPLICATION}'").strip():
+        server.run(f"CREATE ROLE {APPLICATION} LOGIN")
+    name = server.new_database()
+    server.run(f"ALTER DATABASE {name} OWNER TO {APPLICATION}")
+    upgrade(as_application(server.url(name)))
+    return name
+
+
+def as_application(url: str) -> str:
+    return url.replace("postgres@", f"{APPLICATION}@")
 
 
 class Walled:
@@ -30,12 +46,9 @@ class Walled:
 
     def __init__(self) -> None:
         self.server = postgres_server()
-        if not self.server.run(f"SELECT 1 FROM pg_roles WHERE rolname = '{APPLICATION}'").strip():
-            self.server.run(f"CREATE ROLE {APPLICATION} LOGIN")
-        self.name = self.server.new_database()
+        self.name = self.server.new_database(migrated_by_the_application(self.server))
         self.server.run(f"ALTER DATABASE {self.name} OWNER TO {APPLICATION}")
-        self.url = self.server.url(self.name).replace("postgres@", f"{APPLICATION}@")
-        upgrade(self.url)
+        self.url = as_application(self.server.url(self.name))
         self.database = PostgresDatabase(self.url, connections_max=2)
 
     async def aclose(self) -> None:

@@ -2,12 +2,15 @@
 `tests/unit/storage/test_presigning.py` for those."""
 
 import hashlib
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import cache
+from typing import Any
 from urllib.request import Request, urlopen
 
 import aiohttp
 import pytest
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 from moto.server import ThreadedMotoServer
 
 from adapters.storage.s3 import S3Store
@@ -41,14 +44,30 @@ def moto() -> Iterator[str]:
     server.stop()
 
 
-async def new_bucket(url: str, name: str) -> str:
-    async with get_session().create_client(
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise each client reads a whole store of certificates, for plain HTTP as well."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", os.environ["SSL_CERT_FILE"])
+
+
+@cache
+def administrator() -> AioSession:
+    """What it has read of S3 is megabytes."""
+    return get_session()
+
+
+def administration(url: str) -> Any:
+    return administrator().create_client(
         "s3",
         region_name=REGION,
         endpoint_url=url,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-    ) as client:
+    )
+
+
+async def new_bucket(url: str, name: str) -> str:
+    async with administration(url) as client:
         await client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         await client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return name
@@ -69,13 +88,7 @@ class TestS3Store(ObjectStoreContract, ObjectStoreFaultsContract):
     @pytest.fixture
     def unfinished(self, moto: str, bucket: str) -> Count:
         async def count() -> int:
-            async with get_session().create_client(
-                "s3",
-                region_name=REGION,
-                endpoint_url=moto,
-                aws_access_key_id="testing",
-                aws_secret_access_key="testing",
-            ) as client:
+            async with administration(moto) as client:
                 answer = await client.list_multipart_uploads(Bucket=bucket)
             return len(answer.get("Uploads", ()))
 

@@ -7,9 +7,11 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.usage_log import JournaledUsageLog
@@ -27,10 +29,18 @@ from domain.errors import StoreUnavailable
 from domain.events import REQUEST_COMPLETED
 from domain.sla.measure import Scopes
 from entrypoints.usage_writer_opening import usage_process
-from tests.contract.sql_world import AnySqlWorld, SqlWorld
+from tests.contract.emptying import empty
+from tests.contract.sql_world import AnySqlWorld, PostgresWorld, SqlWorld
 from tests.contract.test_ledger_postings import SOFT, Desk, row
 
 PATIENCE_S = 30.0
+
+# Most of what a process costs is its start, so most tests share one and its database, emptied: in one loop.
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.filterwarnings("ignore:.*but it is not an async function"),
+]
+together = partial(pytest_asyncio.fixture, loop_scope="module")
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -60,6 +70,7 @@ class Desktop:
     """A writer apart, and the one here."""
 
     def __init__(self, sql: AnySqlWorld) -> None:
+        self.sql = sql
         self.own = CountingWriter(SqlUsageWriter(sql.database))
         self.interest = Interest()
         self.scopes = Scopes()
@@ -72,6 +83,12 @@ class Desktop:
 
     async def written(self) -> int:
         return sum(total.requests for total in await self.query.totals(UsageFilter()))
+
+    def forget(self) -> None:
+        """What earlier tests did with it."""
+        self.own.rows = 0
+        self.alerts.clear()
+        self.interest.know({})
 
     async def up(self) -> None:
         await until(lambda: self.writer.apart)
@@ -94,10 +111,30 @@ async def running(desktop: Desktop) -> AsyncIterator[Desktop]:
         await desktop.writer.aclose()
 
 
-@pytest.fixture
-async def desktop(sql: AnySqlWorld) -> AsyncIterator[Desktop]:
-    async with running(Desktop(sql)) as up:
-        yield up
+@together(scope="module", params=["sqlite", "postgres"])
+async def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Desktop]:
+    lite = request.param == "sqlite"
+    world: AnySqlWorld = SqlWorld(tmp_path_factory.mktemp("usage")) if lite else PostgresWorld()
+    desktop = Desktop(world)
+    desktop.writer._first_pause_s = 0.2  # it doubles each time that a test kills the process
+    async with running(desktop):
+        yield desktop
+    await world.aclose()
+
+
+@together()
+async def sql(shared: Desktop) -> AnySqlWorld:
+    empty(shared.sql)
+    return shared.sql
+
+
+@together()
+async def desktop(sql: AnySqlWorld, shared: Desktop) -> Desktop:
+    await shared.up()
+    shared.forget()
+    return shared
 
 
 class ProcessWorld:
@@ -116,14 +153,14 @@ class ProcessWorld:
 
 
 class TestUsageLogWrittenApart(UsageLogContract):
-    @pytest.fixture
+    @together()
     async def world(self, sql: AnySqlWorld, desktop: Desktop, tmp_path: Path) -> AsyncIterator[UsageWorld]:
         log = JournaledUsageLog(desktop.writer, sql.thread, tmp_path / "journal")
         await log.start()
         yield ProcessWorld(sql, desktop, log)
         await log.aclose()
 
-    @pytest.fixture
+    @together()
     async def tiny_world(
         self, sql: AnySqlWorld, desktop: Desktop, tmp_path: Path
     ) -> AsyncIterator[UsageWorld]:

@@ -1,7 +1,7 @@
 """Holds real answers to the OpenAPI document: status, content type, headers and body."""
 
 import re
-from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -27,25 +27,32 @@ def _without_room(schema: Any) -> Any:
     return inner
 
 
+@lru_cache(maxsize=1)
+def _read() -> tuple[dict[str, Any], list[tuple[str, re.Pattern[str], dict[str, Any]]]]:
+    """The components, and the operations with the paths they answer; one for all files of tests."""
+    document = openapi_document()
+    components = document["components"]
+    components["schemas"] = {
+        name: schema if name in VENDORS_SHAPES else _without_room(schema)
+        for name, schema in components["schemas"].items()
+    }
+    # Some names hold slashes; where one without fits, that is meant, and then whatever says most itself.
+    operations = [
+        (method.upper(), re.compile(re.sub(r"\\\{\w+\\\}", name, re.escape(path)) + "$"), operation)
+        for name in ("([^/]+)", "(.+)")
+        for path, rows in sorted(
+            document["paths"].items(), key=lambda item: -len(re.sub(r"\{\w+\}", "", item[0]))
+        )
+        for method, operation in rows.items()
+    ]
+    return components, operations
+
+
 class Document:
     """The document in the form that real answers are held to."""
 
     def __init__(self) -> None:
-        document = openapi_document()
-        self._components = deepcopy(document["components"])
-        self._components["schemas"] = {
-            name: schema if name in VENDORS_SHAPES else _without_room(schema)
-            for name, schema in self._components["schemas"].items()
-        }
-        # Some names hold slashes; where one without fits, that is meant, and then whatever says most itself.
-        self._operations = [
-            (method.upper(), re.compile(re.sub(r"\\\{\w+\\\}", name, re.escape(path)) + "$"), operation)
-            for name in ("([^/]+)", "(.+)")
-            for path, operations in sorted(
-                document["paths"].items(), key=lambda item: -len(re.sub(r"\{\w+\}", "", item[0]))
-            )
-            for method, operation in operations.items()
-        ]
+        self._components, self._operations = _read()
 
     def check(self, answer: httpx.Response) -> httpx.Response:
         """The answer itself, when the document foresees it to the last field."""

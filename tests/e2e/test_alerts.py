@@ -9,6 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from application.sla import watch
+from entrypoints import lifespan
 from tests.e2e.event_world import until
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import CONFIG
@@ -35,6 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) -
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(watch, "LOOK_EVERY_S", 0.5)
+        patched.setattr(lifespan, "FIGURES_EVERY_S", 0.5)
         with Stack(tmp_path_factory.mktemp("data"), config) as running:
             yield running
 

@@ -3,21 +3,54 @@
 import json
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import pytest
 
-from benchmarks.batch_proof import prove, world, write_input
+from benchmarks.batch_proof import Outcome, prove, world, write_input
+
+LINES: Final = 200
+BUDGET: Final = (
+    "budgets:\n  - {name: all, scope: {tenant: default}, period: total, limit_usd: 5, hard: true}\n"
+)
 
 
-def test_a_batch_survives_killed_servers_and_is_answered_and_billed_once(tmp_path: Path) -> None:
-    seen = prove(tmp_path, lines=400, kills=2, latency_ms=40, concurrency=12)
-    assert seen.exit_status == 0, (tmp_path / "command.log").read_text()
-    assert len(seen.answered) == 400 and set(seen.answered.values()) == {1} and not seen.failed
+class Survived(NamedTuple):
+    """What was seen of a batch below a hard budget, and what the budget's account holds at the end."""
+
+    batch: Outcome
+    accounts: list[tuple[int, int, int]]
+    """Spent, unresolved and leased, in nano-dollars."""
+    said: str
+
+
+@pytest.fixture(scope="module")
+def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
+    """The server was killed twice and the command once; starts are dear, so both tests look at this one."""
+    folder = tmp_path_factory.mktemp("survived")
+    seen = prove(folder, lines=LINES, kills=2, latency_ms=40, concurrency=12, more_config=BUDGET)
+    with closing(sqlite3.connect(folder / "data" / "interchange.db")) as database:
+        accounts = database.execute(
+            "SELECT spent_nano_usd, unresolved_nano_usd, leased_nano_usd FROM budget_accounts"
+        ).fetchall()
+    return Survived(seen, accounts, (folder / "command.log").read_text())
+
+
+def test_a_batch_survives_killed_servers_and_is_answered_and_billed_once(survived: Survived) -> None:
+    seen = survived.batch
+    assert seen.exit_status == 0, survived.said
+    assert len(seen.answered) == LINES and set(seen.answered.values()) == {1} and not seen.failed
     assert seen.ledger_nano_usd == seen.billed_nano_usd
-    assert (seen.rows, seen.attempts, seen.provider_requests) == (400, 400, 400)
+    assert (seen.rows, seen.attempts, seen.provider_requests) == (LINES, LINES, LINES)
     assert seen.repeats > 0, "nothing was in flight when the server was killed"
     assert seen.exact
+
+
+def test_a_killed_server_leaves_no_hard_budget_overspent_and_every_bill_exact(survived: Survived) -> None:
+    assert survived.batch.summary["completed"] == LINES
+    assert survived.accounts == [(survived.batch.billed_nano_usd, 0, 0)]
 
 
 def test_at_a_provider_that_knows_no_idempotency_keys_the_doubt_is_recorded(tmp_path: Path) -> None:
@@ -39,27 +72,6 @@ def test_at_a_provider_that_knows_no_idempotency_keys_the_doubt_is_recorded(tmp_
     assert len(answered) == 60 and set(answered.values()) == {1}
     assert summary["unresolved_tries"] == rows - 60 == attempts - 60 > 0
     assert cost >= int(bill["cost_nano_usd"]), "what may have been billed is counted, as an estimate"
-
-
-def test_a_killed_server_leaves_no_hard_budget_overspent_and_every_bill_exact(tmp_path: Path) -> None:
-    source, output = tmp_path / "input.jsonl", tmp_path / "output.jsonl"
-    write_input(source, 60)
-    budget = "budgets:\n  - {name: all, scope: {tenant: default}, period: total, limit_usd: 5, hard: true}\n"
-    with world(tmp_path, latency_ms=60, more_config=budget) as here:
-        here.start_server()
-        running = here.command("run", str(source), "-o", str(output), "--json", "--concurrency", "8")
-        here.until(20, running)
-        here.kill_server()
-        here.start_server()
-        printed, _ = running.communicate(timeout=60)
-        here.stop_server_gently()
-        bill = int(here.bill()["cost_nano_usd"])
-    assert json.loads(printed.splitlines()[-1])["completed"] == 60
-    with sqlite3.connect(tmp_path / "data" / "interchange.db") as database:
-        figures = database.execute(
-            "SELECT spent_nano_usd, unresolved_nano_usd, leased_nano_usd FROM budget_accounts"
-        ).fetchall()
-    assert figures == [(bill, 0, 0)]
 
 
 @pytest.mark.parametrize("line", ["", "not json\n", '{"url": "/v1/other"}\n'])

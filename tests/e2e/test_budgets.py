@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from granian.errors import FatalError
 
+from entrypoints import lifespan
 from entrypoints.cli.main import interchange
 from tests.e2e.documented import Document
 from tests.e2e.stack import Stack
@@ -47,8 +48,11 @@ SPENT = {"limit_usd": "0.001", "hard": True, "contact": "money@acme.example", "p
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("budgets") / "data", CONFIG) as running:
-        yield running
+    """What metrics and health tell of budgets is counted so often that nobody waits for it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lifespan, "FIGURES_EVERY_S", 0.5)
+        with Stack(tmp_path_factory.mktemp("budgets") / "data", CONFIG) as running:
+            yield running
 
 
 @pytest.fixture
@@ -103,10 +107,8 @@ def test_a_budget_is_made_shown_changed_and_removed(client: httpx.Client) -> Non
 
 
 def accounts(client: httpx.Client, made: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(f"/api/v1/budgets/{made['budget_id']}/accounts").json()[
-        "accounts"
-    ]
-    return found
+    path = f"/api/v1/budgets/{made['budget_id']}/accounts"
+    return list(client.get(path).json()["accounts"])
 
 
 @pytest.mark.parametrize(
@@ -163,11 +165,8 @@ def test_a_new_hard_budget_refuses_the_next_request_and_says_everything(client: 
     assert error["type"] == "budget_error"
     assert "soon-poor" in error["message"] and "money@acme.example" in error["message"]
     details = error["details"]
-    assert (details["budget_id"], details["limit_usd"], details["spent_usd"]) == (
-        made["budget_id"],
-        "0.001",
-        "0",
-    )
+    told = (details["budget_id"], details["limit_usd"], details["spent_usd"])
+    assert told == (made["budget_id"], "0.001", "0")
     assert details["scope"] == "tenant=default, agent=soon-poor"
     assert float(details["needed_usd"]) > 0.001 and float(details["held_usd"]) == 0
     assert details["resets_at"].endswith("T00:00:00Z") and details["period"] == "month"

@@ -5,8 +5,10 @@ Every request has a timeout of its own, so that one which waited for Redis would
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -18,17 +20,71 @@ from tests.redis_world import RedisClusterWorld, RedisServer, required_server
 ROUNDS: Final = 5
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(required_server(), tmp_path / "redis")
-    yield server
-    server.kill()
+class World(NamedTuple):
+    """Three servers and their Redis. A start is seconds, and tests ask what no other asks: one for many."""
+
+    servers: ThreeServers
+    redis: RedisServer
+
+
+class ProxiedWorld(NamedTuple):
+    """The same with a proxy between, that does whatever wires do."""
+
+    servers: ThreeServers
+    proxy: ProxyThread
+
+
+@pytest.fixture(scope="module")
+def module_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("direct")
+    with running_redis(folder) as redis, three_servers(folder, REDIS_URL=redis.url) as running:
+        yield World(running, redis)
+
+
+@pytest.fixture(scope="module")
+def module_proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedWorld]:
+    folder = tmp_path_factory.mktemp("proxied")
+    with (
+        running_redis(folder) as redis,
+        ProxyThread(redis.port) as proxy,
+        three_servers(folder, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0") as running,
+    ):
+        yield ProxiedWorld(running, proxy)
 
 
 @pytest.fixture
-def servers(redis: RedisServer, tmp_path: Path) -> Iterator[ThreeServers]:
-    with three_servers(tmp_path, REDIS_URL=redis.url) as running:
-        yield running
+def world(module_world: World) -> World:
+    """Nothing of an earlier test is on its way. What is asked has a name of its own in every test."""
+    settled(module_world.servers)
+    return module_world
+
+
+@pytest.fixture
+def proxied(module_proxied: ProxiedWorld) -> ProxiedWorld:
+    module_proxied.proxy.become(Fault())
+    settled(module_proxied.servers)
+    return module_proxied
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[RedisServer]:
+    redis = RedisServer(required_server(), folder / "redis")
+    try:
+        yield redis
+    finally:
+        redis.kill()
+
+
+def settled(servers: ThreeServers) -> None:
+    """All three share, and each has heard of every invalidation so far: of the newest one, too."""
+    servers.until_shared()
+    text = f"settled? {uuid4()}"
+    servers.provider_says("before")
+    for place in range(3):
+        servers.ask(place, text)
+    servers.provider_says("as ever")
+    _until_said(servers)
+    _until_all_say(servers, text, "as ever", 0, {"kind": "tenant"}, {})
 
 
 def kept_everywhere(servers: ThreeServers, text: str, **more: Any) -> None:
@@ -53,52 +109,50 @@ def mixed(round_name: str) -> list[str]:
     ids=["tag", "namespace", "tenant"],
 )
 def test_what_is_invalidated_on_one_server_leaves_all_three(
-    servers: ThreeServers, wanted: dict[str, Any], asked: dict[str, Any]
+    world: World, wanted: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     """That it takes no more than a second is held on virtual time, in `tests/simulation`."""
-    servers.until_shared()
+    servers, text = world.servers, f"which version by {wanted['kind']}?"
     for number in range(ROUNDS):
         old, new = f"version {number} of it", f"version {number + 1} of it"
         servers.provider_says(old)
-        kept_everywhere(servers, "which version?", **asked)
-        kept_everywhere(servers, "which version?", model="other")
+        kept_everywhere(servers, text, **asked)
+        kept_everywhere(servers, text, model="other")
         servers.provider_says(new)
-        _until_all_say(servers, new, number, wanted, asked)
+        _until_all_say(servers, text, new, number, wanted, asked)
         for place in (0, 1, 2) * 3:
-            assert new in servers.ask(place, "which version?", **asked).text, "what was out came back"
+            assert new in servers.ask(place, text, **asked).text, "what was out came back"
             if wanted["kind"] != "tenant":
-                other = servers.ask(place, "which version?", model="other")
+                other = servers.ask(place, text, model="other")
                 assert other.outcome.startswith("hit-"), "what was not meant is out as well"
 
 
 def _until_all_say(
-    servers: ThreeServers, new: str, number: int, wanted: dict[str, Any], asked: dict[str, Any]
+    servers: ThreeServers, text: str, new: str, number: int, wanted: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     """Returns when no server serves the old answer any more."""
     told = servers.invalidate(number % 3, **wanted)
     assert told.status_code == 200, told.text
     began = time.monotonic()
-    assert new in servers.ask(number % 3, "which version?", **asked).text, "it is in force where it was said"
+    assert new in servers.ask(number % 3, text, **asked).text, "it is in force where it was said"
     while time.monotonic() - began < PATIENCE_S:
-        if all(new in servers.ask(place, "which version?", **asked).text for place in range(3)):
+        if all(new in servers.ask(place, text, **asked).text for place in range(3)):
             return
     pytest.fail(f"an old answer is served {PATIENCE_S} s after its invalidation")
 
 
-def test_a_stopped_redis_costs_hits_alone_and_they_come_back_when_it_is_back_empty(
-    servers: ThreeServers, redis: RedisServer
-) -> None:
-    servers.until_shared()
+def test_a_stopped_redis_costs_hits_alone_and_they_come_back_when_it_is_back_empty(world: World) -> None:
+    servers, redis = world
     kept_everywhere(servers, "at hand")
     redis.kill()
-
-    during = servers.ask_many(mixed("during"))
-    assert {each.outcome for each in during} <= {"miss", "hit-l1", "hit-coalesced"}
-    assert [servers.ask(place, "at hand").outcome for place in range(3)] == ["hit-l1"] * 3
-    refused = servers.invalidate(0, kind="tag", value="docs")
-    assert refused.status_code == 503, "nobody may believe that all have heard of it"
-
-    redis.start()
+    try:
+        during = servers.ask_many(mixed("during"))
+        assert {each.outcome for each in during} <= {"miss", "hit-l1", "hit-coalesced"}
+        assert [servers.ask(place, "at hand").outcome for place in range(3)] == ["hit-l1"] * 3
+        refused = servers.invalidate(0, kind="tag", value="docs")
+        assert refused.status_code == 503, "nobody may believe that all have heard of it"
+    finally:
+        redis.start()
     servers.ask_many(mixed("after"))
     for sender in range(3):
         servers.until_shared(sender)
@@ -107,58 +161,49 @@ def test_a_stopped_redis_costs_hits_alone_and_they_come_back_when_it_is_back_emp
     assert "something else" in servers.ask(0, "at hand").text
 
 
-def test_a_redis_that_is_away_when_servers_start_is_taken_up_when_it_comes(
-    redis: RedisServer, tmp_path: Path
-) -> None:
-    redis.kill()
-    with three_servers(tmp_path, REDIS_URL=redis.url) as servers:
-        servers.ask_many(mixed("without"))
-        assert servers.ask(0, "once").outcome == "miss"
-        redis.start()
-        servers.until_shared()
+def test_a_redis_that_is_away_when_servers_start_is_taken_up_when_it_comes(tmp_path: Path) -> None:
+    with running_redis(tmp_path) as redis:
+        redis.kill()
+        with three_servers(tmp_path, REDIS_URL=redis.url) as servers:
+            servers.ask_many(mixed("without"))
+            assert servers.ask(0, "once").outcome == "miss"
+            redis.start()
+            servers.until_shared()
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [Fault(latency_s=2.0), Fault(black_hole=True), Fault(refuse=True)],
+    ("name", "fault"),
+    [("slow", Fault(latency_s=2.0)), ("mute", Fault(black_hole=True)), ("refusing", Fault(refuse=True))],
     ids=["slow", "mute", "refusing"],
 )
 def test_a_redis_that_is_slow_mute_or_refuses_delays_no_caller(
-    redis: RedisServer, tmp_path: Path, fault: Fault
+    proxied: ProxiedWorld, name: str, fault: Fault
 ) -> None:
-    with (
-        ProxyThread(redis.port) as proxy,
-        three_servers(tmp_path, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0") as servers,
-    ):
-        servers.until_shared()
-        kept_everywhere(servers, "at hand")
-        proxy.become(fault)
-        if fault.refuse:
-            proxy.reset_all()
-
-        for number in range(3):
-            servers.ask_many(mixed(f"during {number}"))
-        assert [servers.ask(place, "at hand").outcome for place in range(3)] == ["hit-l1"] * 3
-        assert servers.invalidate(0, kind="tag", value="docs").status_code in (200, 503)
-
-        proxy.become(Fault())
+    servers, proxy = proxied
+    kept_everywhere(servers, f"at hand of {name}")
+    proxy.become(fault)
+    if fault.refuse:
         proxy.reset_all()
-        servers.until_shared()
+
+    for number in range(3):
+        servers.ask_many(mixed(f"during {name} {number}"))
+    assert [servers.ask(place, f"at hand of {name}").outcome for place in range(3)] == ["hit-l1"] * 3
+    assert servers.invalidate(0, kind="tag", value="docs").status_code in (200, 503)
+
+    proxy.become(Fault())
+    proxy.reset_all()
+    servers.until_shared()
 
 
-def test_connections_that_break_again_and_again_reach_no_caller(redis: RedisServer, tmp_path: Path) -> None:
-    with (
-        ProxyThread(redis.port) as proxy,
-        three_servers(tmp_path, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0") as servers,
-    ):
-        servers.until_shared()
-        for number in range(6):
-            proxy.become(Fault(reset_after_bytes=40 * number) if number % 2 else Fault())
-            proxy.reset_all()
-            servers.ask_many(mixed(f"broken {number}"))
-        proxy.become(Fault())
+def test_connections_that_break_again_and_again_reach_no_caller(proxied: ProxiedWorld) -> None:
+    servers, proxy = proxied
+    for number in range(6):
+        proxy.become(Fault(reset_after_bytes=40 * number) if number % 2 else Fault())
         proxy.reset_all()
-        servers.until_shared()
+        servers.ask_many(mixed(f"broken {number}"))
+    proxy.become(Fault())
+    proxy.reset_all()
+    servers.until_shared()
 
 
 def test_when_a_master_of_the_cluster_dies_no_caller_sees_it_and_hits_come_back(tmp_path: Path) -> None:
@@ -174,7 +219,7 @@ def test_when_a_master_of_the_cluster_dies_no_caller_sees_it_and_hits_come_back(
                 servers.until_shared(sender)
             servers.provider_says("something else")
             _until_said(servers)
-            _until_all_say(servers, "something else", 1, {"kind": "tenant"}, {})
+            _until_all_say(servers, "which version?", "something else", 1, {"kind": "tenant"}, {})
     finally:
         cluster.kill()
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from application.use_cases import erase_user
 from entrypoints.cli.main import interchange
 from entrypoints.cli.privacy import privacy
 from entrypoints.cli.requests import requests
@@ -30,8 +31,25 @@ ERASABLE = CONFIG.replace(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nobody_else() -> Iterator[None]:
+    """Other instances are not waited for: there are none. `test_erasure_everywhere` waits for its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(erase_user, "SETTLE_S", 0.5)
+        patched.setattr(erase_user, "LOOK_EVERY_S", 0.2)
+        yield
+
+
 @pytest.fixture
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Of one test alone: what is in its files is told by name."""
+    with Stack(tmp_path / "data", ERASABLE) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Where it does not matter what others left."""
     with Stack(tmp_path_factory.mktemp("data"), ERASABLE) as running:
         yield running
 
@@ -292,8 +310,8 @@ def test_commands_export_erase_and_show(stack: Stack, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["admin", "auditor", "operator", "viewer", "agent"])
-def test_only_owners_export_and_erase(stack: Stack, role: str) -> None:
-    with stack.client() as client:
+def test_only_owners_export_and_erase(shared_stack: Stack, role: str) -> None:
+    with shared_stack.client() as client:
         key = client.post(
             "/api/v1/keys", json={"name": f"a-{role}", "role": role, "tenant_id": "default"}
         ).json()["key"]

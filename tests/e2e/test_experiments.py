@@ -9,6 +9,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from entrypoints import experimenting
 from entrypoints.cli.main import interchange
 from tests.e2e.documented import Document
 from tests.e2e.page_visits import Visit
@@ -32,10 +33,13 @@ USERS = [f"user-{number}" for number in range(80)]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("data"), CONFIGURED) as running:
-        fault = {"kind": "status", "status": 500}
-        simulate(running, lambda: running.simulator.fault(fault, match={"model": "fail-500"}))
-        yield running
+    """Guardrails are looked at so often that nobody waits for the next look."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(experimenting, "LOOK_EVERY_S", 1.0)
+        with Stack(tmp_path_factory.mktemp("data"), CONFIGURED) as running:
+            fault = {"kind": "status", "status": 500}
+            simulate(running, lambda: running.simulator.fault(fault, match={"model": "fail-500"}))
+            yield running
 
 
 @pytest.fixture

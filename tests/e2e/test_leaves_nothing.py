@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from entrypoints.garbage_collection import leave_out_of_collections
 from entrypoints.http.app import Application
 from entrypoints.main import build_application
-from entrypoints.starting import leave_out_of_collections
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import eventually
 

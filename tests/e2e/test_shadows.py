@@ -9,6 +9,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from entrypoints import experimenting
 from entrypoints.cli.main import interchange
 from tests.e2e.documented import Document
 from tests.e2e.page_visits import Visit
@@ -33,12 +34,15 @@ DOCUMENT = Document()
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("data"), CONFIGURED) as running:
-        failing = {"kind": "status", "status": 500}
-        simulate(running, lambda: running.simulator.fault(failing, match={"model": "fail-500"}))
-        silent = {"kind": "silence"}
-        simulate(running, lambda: running.simulator.fault(silent, match={"model": "ctx40"}))
-        yield running
+    """Guardrails are looked at so often that nobody waits for the next look."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(experimenting, "LOOK_EVERY_S", 1.0)
+        with Stack(tmp_path_factory.mktemp("data"), CONFIGURED) as running:
+            failing = {"kind": "status", "status": 500}
+            simulate(running, lambda: running.simulator.fault(failing, match={"model": "fail-500"}))
+            silent = {"kind": "silence"}
+            simulate(running, lambda: running.simulator.fault(silent, match={"model": "ctx40"}))
+            yield running
 
 
 @pytest.fixture
@@ -162,7 +166,8 @@ def test_a_stream_is_relayed_and_its_shadow_is_asked_whole(stack: Stack, client:
 
 def test_a_shadow_that_fails_is_told_and_nobody_else_notices(client: httpx.Client) -> None:
     rule = [{"metric": "errors", "worse_by": 0.05}]
-    experiment_id = shadowed(client, "failing", "beta-fail-500", guardrails=rule, min_samples=30)
+    # No guardrail stops it before all of them are counted.
+    experiment_id = shadowed(client, "failing", "beta-fail-500", guardrails=rule, min_samples=60)
     assert {ask(client, str(number)).status_code for number in range(60)} == {200}
 
     found = compared(client, experiment_id, 60)

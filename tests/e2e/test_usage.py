@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -15,7 +12,9 @@ from typing import Any
 import httpx
 import pyarrow.parquet
 import pytest
+from click.testing import CliRunner
 
+from entrypoints.cli.main import interchange
 from tests.e2e.documented import Document
 from tests.e2e.stack import Stack
 from tests.e2e.test_admin import new_key, with_key
@@ -212,12 +211,12 @@ def test_analytics_have_their_published_names_and_add_up(client: httpx.Client) -
 
 def command(used: Stack, *arguments: str) -> str:
     """What the program prints on this machine, as its operator."""
-    environ = {**os.environ, "INTERCHANGE_DATA_DIR": str(used.data_dir)}
-    done = subprocess.run(
-        [sys.executable, "-m", "entrypoints.cli.main", *arguments],
-        env=environ, cwd=used.data_dir, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    environ = {
+        "INTERCHANGE_DATA_DIR": str(used.data_dir),
+        "INTERCHANGE_CONFIG": str(used.data_dir / "interchange.yaml"),
+    }
+    done = CliRunner().invoke(interchange, arguments, env=environ)
+    assert done.exit_code == 0, done.output
     return done.stdout
 
 

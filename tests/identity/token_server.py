@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 Form = dict[str, str]
-SIGNER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+# Short: every test reads it, and the check grows fast with its size.
+SIGNER = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 CLIENT, SECRET, TENANT = "client-1", "secret-Ab1", "tenant-1"
 ROBOT = "robot@project.iam.gserviceaccount.com"
 

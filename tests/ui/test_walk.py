@@ -23,12 +23,37 @@ from tests.ui.world import World, lived_in
 
 pytestmark = pytest.mark.browser
 
-SIGHTS = [
-    pytest.param((role, dark, size), id=f"{role}-{'dark' if dark else 'light'}-{size[0]}")
-    # Every two of the three meet; a thorough run tries all three together.
-    for number, (role, dark, size) in enumerate(product(("owner", "viewer"), (False, True), (WIDE, SMALL)))
-    if THOROUGH or number in (0, 3, 5, 6)
+Look = tuple[str, bool, tuple[int, int]]
+"""Somebody's role, whether it is dark, and the size of the window."""
+LOOKS: list[Look] = list(product(("owner", "viewer"), (False, True), (WIDE, SMALL)))
+
+
+def looks_at(number: int) -> list[Look]:
+    """One and its opposite: both roles, both colours and both sizes. Four numbers in a row have all eight.
+
+    In a thorough run all eight each time.
+    """
+    return LOOKS if THOROUGH else [LOOKS[number % 4], LOOKS[-1 - number % 4]]
+
+
+def look_name(look: Look) -> str:
+    role, dark, size = look
+    return f"{role}-{'dark' if dark else 'light'}-{size[0]}"
+
+
+WALKS = [
+    pytest.param(look, page, id=f"{look_name(look)}-{page.name}")
+    for look in LOOKS
+    for number, page in enumerate(PAGES)
+    if look in looks_at(number)
 ]
+
+
+def seen(number: int) -> pytest.MarkDecorator:
+    """A test in the looks of this number."""
+    return pytest.mark.parametrize("sight", looks_at(number), indirect=True, ids=look_name)
+
+
 # Rows are alike: the first ones stand for all, or axe would look at thousands of cells.
 _UNFOLD = """() => {
   for (const part of document.querySelectorAll('main details')) part.open = true;
@@ -61,16 +86,28 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-@pytest.fixture(scope="module", params=SIGHTS)
-def sight(request: Any, browser: Browser, world: World) -> Iterator[Sight]:
-    role, dark, size = request.param
-    tab = new_page(browser, world.stack.url, size=size, dark=dark)
-    log_in(tab, world.keys[role])
-    yield Sight(f"{role}-{'dark' if dark else 'light'}-{size[0]}", role, tab)
-    tab.context.close()
+@pytest.fixture(scope="module")
+def sights(browser: Browser, world: World) -> Iterator[dict[Look, Sight]]:
+    """Who has logged in so far; everybody does once."""
+    found: dict[Look, Sight] = {}
+    yield found
+    for sight in found.values():
+        sight.tab.context.close()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.fixture
+def sight(request: Any, browser: Browser, world: World, sights: dict[Look, Sight]) -> Iterator[Sight]:
+    look: Look = request.param
+    if look not in sights:
+        role, dark, size = look
+        tab = new_page(browser, world.stack.url, size=size, dark=dark)
+        log_in(tab, world.keys[role])
+        sights[look] = Sight(look_name(look), role, tab)
+    yield sights[look]
+    sights[look].tab.goto("about:blank")  # what a page still does would go on beside the others' tests
+
+
+@pytest.mark.parametrize(("sight", "page"), WALKS, indirect=["sight"])
 def test_a_page_is_in_order(sight: Sight, axe_core: str, page: Page) -> None:
     path = f"/ui/{page.name}"
     offered = sight.tab.locator(f"nav.large a[href='{path}']").count() == 1
@@ -123,6 +160,7 @@ def _picture(sight: Sight, name: str) -> None:
         sight.tab.screenshot(path=Path(folder) / f"{name}-{sight.name}.png", full_page=True)
 
 
+@seen(0)
 def test_menus_open_and_close_by_keyboard(sight: Sight) -> None:
     tab = sight.tab
     tab.goto("/ui/overview")
@@ -137,6 +175,7 @@ def test_menus_open_and_close_by_keyboard(sight: Sight) -> None:
         assert not summary.locator("..").evaluate("menu => menu.open")
 
 
+@seen(1)
 def test_tab_reaches_navigation_filter_and_table(sight: Sight) -> None:
     tab = sight.tab
     tab.goto("/ui/requests")
@@ -159,6 +198,7 @@ def test_tab_reaches_navigation_filter_and_table(sight: Sight) -> None:
     assert wanted <= reached
 
 
+@seen(2)
 def test_a_filter_is_sent_by_enter(sight: Sight) -> None:
     tab = sight.tab
     tab.goto("/ui/requests")
@@ -168,6 +208,7 @@ def test_a_filter_is_sent_by_enter(sight: Sight) -> None:
     assert tab.locator("tbody tr").count() == 1
 
 
+@seen(3)
 def test_a_table_is_filtered_and_sorted_by_keyboard(sight: Sight) -> None:
     tab = sight.tab
     tab.goto("/ui/requests")

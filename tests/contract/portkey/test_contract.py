@@ -39,6 +39,9 @@ class SimulatedUpstream:
     def heal(self) -> object:
         return self._simulated.heal()
 
+    def asked(self) -> int:
+        return int(self._simulated.stats["requests"])
+
     def client_disconnects(self) -> int:
         return int(self._simulated.stats["client_disconnects"])
 

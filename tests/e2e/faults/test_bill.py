@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.faults.world import A_PRICES, B_PRICES, FaultWorld, Heard, Pair
+from tests.e2e.faults.world import A_PRICES, B_PRICES, FaultWorld, Heard
 
 REQUESTS, AT_ONCE = 60, 8
 
 
-def test_the_rows_add_up_to_the_providers_own_bill(world: FaultWorld, pair: Pair) -> None:
+def test_the_rows_add_up_to_the_providers_own_bill(world: FaultWorld) -> None:
+    pair = world.patient_pair("bill")
+
     def price(prices: dict[str, int]) -> dict[str, int]:
         return {f"{name}_usd_per_mtok": usd for name, usd in prices.items()}
 

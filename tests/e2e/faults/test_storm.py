@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tests.e2e.faults.world import ANSWER, PROMPT, TOTAL_S, FaultWorld, Heard, Pair
+from tests.e2e.faults.world import ANSWER, PATIENCE, PROMPT, SLACK_S, TOTAL_S, FaultWorld, Heard
 
-REQUESTS, AT_ONCE = 120, 24
+REQUESTS = 120
+AT_ONCE = {"direct": 24, "portkey": 8}
+"""The gateway has one thread for all of them, and a busy machine may have little of it."""
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 500},
     {"kind": "status", "status": 429, "retry_after_s": 0.2},
     {"kind": "status", "status": 503},
     {"kind": "reset_before_headers"},
-    {"kind": "slow_first_token", "delay_s": 1.0},
+    {"kind": "slow_first_token", "delay_s": 1.0 * PATIENCE},
     {"kind": "cut_after", "tokens": 30},
     {"kind": "cut_after", "tokens": 50, "how": "close", "terminator": True},
     {"kind": "stall_after", "tokens": 20},
@@ -33,9 +35,8 @@ class Wish(NamedTuple):
     leaves_after_s: float | None
 
 
-def test_in_a_storm_everybody_gets_the_whole_answer_or_a_clear_error(
-    world: FaultWorld, pair: Pair, way: str
-) -> None:
+def test_in_a_storm_everybody_gets_the_whole_answer_or_a_clear_error(world: FaultWorld, way: str) -> None:
+    pair = world.patient_pair("storm")
     for seed, fault in enumerate(FAULTS):
         pair.fault(**fault, p=0.05, seed=seed)
         pair.fault(provider=pair.b, **fault, p=0.005, seed=100 + seed)
@@ -62,7 +63,7 @@ def test_in_a_storm_everybody_gets_the_whole_answer_or_a_clear_error(
                 return None
         return None
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE[way]) as pool:
         everybody = list(pool.map(live_through, wishes))
 
     heard = [one for one in everybody if one is not None]
@@ -72,7 +73,9 @@ def test_in_a_storm_everybody_gets_the_whole_answer_or_a_clear_error(
     assert sum(one.whole for one in heard) > len(heard) / 2
     pair.heal()
     states = [world.live_of(f"{provider}/m") for provider in (pair.a, pair.b)]
-    assert world.eventually(lambda: not world.in_flight, within_s=TOTAL_S), "nobody holds a slot any more"
+    assert world.eventually(lambda: not world.in_flight, within_s=TOTAL_S * PATIENCE + SLACK_S), (
+        "nobody holds a slot any more"
+    )
     assert [state.in_flight for state in states] == [0, 0]
     troubled = 0
     for one in heard:

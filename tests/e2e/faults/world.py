@@ -21,13 +21,15 @@ from entrypoints.simulator.answers import pieces_of
 from entrypoints.simulator.connection import Request
 from tests.e2e.stack import Stack
 
-PAIRS = 120
+PAIRS = 96
 ANSWER_TOKENS = 60
 ANSWER = " ".join(f"word{number:02d}" for number in range(ANSWER_TOKENS))
 """What every model says; `tokens_of_answer` tells where it can be cut."""
 PROMPT = {"messages": [{"role": "user", "content": "say your words"}]}
 CONNECT_S, HEADERS_S, FIRST_TOKEN_S, IDLE_S, TOTAL_S = 1.0, 1.5, 0.5, 0.4, 2.5
 KEEP_ALIVE_AFTER_S = 0.2
+PATIENT, PATIENCE = ("bill", "storm"), 4
+"""Pairs for many calls at once, and how many times as long all of their limits are."""
 OPEN_S = 0.4
 SLACK_S = 12.0
 """What a slow machine may add to a bound."""
@@ -134,6 +136,10 @@ class FaultWorld:
         """A pair nobody has used."""
         return Pair(self, f"p{next(self._pairs):02d}")
 
+    def patient_pair(self, name: str) -> Pair:
+        """One of `PATIENT`: its calls are not late where many of them are under way."""
+        return Pair(self, name)
+
     def on_simulator(self, work: Any) -> Any:
         """Runs `work(simulator)` on the loop that it lives on."""
 
@@ -227,17 +233,17 @@ def configuration(via: str, gateway_url: str | None) -> str:
     """The YAML of an installation with every pair in it; JSON is YAML."""
     providers: dict[str, Any] = {}
     routes: dict[str, Any] = {}
-    timeouts = {
-        "connect_s": CONNECT_S,
-        "headers_s": HEADERS_S,
-        "first_token_s": FIRST_TOKEN_S,
-        "idle_s": IDLE_S,
-        "total_s": TOTAL_S,
-        "stream_total_s": 10,
-        "keep_alive_after_s": KEEP_ALIVE_AFTER_S,
-    }
-    for number in range(PAIRS):
-        name = f"p{number:02d}"
+    for name in (*(f"p{number:02d}" for number in range(PAIRS)), *PATIENT):
+        times = PATIENCE if name in PATIENT else 1
+        timeouts = {
+            "connect_s": CONNECT_S * times,
+            "headers_s": HEADERS_S * times,
+            "first_token_s": FIRST_TOKEN_S * times,
+            "idle_s": IDLE_S * times,
+            "total_s": TOTAL_S * times,
+            "stream_total_s": 10 * times,
+            "keep_alive_after_s": KEEP_ALIVE_AFTER_S,
+        }
         a, b = f"{name}a", f"{name}b"
         providers[a] = _provider(a, via, A_PRICES, 8_192, ("m", "plain"))
         providers[b] = _provider(b, via, B_PRICES, 128_000, ("m", "no-prefill", "repeat-prefill", "plain"))

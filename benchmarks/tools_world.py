@@ -18,10 +18,10 @@ from benchmarks.processes import Running
 from benchmarks.servers import BUDGETS
 from domain.connectors.tool import ToolCall
 from domain.tenancy.principal import Principal
+from entrypoints.garbage_collection import leave_out_of_collections
 from entrypoints.http.tools import EXECUTE
 from entrypoints.lifespan import open_faces
 from entrypoints.settings import load_settings
-from entrypoints.starting import leave_out_of_collections
 from tests.contract.postgres_network import PASSWORD
 
 ROOT: Final = Path(__file__).parents[1]

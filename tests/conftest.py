@@ -23,6 +23,14 @@ pytest.register_assert_rewrite("contracts.ports")
 
 collect_rarely()
 
+if os.environ.get("SLIPCOVER_ENABLED"):
+    # It takes probes out where one was passed so often in vain, and looks through all modules each time: a
+    # third of the time of servers' tests with its own 50. Its workers cannot be told by an option.
+    from slipcover import pytest_plugin
+
+    if pytest_plugin._slipcover_instance is not None:
+        pytest_plugin._slipcover_instance.d_miss_threshold = 10_000
+
 REQUIRE_ALL = os.environ.get("INTERCHANGE_REQUIRE") == "all"
 
 # Every client of HTTP reads a whole store of certificates, for plain HTTP as well: 20 to 90 ms and megabytes,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from entrypoints.garbage_collection import collect_rarely
-from tests import once_more
+from tests import once_more, time_left
 
 if TYPE_CHECKING:
     from tests.redis_world import RedisClusterWorld, RedisServer
@@ -44,8 +44,11 @@ if _room and "TMPDIR" not in os.environ:
     # Databases are made by the thousand, hundreds of files each: four times as fast where no disk is.
     os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
 
-DRAWN_TIMES = int(os.environ.get("INTERCHANGE_FUZZ") or "1")
+# On CI the examples are the same each time, and the first ones of a test find most.
+DRAWN_TIMES = float(os.environ.get("INTERCHANGE_FUZZ") or ("0.4" if os.environ.get("CI") else "1"))
 """`make fuzz` asks every test that draws at random for so many times its examples."""
+DRAWN_LEAST = 12
+"""A test that names fewer examples than these draws all of them on CI, too."""
 
 # A busy machine is no reason to fail: neither a slow example nor slow drawing says anything about the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,14 +61,20 @@ settings.load_profile("fuzz" if DRAWN_TIMES > 1 else "ci" if os.environ.get("CI"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where somebody wants to try again what failed: it is remembered, by whoever gathers all results."""
+    """Where somebody wants to try again what failed: it is remembered, by whoever gathers all results.
+
+    Where a run has an end, every process of it knows.
+    """
+    until = time_left.ends_at(os.environ)
+    if until is not None:
+        config.pluginmanager.register(time_left.TimeLeft(until, not hasattr(config, "workerinput")))
     file = os.environ.get(once_more.VARIABLE)
     if file and not hasattr(config, "workerinput"):
         config.pluginmanager.register(once_more.Failures(Path(file)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where many draws are wanted: tests that draw and no others, whatever number of examples they name."""
+    """More or fewer draws than tests name; where more are wanted, tests that draw and no others."""
     if DRAWN_TIMES == 1:
         return
     drawing: list[pytest.Item] = []
@@ -77,9 +86,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if holder is not None and id(holder) not in asked:
             asked.add(id(holder))
             told = getattr(holder, name, None) or settings()
-            setattr(holder, name, settings(told, max_examples=told.max_examples * DRAWN_TIMES))
-    items[:] = drawing
-    config.hook.pytest_deselected(items=others)
+            drawn = max(round(told.max_examples * DRAWN_TIMES), min(told.max_examples, DRAWN_LEAST))
+            setattr(holder, name, settings(told, max_examples=drawn))
+    if DRAWN_TIMES > 1:
+        items[:] = drawing
+        config.hook.pytest_deselected(items=others)
 
 
 def _where_settings_are(item: pytest.Item) -> tuple[Any, str]:

@@ -12,6 +12,8 @@ from typing import Final
 
 import pytest
 
+from tests import time_left
+
 VARIABLE: Final = "INTERCHANGE_FAILED_TESTS"
 """Names the file in which a run puts what failed, a test a line; without it nothing is put anywhere."""
 MOST: Final = 12
@@ -31,9 +33,9 @@ class Failures:
         if report.failed:
             self._names[report.nodeid] = None
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         # Only a run that came to its end knows all that failed in it.
-        if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        if session.exitstatus == pytest.ExitCode.TESTS_FAILED:
             self._file.write_text("".join(f"{name}\n" for name in self._names))
 
 
@@ -46,7 +48,8 @@ def main() -> int:
         return 1
     # They may need minutes each, but never hang.
     command = [sys.executable, "-m", "pytest", "-p", "no:xdist", *names]
-    again = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    ours = (VARIABLE, time_left.SECONDS, time_left.UNTIL)
+    again = {name: value for name, value in os.environ.items() if name not in ours}
     status = subprocess.run(command, env=again, timeout=900, check=False).returncode
     if status == 0:
         print("== passed alone, but failed beside others:", *names, sep="\n   ")

@@ -78,6 +78,8 @@ class Sight:
     name: str
     role: str
     tab: Tab
+    offered: frozenset[str]
+    """The pages that the navigation leads to."""
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,9 @@ def sight(request: Any, browser: Browser, world: World, sights: dict[Look, Sight
         role, dark, size = look
         tab = new_page(browser, world.stack.url, size=size, dark=dark)
         log_in(tab, world.keys[role])
-        sights[look] = Sight(look_name(look), role, tab)
+        links = tab.locator("nav.large a").all()
+        offered = frozenset(link.get_attribute("href") or "" for link in links)
+        sights[look] = Sight(look_name(look), role, tab, offered)
     yield sights[look]
     sights[look].tab.goto("about:blank")  # what a page still does would go on beside the others' tests
 
@@ -110,7 +114,7 @@ def sight(request: Any, browser: Browser, world: World, sights: dict[Look, Sight
 @pytest.mark.parametrize(("sight", "page"), WALKS, indirect=["sight"])
 def test_a_page_is_in_order(sight: Sight, axe_core: str, page: Page) -> None:
     path = f"/ui/{page.name}"
-    offered = sight.tab.locator(f"nav.large a[href='{path}']").count() == 1
+    offered = path in sight.offered
     with no_complaints(sight.tab, refused=(403,)):
         answer = sight.tab.goto(path)
         assert answer is not None and " style=" not in answer.text()

@@ -16,8 +16,8 @@ from tests import time_left
 
 VARIABLE: Final = "INTERCHANGE_FAILED_TESTS"
 """Names the file in which a run puts what failed, a test a line; without it nothing is put anywhere."""
-MOST: Final = 12
-"""So many may be chance; more are not looked at again."""
+MOST: Final = 20
+"""So many may be chance on a slow machine; more are not looked at again."""
 
 
 class Failures:
@@ -48,8 +48,9 @@ def main() -> int:
         return 1
     # They may need minutes each, but never hang.
     command = [sys.executable, "-m", "pytest", "-p", "no:xdist", *names]
-    ours = (VARIABLE, time_left.SECONDS, time_left.UNTIL)
-    again = {name: value for name, value in os.environ.items() if name not in ours}
+    # Nor is it a part of that run: no lines are counted, and nobody gathers its results.
+    ours = (VARIABLE, time_left.SECONDS, time_left.UNTIL, "SLIPCOVER", "PYTEST_XDIST")
+    again = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     status = subprocess.run(command, env=again, timeout=900, check=False).returncode
     if status == 0:
         print("== passed alone, but failed beside others:", *names, sep="\n   ")

@@ -60,7 +60,7 @@ def test_what_was_not_run_is_told_and_much_of_it_fails(
         "def pytest_configure(config):\n    until = time_left.ends_at(os.environ)\n"
         "    config.pluginmanager.register(time_left.TimeLeft(until, not hasattr(config, 'workerinput')))\n"
     )
-    ours = ("SLIPCOVER", "INTERCHANGE")
+    ours = ("SLIPCOVER", "PYTEST_XDIST", "INTERCHANGE")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *processes, str(tmp_path)],

@@ -14,10 +14,10 @@ pip-install = $(1)/bin/python $(PIP) install --require-hashes -r $(2)
 install = { command -v uv >/dev/null && $(uv-install); } || $(pip-install)
 BENCHMARKS ?=
 # Processes that share the tests, one more than processors, as many tests wait for servers; 0 runs them in
-# one, which a debugger wants.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
-# In their own order, which ends with many short ones.
-IN_PARALLEL = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# one, which a debugger wants. Forked where that is safe.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$(( cores < 4 ? cores + 1 : 4 )))
+FORKED := $(filter Linux,$(shell uname -s))
+IN_PARALLEL = $(if $(FORKED),-p tests.forked --forks,--dist loadfile -n) $(WORKERS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -72,12 +72,12 @@ imports: $(DEV) ## Who may import whom
 
 .PHONY: coverage
 coverage: $(DEV) ui ## Tests with the coverage that must be kept
-	@rm -f .coverage.json
+	@rm -f .coverage.json .interchange-test/not-run
 	@# Preparing assertions to explain themselves takes a minute; what fails explains itself when it is tried again.
 	INTERCHANGE_FAILED_TESTS=.interchange-test/failed \
 	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest $(IN_PARALLEL) --assert=plain $(ARGS) \
 	|| INTERCHANGE_FAILED_TESTS=.interchange-test/failed $(BIN)/python -m tests.once_more
-	$(BIN)/python -m tests.coverage_kept .coverage.json
+	$(BIN)/python -m tests.coverage_kept .coverage.json .interchange-test/not-run
 
 .PHONY: audit
 audit: $(VENV)-audit/.installed ## Known vulnerabilities of the locked packages (needs the network)

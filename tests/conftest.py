@@ -23,14 +23,6 @@ pytest.register_assert_rewrite("contracts.ports")
 
 collect_rarely()
 
-if os.environ.get("SLIPCOVER_ENABLED"):
-    # It takes probes out where one was passed so often in vain, and looks through all modules each time: a
-    # third of the time of servers' tests with its own 50. Its workers cannot be told by an option.
-    from slipcover import pytest_plugin
-
-    if pytest_plugin._slipcover_instance is not None:
-        pytest_plugin._slipcover_instance.d_miss_threshold = 10_000
-
 REQUIRE_ALL = os.environ.get("INTERCHANGE_REQUIRE") == "all"
 
 # Every client of HTTP reads a whole store of certificates, for plain HTTP as well: 20 to 90 ms and megabytes,
@@ -67,10 +59,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     until = time_left.ends_at(os.environ)
     if until is not None:
-        config.pluginmanager.register(time_left.TimeLeft(until, not hasattr(config, "workerinput")))
+        turn = os.environ.get(time_left.TURN, "")
+        config.pluginmanager.register(time_left.TimeLeft(until, not hasattr(config, "workerinput"), turn))
     file = os.environ.get(once_more.VARIABLE)
     if file and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(once_more.Failures(Path(file)))
+        config.pluginmanager.register(once_more.Failures(Path(file)), "failures")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ What fails only then is told of by name at the end, so that it is seen, and stop
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,10 @@ VARIABLE: Final = "INTERCHANGE_FAILED_TESTS"
 """Names the file in which a run puts what failed, a test a line; without it nothing is put anywhere."""
 MOST: Final = 20
 """So many may be chance on a slow machine; more are not looked at again."""
+WITHIN_S: Final = 900.0
+"""They may need minutes each, but never hang."""
+AFTER_END_S: Final = 240.0
+"""So long after a run's end, where it has one."""
 
 
 class Failures:
@@ -46,12 +51,20 @@ def main() -> int:
     file.unlink(missing_ok=True)  # or a later run that breaks down early would be taken for this one
     if not 0 < len(names) <= MOST:
         return 1
-    # They may need minutes each, but never hang.
-    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", *names]
-    # Nor is it a part of that run: no lines are counted, and nobody gathers its results.
-    ours = (VARIABLE, time_left.SECONDS, time_left.UNTIL, "SLIPCOVER", "PYTEST_XDIST")
+    command = [sys.executable, "-m", "pytest", *names]
+    # It is no part of that run: no lines are counted, and nobody gathers its results.
+    ours = (VARIABLE, time_left.UNTIL, "SLIPCOVER", "PYTEST_XDIST")
     again = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    status = subprocess.run(command, env=again, timeout=900, check=False).returncode
+    until = time_left.ends_at(os.environ)
+    within_s = WITHIN_S if until is None else min(until + AFTER_END_S - time.time(), WITHIN_S)
+    if within_s <= 0:
+        print("== failed, and no time was left to try it once more")
+        return 1
+    try:
+        status = subprocess.run(command, env=again, timeout=within_s, check=False).returncode
+    except subprocess.TimeoutExpired:
+        print(f"== was tried once more for {within_s:.0f} s, and did not end")
+        return 1
     if status == 0:
         print("== passed alone, but failed beside others:", *names, sep="\n   ")
     return status

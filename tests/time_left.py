@@ -5,34 +5,36 @@ A machine may be several times slower than another. Killed in the middle, a run 
 
 import os
 import time
+import zlib
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 
-SECONDS: Final = "INTERCHANGE_TESTS_S"
-"""How long tests may be started; without it for ever."""
 UNTIL: Final = "INTERCHANGE_TESTS_UNTIL"
-"""The same as a time of the clock, which a run tells its processes."""
-SHARE_MAX: Final = 0.1
+"""When the last test may be started, in seconds of the clock (`date +%s`); without it there is no end."""
+TURN: Final = "INTERCHANGE_TESTS_TURN"
+"""Any word, a commit's name say: another one puts the rooms' files in another order."""
+SHARE_MAX: Final = 0.25
 """Of all tests: if more were not tried, the run has failed."""
 REASON: Final = "no time was left"
-ROOMS: Final = ("architecture", "unit", "simulation", "contract", "security", "ui", "e2e")
-"""In this order, so that what takes longest by itself is what is not reached."""
+NOTED: Final = ".interchange-test/not-run"
+"""A file where a run says how much it did not get to, for whoever judges it by what it reached."""
+FIRST: Final = ("architecture", "unit", "simulation")
+"""Rooms in this order: they say most for their time. What tries real servers follows, files in turns."""
 
 
-def ends_at(environ: "os._Environ[str]", now: Callable[[], float] = time.time) -> float | None:
-    """When the last test may be started, by the clock; settles it for all processes of a run."""
-    if SECONDS in environ and UNTIL not in environ:
-        environ[UNTIL] = str(now() + float(environ[SECONDS]))
-    return float(environ[UNTIL]) if UNTIL in environ else None
+def ends_at(environ: "os._Environ[str]") -> float | None:
+    """When the last test may be started, by the clock."""
+    return float(environ[UNTIL]) if environ.get(UNTIL) else None
 
 
-def room_of(path: str) -> int:
-    """A test's place in the order of rooms, by its file's path in the repository; others come first."""
+def place_of(path: str, turn: str = "") -> tuple[int, int]:
+    """A test's place in the order, by its file's path in the repository."""
     parts = path.split("/")
-    return ROOMS.index(parts[1]) if len(parts) > 2 and parts[1] in ROOMS else -1
+    if len(parts) > 2 and parts[1] in FIRST:
+        return FIRST.index(parts[1]), 0
+    return len(FIRST), zlib.crc32(f"{turn} {path}".encode())
 
 
 def too_many(skipped: int, tests: int) -> bool:
@@ -43,20 +45,20 @@ def too_many(skipped: int, tests: int) -> bool:
 class TimeLeft:
     """A plugin of pytest, in every process of a run; one of them gathers what all did, and judges."""
 
-    def __init__(self, until: float, gathers: bool, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, until: float, gathers: bool, turn: str = "") -> None:
         self._until = until
         self._gathers = gathers
-        self._now = now
+        self._turn = turn
         self._files: Counter[str] = Counter()
         self._tests: set[str] = set()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: room_of(item.nodeid))
+        items.sort(key=lambda item: place_of(item.nodeid.partition("::")[0], self._turn))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        if self._now() > self._until:
+        if time.time() > self._until:
             pytest.skip(REASON)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -66,7 +68,12 @@ class TimeLeft:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._gathers and too_many(self._files.total(), len(self._tests)):
+        if not self._gathers or not self._files:
+            return
+        noted = session.config.rootpath / NOTED
+        noted.parent.mkdir(exist_ok=True)
+        noted.write_text(f"{self._files.total()} of {len(self._tests)}")
+        if too_many(self._files.total(), len(self._tests)):
             session.exitstatus = pytest.ExitCode.INTERRUPTED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -46,6 +46,14 @@ def test_too_little_fails(
     assert said in capsys.readouterr().err
 
 
+def test_a_run_that_left_tests_out_is_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, note = slipcover(tmp_path / "found.json", domain=(100, 50)), tmp_path / "not-run"
+    assert main([str(found), str(note)]) == 1
+    note.write_text("7 of 90")
+    assert main([str(found), str(note)]) == 0
+    assert "NOT JUDGED: 7 of 90" in capsys.readouterr().out
+
+
 def test_rooms_are_sums_of_their_files() -> None:
     rooms = by_room(
         {"domain/a.py": Reached(3, 3), "domain/b/c.py": Reached(1, 0), "adapters/d.py": Reached(4, 4)}

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests import once_more
+from tests import once_more, time_left
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).relative_to(ROOT)
@@ -46,6 +47,14 @@ def test_nothing_else_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names:
     assert tried(monkeypatch, tmp_path, *names) != 0
 
 
+def test_nobody_is_tried_when_the_time_of_the_run_is_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(time_left.UNTIL, str(time.time() - once_more.AFTER_END_S - 1))
+    assert tried(monkeypatch, tmp_path, WHOLE) != 0
+    assert "no time was left" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("failed", "status", "left"),
     [("True", pytest.ExitCode.TESTS_FAILED, True), ("False", pytest.ExitCode.OK, False)],
@@ -58,7 +67,7 @@ def test_a_run_leaves_what_failed_in_it(
     code = (
         "import sys, pathlib, pytest\nfrom tests.once_more import Failures\n"
         "plugin = Failures(pathlib.Path(sys.argv[1]) / 'before')\n"
-        "sys.exit(pytest.main(['-q', '-p', 'no:xdist', sys.argv[1]], plugins=[plugin]))"
+        "sys.exit(pytest.main(['-q', sys.argv[1]], plugins=[plugin]))"
     )
 
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, timeout=120, check=False)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tests.clients.families import config
 
 ROOT = Path(__file__).parents[2]
-START_S, STOP_S = 60.0, 20.0
+START_S, STOP_S = 180.0, 20.0
 
 
 class Addresses(NamedTuple):

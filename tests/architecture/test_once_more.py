@@ -70,7 +70,12 @@ def test_a_run_leaves_what_failed_in_it(
         "sys.exit(pytest.main(['-q', sys.argv[1]], plugins=[plugin]))"
     )
 
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, timeout=120, check=False)
+    ours = ("SLIPCOVER", "PYTEST_XDIST", "INTERCHANGE")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env=environ, cwd=ROOT, timeout=120, check=False
+    )
 
     assert done.returncode == status
     assert (tmp_path / "before").exists() == left

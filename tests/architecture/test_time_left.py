@@ -33,7 +33,9 @@ def test_rooms_that_say_most_come_first_and_the_rest_in_turns() -> None:
     assert orders[0] != orders[1]
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2"), ("-p", "tests.forked", "--forks", "2")])
+@pytest.mark.parametrize(
+    "processes", [(), ("-p", "xdist", "-n", "2"), ("-p", "tests.forked", "--forks", "2")]
+)
 @pytest.mark.parametrize(
     ("seconds", "tests", "failing", "status"),
     [
@@ -63,6 +65,7 @@ def test_what_was_not_run_is_told_and_much_of_it_fails(
     )
     ours = ("SLIPCOVER", "PYTEST_XDIST", "INTERCHANGE")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *processes, str(tmp_path)],
         env={**environ, time_left.UNTIL: str(time.time() + seconds), "PYTHONPATH": str(ROOT)},

@@ -23,6 +23,8 @@ import pytest
 
 GATHERERS: Final = ("terminalreporter", "failures")
 """Plugins by name that hear of all tests, and have nothing to say in a process that runs some of them."""
+STARTED_AGAIN_MAX: Final = 20
+"""More processes that end by themselves than these are no chance, and no other is started."""
 LEAVE_WITHIN_S: Final = 60.0
 """So long a process may take for putting away what its session made."""
 
@@ -128,7 +130,8 @@ class _Process:
         self.process.start()
         theirs.close()
         self.places: deque[int] = deque()
-        """Tests it was given and did not end."""
+        """Tests it was given and did not begin."""
+        self.running: int | None = None
         self.left = False
 
 
@@ -160,8 +163,9 @@ class Forked:
                     raise session.Interrupted(session.shouldstop)
         finally:
             self._end()
-        if self._troubles:
-            session.testsfailed += len(self._troubles)
+        if self._files:
+            self._troubles.append(f"{sum(map(len, self._files))} tests were not run")
+        session.testsfailed += len(self._troubles)
         return True
 
     def _start(self, session: pytest.Session) -> None:
@@ -182,14 +186,17 @@ class Forked:
         hook = session.config.hook
         match what:
             case "free":
-                one.places.extend(self._files[0] if self._files else ())
-                one.talk.send(self._files.popleft() if self._files else None)
-            case "begins" | "ended":
+                one.places.extend(self._files.popleft() if self._files else ())
+                with suppress(OSError):  # who is gone says so by itself
+                    one.talk.send([*one.places] or None)
+            case "begins":
+                one.running = one.places.popleft()
+                item = session.items[one.running]
+                hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            case "ended":
+                one.running = None
                 item = session.items[told]
-                log = hook.pytest_runtest_logstart if what == "begins" else hook.pytest_runtest_logfinish
-                if what == "ended":
-                    one.places.popleft()
-                log(nodeid=item.nodeid, location=item.location)
+                hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
             case "report":
                 report = hook.pytest_report_from_serializable(config=session.config, data=told)
                 hook.pytest_runtest_logreport(report=report)
@@ -207,8 +214,8 @@ class Forked:
         one.process.join(LEAVE_WITHIN_S)
         if one.left:
             return
-        if one.places:
-            item = session.items[one.places.popleft()]
+        if one.running is not None:
+            item = session.items[one.running]
             report = pytest.TestReport(
                 nodeid=item.nodeid,
                 location=item.location,
@@ -219,10 +226,10 @@ class Forked:
             )
             item.ihook.pytest_runtest_logreport(report=report)
         else:
-            self._troubles.append(f"a process ended with {one.process.exitcode} after its tests")
+            self._troubles.append(f"a process ended with {one.process.exitcode} between its tests")
         if one.places:
             self._files.appendleft(list(one.places))
-        if self._files:
+        if self._files and self._started < self._most + STARTED_AGAIN_MAX:
             self._start(session)
 
     def _end(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forked import files_of
+from tests.forked import STARTED_AGAIN_MAX, files_of
 
 ROOT = Path(__file__).parents[2]
 FILES = 4
@@ -148,3 +148,14 @@ def test_the_first_failure_ends_a_run_that_wants_it(tmp_path: Path) -> None:
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert "stopping after 1 failures" in done.stdout
     assert "passed" not in done.stdout
+
+
+def test_processes_that_end_again_and_again_end_the_run(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import os\nimport pytest\n@pytest.mark.parametrize('number', range(100))\n"
+        "def test_it(number):\n    os._exit(7)\n"
+    )
+    done, _ = run(tmp_path, "--forks", "1")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert f"{STARTED_AGAIN_MAX + 1} failed" in done.stdout
+    assert f"{100 - STARTED_AGAIN_MAX - 1} tests were not run" in done.stdout

@@ -40,7 +40,7 @@ fuzz: $(DEV) ## Only the tests that draw at random, with five times their exampl
 
 .PHONY: thorough
 thorough: $(DEV) ui ## Every attack, every page in every sight, every seed; else they take turns (ARGS="tests/ui")
-	@INTERCHANGE_THOROUGH=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/security tests/ui tests/unit/caching)
+	@INTERCHANGE_THOROUGH=1 $(BIN)/python -m pytest $(IN_PARALLEL) $(or $(ARGS),tests/security tests/ui tests/simulation tests/unit/caching tests/unit/anomalies tests/unit/experiments)
 
 .PHONY: ui
 ui: $(UI) ## Fetch the libraries of /ui with npm (once; done by run, test and wheel)

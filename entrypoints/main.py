@@ -2,19 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from application.use_cases.follow_budgets import read_budgets
 from application.use_cases.follow_limits import read_limits
 from application.use_cases.manage_credentials import UsedBy, nothing_uses
-from application.use_cases.read_usage import UsageUseCases
 from application.use_cases.report_savings import ReportSavings
 from domain.budgets.budget import Budget
 from domain.catalog.offering import Catalog
-from domain.errors import NotFound
 from entrypoints.analysing import make_savings
 from entrypoints.api_routes import ApiRoutes, read_routes
 from entrypoints.backup_opening import Backups
@@ -29,7 +26,6 @@ from entrypoints.identity import IssuerTold
 from entrypoints.identity_opening import issuers_told
 from entrypoints.integrating import declared_integrations
 from entrypoints.integrations_offline import IntegrationTold, followed, integrations_told
-from entrypoints.lifespan import open_faces, redis_told
 from entrypoints.limiting import check_names, declared_limits
 from entrypoints.limits_opening import limit_store
 from entrypoints.live import provisioned
@@ -41,7 +37,7 @@ from entrypoints.provisioning import Provision, ProvisioningError
 from entrypoints.redis_status import RedisTold
 from entrypoints.settings import LoadedSettings, load_settings
 from entrypoints.store_container import StoreContainer
-from entrypoints.stores_opening import database_url, has_data, open_stores
+from entrypoints.stores_opening import database_url, has_data
 from entrypoints.vault_opening import missing_keyring
 from entrypoints.vaulting import OpenedVault, VaultFacts
 
@@ -55,6 +51,8 @@ def build_application() -> Application:
     Raises:
         ConfigError: with every problem of the configuration.
     """
+    from entrypoints.lifespan import open_faces  # all that only workers need
+
     loaded = load_settings(os.environ)
     open_logs(loaded.settings)
     return Application(partial(open_faces, loaded, built=leave_out_of_collections))
@@ -94,6 +92,8 @@ def redis_facts(loaded: LoadedSettings) -> RedisTold | None:
 
     Raises InvalidRequest for an address that is none, StoreUnavailable.
     """
+    from entrypoints.lifespan import redis_told
+
     return asyncio.run(redis_told(loaded.settings))
 
 
@@ -115,26 +115,10 @@ def issuer_facts(loaded: LoadedSettings) -> list[IssuerTold]:
     return asyncio.run(issuers_told(loaded.settings))
 
 
-@asynccontextmanager
-async def open_usage(loaded: LoadedSettings) -> AsyncIterator[UsageUseCases]:
-    """What `interchange usage`, `report` and `reconcile` work with.
-
-    Raises NotFound where nothing was ever stored: to look must not make a data directory.
-    """
-    if not await asyncio.to_thread(has_data, loaded.settings):
-        raise NotFound(
-            f"nothing is stored yet in {loaded.settings.data_dir}, or its database cannot be reached; start "
-            "with `interchange serve`, or name a server with --url"
-        )
-    async with open_stores(loaded.settings, loaded.environ) as container:
-        yield replace(container.usage_use_cases(), savings=await _savings(loaded, container))
-
-
-async def _savings(loaded: LoadedSettings, container: StoreContainer) -> ReportSavings | None:
-    """Against the declared baseline, at the prices a server would have; None: none is declared."""
+async def declared_savings(loaded: LoadedSettings, container: StoreContainer) -> ReportSavings | None:
+    """Against the declared baseline, at the prices a server would have; None: the configuration lacks
+    something."""
     settings = loaded.settings
-    if settings.analytics.baseline is None and not settings.analytics.baselines:
-        return None
     catalog, routes, _ = await _of_stores(container)
     credentials = await container.vaulting().exist(credential_names(settings))
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.caching.policy import OFF, CachePolicy
-from domain.catalog.names import ModelNames
+from domain.catalog.names import ModelNames, names_of
 from domain.catalog.offering import Catalog, CatalogProvider
 from domain.quality.policy import NO_QUALITY
 from domain.resilience.breaker import BreakerPolicy
@@ -87,7 +87,7 @@ def provision(
         ProvisioningError: an unknown kind, a missing base_url or a route to an unknown target.
     """
     problems: list[str] = []
-    names = ModelNames(catalog)
+    names = names_of(catalog)
     providers: dict[str, ProvisionedProvider] = {}
     offerings: dict[str, list[NamedOffering]] = {}
     for name, section in settings.providers.items():

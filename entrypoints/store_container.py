@@ -4,6 +4,7 @@ Beside `containers.py` the only file that imports the injection library.
 """
 
 from datetime import date
+from functools import partial
 
 from dependency_injector import containers, providers
 
@@ -75,7 +76,7 @@ def model_shelf(settings: Settings) -> ModelShelf:
 
 def bundled_only() -> CatalogSource:
     """The price book in force today, for commands that must not touch the data directory."""
-    return BundledPriceBook(on=today(SystemClock()))
+    return BundledPriceBook(today=partial(today, SystemClock()))
 
 
 def command_clock() -> SystemClock:
@@ -152,7 +153,7 @@ class StoreContainer(containers.DeclarativeContainer):
     transport = outgoing.provided.providers
     outside = providers.Singleton(make_outside, outgoing, tenant_book)
     feeds = providers.Singleton(PublicFeeds, outside.provided.transport)
-    bundled_prices = providers.Factory(BundledPriceBook, on=providers.Callable(today, clock))
+    bundled_prices = providers.Factory(BundledPriceBook, today=providers.Factory(partial, today, clock))
     load_catalog = providers.Singleton(LoadCatalog, bundled=bundled_prices, store=catalog_store)
     catalog_use_cases = providers.Singleton(
         CatalogUseCases,

@@ -22,7 +22,12 @@ class Section(BaseModel):
     """Values never stand in error messages: one of them may be a password in the wrong place."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, populate_by_name=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        defer_build=True,  # few of them are configured
     )
 
 

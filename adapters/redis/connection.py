@@ -7,23 +7,15 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.connection import SSLConnection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisClusterException, RedisError
+from domain.errors import StoreUnavailable
 
-from domain.errors import InvalidRequest, StoreUnavailable
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.asyncio.cluster import RedisCluster
 
 log = logging.getLogger("interchange")
-
-_FAILURES: Final = (RedisError, RedisClusterException, OSError, RuntimeError, AttributeError)
-"""RuntimeError is what uvloop says to a write on a connection that has just been closed; AttributeError what
-redis-py says when a Cluster's connection is taken away from it in the middle of its greeting."""
 
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 0.25
@@ -32,7 +24,6 @@ RETRY_AFTER_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 1.0
 CLUSTER_AT_ONCE: Final = 64
 """Commands sent to a Cluster at a time; each takes a connection to its node."""
-ALLOWED: Final = "redis://[<user>:<password>@]<host>[:<port>][/<db>], or rediss:// for TLS"
 _ERROR_LENGTH: Final = 200
 Result = TypeVar("Result")
 Observer = Callable[[float, bool], None]
@@ -83,6 +74,8 @@ def _nobody(_seconds: float, _worked: bool) -> None:
 class RedisConnection:
     """Opens nothing before its first call. Belongs to one event loop.
 
+    The driver is loaded with the first one: most installations have no Redis.
+
     A call takes at most `command_timeout_s` once connected, and `connect_timeout_s` more where it has to
     connect or to find out who serves a slot now. Slow counts as down.
     """
@@ -99,6 +92,8 @@ class RedisConnection:
         observer: Observer = _nobody,
     ) -> None:
         """`binary`: strings in answers stay bytes. Raises InvalidRequest for URLs it cannot serve."""
+        from adapters.redis.driver import cluster_client, single_client
+
         self.cluster = cluster
         self.health = RedisHealth()
         self._bound_s = connect_timeout_s + command_timeout_s
@@ -108,17 +103,15 @@ class RedisConnection:
             "socket_connect_timeout": connect_timeout_s,
             "socket_timeout": command_timeout_s,
             "decode_responses": not binary,
-            # Once, where a connection turned out to be broken; a slow server is not asked again.
-            "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
             "client_name": "interchange",
         }
         self._turns = asyncio.Semaphore(CLUSTER_AT_ONCE)
         self._single: Redis | None = None
         self._many: RedisCluster | None = None
         if cluster:
-            self._many = _cluster_client(urls, connections_max, settings)
+            self._many = cluster_client(urls, max(connections_max, CLUSTER_AT_ONCE), settings)
         else:
-            self._single = _single_client(urls, connections_max, command_timeout_s, settings)
+            self._single = single_client(urls, connections_max, command_timeout_s, settings)
 
     async def ping(self) -> None:
         """Raises StoreUnavailable."""
@@ -168,7 +161,7 @@ class RedisConnection:
         try:
             async with asyncio.timeout(self._bound_s):
                 result = await work()
-        except (*_FAILURES, TimeoutError) as error:
+        except _failures() as error:  # of which a TimeoutError is one, too
             self._failed(error, clock() - begun)
             if _says_full(error):
                 raise StoreUnavailable("Redis has no memory left", retry_after_s=RETRY_AFTER_S) from error
@@ -195,7 +188,7 @@ class RedisConnection:
 
     async def _run(self, calls: Sequence[ScriptCall]) -> list[Any]:
         answers = await self._send([_by_hash(call) for call in calls])
-        unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        unknown = [place for place, answer in enumerate(answers) if _is_unknown_script(answer)]
         if unknown:
             # A script that is not known has not run. Sent in full, it is known from then on.
             repeated = await self._send([_in_full(calls[place]) for place in unknown])
@@ -209,10 +202,10 @@ class RedisConnection:
     async def _where_there_is_room(self, commands: Sequence[Command]) -> list[Any]:
         answers = await self._send(commands)
         for place, answer in enumerate(answers):
-            if isinstance(answer, OutOfMemoryError):
+            if isinstance(answer, BaseException):
+                if not _is_out_of_memory(answer):
+                    raise answer
                 answers[place] = None
-            elif isinstance(answer, BaseException):
-                raise answer
         return answers
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
@@ -246,6 +239,8 @@ class RedisConnection:
         if self._closed:
             return
         self._closed = True
+        from adapters.redis.driver import RedisError
+
         client: Any = self._single or self._many
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -259,13 +254,33 @@ class RedisConnection:
 async def _settled(call: Callable[[], Awaitable[Any]]) -> Any:
     try:
         return await call()
-    except _FAILURES as error:
+    except _failures() as error:
         return error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from adapters.redis.driver import FAILURES
+
+    return FAILURES
+
+
+def _is_unknown_script(answer: object) -> bool:
+    if not isinstance(answer, Exception):
+        return False
+    from adapters.redis.driver import NoScriptError
+
+    return isinstance(answer, NoScriptError)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    from adapters.redis.driver import OutOfMemoryError
+
+    return isinstance(error, OutOfMemoryError)
 
 
 def _says_full(error: BaseException) -> bool:
     """Whether a server has no memory left for a write; old ones wrap that in the error of a script."""
-    return isinstance(error, OutOfMemoryError) or "-OOM command not allowed" in str(error)
+    return _is_out_of_memory(error) or "-OOM command not allowed" in str(error)
 
 
 def _by_hash(call: ScriptCall) -> Command:
@@ -278,44 +293,3 @@ def _in_full(call: ScriptCall) -> Command:
 
 def _keys(call: ScriptCall) -> Command:
     return (1 + len(call.more_keys), call.key, *call.more_keys)
-
-
-def _parsed(url: str) -> dict[str, Any]:
-    try:
-        parts = dict(parse_url(url))
-    except ValueError:
-        raise InvalidRequest(f"REDIS_URL is not one; allowed: {ALLOWED}", param="REDIS_URL") from None
-    if "path" in parts:
-        raise InvalidRequest(f"REDIS_URL: no sockets; allowed: {ALLOWED}", param="REDIS_URL")
-    return parts
-
-
-def _single_client(
-    urls: Sequence[str], connections_max: int, wait_s: float, settings: dict[str, Any]
-) -> Redis:
-    if len(urls) != 1:
-        raise InvalidRequest("one REDIS_URL, or several REDIS_CLUSTER_URLS", param="REDIS_URL")
-    _parsed(urls[0])
-    pool = BlockingConnectionPool.from_url(
-        urls[0], max_connections=connections_max, timeout=wait_s, **settings
-    )
-    return Redis(connection_pool=pool)
-
-
-def _cluster_client(urls: Sequence[str], connections_max: int, settings: dict[str, Any]) -> RedisCluster:
-    if not urls:
-        raise InvalidRequest("REDIS_CLUSTER_URLS names no node", param="REDIS_CLUSTER_URLS")
-    parsed = [_parsed(url) for url in urls]
-    nodes = [ClusterNode(str(each.pop("host", "localhost")), int(each.pop("port", 6379))) for each in parsed]
-    shared = parsed[0]
-    if int(shared.pop("db", 0) or 0):
-        raise InvalidRequest("a Redis Cluster has only database 0", param="REDIS_CLUSTER_URLS")
-    tls = shared.pop("connection_class", None) is SSLConnection
-    return RedisCluster(
-        startup_nodes=nodes,
-        max_connections=max(connections_max, CLUSTER_AT_ONCE),
-        require_full_coverage=False,
-        ssl=tls,
-        **shared,
-        **settings,
-    )

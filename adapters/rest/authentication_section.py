@@ -18,7 +18,7 @@ _TRANSPORT_OWNED: Final = frozenset(
 class Section(BaseModel):
     """Unknown keys are errors; values of wrong inputs are not repeated in messages."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 def header_name(name: str) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from adapters.sql.database import unavailable
 from adapters.sql.postgres_url import CONNECT_TIMEOUT_S, connection_settings
 from adapters.sql.row_security import say_whom
+from adapters.sql.sqlstate import sqlstate
 from application.reach import reach
 from domain.errors import StoreUnavailable
 
@@ -218,13 +219,6 @@ def _without_nul(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_without_nul(each) for each in value)
     return value
-
-
-def sqlstate(error: BaseException) -> str | None:
-    """PostgreSQL's own five characters for an error; None when it did not come from the server."""
-    cause = getattr(error, "orig", None) or error
-    state = getattr(cause, "sqlstate", None)
-    return state if isinstance(state, str) else None
 
 
 def _moved_part(error: BaseException) -> bool:

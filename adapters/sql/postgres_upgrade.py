@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from adapters.sql.database import unavailable
-from adapters.sql.postgres import sqlstate
 from adapters.sql.postgres_url import connection_settings
 from adapters.sql.row_security import say_whom, say_whom_for_session
+from adapters.sql.sqlstate import sqlstate
 from application.reach import EVERY_TENANT
 from domain.errors import StoreUnavailable
 

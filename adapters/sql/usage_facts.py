@@ -7,7 +7,20 @@ and summed up once more. In the place of any value may be a parameter, for a sta
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, and_, case, func, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Integer,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 
 from adapters.sql.rollup_tables import usage_rollups
 from adapters.sql.schema import usage_attempts, usage_requests
@@ -37,6 +50,8 @@ class Part(NamedTuple):
 
 _ROWS: Final = usage_requests.c
 _ROLLED: Final = usage_rollups.c
+_ONE: Final = literal_column("1", Integer)
+_NONE: Final = literal_column("0", Integer)
 _LAST: Final = usage_attempts.alias("last_attempt")
 _STORED: Final = {
     UsageDimension.TENANT: "tenant_id",
@@ -102,7 +117,7 @@ def parts_of(where: UsageFilter, by: Dimensions) -> list[Part]:
     return parts
 
 
-def facts(where: Demanding, by: Dimensions, parts: Sequence[Part]) -> Select[Any]:
+def facts(where: Demanding, by: Dimensions, parts: Sequence[Part]) -> "Select[Any] | CompoundSelect[Any]":
     """All parts together."""
     selects = [
         _rollup_facts(where, by, from_us, to_us) if rolled else row_facts(where, by, from_us, to_us)
@@ -110,8 +125,7 @@ def facts(where: Demanding, by: Dimensions, parts: Sequence[Part]) -> Select[Any
     ]
     if len(selects) == 1:
         return selects[0]
-    whole = selects[0].union_all(*selects[1:]).subquery()
-    return select(whole)
+    return selects[0].union_all(*selects[1:])
 
 
 def _asked(where: Demanding, by: Dimensions) -> set[UsageDimension]:
@@ -121,24 +135,34 @@ def _asked(where: Demanding, by: Dimensions) -> set[UsageDimension]:
 def _rollup_facts(
     where: Demanding, by: Dimensions, from_us: Bound | None, to_us: Bound | None
 ) -> Select[Any]:
-    amounts = [_ROLLED[name].label(name) for name in RollupSums._fields]
     groups = [_ROLLED_DIMENSIONS[dimension].label(label_of(dimension)) for dimension in by]
     return (
-        select(*groups, *amounts).select_from(usage_rollups).where(*rollup_conditions(where, from_us, to_us))
+        select(*groups, *_ROLLED_AMOUNTS)
+        .select_from(usage_rollups)
+        .where(*rollup_conditions(where, from_us, to_us))
     )
 
 
 def row_facts(where: Demanding, by: Dimensions, from_us: Bound | None, to_us: Bound | None) -> Select[Any]:
     """One line per request, begun in this time."""
+    groups = [_ROW_DIMENSIONS[dimension].label(label_of(dimension)) for dimension in by]
+    return (
+        select(*groups, *_ROW_AMOUNTS)
+        .select_from(row_source(where, by))
+        .where(*row_conditions(where, from_us, to_us))
+    )
+
+
+def _row_amounts() -> list[ColumnElement[Any]]:
     mine = usage_attempts.c.request_id == _ROWS.request_id
     attempts = select(func.count()).select_from(usage_attempts).where(mine).scalar_subquery()
     attempt_cost = select(func.sum(usage_attempts.c.cost_nano_usd)).where(mine).scalar_subquery()
     prompts = usage_attempts.c.prompt_cache_saved_nano_usd
     prompts_saved = select(func.sum(prompts)).where(mine).scalar_subquery()
     unpriced = select(func.count()).where(mine, prompts.is_(None), _in_prompt_cache()).scalar_subquery()
-    hit = _ROWS.cache.in_(HITS)
+    hit = _one_of(_ROWS.cache, HITS)
     amounts: dict[str, ColumnElement[Any]] = {
-        "requests": literal(1),
+        "requests": _ONE,
         "ok_requests": _one_if(_ROWS.outcome == "ok"),
         "attempts": attempts,
         **{name: _ROWS[name] for name in RollupSums._fields if name in _ROWS},
@@ -146,18 +170,13 @@ def row_facts(where: Demanding, by: Dimensions, from_us: Bound | None, to_us: Bo
         "unpriced_requests": _one_if(_ROWS.cost_nano_usd.is_(None)),
         "estimated_requests": _one_if(_ROWS.estimated),
         "first_token_requests": _one_if(_ROWS.first_token_us.is_not(None)),
-        "cache_lookups": _one_if(_ROWS.cache.in_(LOOKUPS)),
+        "cache_lookups": _one_if(_one_of(_ROWS.cache, LOOKUPS)),
         "cache_hits": _one_if(hit),
         "unpriced_hits": _one_if(and_(hit, _ROWS.saved_nano_usd.is_(None))),
         "prompt_cache_saved_nano_usd": prompts_saved,
         "unpriced_prompt_cache_attempts": unpriced,
     }
-    groups = [_ROW_DIMENSIONS[dimension].label(label_of(dimension)) for dimension in by]
-    return (
-        select(*groups, *(amounts[name].label(name) for name in RollupSums._fields))
-        .select_from(row_source(where, by))
-        .where(*row_conditions(where, from_us, to_us))
-    )
+    return [amounts[name].label(name) for name in RollupSums._fields]
 
 
 def _in_prompt_cache() -> ColumnElement[bool]:
@@ -215,4 +234,14 @@ def between(
 
 
 def _one_if(condition: ColumnElement[Any]) -> ColumnElement[int]:
-    return case((condition, 1), else_=0)
+    return case((condition, _ONE), else_=_NONE)
+
+
+def _one_of(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+    """With a parameter for each value: a list of them would be put into the statement whenever it is run."""
+    return column.in_([literal(value) for value in sorted(values)])
+
+
+# The same for every question; to make them takes as long as all that is asked.
+_ROLLED_AMOUNTS: Final = [_ROLLED[name].label(name) for name in RollupSums._fields]
+_ROW_AMOUNTS: Final = _row_amounts()

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal_column,
     select,
 )
 
@@ -101,8 +102,8 @@ def _statement(shape: _Shape) -> Select[Any]:
     ]
     counted = facts(shape, by, parts).subquery()
     groups = [counted.c[label_of(dimension)] for dimension in by]
-    sums = {name: _sum(counted.c[name]) for name in RollupSums._fields}
-    statement = select(*groups, *(amount.label(f"sum_{name}") for name, amount in sums.items()))
+    sums = {name: _sum(counted.c[name]).label(f"sum_{name}") for name in RollupSums._fields}
+    statement = select(*groups, *sums.values())
     if groups:
         statement = statement.group_by(*groups)
     cost, requests = sums["cost_nano_usd"].desc(), sums["requests"].desc()
@@ -116,4 +117,4 @@ def _time(name: str) -> BindParameter[int]:
 
 
 def _sum(amount: ColumnElement[Any]) -> ColumnElement[int]:
-    return cast(func.coalesce(func.sum(amount), 0), BigInteger)
+    return cast(func.coalesce(func.sum(amount), literal_column("0")), BigInteger)

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, TextClause, text
 
 from adapters.sql.database import Database
-from adapters.sql.postgres import sqlstate
+from adapters.sql.sqlstate import sqlstate
 from application.ports.embedder import Vector
 from application.ports.vector_index import IndexedVector, IndexFacts, Neighbour, VectorIndex
 from domain.caching.vectors import unit_numbers

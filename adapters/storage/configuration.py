@@ -38,7 +38,9 @@ _TYPES: Final = frozenset({"access_key", "ambient", "account_key", "sas", "servi
 class Section(BaseModel):
     """Values never stand in error messages: one of them may be a secret in the wrong place."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class StorageConfiguration(Section):

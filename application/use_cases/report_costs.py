@@ -69,19 +69,18 @@ class ReportCosts:
         assert where.to_us is not None, "it was given, or set just now"
         time = BUCKETS[bucket]
         shared = (UsageDimension.TENANT, UsageDimension.PROVIDER, UsageDimension.MODEL)
-        rows = await self._groups(where, (time, *shared))
+        (totals,) = await self._usage.totals(where)
+        # Without a request there is nothing to group.
+        rows = await self._groups(where, (time, *shared)) if totals.requests else []
+        caches = await self._groups(where, (UsageDimension.CACHE,)) if totals.requests else []
         return Costs(
             from_us=where.from_us,
             to_us=where.to_us,
             analytics=analytics_of((_key(row.key, bucket), RollupSums(*row[1:])) for row in rows),
-            totals=(await self._usage.totals(where))[0],
-            savings=await self._savings(where),
-            groups=await self._groups(where, (time, *group_by)) if group_by else [],
+            totals=totals,
+            savings=savings_of((row.key[0], RollupSums(*row[1:])) for row in caches),
+            groups=await self._groups(where, (time, *group_by)) if group_by and totals.requests else [],
         )
-
-    async def _savings(self, where: UsageFilter) -> Savings:
-        rows = await self._groups(where, (UsageDimension.CACHE,))
-        return savings_of((row.key[0], RollupSums(*row[1:])) for row in rows)
 
     def _timed(self, where: UsageFilter) -> UsageFilter:
         now = self._clock.utc_now()

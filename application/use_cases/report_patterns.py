@@ -73,17 +73,20 @@ class ReportPatterns:
         where = within_border(by, replace(where, from_us=from_us, to_us=to_us))
         earlier = replace(where, from_us=2 * from_us - to_us, to_us=from_us)
         (now,), (then,) = await self._usage.totals(where), await self._usage.totals(earlier)
+        # Where nobody asked anything, nobody leads, and nobody did before: that is not asked for.
         leaders: dict[UsageDimension, Leaders] = {}
         for dimension in of:
-            mine, theirs = await self._uses(where, dimension), await self._uses(earlier, dimension)
+            mine = await self._uses(where, dimension) if now.requests else {}
+            theirs = await self._uses(earlier, dimension) if mine and then.requests else {}
             leaders[dimension] = leaders_of(mine, theirs, top=top)
+        hours = await self._hours(where) if now.requests else []
         return Patterns(
             from_us=from_us,
             to_us=to_us,
             total=Use(now.requests, now.cost_nano_usd),
             before=Use(then.requests, then.cost_nano_usd),
             trend=trend(now.cost_nano_usd, then.cost_nano_usd),
-            rhythm=rhythm_of(await self._hours(where), from_us, to_us),
+            rhythm=rhythm_of(hours, from_us, to_us),
             leaders=leaders,
         )
 

@@ -53,12 +53,19 @@ class ReportPeriod:
         asked = UsageFilter(tenant_id=tenant_id, from_us=us(period.start), to_us=us(period.end))
         where = within_border(by, asked)
         (total,) = await self._usage.totals(where)
+        sections: dict[UsageDimension, list[UsageTotals]] = {one: [] for one in SECTIONS}
+        days: list[UsageTotals] = []
+        if total.requests:  # otherwise there is nothing to group
+            for one in SECTIONS:
+                sections[one] = await self._usage.totals(where, (one,), limit=top)
+            by_day = (UsageDimension.DAY,)
+            days = await self._usage.totals(where, by_day, limit=DAYS_MAX, order=UsageOrder.KEY)
         return PeriodReport(
             label=period.label,
             start=period.start,
             end=period.end,
             total=total,
-            sections={one: await self._usage.totals(where, (one,), limit=top) for one in SECTIONS},
-            days=await self._usage.totals(where, (UsageDimension.DAY,), limit=DAYS_MAX, order=UsageOrder.KEY),
+            sections=sections,
+            days=days,
             savings=await self._savings(by, where),
         )

@@ -9,6 +9,8 @@ afterwards. The last three days say how far the level has drifted since.
 Within the first week nobody knows a weekend from a breakdown: only what exceeds every day so far is judged.
 """
 
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Sequence
 from itertools import product
 from math import log
@@ -74,6 +76,10 @@ class Usual:
         self._weekly: list[float | None] = []
         self._sum = 0.0
         self._known_of_week = 0
+        # Of finer samples two an hour say how far the level has drifted, or as many as divide it.
+        self._every = next(each for each in range(max(1, self._hour // 2), 0, -1) if self._hour % each == 0)
+        self._daily_ratios = _Ratios(DRIFT_DAYS * self._day)
+        self._weekly_ratios = _Ratios(DRIFT_DAYS * self._day)
         self._daily_drift = 1.0
         self._weekly_drift = 1.0
         self.level: float | None = None
@@ -121,8 +127,11 @@ class Usual:
 
     def _compare(self, place: int) -> None:
         """How the last days were, compared to what was usual then."""
-        self._daily_drift = self._drift(place, self._daily)
-        self._weekly_drift = self._drift(place, self._weekly)
+        for at in range(max(0, place - self._hour), place, self._every):
+            self._daily_ratios.add(at, self._samples[at], self._daily[at])
+            self._weekly_ratios.add(at, self._samples[at], self._weekly[at])
+        self._daily_drift = self._daily_ratios.drift(place)
+        self._weekly_drift = self._weekly_ratios.drift(place)
         for at in range(place - self._hour, place) if place else ():
             self._count(at, 1)
             if at >= self._week:
@@ -135,10 +144,29 @@ class Usual:
             self._sum += times * sample
             self._known_of_week += times
 
-    def _drift(self, place: int, seasonal: Sequence[float | None]) -> float:
-        start = max(0, place - DRIFT_DAYS * self._day)
-        every = max(1, self._hour // 2)
-        pairs = zip(self._samples[start:place:every], seasonal[start:place:every], strict=True)
-        ratios = [sample / usual for sample, usual in pairs if sample is not None and usual]
-        drift = median(ratios) if len(ratios) >= DRIFT_SAMPLES_MIN else 1.0
-        return min(DRIFT_MAX, max(1 / DRIFT_MAX, drift))
+
+class _Ratios:
+    """What came in the last `keep` places to what was usual there: in their order, and by size."""
+
+    def __init__(self, keep: int) -> None:
+        self._keep = keep
+        self._order: deque[tuple[int, float]] = deque()
+        self._sorted: list[float] = []
+
+    def add(self, place: int, sample: float | None, usual: float | None) -> None:
+        if sample is None or not usual:
+            return
+        ratio = sample / usual
+        self._order.append((place, ratio))
+        insort(self._sorted, ratio)
+
+    def drift(self, place: int) -> float:
+        """Before that place: the median, within bounds; 1 where too little is known."""
+        known = self._sorted
+        while self._order and self._order[0][0] < place - self._keep:
+            del known[bisect_left(known, self._order.popleft()[1])]
+        half, odd = divmod(len(known), 2)
+        if len(known) < DRIFT_SAMPLES_MIN:
+            return 1.0
+        middle = known[half] if odd else (known[half - 1] + known[half]) / 2
+        return min(DRIFT_MAX, max(1 / DRIFT_MAX, middle))

@@ -10,6 +10,7 @@ A name never leaves the provider its prefix names.
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
@@ -210,6 +211,31 @@ class ModelNames:
             for pattern, offering in self._patterns.get(provider, ())
             if matches(pattern, name)
         ]
+
+
+class _TheSame:
+    """One catalogue by what it is, not by what it holds: comparing thousands of offerings would cost more."""
+
+    __slots__ = ("catalog",)
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _TheSame) and self.catalog is other.catalog
+
+    def __hash__(self) -> int:
+        return id(self.catalog)
+
+
+def names_of(catalog: Catalog) -> ModelNames:
+    """The names of a catalogue that is asked for again and again: indexed once while it is in use."""
+    return _indexed(_TheSame(catalog))
+
+
+@lru_cache(maxsize=1)
+def _indexed(held: _TheSame) -> ModelNames:
+    return ModelNames(held.catalog)
 
 
 def _provider_names(catalog: Catalog) -> dict[str, str]:

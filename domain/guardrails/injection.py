@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Final, NamedTuple
 
 from domain.guardrails.regular import Regular, folded, regular
@@ -61,42 +62,48 @@ class Suspicion(NamedTuple):
 
 
 _WHAT: Final = "(?:instructions|directions|directives|rules|guidelines|prompts?|constraints|messages)"
-_PHRASES: Final[Mapping[Sign, tuple[Regular, ...]]] = {
+_PHRASES: Final[Mapping[Sign, tuple[str, ...]]] = {
     Sign.OVERRIDE: (
-        regular(rf"\b(?:ignore|disregard|forget|override|bypass)\s(?:[a-z']{{1,12}}\s){{0,4}}?{_WHAT}\b"),
-        regular(r"\b(?:ignore|disregard|forget)\s(?:all|everything|anything)\s(?:above|before|you)\b"),
-        regular(r"\bnew\s(?:system\s)?instructions?\s{0,3}:"),
-        regular(r"\bignorier\w{0,2}\s(?:\w{1,12}\s){0,4}?(?:anweisungen|regeln|vorgaben|instruktionen)\b"),
-        regular(r"\bignore[zr]?\s(?:\w{1,12}\s){0,4}?(?:instructions|consignes|r.gles)\b"),
-        regular(r"\b(?:ignora|olvida)\s(?:\w{1,12}\s){0,4}?(?:instrucciones|reglas|istruzioni|regole)\b"),
+        rf"\b(?:ignore|disregard|forget|override|bypass)\s(?:[a-z']{{1,12}}\s){{0,4}}?{_WHAT}\b",
+        r"\b(?:ignore|disregard|forget)\s(?:all|everything|anything)\s(?:above|before|you)\b",
+        r"\bnew\s(?:system\s)?instructions?\s{0,3}:",
+        r"\bignorier\w{0,2}\s(?:\w{1,12}\s){0,4}?(?:anweisungen|regeln|vorgaben|instruktionen)\b",
+        r"\bignore[zr]?\s(?:\w{1,12}\s){0,4}?(?:instructions|consignes|r.gles)\b",
+        r"\b(?:ignora|olvida)\s(?:\w{1,12}\s){0,4}?(?:instrucciones|reglas|istruzioni|regole)\b",
     ),
     Sign.ROLE_PLAY: (
-        regular(r"\byou\s(?:are|will\sbe)\snow\s(?:\w{1,12}\s){0,3}?(?:dan|unrestricted|unfiltered|jailbroken)\b"),
-        regular(r"\b(?:do\sanything\snow|jailbreak|god|developer)\s(?:mode|prompt)\b"),
-        regular(
+        r"\byou\s(?:are|will\sbe)\snow\s(?:\w{1,12}\s){0,3}?(?:dan|unrestricted|unfiltered|jailbroken)\b",
+        r"\b(?:do\sanything\snow|jailbreak|god|developer)\s(?:mode|prompt)\b",
+        (
             r"\b(?:pretend|act|behave|roleplay)\s[^.\n]{0,40}?\b(?:without|no|ignoring)\s(?:any\s)?"
             r"(?:restrictions|rules|filters|limits|guidelines|ethics)\b"
         ),
     ),
     Sign.EXTRACTION: (
-        regular(
+        (
             r"\b(?:reveal|print|repeat|show|output|display|tell|give|leak|dump)\s[^.\n]{0,40}?"
             r"\b(?:system|initial|hidden|original|secret|developer)\s(?:prompt|instructions?|message)\b"
         ),
-        regular(r"\b(?:repeat|print|output)\s[^.\n]{0,30}?\b(?:text|words|everything|all)\s(?:\w{1,9}\s)?above\b"),
-        regular(r"\bwhat\s(?:is|are|was|were)\syour\s(?:system|initial|original)\s(?:prompt|instructions?)\b"),
+        r"\b(?:repeat|print|output)\s[^.\n]{0,30}?\b(?:text|words|everything|all)\s(?:\w{1,9}\s)?above\b",
+        r"\bwhat\s(?:is|are|was|were)\syour\s(?:system|initial|original)\s(?:prompt|instructions?)\b",
     ),
     Sign.DELIMITER: (
-        regular(r"<\|(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id)\|>"),
-        regular(r"\[/?(?:INST|SYS)\]|<</?SYS>>|</?(?:system|system_prompt|instructions)>"),
-        regular(r"\n#{2,4}\s{0,3}(?:system|instruction|new\stask)\s{0,3}:"),
-        regular(r"\n\n(?:system|assistant)\s{0,3}:"),
+        r"<\|(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id)\|>",
+        r"\[/?(?:INST|SYS)\]|<</?SYS>>|</?(?:system|system_prompt|instructions)>",
+        r"\n#{2,4}\s{0,3}(?:system|instruction|new\stask)\s{0,3}:",
+        r"\n\n(?:system|assistant)\s{0,3}:",
     ),
     Sign.EXFILTRATION: (
-        regular(r"!\[[^\]\n]{0,80}\]\(\s{0,3}https?://[^\s)?#]{1,200}[?#][^\s)]{16,300}"),
-        regular(r"\bsrc\s?=\s?['\"]?https?://[^\s>?#'\"]{1,200}[?#][^\s>'\"]{16,300}"),
+        r"!\[[^\]\n]{0,80}\]\(\s{0,3}https?://[^\s)?#]{1,200}[?#][^\s)]{16,300}",
+        r"\bsrc\s?=\s?['\"]?https?://[^\s>?#'\"]{1,200}[?#][^\s>'\"]{16,300}",
     ),
 }  # fmt: skip
+
+
+@cache
+def expressions() -> Mapping[Sign, tuple[Regular, ...]]:
+    """Compiled once somebody wants them: measuring takes a tenth of a second, of every start otherwise."""
+    return {sign: tuple(map(regular, sources)) for sign, sources in _PHRASES.items()}
 
 
 def suspicion(text: str) -> Suspicion:
@@ -135,8 +142,8 @@ _WORDS: Final[Mapping[Sign, tuple[str, ...]]] = {
 def _phrases(text: str) -> Iterator[Sign]:
     text = _SPACES.sub(" ", folded(text)).replace(" \n", "\n")
     lowered = text.lower()
-    for sign, expressions in _PHRASES.items():
-        if any(word in lowered for word in _WORDS[sign]) and any(each.found(text) for each in expressions):
+    for sign, known in expressions().items():
+        if any(word in lowered for word in _WORDS[sign]) and any(each.found(text) for each in known):
             yield sign
 
 

@@ -107,9 +107,8 @@ def anomalies() -> click.Command:
 
 def _usage_command(module: str, maker: str = "make_command") -> click.Command:
     def open_usage(config_path: str | None) -> AbstractAsyncContextManager[Any]:
-        opened: AbstractAsyncContextManager[Any] = importlib.import_module("entrypoints.main").open_usage(
-            load_or_exit(config_path)
-        )
+        opened: AbstractAsyncContextManager[Any]
+        opened = importlib.import_module("entrypoints.local_usage").open_usage(load_or_exit(config_path))
         return opened
 
     return _command(module, maker, open_usage)

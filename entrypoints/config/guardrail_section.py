@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from domain.guardrails.injection import expressions
 from domain.guardrails.regular import SOURCE_CHARS_MAX, Regular, regular
 from domain.guardrails.terms import (
     Action,
@@ -245,6 +246,7 @@ class GuardrailSettings(Section):
         if kind is Kind.SECRET_LEAK:
             return SecretRule(kinds=frozenset(map(PiiKind, self.kinds)) or SECRET_KINDS)
         if kind is Kind.INJECTION:
+            expressions()  # now, and not within the first request
             return InjectionRule(threshold=self.threshold)
         if kind is Kind.JSON_SCHEMA:
             return SchemaRule(schema=json.dumps(self.answer_schema, sort_keys=True))

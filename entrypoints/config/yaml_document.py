@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -21,6 +22,8 @@ from entrypoints.config.yaml_scalars import scalar_at
 MAX_VALUES: Final = 200_000
 """Keys and values in one file after aliases are expanded; more is a mistake or an attack."""
 MAX_DEPTH: Final = 50
+COMPOSED_DEPTH_MAX: Final = 2 * MAX_DEPTH
+"""Nothing deeper is read at all: the parser's time grows with the square of what is open on one line."""
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -49,14 +52,16 @@ class YamlDocument:
 def read_yaml(text: str, *, origin: str, environ: Mapping[str, str]) -> YamlDocument:
     """Reads a file's text. Whatever is wrong with it stands in `problems`; nothing raises."""
     try:
-        root = YAML(typ="safe", pure=True).compose(shield(text))
+        reading = YAML(typ="safe", pure=True)
+        reading.Composer = _BoundedComposer
+        root = reading.compose(shield(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = None if mark is None else Mark(mark.line + 1, mark.column + 1)
         return _unreadable(origin, f"not valid YAML: {error.problem or error.context}", at)
     except YAMLError as error:
         return _unreadable(origin, f"not valid YAML: {str(error).splitlines()[0]}", None)
-    except RecursionError:
+    except (_TooDeep, RecursionError):
         return _unreadable(origin, "nested too deeply", None)
     if root is None or (isinstance(root, ScalarNode) and root.value in _NULLS):
         return YamlDocument(data={})
@@ -82,6 +87,25 @@ def _unreadable(origin: str, message: str, mark: Mark | None) -> YamlDocument:
 
 def _mark_of(node: Node, offset: int = 0) -> Mark:
     return Mark(node.start_mark.line + 1, node.start_mark.column + 1 + offset)
+
+
+class _TooDeep(Exception):
+    """More is open at once than anybody means."""
+
+
+class _BoundedComposer(Composer):
+    """Stops where nodes lie too deep in each other, before the rest is read."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self._depth > COMPOSED_DEPTH_MAX:
+            raise _TooDeep
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 class _Reader:

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cryptography import x509
-
 from application.ports.telemetry import Gauge
 
 log = logging.getLogger("interchange")
@@ -42,6 +40,8 @@ def read_certificate(file: Path) -> Certificate:
     Raises:
         CertificateUnusable: it cannot be read, or is none.
     """
+    from cryptography import x509  # most servers are reached in plain, behind a proxy of their own
+
     try:
         with file.open("rb") as opened:
             found = x509.load_pem_x509_certificates(opened.read(_FILE_BYTES_MAX))[0]

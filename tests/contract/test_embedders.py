@@ -1,13 +1,14 @@
 """Binds the embedders: MiniLM in both precisions, hashing, and a provider's through the whole server."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.embeddings.hashing import DIMENSIONS, HashingEmbedder
 from adapters.embeddings.minilm import MiniLm
-from adapters.embeddings.model_files import ModelNotUsable
+from adapters.embeddings.model_files import ModelFiles, ModelNotUsable
 from adapters.embeddings.opening import open_minilm
 from adapters.embeddings.provider import ProviderVectors
 from application.ports.embedder import Embedder
@@ -16,11 +17,27 @@ from domain.errors import StoreUnavailable
 from tests.minilm_world import installed_models
 
 
+@pytest.fixture(scope="module")
+def load_once() -> Iterator[None]:
+    """Each precision is read from the disk once: what it computes does not depend on who asks."""
+    engine = pytest.importorskip("adapters.embeddings.engine")
+    loaded: dict[str, Any] = {}
+
+    def load(files: ModelFiles) -> Any:
+        if files.precision not in loaded:
+            loaded[files.precision] = read(files)
+        return loaded[files.precision]
+
+    read, engine.Engine = engine.Engine, load
+    yield
+    engine.Engine = read
+
+
 class _MiniLmContract(EmbedderContract):
     precision = ""
 
     @pytest.fixture
-    async def embedder(self) -> AsyncIterator[Embedder]:
+    async def embedder(self, load_once: None) -> AsyncIterator[Embedder]:
         embedder = open_minilm(installed_models(self.precision), self.precision)
         yield embedder
         await embedder.aclose()

@@ -98,17 +98,22 @@ def _seed(connection: Connection, tenant_id: str, prefix: str) -> None:
     ]
     for table, values in rows:
         connection.execute(insert(table), _filled(table, tenant_id=tenant_id, **values))
-    for number in range(PAGE + 3):
-        event = row(number, tenant_id)._replace(
-            request_id=f"{prefix}{number:05d}", user_id=ALICE if number % 2 else "bob", session_id="s"
-        )
-        _insert_event(connection, event)
+    _insert_events(
+        connection,
+        [
+            row(number, tenant_id)._replace(
+                request_id=f"{prefix}{number:05d}", user_id=ALICE if number % 2 else "bob", session_id="s"
+            )
+            for number in range(PAGE + 3)
+        ],
+    )
 
 
-def _insert_event(connection: Connection, event: RequestEvent) -> None:
-    values = event._asdict()
-    del values["attempts"]
-    connection.execute(insert(usage_requests), values)
+def _insert_events(connection: Connection, events: list[RequestEvent]) -> None:
+    rows = [event._asdict() for event in events]
+    for each in rows:
+        del each["attempts"]
+    connection.execute(insert(usage_requests), rows)
 
 
 def _everything(connection: Connection, tenant_id: str) -> dict[str, list[Any]]:
@@ -247,7 +252,7 @@ async def test_rows_that_arrive_during_the_first_pass_are_caught_by_the_second(w
 
     async def late(tenant_id: str) -> None:
         event = row(9_999, tenant_id)._replace(request_id="late", user_id=ALICE)
-        await world.sql.database.write(lambda connection: _insert_event(connection, event))
+        await world.sql.database.write(lambda connection: _insert_events(connection, [event]))
 
     worker._forget_kept = late
 

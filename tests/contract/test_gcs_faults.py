@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from adapters.http.transport import StreamlinedTransport
+from adapters.storage import gcs_parts
 from adapters.storage.gcs import GcsStore
 from application.ports.object_store import PART_BYTES_MIN, ByteRange, Writing
 from contracts.ports.object_store import LARGE, chunks, content_of, pieces, put, rest_of, sha256_of
@@ -296,17 +297,24 @@ async def test_an_address_for_writing_holds_type_and_size(store: GcsStore) -> No
     assert (await fetched("PUT", made.url, dict(made.headers), b"new"))[0] == 200
 
 
-async def test_more_parts_than_one_composition_takes(fake: GcsFake, store: GcsStore) -> None:
+PART_BYTES = 64 * 1024
+
+
+async def test_more_parts_than_one_composition_takes(
+    fake: GcsFake, store: GcsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # How many parts there are is the point, and 160 MB of them say no more than two.
+    monkeypatch.setattr(gcs_parts, "PART_BYTES_MIN", PART_BYTES)
     upload_id = await store.begin("a", Writing(content_type="text/plain", metadata={"k": "v"}))
-    part = bytes(PART_BYTES_MIN)
+    part = bytes(PART_BYTES)
     for number in range(1, 34):
         await store.put_part("a", upload_id, number, part)
     await store.put_part("a", upload_id, 34, b"end")
 
-    info = await store.complete("a", upload_id, Writing(size_bytes=33 * PART_BYTES_MIN + 3))
+    info = await store.complete("a", upload_id, Writing(size_bytes=33 * PART_BYTES + 3))
 
-    assert (info.size_bytes, info.content_type) == (33 * PART_BYTES_MIN + 3, "text/plain")
-    assert await content_of(store, "a", byte_range=ByteRange(33 * PART_BYTES_MIN - 1)) == b"\0end"
+    assert (info.size_bytes, info.content_type) == (33 * PART_BYTES + 3, "text/plain")
+    assert await content_of(store, "a", byte_range=ByteRange(33 * PART_BYTES - 1)) == b"\0end"
     assert fake.remains("bucket") == 0
 
 

@@ -16,6 +16,7 @@ from adapters.sql.database import Database
 from adapters.sql.vault import SqlCredentialStore, SqlRotationLog
 from adapters.system.clock import SystemClock
 from adapters.system.ids import TimeOrderedIds
+from application.use_cases import rotate_vault
 from application.use_cases.rotate_vault import RotateVault
 from application.vault import Vault
 from application.vault_manifests import ManifestBook
@@ -27,7 +28,15 @@ from domain.vault.secret import SecretBytes
 from tests.contract.sql_world import AnySqlWorld
 
 BY = local_operator()
-ROWS = 250
+BATCH = 20
+ROWS = 3 * BATCH - 10
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three batches of few rows: every change reads all rows of its tenant, so many would only take long."""
+    assert rotate_vault.BATCH_ROWS > BATCH
+    monkeypatch.setattr(rotate_vault, "BATCH_ROWS", BATCH)
 
 
 class Instance(NamedTuple):
@@ -125,7 +134,7 @@ async def test_a_rotation_that_was_killed_goes_on_in_another_process(
     halfway = asyncio.Event()
 
     def stop(rotation: Rotation) -> None:
-        if rotation.done >= 100:
+        if rotation.done >= BATCH:
             halfway.set()
             raise asyncio.CancelledError
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests.e2e.databases_laid import lay_database
 from tests.e2e.stack import Stack
 
 CONFIG = """
@@ -48,17 +49,16 @@ class ThreeServers:
     def __init__(self, stacks: Sequence[Stack]) -> None:
         self.stacks = list(stacks)
         self._pool = ThreadPoolExecutor(12)
+        self._clients = [stack.client() for stack in stacks]
 
     def ask(
         self, place: int, text: str, *, model: str = "kept", stream: bool = False, **headers: str
     ) -> Told:
         """One caller's request. Raises whatever a caller would see as an error."""
-        stack = self.stacks[place]
-        answer = httpx.post(
-            f"{stack.url}/v1/chat/completions",
+        answer = self._clients[place].post(
+            "/v1/chat/completions",
             json={"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]},
-            headers={"authorization": f"Bearer {stack.key}"}
-            | {f"x-interchange-{name.replace('_', '-')}": value for name, value in headers.items()},
+            headers={f"x-interchange-{name.replace('_', '-')}": value for name, value in headers.items()},
             timeout=CALL_TIMEOUT_S,
         )
         assert answer.status_code == 200, answer.text
@@ -87,13 +87,7 @@ class ThreeServers:
         raise AssertionError(f"nothing is shared: {told}")
 
     def invalidate(self, place: int, **wanted: Any) -> httpx.Response:
-        stack = self.stacks[place]
-        return httpx.post(
-            f"{stack.url}/api/v1/cache/invalidate",
-            json=wanted,
-            headers={"authorization": f"Bearer {stack.key}"},
-            timeout=PATIENCE_S,
-        )
+        return self._clients[place].post("/api/v1/cache/invalidate", json=wanted, timeout=PATIENCE_S)
 
     def provider_says(self, text: str) -> None:
         """To everything from now on."""
@@ -108,6 +102,8 @@ class ThreeServers:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for client in self._clients:
+            client.close()
 
 
 @contextmanager
@@ -115,7 +111,7 @@ def three_servers(directory: Path, **environ: str) -> Iterator[ThreeServers]:
     """Up and answering; `environ` says where Redis is."""
     shared = {
         **environ,
-        "DATABASE_URL": f"sqlite:///{directory}/shared.db",
+        "DATABASE_URL": f"sqlite:///{lay_database(directory, 'shared.db')}",
         "INTERCHANGE_KEY_PEPPER": "1:" + "0123456789abcdef" * 4,
     }
     with ExitStack() as opened:

@@ -4,8 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from entrypoints import live
 from tests.e2e.stack import Stack
 from tests.e2e.three_wires import CONFIG, simulate
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files_looked_at_often() -> Iterator[None]:
+    """A changed configuration file is seen at once by the servers of this process: who waits for that asks
+    again and again meanwhile."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(live, "LOOK_EVERY_S", 0.15)
+        patched.setattr(live, "SETTLE_S", 0.05)
+        yield
 
 
 @pytest.fixture(scope="module")

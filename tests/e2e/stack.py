@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Coroutine, Mapping
 from functools import partial
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -51,6 +52,7 @@ class Stack:
         self._simulator_url = simulator_url
         self._server: Any = None
         self._serving: asyncio.Task[None] | None = None
+        self.port = 0
         self.url = ""
         self.key = ""
 
@@ -99,12 +101,12 @@ class Stack:
             environ.setdefault(FLAGS_VARIABLE, json.dumps({"limits": {PACE: 1_000_000}}))
         loaded = load_settings(environ, config_path=config_path)
         application = self.application = Application(partial(open_faces, loaded))
-        port = _free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         self._server = Server(
             application,
             address="127.0.0.1",
-            port=port,
+            port=self.port,
             interface=Interfaces.ASGI,
             http=HTTPModes.http1,
             websockets=False,
@@ -130,13 +132,21 @@ class Stack:
             if self._serving.done():
                 self._serving.result()
                 raise RuntimeError("the server ended while starting")
-            try:
-                if httpx.get(f"{self.url}/health/live", timeout=1.0).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
+            if self._lives():
+                return
             time.sleep(0.02)
         raise TimeoutError("the server did not start")
+
+    def _lives(self) -> bool:
+        """Asked without a client of its own each time: making one costs more than all of a question."""
+        asking = HTTPConnection("127.0.0.1", self.port, timeout=1.0)
+        try:
+            asking.request("GET", "/health/live")
+            return asking.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            asking.close()
 
     async def _stop(self) -> None:
         if self._server is not None:

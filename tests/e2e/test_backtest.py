@@ -1,11 +1,10 @@
 """Backtests from outside: what is estimated is what happens when the route is really changed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from math import hypot, sqrt
+from math import hypot
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import httpx
@@ -21,8 +20,10 @@ from tests.e2e.three_wires import eventually, simulate
 PATH = "/api/v1/routing/backtest"
 DOCUMENT = Document()
 REQUESTS = 500
-AT_ONCE = 4
-SLOW_MS = 80.0
+"""A policy that is never in doubt needs as many: three in ten of them chose as it does."""
+AT_ONCE = 12
+SLOW_MS = 250.0
+"""What a machine that is busy with other things adds to single calls must stay small beside it."""
 CONFIGURED = """
 providers:
   alpha:
@@ -62,18 +63,19 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
         yield http
 
 
-def ask(client: httpx.Client, route: str, count: int) -> list[tuple[float, float]]:
-    """Dollars and milliseconds of so many requests, a few at a time."""
+def ask(client: httpx.Client, routes: Sequence[str], count: int) -> None:
+    """So many requests, a few at a time; the routes take turns."""
 
-    def once(number: int) -> tuple[float, float]:
-        words = "word " * (1 + number % 7)
-        body = {"model": route, "max_tokens": 20, "messages": [{"role": "user", "content": words}]}
-        answer = client.post("/v1/chat/completions", json=body)
+    def once(number: int) -> None:
+        words = "word " * (1 + number // len(routes) % 7)
+        body = {"model": routes[number % len(routes)], "max_tokens": 20}
+        answer = client.post(
+            "/v1/chat/completions", json={**body, "messages": [{"role": "user", "content": words}]}
+        )
         assert answer.status_code == 200, answer.text
-        return float(answer.headers["x-interchange-cost-usd"]), answer.elapsed.total_seconds() * 1e3
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(once, range(count)))
+        list(pool.map(once, range(count)))
 
 
 def backtest(client: httpx.Client, route: str, policy: Any, **more: Any) -> dict[str, Any]:
@@ -92,22 +94,26 @@ def counted(client: httpx.Client, route: str, policy: Any, requests: int) -> dic
         found.update(backtest(client, route, policy))
         return int(found["requests"]) >= requests
 
-    assert eventually(there, within_s=20), found
+    assert eventually(there, within_s=60), found
     return found
 
 
 @pytest.fixture(scope="module")
 def recorded(client: httpx.Client) -> dict[str, Any]:
-    """A route that was shared out 70 to 30, and what is estimated of 30 to 70."""
+    """A route that was shared out 70 to 30, and what is estimated of 30 to 70.
+
+    The route that really is shared out so is asked in between, so that a busy machine delays both alike.
+    """
     assert client.put("/api/v1/routes/shared", json=LOGGED).status_code == 201
-    ask(client, "shared", REQUESTS)
+    assert client.put("/api/v1/routes/changed", json=OTHER).status_code == 201
+    ask(client, ("shared", "changed", "shared"), REQUESTS + REQUESTS // 2)
     return counted(client, "shared", OTHER, REQUESTS)
 
 
 @pytest.fixture(scope="module")
 def certain(client: httpx.Client) -> dict[str, Any]:
     """A route that draws nothing, and what is said of sharing it out."""
-    ask(client, "certain", 5)
+    ask(client, ("certain",), 5)
     return counted(client, "certain", LOGGED, 5)
 
 
@@ -116,21 +122,23 @@ def metric(found: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(one)
 
 
+def width(interval: dict[str, float]) -> float:
+    """Half of it: two standard errors."""
+    return (interval["high"] - interval["low"]) / 2
+
+
 def test_what_is_estimated_is_what_happens(client: httpx.Client, recorded: dict[str, Any]) -> None:
     assert recorded["concluded"], recorded
     assert recorded["drawn"] == recorded["decisions"] == REQUESTS
-    assert client.put("/api/v1/routes/changed", json=OTHER).status_code == 201
+    really = counted(client, "changed", OTHER, REQUESTS // 2)
 
-    really = ask(client, "changed", REQUESTS)
-
-    for name, values in (("cost", [cost for cost, _ in really]), ("latency", [ms for _, ms in really])):
+    for name in ("cost", "latency"):
         found = metric(recorded, name)
-        estimate, logged = found["estimate"], found["logged"]
-        # What really happened is a sample too, and clients' times are a little longer than ours.
-        errors = hypot((estimate["high"] - estimate["low"]) / 4, stdev(values) / sqrt(REQUESTS))
-        allowed = 4 * errors + (SLOW_MS / 8 if name == "latency" else 0.0)
-        assert abs(fmean(values) - estimate["value"]) <= allowed, name
-        assert abs(fmean(values) - logged["value"]) > allowed, name
+        estimate, logged, happened = found["estimate"], found["logged"], metric(really, name)["logged"]
+        # What really happened is a sample too.
+        allowed = 2 * hypot(width(estimate), width(happened))
+        assert abs(happened["value"] - estimate["value"]) <= allowed, name
+        assert abs(happened["value"] - logged["value"]) > allowed, name
         assert found["verdict"] == "lower"
         assert estimate["value"] < logged["low"]
     assert metric(recorded, "errors")["verdict"] == "unclear"

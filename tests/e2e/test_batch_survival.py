@@ -1,17 +1,16 @@
 """A batch outlives its server and its command: killed, resumed, every line answered and paid once."""
 
-import json
 import sqlite3
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
 
-from benchmarks.batch_proof import Outcome, prove, world, write_input
+from benchmarks.batch_proof import Outcome, prove
+from tests.e2e.databases_laid import lay_database
 
-LINES: Final = 200
+LINES: Final = 90
 BUDGET: Final = (
     "budgets:\n  - {name: all, scope: {tenant: default}, period: total, limit_usd: 5, hard: true}\n"
 )
@@ -30,6 +29,7 @@ class Survived(NamedTuple):
 def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
     """The server was killed twice and the command once; starts are dear, so both tests look at this one."""
     folder = tmp_path_factory.mktemp("survived")
+    lay_database(folder / "data")
     seen = prove(folder, lines=LINES, kills=2, latency_ms=40, concurrency=12, more_config=BUDGET)
     with closing(sqlite3.connect(folder / "data" / "interchange.db")) as database:
         accounts = database.execute(
@@ -51,27 +51,6 @@ def test_a_batch_survives_killed_servers_and_is_answered_and_billed_once(survive
 def test_a_killed_server_leaves_no_hard_budget_overspent_and_every_bill_exact(survived: Survived) -> None:
     assert survived.batch.summary["completed"] == LINES
     assert survived.accounts == [(survived.batch.billed_nano_usd, 0, 0)]
-
-
-def test_at_a_provider_that_knows_no_idempotency_keys_the_doubt_is_recorded(tmp_path: Path) -> None:
-    source, output = tmp_path / "input.jsonl", tmp_path / "output.jsonl"
-    write_input(source, 60)
-    with world(tmp_path, latency_ms=60, honours=False) as here:
-        here.start_server()
-        running = here.command("run", str(source), "-o", str(output), "--json", "--concurrency", "8")
-        here.until(20, running)
-        here.kill_server()
-        here.start_server()
-        printed, _ = running.communicate(timeout=60)
-        here.stop_server_gently()
-        rows, attempts, cost = here.ledger()
-        bill = here.bill()
-    summary = json.loads(printed.splitlines()[-1])
-    with output.open() as file:
-        answered = Counter(json.loads(line)["custom_id"] for line in file)
-    assert len(answered) == 60 and set(answered.values()) == {1}
-    assert summary["unresolved_tries"] == rows - 60 == attempts - 60 > 0
-    assert cost >= int(bill["cost_nano_usd"]), "what may have been billed is counted, as an estimate"
 
 
 @pytest.mark.parametrize("line", ["", "not json\n", '{"url": "/v1/other"}\n'])

@@ -18,10 +18,13 @@ import pytest
 from benchmarks.processes import Running, descendants
 from contracts.metrics import METRICS
 from tests.conftest import missing
+from tests.e2e.databases_laid import lay_database
 from tests.e2e.test_metrics_page import Shown, read
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
+START_S = 180.0
+"""Three processes and more start at once, where the machine may be busy with others."""
 T = TypeVar("T")
 
 
@@ -48,6 +51,7 @@ class Served:
     def __init__(self, folder: Path, **environ: str) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.data_dir = folder / "data"
+        lay_database(self.data_dir)
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         environment |= {
             "INTERCHANGE_DATA_DIR": str(self.data_dir),
@@ -69,7 +73,7 @@ class Served:
         )
 
     def wait(self) -> None:
-        eventually(lambda: (self.data_dir / "server.json").exists() or self.running.ended)
+        eventually(lambda: (self.data_dir / "server.json").exists() or self.running.ended, START_S)
         assert not self.running.ended, self.running.log.read_text()
 
     def client(self) -> httpx.Client:

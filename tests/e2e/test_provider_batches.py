@@ -1,16 +1,11 @@
-"""Batches handed over to providers of both shapes, at batch prices, found again after a crash."""
+"""Batches handed over to providers of both shapes, at batch prices."""
 
-import json
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Any, Final, NamedTuple
 
 import openai
 import pytest
 
-from benchmarks.batch_proof import World, world, write_input
 from tests.e2e.stack import Stack
 from tests.e2e.test_batches import begin, chat, ended, rows, used
 from tests.e2e.three_wires import simulate
@@ -132,76 +127,3 @@ def test_a_hand_over_in_doubt_is_looked_for_before_it_is_repeated(
     assert batch.request_counts.completed == 4
     assert paths(stack).count("POST /v1/batches") == 1
     assert round(float(batch.interchange["cost_usd"]) * 1e9) == billed(stack) - before
-
-
-SHAPES: Final = {"openai": "/v1/batches", "anthropic": "/v1/messages/batches"}
-"""Of each batch API: where a batch is made."""
-LINES: Final = 50
-
-
-class Ended(NamedTuple):
-    """What is left of a batch: what its command printed, its rows and their cost, the provider's bill."""
-
-    summary: dict[str, Any]
-    rows: int
-    cost_nano_usd: int
-    bill: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
-    """A batch of each shape, of one server: starts are dear."""
-    folder = tmp_path_factory.mktemp("killed")
-    with world(folder, latency_ms=0) as here:
-        here.config.write_text("providers:\n" + "".join(_killed_provider(here, shape) for shape in SHAPES))
-        # No provider tells how far its batch is, so that both work until the server is killed.
-        untold = {"fault": {"kind": "status", "status": 503}, "match": {"path": "*/batches/?*"}}
-        here.simulated("PUT", "/_sim/faults", untold)
-        here.start_server()
-        running = {}
-        for shape in SHAPES:
-            write_input(folder / f"{shape}.jsonl", LINES, model=f"{shape}/small")
-            source, output = str(folder / f"{shape}.jsonl"), str(folder / f"{shape}.out.jsonl")
-            running[shape] = here.command("run", source, "-o", output, "--json", "--mode", "provider")
-        give_up, made = time.monotonic() + 60, set(SHAPES.values())
-        while made := made - _posted(here):
-            assert time.monotonic() < give_up, f"nobody posted to {made}"
-            time.sleep(0.005)
-        here.kill_server()
-        here.simulated("DELETE", "/_sim/faults")
-        here.start_server()
-        printed = {shape: each.communicate(timeout=120)[0] for shape, each in running.items()}
-        here.stop_server_gently()
-        bills = {one["provider"]: one["answered"] for one in here.simulated("GET", "/_sim/bill")["models"]}
-    rows = "SELECT count(DISTINCT request_id), sum(cost_nano_usd) FROM usage_attempts WHERE provider = ?"
-    ended = {}
-    with closing(sqlite3.connect(here.data_dir / "interchange.db")) as database:
-        for shape, text in printed.items():
-            count, cost = database.execute(rows, (shape,)).fetchone()
-            ended[shape] = Ended(json.loads(text.splitlines()[-1]), count, cost, bills[shape])
-    return ended
-
-
-def _killed_provider(here: World, shape: str) -> str:
-    path = "/v1" if shape == "openai" else ""
-    return (
-        f'  {shape}:\n    kind: {shape}\n    base_url: "{here.simulator_url}/{shape}{path}"\n    api_key: k\n'
-        f"    via: direct\n    batch_api: {shape}\n    models:\n"
-        "      small: {input_usd_per_mtok: 0.13, output_usd_per_mtok: 0.57, max_output_tokens: 4096, "
-        "context_tokens: 128000, batch_multiplier_percent: 50, capabilities: [text, streaming]}\n"
-    )
-
-
-def _posted(here: World) -> set[str]:
-    seen: list[Any] = here.simulated("GET", "/_sim/requests")["requests"]
-    return {str(one["path"]) for one in seen if one["method"] == "POST"}
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_server_killed_while_the_provider_works_finds_its_batch_again(
-    killed: dict[str, Ended], shape: str
-) -> None:
-    summary, rows, cost_nano_usd, bill = killed[shape]
-    assert (summary["status"], summary["completed"]) == ("completed", LINES), summary
-    assert (int(bill["requests"]), rows) == (LINES, LINES)
-    assert cost_nano_usd == int(bill["cost_nano_usd"])

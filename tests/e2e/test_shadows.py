@@ -167,10 +167,10 @@ def test_a_stream_is_relayed_and_its_shadow_is_asked_whole(stack: Stack, client:
 def test_a_shadow_that_fails_is_told_and_nobody_else_notices(client: httpx.Client) -> None:
     rule = [{"metric": "errors", "worse_by": 0.05}]
     # No guardrail stops it before all of them are counted.
-    experiment_id = shadowed(client, "failing", "beta-fail-500", guardrails=rule, min_samples=60)
-    assert {ask(client, str(number)).status_code for number in range(60)} == {200}
+    experiment_id = shadowed(client, "failing", "beta-fail-500", guardrails=rule, min_samples=30)
+    assert {ask(client, str(number)).status_code for number in range(30)} == {200}
 
-    found = compared(client, experiment_id, 60)
+    found = compared(client, experiment_id, 30)
     assert found["metrics"]["errors"]["mean"] == 1.0
     assert found["control_means"]["errors"] == 0.0
     eventually(

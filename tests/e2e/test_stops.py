@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.databases_laid import lay_database
 from tests.e2e.documented import Document
 from tests.e2e.stack import Stack
 from tests.e2e.test_admin import new_key, with_key
@@ -299,7 +300,7 @@ def test_stops_are_counted_by_what_made_them(client: httpx.Client) -> None:
 
 def test_two_workers_on_one_database_both_stop(tmp_path: Path) -> None:
     """Within a second on an idle machine; a busy one is waited for."""
-    shared = f"storage: {{database_url: 'sqlite:///{tmp_path}/shared.db'}}\n"
+    shared = f"storage: {{database_url: 'sqlite:///{lay_database(tmp_path, 'shared.db')}'}}\n"
     environ = {"INTERCHANGE_KEY_PEPPER": "1:" + "0" * 64}
     with Stack(tmp_path / "one", GUARDED + shared, environ=environ) as one, one.client() as first:
         (tmp_path / "two").mkdir()

@@ -8,7 +8,7 @@ from benchmarks.webhook_storm import Asked, storm
 async def test_every_event_arrives_although_dispatchers_are_killed_and_the_database_restarts(
     tmp_path: Path,
 ) -> None:
-    asked = Asked(events=60, rate_per_s=30, kills=1, restarts=1, fast=2, slow=1, flapping=1)
+    asked = Asked(events=24, rate_per_s=12, kills=1, restarts=1, fast=2, slow=1, flapping=1)
 
     proof = await storm(asked, tmp_path)
 

@@ -29,20 +29,22 @@ _PRICE = "input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.4, context_tokens: 128
 
 def _models() -> str:
     lines = [
-        f"small: {{{_PRICE}, capabilities: {_CHAT}}}",
-        f"ctx40: {{{_PRICE}, capabilities: {_CHAT}}}",
-        f"refuser: {{{_PRICE}, capabilities: {_CHAT}}}",
+        f"small: &chat {{{_PRICE}, capabilities: {_CHAT}}}",
+        "ctx40: *chat",
+        "refuser: *chat",
         f"think: {{{_PRICE}, capabilities: [text, streaming, function_calling, reasoning]}}",
         "embed: {input_usd_per_mtok: 0.02, context_tokens: 8192, capabilities: [embeddings]}",
-        *(f"{name}: {{{_PRICE}, capabilities: {_CHAT}}}" for name in FAILING),
+        *(f"{name}: *chat" for name in FAILING),
     ]
-    return "\n".join(f"      {line}" for line in lines)
+    return "&models\n" + "\n".join(f"      {line}" for line in lines)
 
 
 def _provider(name: str, kind: str, base_url: str) -> str:
+    # Said once: dozens of servers start with this, and reading YAML is most of a start.
+    models = _models() if name == WIRES[0] else "*models"
     return (
         f'  {name}:\n    kind: {kind}\n    base_url: "{base_url}"\n    api_key: provider-secret-{name}\n'
-        f"    via: direct\n    models:\n{_models()}\n"
+        f"    via: direct\n    models: {models}\n"
     )
 
 

@@ -36,6 +36,13 @@ def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
+def keeper(stored: Stack) -> Iterator[httpx.Client]:
+    """The owner, over each database; one client for all of it, as each makes a TLS context of its own."""
+    with stored.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def owner(target: Stack) -> Iterator[httpx.Client]:
     with target.client() as client:
         yield client

@@ -6,7 +6,7 @@ Whatever A has carries the word MARK, so that it is recognised wherever it turns
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -57,13 +57,18 @@ BUDGET = {"name": f"budget {MARK}", "scope": {"tenant": TENANT_A}, "period": "mo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """`given` are A's things by name, `missing` names of the same shape that nobody has."""
+    """`given` are A's things by name, `missing` names of the same shape that nobody has.
+
+    `before` is for what A had at first, `tried` for what B has asked for since, by route and case.
+    """
 
     stack: Stack
     a: httpx.Client
     b: httpx.Client
     given: dict[str, str]
     missing: dict[str, str]
+    before: dict[str, Any] = field(default_factory=dict)
+    tried: set[tuple[tuple[str, str], int]] = field(default_factory=set)
 
     def as_a_sees_it(self) -> dict[str, Any]:
         """Everything A has, without what changes by itself."""

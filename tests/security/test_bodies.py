@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import zstandard
 
 from tests.e2e.stack import Stack
 from tests.security.attack_world import WITH_BODY, WITH_JSON, Operation, in_order, still_well
+from tests.thorough import some_of
 
 MEGABYTE = 1_000_000
 NOT_JSON = {
@@ -39,6 +41,19 @@ SQUEEZED = {
     "zstd": zstandard.ZstdCompressor(level=3).compress(b'{"a":"' + b"a" * 40 * MEGABYTE + b'"}'),
 }
 TWICE = gzip.compress(gzip.compress(b"a" * 10 * MEGABYTE))
+SECOND_CODES = ("gzip, gzip", "br", "compress", "x", "gzip\t,deflate")
+BROKEN = {
+    f"{encoding}: {what}": (encoding, body)
+    for encoding in ("gzip", "deflate", "zstd")
+    for what, body in {
+        "nothing": b"",
+        "a beginning": b"\x1f\x8b\x08",
+        "half": SQUEEZED[encoding][:1000],
+        "plain": b"{}",
+    }.items()
+}
+NOT_JSON_EACH, SECOND_CODES_EACH, BROKEN_EACH = 6, 2, 4
+"""How many of them each route gets: few readers read the bodies of all of them, and they take turns."""
 
 
 def post(client: httpx.Client, operation: Operation, body: bytes, **headers: str) -> httpx.Response:
@@ -49,7 +64,8 @@ def post(client: httpx.Client, operation: Operation, body: bytes, **headers: str
 
 @pytest.mark.parametrize("operation", WITH_JSON, ids=str)
 def test_what_is_no_json_object_is_400_and_names_the_body(owner: httpx.Client, operation: Operation) -> None:
-    for what, body in NOT_JSON.items():
+    for what in some_of([*NOT_JSON], operation, NOT_JSON_EACH):
+        body = NOT_JSON[what]
         answer = in_order(post(owner, operation, body))
         # No body at all means the usual where everything in it has a default.
         assert answer.status_code in (400, 404, 413) or not body, (what, answer.text)
@@ -67,16 +83,27 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
 def test_what_grows_without_end_is_refused_before_it_has_grown(
     owner: httpx.Client, operation: Operation
 ) -> None:
-    for encoding, body in SQUEEZED.items():
-        answer = in_order(post(owner, operation, body, **{"content-encoding": encoding}))
+    for encoding in some_of([*SQUEEZED], operation, 1):
+        answer = in_order(post(owner, operation, SQUEEZED[encoding], **{"content-encoding": encoding}))
         assert answer.status_code in (400, 413, 415), (encoding, answer.text)
-    for encoding in ("gzip, gzip", "br", "compress", "x", "gzip\t,deflate"):
+    for encoding in some_of(SECOND_CODES, operation, SECOND_CODES_EACH):
         answer = in_order(post(owner, operation, TWICE, **{"content-encoding": encoding}))
         assert answer.status_code in (400, 415), (encoding, answer.text)
-    for encoding in ("gzip", "deflate", "zstd"):
-        for broken in (b"", b"\x1f\x8b\x08", SQUEEZED[encoding][:1000], b"{}"):
-            answer = in_order(post(owner, operation, broken, **{"content-encoding": encoding}))
-            assert 400 <= answer.status_code < 500 or not broken, (encoding, answer.text)
+    for what in some_of([*BROKEN], operation, BROKEN_EACH):
+        encoding, broken = BROKEN[what]
+        answer = in_order(post(owner, operation, broken, **{"content-encoding": encoding}))
+        assert 400 <= answer.status_code < 500 or not broken, (what, answer.text)
+
+
+def test_routes_take_turns_until_every_body_was_at_several() -> None:
+    for kinds, count, routes in (
+        ([*NOT_JSON], NOT_JSON_EACH, WITH_JSON),
+        ([*SQUEEZED], 1, WITH_BODY),
+        (SECOND_CODES, SECOND_CODES_EACH, WITH_BODY),
+        ([*BROKEN], BROKEN_EACH, WITH_BODY),
+    ):
+        sent = Counter(what for operation in routes for what in some_of(kinds, operation, count))
+        assert all(sent[what] >= 10 for what in kinds), sent
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
@@ -147,7 +174,10 @@ SLOW = (
 def test_text_made_to_keep_patterns_busy_does_not(owner: httpx.Client, operation: Operation) -> None:
     """The client gives up after 30 seconds; a pattern that backtracks takes hours for these."""
     for name in operation.fields:
-        for word in SLOW if operation.path.startswith("/api/v1/privacy") else SLOW[:3]:
+        words = (
+            SLOW if operation.path.startswith("/api/v1/privacy") else some_of(SLOW, f"{operation} {name}", 2)
+        )
+        for word in words:
             in_order(post(owner, operation, json.dumps({**operation.base, name: word}).encode()))
 
 

@@ -4,6 +4,7 @@ No answer is a fault of the server, and none is one that the document does not f
 behind the simulated provider. Stateless: each request stands for itself.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,14 +28,37 @@ from schemathesis.specs.openapi.checks import (
 from contracts.http.openapi import openapi_document
 from tests.e2e.stack import Stack
 from tests.security.attack_world import still_well
-from tests.thorough import THOROUGH
+from tests.thorough import THOROUGH, some_of
 
-EXAMPLES = 20 if THOROUGH else 5
+EXAMPLES = 20 if THOROUGH else 4
+HEADERS_EACH = 4
+"""Of the wishes that a header can tell: one reader reads them, whatever the route, and to draw all twenty
+takes longer than everything else about a request. They take turns."""
 AnyOperation = APIOperation[Any, Any, Any, Any]
 AnyCase = Case[Any]
+
+
+def document() -> dict[str, Any]:
+    """The published one, with some of the headers at each operation."""
+    whole = openapi_document()
+    for path, rows in whole["paths"].items():
+        for method, row in rows.items():
+            headers = [str(each) for each in row.get("parameters", ()) if in_header(whole, each)]
+            drawn = some_of(headers, f"{method} {path}", HEADERS_EACH)
+            left_out = {*headers} - {*drawn}
+            row["parameters"] = [each for each in row.get("parameters", ()) if str(each) not in left_out]
+    return whole
+
+
+def in_header(whole: dict[str, Any], parameter: dict[str, Any]) -> bool:
+    name = parameter.get("$ref", "").rpartition("/")[2]
+    found = whole["components"]["parameters"][name] if name else parameter
+    return bool(found["in"] == "header")
+
+
 OPERATIONS: list[AnyOperation] = [
     found.ok()
-    for found in schemathesis.openapi.from_dict(openapi_document()).get_all_operations()
+    for found in schemathesis.openapi.from_dict(document()).get_all_operations()
     if isinstance(found, Ok)
 ]
 CREDENTIALS = frozenset(
@@ -110,3 +134,12 @@ def test_after_all_of_it_the_server_is_well(target: Stack, owner: httpx.Client) 
 
 def test_every_operation_is_drawn_for() -> None:
     assert len(OPERATIONS) == sum(len(rows) for rows in openapi_document()["paths"].values())
+
+
+def test_every_parameter_is_drawn_somewhere() -> None:
+    def parameters(of: dict[str, Any]) -> Counter[str]:
+        rows = [row for each in of["paths"].values() for row in each.values()]
+        return Counter(str(parameter) for row in rows for parameter in row.get("parameters", ()))
+
+    drawn, published = parameters(document()), parameters(openapi_document())
+    assert all(drawn[each] >= min(count, 3) for each, count in published.items())

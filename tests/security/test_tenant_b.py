@@ -37,7 +37,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if walled is not None:
         environ["DATABASE_URL"] = walled.url
     with memory_integrations(SIDES), Stack(data_dir, CONFIG, environ=environ) as stack:
-        yield make_world(stack)
+        made = make_world(stack)
+        made.before.update(made.as_a_sees_it())
+        yield made
     if walled is not None:
         walled.server.drop(walled.name)
 
@@ -80,6 +82,7 @@ def test_only_public_routes_and_own_things_may_be_answered() -> None:
 @pytest.mark.parametrize(("route", "case"), EVERY, ids=named)
 def test_b_gets_nothing_of_a(world: World, route: Route, case: Case) -> None:
     answer = asked(world.b, route, case, world.given)
+    world.tried.add((route, id(case)))
 
     assert answer.status_code < 500 or answer.json()["error"]["code"] != "internal_error", answer.text
     assert MARK not in told_by_itself(answer, world), answer.text
@@ -97,12 +100,12 @@ def told_by_itself(answer: httpx.Response, world: World) -> str:
 
 
 def test_after_all_of_it_a_has_what_it_had(world: World) -> None:
-    before = world.as_a_sees_it()
     for route, case in EVERY:
-        if route[0] != "GET":
+        # Whatever was not tried above already, as where this test runs alone.
+        if route[0] != "GET" and (route, id(case)) not in world.tried:
             asked(world.b, route, case, world.given)
 
-    assert world.as_a_sees_it() == before
+    assert world.as_a_sees_it() == world.before
     chat = {"model": "cached", "messages": [{"role": "user", "content": f"the secret is {MARK}"}]}
     assert world.a.post("/v1/chat/completions", json=chat).headers["x-interchange-cache"].startswith("hit")
 

@@ -6,6 +6,7 @@ every place of every operation; afterwards nobody must have called.
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,13 +106,26 @@ def test_no_place_makes_the_server_call_an_address(
     assert canary.callers == 0
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/embeddings", "/v1/batches"]
-)
+WITH_MODELS = ("/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/embeddings", "/v1/batches")
+HEADERS_EACH = 4
+
+
+def header_turn(path: str, number: int) -> str:
+    """Of an address by its number: the port in it is another one each time."""
+    return f"{path} {number}"
+
+
+def test_addresses_take_turns_until_every_header_had_several(canary: Canary) -> None:
+    turns = [header_turn(path, number) for path in WITH_MODELS for number in range(len(canary.addresses()))]
+    sent = Counter(name for turn in turns for name in some_of(LLM_HEADERS, turn, HEADERS_EACH))
+    assert all(sent[name] >= 8 for name in LLM_HEADERS), sent
+
+
+@pytest.mark.parametrize("path", WITH_MODELS)
 def test_no_header_and_no_content_does_either(owner: httpx.Client, canary: Canary, path: str) -> None:
     operation = next(each for each in WITH_JSON if each.path == path)
-    for address in canary.addresses():
-        for name in LLM_HEADERS:
+    for number, address in enumerate(canary.addresses()):
+        for name in some_of(LLM_HEADERS, header_turn(path, number), HEADERS_EACH):
             in_order(send(owner, operation, headers={name: address}))
         in_order(send(owner, operation, headers={"host": address.split("/")[2] or "x"}))
         parts = [

@@ -45,6 +45,7 @@ FOREIGN = (
     "\U0010ffff\ufeff\u2028",
     "A" * 70_000,
 )
+FOREIGN_EACH = 2
 SIZES = ("1e999", "NaN", "-9223372036854775809", "9" * 400, "0x10", "-0", "\u0661\u0662", " 1", "1_0")
 WITH_HEADERS = ("/v1/chat/completions", "/v1/messages", "/api/v1/llm/complete")
 """Wishes in headers are read by one reader, whatever the route; one route of each kind stands for it."""
@@ -75,7 +76,7 @@ def test_every_kind_of_body_has_its_least_content() -> None:
     assert kinds <= BODIES.keys()
 
 
-@pytest.mark.parametrize(("words", "count"), [(SQL, 1), (FOREIGN, 3), (SIZES, 1)])
+@pytest.mark.parametrize(("words", "count"), [(SQL, 1), (FOREIGN, FOREIGN_EACH), (SIZES, 1)])
 def test_places_take_turns_until_every_word_was_everywhere(words: tuple[str, ...], count: int) -> None:
     places_all = [place for operation in OPERATIONS for place in places_of(operation)]
     sent = Counter((word, place.kind) for place in places_all for word in words_for(place, words, count))
@@ -91,13 +92,14 @@ def places_of(operation: Operation) -> list[Place]:
 
 
 @pytest.mark.parametrize("operation", ASKING_FIRST, ids=str)
-def test_sql_is_a_word_like_any_other(stored: Stack, operation: Operation) -> None:
-    with stored.client() as client:
-        for place in places_of(operation):
-            plain = found_by(in_order(attack(client, place, NOBODY))) if operation.method == "GET" else 0
-            for word in words_for(place, SQL, 1, turn=stored.database_url[:6]):
-                answer = in_order(attack(client, place, word))
-                assert found_by(answer, word) <= plain, (str(place), word, answer.text[:300])
+def test_sql_is_a_word_like_any_other(stored: Stack, keeper: httpx.Client, operation: Operation) -> None:
+    for place in places_of(operation):
+        for word in words_for(place, SQL, 1, turn=stored.database_url[:6]):
+            answer = in_order(attack(keeper, place, word))
+            if found := found_by(answer, word):
+                # As much as a name finds that means nothing to anybody; most places find nothing at all.
+                plain = found_by(in_order(attack(keeper, place, NOBODY)))
+                assert found <= plain, (str(place), word, answer.text[:300])
 
 
 def found_by(answer: httpx.Response, word: str = "") -> int:
@@ -116,12 +118,10 @@ def test_foreign_characters_are_named_or_kept(
     target: Stack, owner: httpx.Client, operation: Operation
 ) -> None:
     for place in places_of(operation):
-        for word in (*words_for(place, FOREIGN, 3), *words_for(place, SIZES, 1)):
+        for word in (*words_for(place, FOREIGN, FOREIGN_EACH), *words_for(place, SIZES, 1)):
             in_order(attack(owner, place, word))
 
 
-def test_after_all_of_it_everything_is_there_and_answers(stored: Stack) -> None:
-    with stored.client() as client:
-        before = {key["key_id"] for key in client.get("/api/v1/keys").json()["keys"]}
-        assert before
-        still_well(stored, client)
+def test_after_all_of_it_everything_is_there_and_answers(stored: Stack, keeper: httpx.Client) -> None:
+    assert keeper.get("/api/v1/keys").json()["keys"]
+    still_well(stored, keeper)

@@ -52,6 +52,19 @@ def log_in(page: Page, key: str) -> None:
     page.wait_for_url("**/ui/overview**")
 
 
+def let_in(page: Page, key: str) -> None:
+    """As the login page does it, which is loaded and filled in where it is what a test is about."""
+    told = {"sec-fetch-site": "same-origin"}
+    answer = page.context.request.post("/auth/key", data={"key": key}, headers=told)
+    assert answer.ok, answer.text()
+
+
+def seen_with(page: Page, *, size: tuple[int, int], dark: bool) -> None:
+    """The same browser in another window and another theme: to begin a new one takes seconds."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.emulate_media(color_scheme="dark" if dark else "light")
+
+
 @contextmanager
 def no_complaints(page: Page, *, refused: tuple[int, ...] = ()) -> Iterator[list[str]]:
     """Fails at the end where the browser complained of anything: errors and warnings in its console, scripts

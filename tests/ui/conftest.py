@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import missing
 from tests.e2e.stack import Stack
-from tests.ui.browsing import axe_source, new_page
+from tests.ui.browsing import WIDE, axe_source, new_page, seen_with
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -44,9 +44,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
 
 
-@pytest.fixture
-def page(browser: Browser, stack: Stack) -> Iterator[Page]:
-    """A browser where nobody is logged in."""
+@pytest.fixture(scope="module")
+def window(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """What each test has as `page`, one after the other."""
     page = new_page(browser, stack.url)
     yield page
     page.context.close()
+
+
+@pytest.fixture
+def page(window: Page) -> Iterator[Page]:
+    """A browser where nobody is logged in. Whoever has it next finds it so again: a new one takes seconds."""
+    yield window
+    for other in window.context.pages:
+        if other is not window:
+            other.close()
+    window.unroute_all()
+    window.context.clear_cookies()
+    window.goto("about:blank")
+    seen_with(window, size=WIDE, dark=False)

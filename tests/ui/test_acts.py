@@ -12,10 +12,12 @@ import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
-from tests.ui.browsing import log_in, new_page, no_complaints
+from tests.ui.browsing import let_in, new_page, no_complaints
 from tests.ui.world import World, lived_in
 
 pytestmark = pytest.mark.browser
+LIVE_MS = 5_000
+"""How often the overview brings its live part anew."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def owner(browser: Browser, world: World) -> Iterator[Tab]:
     tab = new_page(browser, world.stack.url)
-    log_in(tab, world.keys["owner"])
+    let_in(tab, world.keys["owner"])
     yield tab
     tab.context.close()
 
@@ -35,7 +37,7 @@ def owner(browser: Browser, world: World) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def viewer(browser: Browser, world: World) -> Iterator[Tab]:
     tab = new_page(browser, world.stack.url)
-    log_in(tab, world.keys["viewer"])
+    let_in(tab, world.keys["viewer"])
     yield tab
     tab.context.close()
 
@@ -301,15 +303,19 @@ def test_a_live_part_refreshes_and_leads_to_the_login_when_the_session_ends(
     key = api.post("/api/v1/keys", json=body).json()
     tab = new_page(browser, world.stack.url)
     try:
-        log_in(tab, key["key"])
+        let_in(tab, key["key"])
+        tab.clock.install()
         with no_complaints(tab):
+            tab.goto("/ui/overview")
             with tab.expect_response("**/ui/overview?part=live") as part:
                 tab.evaluate("document.querySelector('#live').dataset.seen = '1'")
+                tab.clock.fast_forward(LIVE_MS)
             assert part.value.status == 200
             tab.locator("#live:not([data-seen])").wait_for()
             assert tab.locator("#live").count() == 1 and tab.locator("h1").count() == 1
             assert tab.locator(".chart .uplot").count() == tab.locator(".chart [data-chart]").count()
             api.delete(f"/api/v1/keys/{key['key_id']}").raise_for_status()
+            tab.clock.fast_forward(LIVE_MS)
             tab.wait_for_url("**/ui/login**")
     finally:
         tab.context.close()

@@ -2,11 +2,11 @@
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from entrypoints.http.login_cookies import SESSION
 from tests.e2e.stack import Stack
-from tests.ui.browsing import SMALL, WIDE, axe, log_in, new_page, no_complaints
+from tests.ui.browsing import SMALL, WIDE, axe, let_in, log_in, no_complaints, seen_with
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,9 @@ def test_a_bad_key_is_told_on_the_page_and_where_one_wanted_to_go_is_kept(page: 
 def test_a_key_that_is_revoked_meanwhile_shows_nothing_more(page: Page, stack: Stack) -> None:
     with stack.client() as owner:
         made = owner.post("/api/v1/keys", json={"tenant_id": "default", "name": "n", "role": "viewer"}).json()
-        log_in(page, made["key"])
+        let_in(page, made["key"])
+        page.goto("/ui/overview")
+        assert "/ui/overview" in page.url
         assert owner.delete(f"/api/v1/keys/{made['key_id']}").status_code < 300
 
     page.goto("/ui/overview")
@@ -52,7 +54,7 @@ def test_a_key_that_is_revoked_meanwhile_shows_nothing_more(page: Page, stack: S
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "http://localhost:1"])
 def test_a_page_of_another_server_cannot_use_the_login(page: Page, stack: Stack, origin: str) -> None:
     """Of another site, and of another port of this machine, which gets its cookies sent along."""
-    log_in(page, stack.key)
+    let_in(page, stack.key)
     other = page.context.new_page()
     other.route(
         f"{origin}/**", lambda route: route.fulfill(body="<title>e</title>", content_type="text/html")
@@ -77,17 +79,12 @@ def test_a_page_of_another_server_cannot_use_the_login(page: Page, stack: Stack,
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
-def test_everybody_can_log_in(
-    browser: Browser, stack: Stack, axe_core: str, size: tuple[int, int], dark: bool
-) -> None:
-    page = new_page(browser, stack.url, size=size, dark=dark)
-    try:
-        with no_complaints(page):
-            page.goto("/ui/login?said=refused")
-        assert axe(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    finally:
-        page.context.close()
+def test_everybody_can_log_in(page: Page, axe_core: str, size: tuple[int, int], dark: bool) -> None:
+    seen_with(page, size=size, dark=dark)
+    with no_complaints(page):
+        page.goto("/ui/login?said=refused")
+    assert axe(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_complaints_are_heard(page: Page, stack: Stack) -> None:

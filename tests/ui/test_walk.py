@@ -1,5 +1,6 @@
 """Every page of `/ui`, as an owner and as a viewer, light and dark, small and wide: what a browser would
-complain of, what axe finds, what does not fit, and what only a mouse could reach.
+complain of, what axe finds, what does not fit, and what only a mouse could reach. Then how few clicks lead to
+why a request went where it did.
 
 `INTERCHANGE_UI_SCREENSHOTS` names a folder where pictures of what was seen are put.
 """
@@ -17,8 +18,9 @@ from playwright.sync_api import Page as Tab
 
 from entrypoints.ui.page import Page
 from entrypoints.ui.pages import PAGES
+from entrypoints.ui.shell import FIRST_PAGE
 from tests.thorough import THOROUGH
-from tests.ui.browsing import SMALL, WIDE, axe, log_in, new_page, no_complaints
+from tests.ui.browsing import SMALL, WIDE, axe, let_in, new_page, no_complaints, seen_with
 from tests.ui.world import World, lived_in
 
 pytestmark = pytest.mark.browser
@@ -54,10 +56,29 @@ def seen(number: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("sight", looks_at(number), indirect=True, ids=look_name)
 
 
-# Rows are alike: the first ones stand for all, or axe would look at thousands of cells.
-_UNFOLD = """() => {
-  for (const part of document.querySelectorAll('main details')) part.open = true;
-  for (const body of document.querySelectorAll('tbody')) while (body.rows.length > 12) body.deleteRow(-1);
+_UNFOLD = "() => { for (const part of document.querySelectorAll('main details')) part.open = true; }"
+# Rows of one shape are alike: two stand for all, or axe would look at thousands of cells. So are groups of
+# navigation, the same on every page: the overview keeps them all, other pages theirs and the first.
+_THIN = """whole => {
+  const shape = each => [each, ...each.querySelectorAll('*')].map(
+    part => [part.localName, part.className, ...part.getAttributeNames()].join(' ')).join();
+  const thin = list => {
+    const seen = new Map();
+    let kept = 0;
+    for (const each of [...list.children]) {
+      const times = (seen.get(shape(each)) ?? 0) + 1;
+      seen.set(shape(each), times);
+      if (times > 2 || kept >= 12) each.remove(); else kept += 1;
+    }
+  };
+  document.querySelectorAll('tbody').forEach(thin);
+  if (whole) return;
+  for (const list of document.querySelectorAll('nav ul')) {
+    const first = list.parentElement.querySelector('ul[aria-labelledby]');
+    if (list === first || list.querySelector('[aria-current]')) { thin(list); continue; }
+    document.getElementById(list.getAttribute('aria-labelledby'))?.remove();
+    list.remove();
+  }
 }"""
 _TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
   [...document.querySelectorAll('body *')].filter(each => {
@@ -78,8 +99,6 @@ class Sight:
     name: str
     role: str
     tab: Tab
-    offered: frozenset[str]
-    """The pages that the navigation leads to."""
 
 
 @pytest.fixture(scope="module")
@@ -89,36 +108,37 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def sights(browser: Browser, world: World) -> Iterator[dict[Look, Sight]]:
-    """Who has logged in so far; everybody does once."""
-    found: dict[Look, Sight] = {}
+def tabs(browser: Browser, world: World) -> Iterator[dict[str, Tab]]:
+    """By role, of those who have logged in so far; everybody does once."""
+    found: dict[str, Tab] = {}
     yield found
-    for sight in found.values():
-        sight.tab.context.close()
+    for tab in found.values():
+        tab.context.close()
 
 
 @pytest.fixture
-def sight(request: Any, browser: Browser, world: World, sights: dict[Look, Sight]) -> Iterator[Sight]:
+def sight(request: Any, browser: Browser, world: World, tabs: dict[str, Tab]) -> Sight:
     look: Look = request.param
-    if look not in sights:
-        role, dark, size = look
-        tab = new_page(browser, world.stack.url, size=size, dark=dark)
-        log_in(tab, world.keys[role])
-        links = tab.locator("nav.large a").all()
-        offered = frozenset(link.get_attribute("href") or "" for link in links)
-        sights[look] = Sight(look_name(look), role, tab, offered)
-    yield sights[look]
-    sights[look].tab.goto("about:blank")  # what a page still does would go on beside the others' tests
+    role, dark, size = look
+    if role not in tabs:
+        tabs[role] = new_page(browser, world.stack.url)
+        let_in(tabs[role], world.keys[role])
+    for other in tabs.values():
+        # What its page still does would go on beside this one's.
+        if other is not tabs[role] and other.url != "about:blank":
+            other.goto("about:blank")
+    seen_with(tabs[role], size=size, dark=dark)
+    return Sight(look_name(look), role, tabs[role])
 
 
 @pytest.mark.parametrize(("sight", "page"), WALKS, indirect=["sight"])
 def test_a_page_is_in_order(sight: Sight, axe_core: str, page: Page) -> None:
     path = f"/ui/{page.name}"
-    offered = path in sight.offered
     with no_complaints(sight.tab, refused=(403,)):
         answer = sight.tab.goto(path)
         assert answer is not None and " style=" not in answer.text()
         title = page.title
+        offered = sight.tab.locator(f"nav.large a[href='{path}']").count() == 1
         if not offered and not page.hidden:
             title = ""
             assert (sight.role, answer.status) == ("viewer", 403)
@@ -152,8 +172,9 @@ def _look(sight: Sight, name: str, title: str) -> None:
     assert tab.evaluate(_COVERED) == []
     _picture(sight, name)
     tab.evaluate(_UNFOLD)
-    assert axe(tab) == []
     assert tab.evaluate(_TOO_WIDE) == []
+    tab.evaluate(_THIN, name == FIRST_PAGE)
+    assert axe(tab) == []
 
 
 def _picture(sight: Sight, name: str) -> None:
@@ -230,3 +251,91 @@ def test_a_table_is_filtered_and_sorted_by_keyboard(sight: Sight) -> None:
         sort.focus()
         tab.keyboard.press("Enter")
         assert tab.locator(f"th[aria-sort={direction}]").count() == 1
+
+
+# From the overview, in at most three clicks, to why a request went where it did and what it cost.
+
+CLICKS = """() => { sessionStorage.clicks = sessionStorage.clicks || 0;
+  addEventListener("click", () => { sessionStorage.clicks = Number(sessionStorage.clicks) + 1; }, true); }"""
+
+
+@pytest.fixture(scope="module")
+def counting(browser: Browser, world: World) -> Iterator[Tab]:
+    """Somebody who may only look, and whose clicks are counted."""
+    tab = new_page(browser, world.stack.url)
+    let_in(tab, world.keys["viewer"])
+    tab.add_init_script(f"({CLICKS})()")
+    yield tab
+    tab.context.close()
+
+
+@pytest.fixture(params=[WIDE, SMALL], ids=["wide", "small"])
+def tab(request: pytest.FixtureRequest, counting: Tab) -> Tab:
+    """On the overview; clicks are counted from here on."""
+    seen_with(counting, size=request.param, dark=False)
+    counting.goto("/ui/overview")
+    counting.evaluate("sessionStorage.clicks = 0")
+    return counting
+
+
+def clicks(tab: Tab) -> int:
+    return int(tab.evaluate("sessionStorage.clicks"))
+
+
+def open_requests(tab: Tab) -> None:
+    """By the figure on the overview, which is there on small screens too."""
+    tab.locator("dl.stats a[href='/ui/requests']").click()
+    tab.wait_for_url("**/ui/requests")
+
+
+def test_why_a_request_failed_over_and_what_it_cost(tab: Tab, world: World) -> None:
+    with no_complaints(tab):
+        open_requests(tab)
+        tab.keyboard.press("/")
+        tab.keyboard.type("assistant")
+        tab.locator("tbody tr:visible a").first.click()
+        tab.wait_for_url(f"**/ui/requests/{world.failed_over}")
+        assert clicks(tab) <= 3
+
+        why = tab.locator("p.sentence").inner_text()
+        assert "beta/middle answered" in why
+        assert "by the route assistant" in why and "which chooses by priority" in why
+        assert "1 other failed before. Why: alpha/broken failed" in why
+
+        found = told(world)
+        cost = tab.locator(".stat", has_text="Cost").locator("dd").first.inner_text()
+        assert float(cost.removeprefix("$")) == pytest.approx(float(found["cost_usd"]), rel=0.01)
+        assert float(found["cost_usd"]) > 0
+
+        order = tab.locator("section[aria-labelledby='decision']").inner_text()
+        assert order.index("alpha/broken") < order.index("beta/middle")
+        attempts = [row.inner_text() for row in tab.locator("#rows-attempts tr").all()]
+        assert len(attempts) == 2
+        assert "alpha" in attempts[0] and "503" in attempts[0]
+        assert "beta" in attempts[1] and "ok" in attempts[1] and "$" in attempts[1]
+        assert tab.locator("ol.waterfall li").count() >= 2
+
+
+def told(world: World) -> dict[str, str]:
+    with world.stack.client() as client:
+        found: dict[str, str] = client.get(f"/api/v1/requests/{world.failed_over}").json()
+        return found
+
+
+def test_the_newest_request_is_one_click_away(tab: Tab) -> None:
+    first = tab.locator("#rows-newest tr a").first
+    first.click()
+    tab.wait_for_url("**/ui/requests/req_*")
+    assert clicks(tab) == 1
+    assert tab.locator("p.sentence").inner_text() != ""
+
+
+def test_why_nobody_answered_is_told_too(tab: Tab) -> None:
+    open_requests(tab)
+    tab.keyboard.press("/")
+    tab.keyboard.type("lost")
+    tab.locator("tbody tr:visible a").first.click()
+    tab.wait_for_url("**/ui/requests/req_*")
+    assert clicks(tab) <= 3
+    assert "Nobody answered" in tab.locator("p.sentence").inner_text()
+    assert tab.locator(".stat", has_text="Cost").locator("dd").first.inner_text() == "$0"

@@ -7,6 +7,9 @@ import pytest
 
 from tests.e2e.faults.world import SLACK_S, FaultWorld, fault_world
 
+CALLS = 6
+"""Each over a pair of its own."""
+
 
 @pytest.fixture(scope="module")
 def dead_gateway_url() -> Iterator[str]:
@@ -19,19 +22,20 @@ def dead_gateway_url() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def detouring(dead_gateway_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultWorld]:
     data_dir = tmp_path_factory.mktemp("auto")
-    with fault_world(data_dir, via="auto", gateway_url=dead_gateway_url) as world:
+    pairs = 2 * CALLS
+    with fault_world(data_dir, via="auto", gateway_url=dead_gateway_url, pairs=pairs) as world:
         yield world
 
 
 @pytest.fixture(scope="module")
 def stranded(dead_gateway_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultWorld]:
     data_dir = tmp_path_factory.mktemp("stranded")
-    with fault_world(data_dir, via="portkey", gateway_url=dead_gateway_url) as world:
+    with fault_world(data_dir, via="portkey", gateway_url=dead_gateway_url, pairs=2) as world:
         yield world
 
 
 def test_a_dead_gateway_is_bypassed_within_the_request(detouring: FaultWorld, stream: bool) -> None:
-    for pair in (detouring.pair() for _ in range(6)):
+    for pair in (detouring.pair() for _ in range(CALLS)):
         heard = detouring.ask(pair.one, stream=stream)
         assert heard.whole
         assert heard.keep_alives or heard.headers["x-interchange-via"] == "direct"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ KEEP_ALIVE_AFTER_S = 0.2
 PATIENT, PATIENCE = ("bill", "storm"), 4
 """Pairs for many calls at once, and how many times as long all of their limits are."""
 OPEN_S = 0.4
+OPEN_LONG_S = 60.0
 SLACK_S = 12.0
 """What a slow machine may add to a bound."""
 A_PRICES = {"input": 1, "output": 2}
@@ -187,6 +189,15 @@ class FaultWorld:
         assert state is not None
         return state
 
+    def let_nobody_probe(self, target_id: str) -> None:
+        """Once open, its breaker stays open until `let_open_time_pass`, however slow this machine is."""
+        breaker = self.live_of(target_id).breaker
+        breaker.policy = replace(breaker.policy, open_s=OPEN_LONG_S, open_s_max=OPEN_LONG_S)
+
+    def let_open_time_pass(self, target_id: str) -> None:
+        """For its breaker, which has been told to stay open for long."""
+        self.live_of(target_id).breaker._reopen_at = 0.0
+
     @property
     def in_flight(self) -> int:
         """Requests that hold a slot right now."""
@@ -219,9 +230,11 @@ class FaultWorld:
 
 
 @contextmanager
-def fault_world(data_dir: Path, *, via: str, gateway_url: str | None = None) -> Iterator[FaultWorld]:
+def fault_world(
+    data_dir: Path, *, via: str, gateway_url: str | None = None, pairs: int = PAIRS
+) -> Iterator[FaultWorld]:
     """An installation whose every call goes this way."""
-    with Stack(data_dir, configuration(via, gateway_url)) as stack:
+    with Stack(data_dir, configuration(via, gateway_url, pairs)) as stack:
         world = FaultWorld(stack, data_dir)
         try:
             yield world
@@ -229,52 +242,76 @@ def fault_world(data_dir: Path, *, via: str, gateway_url: str | None = None) -> 
             world.close()
 
 
-def configuration(via: str, gateway_url: str | None) -> str:
-    """The YAML of an installation with every pair in it; JSON is YAML."""
-    providers: dict[str, Any] = {}
-    routes: dict[str, Any] = {}
-    for name in (*(f"p{number:02d}" for number in range(PAIRS)), *PATIENT):
-        times = PATIENCE if name in PATIENT else 1
-        timeouts = {
-            "connect_s": CONNECT_S * times,
-            "headers_s": HEADERS_S * times,
-            "first_token_s": FIRST_TOKEN_S * times,
-            "idle_s": IDLE_S * times,
-            "total_s": TOTAL_S * times,
-            "stream_total_s": 10 * times,
-            "keep_alive_after_s": KEEP_ALIVE_AFTER_S,
-        }
+def configuration(via: str, gateway_url: str | None, pairs: int = PAIRS) -> str:
+    """The YAML of an installation with every pair in it. What pairs share is said once, in the first of
+    them: nearly all of a start is reading this."""
+    first, *others = (f"p{number:02d}" for number in range(pairs))
+    shared = _Said()
+    providers, routes = ["providers:"], ["routes:"]
+    for name in (first, *others, *PATIENT):
         a, b = f"{name}a", f"{name}b"
-        providers[a] = _provider(a, via, A_PRICES, 8_192, ("m", "plain"))
-        providers[b] = _provider(b, via, B_PRICES, 128_000, ("m", "no-prefill", "repeat-prefill", "plain"))
-        shared = {"strategy": "priority", "timeouts": timeouts}
-        routes[f"{name}-one"] = {**shared, "targets": [f"{a}/m"]}
-        routes[f"{name}-both"] = {**shared, "targets": [f"{a}/m", f"{b}/m"]}
-        continued = {**shared, "stream_recovery": "continue"}
-        routes[f"{name}-continued"] = {**continued, "targets": [f"{a}/m", f"{b}/m"]}
-        routes[f"{name}-repeating"] = {**continued, "targets": [f"{a}/m", f"{b}/repeat-prefill"]}
-        routes[f"{name}-restarting"] = {**continued, "targets": [f"{a}/plain", f"{b}/plain"]}
-        routes[f"{name}-rejecting"] = {**continued, "targets": [f"{a}/m", f"{b}/no-prefill"]}
+        providers.append(_provider(shared, a, via, "models_of_a", _models(A_PRICES, 8_192, "m", "plain")))
+        models_of_b = _models(B_PRICES, 128_000, "m", "no-prefill", "repeat-prefill", "plain")
+        providers.append(_provider(shared, b, via, "models_of_b", models_of_b))
+        times = PATIENCE if name in PATIENT else 1
+        route = {"strategy": "priority", "timeouts": _timeouts(times)}
+        plain = shared(f"plain{times}", route)
+        continued = shared(f"continued{times}", {**route, "stream_recovery": "continue"})
+        routes += [
+            f"  {name}-one: {{<<: {plain}, targets: [{a}/m]}}",
+            f"  {name}-both: {{<<: {shared(f'plain{times}')}, targets: [{a}/m, {b}/m]}}",
+            f"  {name}-continued: {{<<: {continued}, targets: [{a}/m, {b}/m]}}",
+        ]
+        for after, model_a, model_b in (
+            ("repeating", "m", "repeat-prefill"),
+            ("restarting", "plain", "plain"),
+            ("rejecting", "m", "no-prefill"),
+        ):
+            said = f"<<: {shared(f'continued{times}')}, targets: [{a}/{model_a}, {b}/{model_b}]"
+            routes.append(f"  {name}-{after}: {{{said}}}")
     portkey = {"managed": False, "gateways": [gateway_url] if gateway_url else []}
     breaker = {"consecutive_failures": 3, "open_s": OPEN_S, "open_s_max": 2 * OPEN_S}
-    return json.dumps({"providers": providers, "routes": routes, "portkey": portkey, "breaker": breaker})
+    rest = [f"portkey: {json.dumps(portkey)}", f"breaker: {json.dumps(breaker)}"]
+    return "\n".join([*providers, *routes, *rest, ""])
 
 
-def _provider(
-    name: str, via: str, prices: dict[str, int], context_tokens: int, models: tuple[str, ...]
-) -> dict[str, Any]:
+class _Said:
+    """YAML of values under names: in full the first time, as an alias from then on."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def __call__(self, name: str, value: Any = None) -> str:
+        if name in self._names:
+            return f"*{name}"
+        self._names.add(name)
+        return f"&{name} {json.dumps(value)}"
+
+
+def _timeouts(times: int) -> dict[str, float]:
+    return {
+        "connect_s": CONNECT_S * times,
+        "headers_s": HEADERS_S * times,
+        "first_token_s": FIRST_TOKEN_S * times,
+        "idle_s": IDLE_S * times,
+        "total_s": TOTAL_S * times,
+        "stream_total_s": 10 * times,
+        "keep_alive_after_s": KEEP_ALIVE_AFTER_S,
+    }
+
+
+def _models(prices: dict[str, int], context_tokens: int, *names: str) -> dict[str, Any]:
     model = {
         "input_usd_per_mtok": prices["input"],
         "output_usd_per_mtok": prices["output"],
         "context_tokens": context_tokens,
     }
-    return {
-        "kind": "openai",
-        "base_url": f"{{sim}}/{name}/v1",
-        "api_key": "sim-key-123",
-        "via": via,
-        "models": {name: {**model, "prefill": name != "plain"} for name in models},
-    }
+    return {name: {**model, "prefill": name != "plain"} for name in names}
+
+
+def _provider(shared: _Said, name: str, via: str, models_name: str, models: dict[str, Any]) -> str:
+    said = f'kind: openai, base_url: "{{sim}}/{name}/v1", api_key: sim-key-123, via: {via}'
+    return f"  {name}: {{{said}, models: {shared(models_name, models)} }}"
 
 
 def _unary(answer: httpx.Response, took_s: float) -> Heard:

@@ -345,7 +345,7 @@ class LedgerHistories(RuleBasedStateMachine):
 
 TestLedgerHistories = LedgerHistories.TestCase
 TestLedgerHistories.settings = settings(
-    max_examples=20_000 if DEEP else 800,
+    max_examples=20_000 if DEEP else 500,
     stateful_step_count=80 if DEEP else 50,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +14,19 @@ from domain.caching.prior_minilm import MINILM
 from domain.caching.priors import prior_of
 from domain.caching.verified import STRICTNESS_MAX, LabelNoise, VerifiedModel, candidate_similarity
 from tests.thorough import THOROUGH
-from tests.unit.caching.verified_stream import Run, Truth, some_features
+from tests.unit.caching.verified_stream import Run, Truth, forget_pairs, some_features
 
-SEEDS = 20 if THOROUGH else 5
-SEEDS_OF_SUMS = 8 if THOROUGH else 4
+SEEDS = 20 if THOROUGH else 4
+SEEDS_OF_SUMS = 8 if THOROUGH else 3
 """Where it is the sum over all runs that stays below."""
-SEEDS_OF_DRIFTS = 6 if THOROUGH else 3
+SEEDS_OF_DRIFTS = 6 if THOROUGH else 2
 STEPS = 3_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pairs_are_forgotten() -> Iterator[None]:
+    yield
+    forget_pairs()
 
 
 @pytest.mark.parametrize("error_rate", [0.005, 0.01, 0.02, 0.05])

@@ -2,6 +2,7 @@
 
 import math
 import random
+from functools import cache
 from typing import NamedTuple
 
 from domain.caching.observed_rates import ObservedRates
@@ -36,6 +37,51 @@ def some_features(chance: random.Random) -> Features:
     return tuple(row)
 
 
+class Pair(NamedTuple):
+    """What a model is shown; the prior's log-odds of it; and what decides whether it is right, 0 to 1."""
+
+    features: Features
+    odds: float
+    chance: float
+
+
+class Pairs:
+    """Those of one seed, in their order: made once, as many runs see the same."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._made: list[Pair] = []
+
+    def __getitem__(self, number: int) -> Pair:
+        while number >= len(self._made):
+            features = some_features(self._chance)
+            self._made.append(Pair(features, MINILM.log_odds(features), self._chance.random()))
+        return self._made[number]
+
+
+pairs = cache(Pairs)
+_rows: dict[Features, tuple[float, ...]] = {}
+
+
+class RememberingPrior(Prior):
+    """MiniLM's, which works out what is read of a pair once: deciding and learning ask for the same."""
+
+    def row(self, features: Features) -> tuple[float, ...]:
+        found = _rows.get(features)
+        if found is None:
+            found = _rows[features] = super().row(features)
+        return found
+
+
+REMEMBERING = RememberingPrior(*MINILM)
+
+
+def forget_pairs() -> None:
+    """Tens of megabytes, when no more runs follow."""
+    pairs.cache_clear()
+    _rows.clear()
+
+
 class Run:
     """Feeds a model with pairs as the product does: what is not served is labelled, hits by chance."""
 
@@ -44,26 +90,29 @@ class Run:
         error_rate: float,
         seed: int,
         *,
-        prior: Prior = MINILM,
         noise: LabelNoise = TRUE_LABELS,
         audit_share: float = 0.1,
         serves: bool = True,
     ) -> None:
-        self.model = VerifiedModel(prior, noise)
+        self.model = VerifiedModel(REMEMBERING, noise)
         self.rates = ObservedRates()
         self.wrong = 0
         self._error_rate = error_rate
         self._noise = noise
         self._audit_share = audit_share
         self._serves = serves
-        self._chance = random.Random(seed)
+        self._pairs = pairs(seed)
+        self._shown = 0
+        # Beside the pairs: what is served is another thing in each run, which pairs come is not.
+        self._chance = random.Random(f"labels of {seed}")
 
     def go(self, steps: int, truth: Truth = AS_LEARNED) -> "Run":
         chance = self._chance
         for _ in range(steps):
-            features = some_features(chance)
-            odds = truth.slope * MINILM.log_odds(features) + truth.shift
-            same = chance.random() < 1 / (1 + math.exp(-odds))
+            features, expected, decides = self._pairs[self._shown]
+            self._shown += 1
+            odds = truth.slope * expected + truth.shift
+            same = decides < 1 / (1 + math.exp(-odds))
             flipped = self._noise.called_wrong if same else self._noise.called_right
             called = same != (chance.random() < flipped)
             self.rates.note_question()

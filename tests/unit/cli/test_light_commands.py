@@ -1,5 +1,6 @@
 """Commands load what they need: no drivers, providers or servers to list keys."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.repository import ROOT
+from tests.contract.sql_world import migrated_sqlite
 
 HEAVY = (
     "adapters.databases",
@@ -32,11 +34,13 @@ print("\\n".join(sorted(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("arguments", [["keys", "list", "--json"], ["keys", "--help"], ["--help"]])
+@pytest.mark.parametrize("arguments", [["keys", "list", "--json"], ["usage"], ["keys", "--help"], ["--help"]])
 def test_a_command_loads_nothing_that_only_servers_need(arguments: list[str], tmp_path: Path) -> None:
-    environ = {"INTERCHANGE_DATA_DIR": str(tmp_path / "data"), "PATH": "/usr/bin:/bin"}
-    if arguments[-1] == "--json":  # the first run makes the database, with all its migrations
-        subprocess.run([sys.executable, "-c", PROGRAM, *arguments], env=environ, cwd=ROOT, check=True)
+    data = tmp_path / "data"
+    environ = {"INTERCHANGE_DATA_DIR": str(data), "PATH": "/usr/bin:/bin"}
+    if "--help" not in arguments:  # a first run would make the database, with all its migrations
+        data.mkdir(mode=0o700)
+        shutil.copyfile(migrated_sqlite(), data / "interchange.db")
     seen = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         env=environ,

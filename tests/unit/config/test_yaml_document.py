@@ -1,8 +1,10 @@
 """YAML with positions: what is read, and where it stands."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entrypoints.config import yaml_document
 from entrypoints.config.interpolation import interpolate
 from entrypoints.config.yaml_document import YamlDocument, read_yaml
 
@@ -80,10 +82,19 @@ def test_merge_keys_give_way_to_what_is_said_in_place() -> None:
 def test_broken_yaml_is_one_problem_with_a_place() -> None:
     assert problems("a: [1\nb: 2\n")[0].startswith("f.yaml:")
     assert problems("- 1\n") == ["f.yaml:1:1: the file must be a mapping (key: value)"]
-    assert "nested too deeply" in problems("a: " + "[" * 5000)[0]
 
 
-def test_an_alias_bomb_is_stopped() -> None:
+@pytest.mark.parametrize("opens", ["[{", "- "])
+def test_what_is_nested_too_deeply_is_one_problem(opens: str) -> None:
+    """However deep, and soon: reading on would take time by the square of it."""
+    (one,) = problems("a:\n  " + opens * 5000)
+    assert "nested too deeply" in one
+
+
+def test_an_alias_bomb_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before its ten million values; where it stops is made nearer, which saves the test a second."""
+    assert 1_000 < yaml_document.MAX_VALUES < 1_000_000
+    monkeypatch.setattr(yaml_document, "MAX_VALUES", 20_000)
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 8)]
 

@@ -11,10 +11,11 @@ from domain.experiments.experiment import Guardrail, Metric
 from domain.experiments.judging import ArmFigures, Verdict, breaches, judged
 from domain.experiments.ratio import sample_ratio
 from domain.experiments.sequences import Sums, contrast, margin, mean_interval, tuned
+from tests.thorough import THOROUGH
 from tests.unit.experiments.made import experiment, sums
 
 ALPHA = 0.05
-SEQUENCES = 400
+SEQUENCES = 400 if THOROUGH else 160
 UNITS = 600
 """Of each arm."""
 START = 50

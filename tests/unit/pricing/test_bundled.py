@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from types import SimpleNamespace
 
 import pytest
 from genai_prices import types as genai
@@ -18,6 +19,7 @@ from domain.catalog.prices import BATCH, BUCKETS, bill
 from domain.catalog.statistics import statistics
 from domain.llm.capabilities import LONG_CONTEXT_TOKENS, Capability
 from domain.llm.usage import Usage
+from entrypoints.store_container import StoreContainer
 
 ON = date(2026, 11, 20)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -41,7 +43,7 @@ class TestSize:
     async def test_the_port_gives_more_than_sixteen_hundred_offerings_of_more_than_forty_providers(
         self,
     ) -> None:
-        catalog = await BundledPriceBook(on=ON).load()
+        catalog = await BundledPriceBook(today=lambda: ON).load()
 
         counted = statistics(catalog)
 
@@ -49,6 +51,20 @@ class TestSize:
         assert sum(1 for share in counted.by_provider.values() if share.offerings) >= 40
         assert len(catalog.providers) >= 40
         assert counted.priced >= 1_600
+
+    async def test_a_server_that_outlives_its_first_day_gets_the_prices_of_the_next(self) -> None:
+        now = [NOON]
+        container = StoreContainer()
+        container.clock.override(SimpleNamespace(utc_now=lambda: now[0]))
+        book = container.bundled_prices()
+
+        first = await book.load()
+        now[0] += timedelta(days=1)
+        second = await book.load()
+
+        assert await book.load() is second, "a day's is made once"
+        assert first.version.endswith("on 2026-11-20")
+        assert second.version.endswith("on 2026-11-21")
 
     def test_every_offering_is_under_its_own_id_and_of_a_known_provider(self, catalog: Catalog) -> None:
         for offering_id, offering in catalog.offerings.items():

@@ -62,6 +62,7 @@ GUARDED = {
 NOBODY_ELSE_STEERS = {
     "adapters/aws/kms.py": "the operator's own key service, named in the configuration",
     "adapters/redis/connection.py": "the operator's own Redis, named in `storage`",
+    "adapters/redis/driver.py": "what makes that connection",
     "adapters/sql/postgres.py": "the operator's own PostgreSQL, named in `storage`",
     "adapters/sql/postgres_upgrade.py": "the same",
     "adapters/sql/usage_process.py": "a socket pair to its own child",

@@ -30,7 +30,7 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
     """The server was killed twice and the command once; starts are dear, so both tests look at this one."""
     folder = tmp_path_factory.mktemp("survived")
     lay_database(folder / "data")
-    seen = prove(folder, lines=LINES, kills=2, latency_ms=40, concurrency=12, more_config=BUDGET)
+    seen = prove(folder, lines=LINES, kills=2, latency_ms=200, concurrency=12, more_config=BUDGET)
     with closing(sqlite3.connect(folder / "data" / "interchange.db")) as database:
         accounts = database.execute(
             "SELECT spent_nano_usd, unresolved_nano_usd, leased_nano_usd FROM budget_accounts"

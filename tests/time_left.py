@@ -20,8 +20,8 @@ SHARE_MAX: Final = 0.25
 REASON: Final = "no time was left"
 NOTED: Final = ".interchange-test/not-run"
 """A file where a run says how much it did not get to, for whoever judges it by what it reached."""
-FIRST: Final = ("architecture", "unit", "simulation")
-"""Rooms in this order: they say most for their time. What tries real servers follows, files in turns."""
+FIRST: Final = ("architecture", "unit", "simulation", "contract")
+"""Rooms in this order: they say most for their time. What tries whole servers follows, files in turns."""
 
 
 def ends_at(environ: "os._Environ[str]") -> float | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.catalog.names import NAME_CHARS_MAX, ModelNames, matches, nearest, normalise, undated
+from domain.catalog.names import NAME_CHARS_MAX, ModelNames, matches, names_of, nearest, normalise, undated
 from domain.catalog.offering import Catalog, CatalogProvider, Offering
 from tests.unit.catalog.strategies import NAMES, catalogs, modest
 
@@ -198,6 +198,17 @@ class TestFinding:
         shuffled = Catalog(providers=catalog.providers, offerings=dict(entries))
 
         assert ModelNames(catalog).find(name) == ModelNames(shuffled).find(name)
+
+
+class TestOfOneCatalog:
+    def test_they_are_made_once_while_a_catalogue_is_in_use_and_anew_for_its_equal(self) -> None:
+        first, equal = catalog_of(), catalog_of()
+        assert first == equal
+
+        names = names_of(first)
+
+        assert names_of(first) is names
+        assert names_of(equal) is not names
 
 
 class TestSoldAs:

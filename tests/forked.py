@@ -21,21 +21,29 @@ from typing import Any, Final
 
 import pytest
 
+from tests.hanging import HANGS_AFTER_S, HangsFail
+
 GATHERERS: Final = ("terminalreporter", "failures")
 """Plugins by name that hear of all tests, and have nothing to say in a process that runs some of them."""
 STARTED_AGAIN_MAX: Final = 20
 """More processes that end by themselves than these are no chance, and no other is started."""
 LEAVE_WITHIN_S: Final = 60.0
 """So long a process may take for putting away what its session made."""
+SILENT_TIMES: Final = 1.25
+"""A process that says nothing for so many times what a test may take is ended."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forks", type=int, default=0, help="processes that share the tests; 0: none but this")
+    parser.addoption(
+        "--hangs-after", type=float, default=HANGS_AFTER_S, help="seconds after which a test of theirs fails"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--forks") > 0:
-        config.pluginmanager.register(Forked(config.getoption("--forks")), "forked")
+        forked = Forked(config.getoption("--forks"), config.getoption("--hangs-after") * SILENT_TIMES)
+        config.pluginmanager.register(forked, "forked")
 
 
 def files_of(names: Iterable[str]) -> deque[list[int]]:
@@ -110,6 +118,7 @@ def _work(session: pytest.Session, number: int, talk: "Connection[Any, Any]", th
     folders._given_basetemp, folders._basetemp = Path(folders._basetemp) / f"fork-{number}", None
     share = _Share(session, talk)
     config.pluginmanager.register(share, "share")
+    config.pluginmanager.register(HangsFail(config.getoption("--hangs-after")), "hanging")
     try:
         share.run()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
@@ -133,13 +142,16 @@ class _Process:
         """Tests it was given and did not begin."""
         self.running: int | None = None
         self.left = False
+        self.heard_s = time.monotonic()
+        """When it said something last."""
 
 
 class Forked:
     """In the first process: forks the others, gives them files, and hears what became of the tests."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, silent_s: float) -> None:
         self._most = processes
+        self._silent_s = silent_s
         self._started = 0
         self._processes: list[_Process] = []
         self._files: deque[list[int]] = deque()
@@ -175,12 +187,16 @@ class Forked:
     def _hear(self, session: pytest.Session) -> None:
         talking: Any = wait([one.talk for one in self._processes], timeout=5.0)
         for one in [one for one in self._processes if one.talk in talking]:
+            one.heard_s = time.monotonic()
             try:
                 what, told = one.talk.recv()
             except (EOFError, OSError):
                 self._gone(session, one)
             else:
                 self._take(session, one, what, told)
+        for one in self._processes:
+            if time.monotonic() - one.heard_s > self._silent_s:
+                one.process.kill()  # it hangs so that it cannot even fail; its end is heard next
 
     def _take(self, session: pytest.Session, one: _Process, what: str, told: Any) -> None:
         hook = session.config.hook

@@ -21,7 +21,7 @@ MOST: Final = 20
 """So many may be chance on a slow machine; more are not looked at again."""
 WITHIN_S: Final = 900.0
 """They may need minutes each, but never hang."""
-AFTER_END_S: Final = 220.0
+AFTER_END_S: Final = 330.0
 """So long after a run's end, where it has one."""
 
 

@@ -130,6 +130,54 @@ def test_a_process_that_ends_has_failed_its_test_and_no_other(tmp_path: Path) ->
     assert "the process of this test ended with 7" in done.stdout
 
 
+_HANGS = """
+import asyncio
+import signal
+import threading
+import pytest
+
+class Waiter:
+    async def answer(self):
+        await asyncio.get_running_loop().create_future()
+
+def run(work):
+    asyncio.new_event_loop().run_until_complete(work)
+
+@pytest.fixture
+def made():
+    async def hold():
+        yield
+        await Waiter().answer()
+    held = hold()
+    async def put_away():
+        await anext(held)
+        await anext(held)
+    yield
+    run(put_away())
+
+def test_that_waits(made):
+    pass
+
+def test_that_hears_nothing():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    threading.Event().wait()
+
+def test_of_peace():
+    pass
+"""
+
+
+def test_tests_that_hang_fail_and_no_other(tmp_path: Path) -> None:
+    lay(tmp_path)
+    (tmp_path / "test_0.py").write_text(_HANGS)
+    done, _ = run(tmp_path, "--forks", "2", "--hangs-after", "2")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert f"1 failed, {(FILES - 1) * TESTS + 2} passed, 1 error" in done.stdout
+    assert "test_0.py::test_that_waits did not end within 2 s" in done.stdout
+    assert "put_away" in done.stdout and "hold" in done.stdout and "Waiter.answer" in done.stdout
+    assert "the process of this test ended with -9" in done.stdout
+
+
 def test_what_a_session_cannot_put_away_fails_the_run(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         "import pytest\n@pytest.fixture(scope='session')\n"

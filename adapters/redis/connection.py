@@ -158,11 +158,14 @@ class RedisConnection:
         clock = asyncio.get_running_loop().time
         begun = clock()
         self.health.calls += 1
+        cancellations = _cancellations()
         try:
             async with asyncio.timeout(self._bound_s):
                 result = await work()
         except _failures() as error:  # of which a TimeoutError is one, too
             self._failed(error, clock() - begun)
+            if _cancellations() > cancellations:
+                raise asyncio.CancelledError from error
             if _says_full(error):
                 raise StoreUnavailable("Redis has no memory left", retry_after_s=RETRY_AFTER_S) from error
             raise StoreUnavailable(
@@ -173,6 +176,8 @@ class RedisConnection:
         self.health.up = True
         self.health.latency_s = clock() - begun
         self._observer(self.health.latency_s, True)
+        if _cancellations() > cancellations:
+            raise asyncio.CancelledError
         return result
 
     def _failed(self, error: BaseException, took_s: float) -> None:
@@ -256,6 +261,16 @@ async def _settled(call: Callable[[], Awaitable[Any]]) -> Any:
         return await call()
     except _failures() as error:
         return error
+
+
+def _cancellations() -> int:
+    """How often the task that asks was told to end.
+
+    The driver sends inside `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes as
+    what it waits for is done: its caller, if it calls in a loop, would then never end.
+    """
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -50,7 +50,8 @@ class Instance:
     async def aclose(self) -> None:
         for task in self.running:
             task.cancel()
-        await asyncio.wait(self.running)
+        _ended, left = await asyncio.wait(self.running, timeout=WITHIN_S)
+        assert not left
         await self.tiers.aclose()
 
 

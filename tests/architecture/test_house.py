@@ -4,7 +4,16 @@ import ast
 import importlib.metadata
 
 from domain.errors import InterchangeError
-from tests.architecture.repository import ROOMS, modules, name_of, statements, text, tracked_files
+from tests.architecture.repository import (
+    ROOMS,
+    modules,
+    name_of,
+    naming,
+    statements,
+    text,
+    tracked_files,
+    tree,
+)
 from tests.architecture.repository import ROOT as REPOSITORY
 
 TOP_LEVEL_PYTHON = {*ROOMS, "tests", "benchmarks"}
@@ -110,3 +119,17 @@ def test_nothing_unfinished_is_shipped() -> None:
     ]
 
     assert not unfinished
+
+
+def test_no_wait_forgets_that_it_was_cancelled() -> None:
+    """As `asyncio.wait_for` does before Python 3.12 when what it waits for is done at the same moment; within
+    `asyncio.timeout` nothing is forgotten."""
+    forgetful = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in naming(["wait_for"], "domain", "application", "adapters", "entrypoints")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute | ast.Name)
+        and ast.unparse(node) in {"wait_for", "asyncio.wait_for"}
+    ]
+
+    assert not forgetful

@@ -20,6 +20,8 @@ from tests.e2e.three_wires import CONFIG, eventually, simulate
 PATH = "/api/v1/experiments"
 CONFIGURED = (
     CONFIG + "  declared-route: {targets: [alpha/small], retries: 0}\n"
+    # So that what is kept is kept from the first request on, and not from the next look at the routes on.
+    "  keeps: {targets: [alpha/small], cache: {mode: exact}}\n"
     "experiments:\n"
     "  - name: declared\n"
     "    route: declared-route\n"

@@ -17,6 +17,7 @@ from tests.e2e.faults.world import (
 )
 
 CUT_AT = 40
+TRIES = 3
 CUTS: list[Any] = [
     pytest.param({"kind": "cut_after", "how": "reset"}, id="reset"),
     pytest.param({"kind": "cut_after", "how": "close"}, id="closed"),
@@ -38,17 +39,30 @@ def assert_broken_off(heard: Heard) -> None:
     assert heard.text and ANSWER.startswith(heard.text)
 
 
+def broken_off(world: FaultWorld, pair: Pair, fault: dict[str, Any]) -> tuple[Pair, Heard]:
+    """What was heard of an answer that broke off, and the pair that was asked. Where a busy machine is late
+    with the first token already, the other provider answers, all of it, and another pair is asked."""
+    for _ in range(TRIES):
+        pair.fault(tokens=CUT_AT, **fault)
+        heard = world.ask(pair.both, stream=True)
+        if not pair.asked(pair.b):
+            return pair, heard
+        rows = world.rows(heard)
+        assert heard.whole and rows.outcomes == ["timeout", "ok"]
+        assert rows.attempts[0]["first_token_us"] is None, "what was said cannot be unsaid"
+        pair = world.pair()
+    pytest.fail(f"the first token was late {TRIES} times")
+
+
 @pytest.mark.parametrize("fault", [*CUTS, *IN_BAND, STALL])
 def test_a_break_after_40_of_60_tokens_is_an_explicit_error(
     world: FaultWorld, pair: Pair, fault: dict[str, Any]
 ) -> None:
-    pair.fault(tokens=CUT_AT, **fault)
-    heard = world.ask(pair.both, stream=True)
+    pair, heard = broken_off(world, pair, fault)
     assert_broken_off(heard)
     if fault.get("how") != "reset":
         assert heard.text == beginning(CUT_AT), "a reset may take back what was not read yet"
     assert heard.took_s < IDLE_S + SLACK_S
-    assert not pair.asked(pair.b), "what was said cannot be unsaid"
     rows = world.rows(heard)
     assert rows.request["outcome"] == "cut" and rows.request["error_code"] == "stream_interrupted"
     assert len(rows.attempts) == 1 and rows.attempts[0]["provider"] == pair.a
